@@ -1,0 +1,1 @@
+"""The shell: thin commands that call the engine and draw its events."""

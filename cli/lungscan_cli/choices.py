@@ -1,0 +1,88 @@
+"""Options and value types that several commands share."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+DEVICES = ("auto", "cpu", "openvino", "torch-cpu", "cuda", "cuda:0", "mps")
+
+# Every option may also be set by LUNGSCAN_<FIELD>, such as LUNGSCAN_DEVICE=cpu.
+SETTINGS = {
+    "auto_envvar_prefix": "LUNGSCAN",
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": 100,
+    "show_default": True,
+}
+ENVIRONMENT_NOTE = "Each option can also be set in the environment, as in LUNGSCAN_DEVICE=cpu."
+
+
+class DeviceType(click.ParamType[str]):
+    """A device by name; whether this machine has it, the engine finds out."""
+
+    name = "device"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, or end with the list of possible ones."""
+        name = str(value)
+        if name not in DEVICES and not re.fullmatch(r"cuda:\d+", name):
+            self.fail(
+                f"{name!r} is none of auto, cpu, openvino, torch-cpu, cuda, cuda:N, mps.",
+                param,
+                ctx,
+            )
+        return name
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002  Click's signature
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Offer the names that begin so."""
+        return [CompletionItem(name) for name in DEVICES if name.startswith(incomplete)]
+
+
+def complete_model(
+    ctx: click.Context,  # noqa: ARG001  Click's signature
+    param: click.Parameter,  # noqa: ARG001
+    incomplete: str,
+) -> list[CompletionItem]:
+    """Offer shipped models by folder name, without loading any; else folders."""
+    from lungscan_models import shipped_models
+
+    names = sorted(card.parent.name for card in shipped_models().glob("*/card.json"))
+    found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return found or [CompletionItem(incomplete, type="dir")]
+
+
+model_option = click.option(
+    "--model",
+    default="lung-histology",
+    shell_complete=complete_model,
+    help="A shipped model's name (see `lungscan models list`), or a model folder.",
+)
+device_option = click.option(
+    "--device",
+    type=DeviceType(),
+    default="auto",
+    help="auto, cpu, openvino, torch-cpu, cuda, cuda:N or mps; auto takes the fastest here.",
+)
+json_option = click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    envvar="LUNGSCAN_JSON",
+    show_default="off",
+    help="Print one JSON object on stdout.",
+)
+quiet_option = click.option(
+    "--quiet",
+    "-q",
+    is_flag=True,
+    show_default="off",
+    help="Print nothing but errors.",
+)

@@ -1,0 +1,120 @@
+"""``lungscan classify``: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lungscan.options import ScanOptions
+from lungscan_cli.choices import (
+    ENVIRONMENT_NOTE,
+    SETTINGS,
+    device_option,
+    json_option,
+    model_option,
+    quiet_option,
+)
+from lungscan_cli.groups import ExamplesCommand
+
+EXISTING = click.Path(exists=True, readable=False, path_type=Path)  # the engine says what is amiss
+
+
+@click.command(
+    cls=ExamplesCommand,
+    examples=(
+        ("lungscan classify slide.svs", "one slide"),
+        ("lungscan classify slides/ fields/ --out results", "all below two folders"),
+        ("lungscan classify scan.tif --mpp 0.25", "a scan without a scale"),
+        ("lungscan classify slides/ --dry-run", "what would be done"),
+    ),
+    context_settings=SETTINGS,
+    epilog="Exit codes: 0 fine, 1 some inputs failed, 2 wrong usage, 3 nothing to do, 4 model, "
+    f"5 machine, 6 output folder in use, 130 interrupted. {ENVIRONMENT_NOTE}",
+)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=EXISTING)
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("lungscan-results"),
+    help="Folder for the results; a run that was stopped goes on there.",
+)
+@model_option
+@device_option
+@click.option(
+    "--mpp",
+    type=click.FloatRange(0.05, 10),
+    show_default="what the file says",
+    help="µm per pixel, for images that do not say (usual: 0.25 at 40x, 0.5 at 20x).",
+)
+@click.option(
+    "--pdf",
+    type=click.Choice(["auto", "cases", "summary", "none"]),
+    default="auto",
+    help="PDF reports: of each case and the batch, of the batch only, or none. auto: of each "
+    "case for slides and for up to 12 fields.",
+)
+@click.option(
+    "--abstain",
+    type=click.Choice(["strict", "flag", "never"]),
+    default="strict",
+    help="When the model should not be trusted: strict gives no result, flag gives the label "
+    "with the reason beside it, never gives the label.",
+)
+@click.option(
+    "--rule",
+    type=click.Choice(["tumour-aware", "mean", "majority"]),
+    default="tumour-aware",
+    help="How tiles become one answer.",
+)
+@click.option(
+    "--cases",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    show_default="each file is a case",
+    help="CSV with the columns file,case that joins several files to one case.",
+)
+@click.option(
+    "--dry-run", is_flag=True, show_default="off", help="Show the plan; classify nothing."
+)
+@json_option
+@quiet_option
+@click.option("--heatmap/--no-heatmap", default=True, help="Write heatmap.png for slides.")
+@click.option("--geojson/--no-geojson", default=True, help="Write tiles.geojson for QuPath.")
+@click.option(
+    "--fresh",
+    is_flag=True,
+    show_default="off",
+    help="Begin anew: forget what an earlier run left in --out.",
+)
+@click.option(
+    "--overlap",
+    type=click.FloatRange(0, 0.75),
+    default=0.0,
+    help="Overlap of neighbouring tiles as a share of their side.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    show_default="chosen for the device",
+    help="Tiles per batch.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    show_default="every core this process may use",
+    help="Threads for reading and for the network.",
+)
+def classify(*, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> int:
+    """Classify slides and field images.
+
+    PATH is a slide, an image, or a folder; folders are searched with all below them. Results go
+    to --out: cases.csv, summary.pdf, run.json and one folder per case.
+    """
+    from lungscan_cli.running import run_scan, show_plan
+
+    chosen = ScanOptions(**options)  # every option bears its field's name
+    act = show_plan if dry_run else run_scan
+    return act(chosen, as_json=as_json, quiet=quiet)

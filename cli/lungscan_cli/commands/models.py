@@ -1,0 +1,100 @@
+"""``lungscan models``: what is shipped, and what each model can and cannot do."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from lungscan_cli.choices import SETTINGS, complete_model, json_option
+from lungscan_cli.groups import ExamplesCommand, LazyGroup
+
+if TYPE_CHECKING:
+    from lungscan.cards import ModelCard
+
+HERE = "lungscan_cli.commands.models"
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_at={"list": f"{HERE}:list_models", "show": f"{HERE}:show_model"},
+    examples=(
+        ("lungscan models list", "the shipped models"),
+        ("lungscan models show lung-histology", "a model's card: data, accuracy, limits"),
+    ),
+    context_settings=SETTINGS,
+)
+def models() -> None:
+    """List the shipped models, or show one model's card."""
+
+
+@click.command("list", cls=ExamplesCommand, context_settings=SETTINGS)
+@json_option
+def list_models(*, as_json: bool) -> int:
+    """List the shipped models."""
+    from rich import box
+    from rich.table import Table
+
+    from lungscan import cards
+    from lungscan_cli.console import answers, write_json
+
+    found = cards.list_models()
+    if as_json:
+        write_json({"schema_version": 1, "models": [_card_data(card) for card in found]})
+        return 0
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("Model", "Version", "Classes", "Summary"):
+        table.add_column(heading, overflow="fold")
+    for card in found:
+        table.add_row(card.name, card.version, ", ".join(card.display_names), card.summary)
+    answers().print(table)
+    return 0
+
+
+@click.command("show", cls=ExamplesCommand, context_settings=SETTINGS)
+@click.argument("model", metavar="MODEL", default="lung-histology", shell_complete=complete_model)
+@json_option
+def show_model(*, model: str, as_json: bool) -> int:
+    """Show a model's card: what it was made from, how good it is, what it cannot know.
+
+    MODEL is a shipped model's name or a model folder.
+    """
+    from rich.markdown import Markdown
+
+    from lungscan import cards
+    from lungscan_cli.console import answers, write_json
+
+    card = cards.find_model(model)
+    if as_json:
+        write_json(_card_data(card))
+        return 0
+    console = answers()
+    fields = _main_fields(card)
+    width = max(len(name) for name, _ in fields)
+    for name, value in fields:
+        console.print(f"{name:<{width}}  {value}", markup=False, soft_wrap=True)
+    readme = card.folder / "README.md"
+    if readme.is_file():
+        text = readme.read_text(encoding="utf-8")
+        console.print()
+        console.print(Markdown(text) if console.is_terminal else text, markup=False, soft_wrap=True)
+    return 0
+
+
+def _main_fields(card: ModelCard) -> tuple[tuple[str, str], ...]:
+    size, spacing = card.patch_size_pixels, card.spacing_um_px
+    return (
+        ("Model", f"{card.name} {card.version}"),
+        ("Classes", ", ".join(card.display_names)),
+        ("Input", f"{size} x {size} px at {spacing:g} µm/px"),
+        ("Licence", card.licence),
+        ("SHA-256", card.sha256),
+        ("Folder", str(card.folder)),
+        *card.facts,
+    )
+
+
+def _card_data(card: ModelCard) -> object:
+    """Return ``card.json`` as it stands; it is data already."""
+    return json.loads((card.folder / "card.json").read_text(encoding="utf-8"))

@@ -1,0 +1,51 @@
+"""The ``lungscan`` command and its list of sub-commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from lungscan import __version__
+from lungscan_cli.border import guarded
+from lungscan_cli.groups import LazyGroup
+
+COMMANDS = {
+    "classify": "lungscan_cli.commands.classify:classify",
+    "demo": "lungscan_cli.commands.demo:demo",
+    "models": "lungscan_cli.commands.models:models",
+    "report": "lungscan_cli.commands.report:report",
+    "doctor": "lungscan_cli.commands.doctor:doctor",
+    "completion": "lungscan_cli.commands.completion:completion",
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_at=COMMANDS,
+    examples=(
+        ("lungscan demo", "see it work on drawn tissue"),
+        ("lungscan classify slides/ --out results", "classify a folder"),
+        ("lungscan doctor", "check this machine"),
+    ),
+    epilog="Research use only. Not for use in diagnostic procedures.",
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "show_default": True,
+        "max_content_width": 100,
+    },
+)
+@click.version_option(__version__, prog_name="lungscan", message="%(prog)s %(version)s")
+def lungscan() -> None:
+    """Classify H&E lung tissue on whole slides and field images."""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; ``args`` default to those of the process."""
+    return guarded(
+        lambda: lungscan.main(
+            args=None if args is None else list(args),
+            prog_name="lungscan",
+            standalone_mode=False,
+        )
+    )

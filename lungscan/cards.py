@@ -1,0 +1,233 @@
+"""Model cards: what a model is, where its files lie, and proof that they are unchanged.
+
+A model folder holds ``card.json``, ``weights.safetensors`` (all numbers, once), ``graph.xml`` (the
+network as an OpenVINO IR whose constants lie in the data section of the weights),
+``novelty.safetensors``, ``golden.npz`` (fields with stored answers) and ``README.md``. The card holds
+the SHA-256 of each; the model's own SHA-256 is that of the card, which pins all the others.
+Field names follow WSInfer's where they mean the same. Nothing here can execute code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from lungscan.errors import ModelError
+from lungscan.types import ModelStamp
+
+CARD_SCHEMA = 1
+FILES = ("weights.safetensors", "graph.xml", "novelty.safetensors", "golden.npz")
+UNSAFE = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".bin", ".onnx", ".h5", ".zip"}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured figure with its 95 % interval (bootstrap over groups)."""
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int  # pictures
+    groups: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Everything a run needs to know of a model. ``folder`` and ``sha256`` are not in the file."""
+
+    schema: int
+    name: str
+    version: str
+    summary: str
+    licence: str
+    architecture: str  # timm's name of the student
+    teacher: str  # timm's name, "" when there was none
+    class_names: tuple[str, ...]
+    display_names: tuple[str, ...]
+    colors: tuple[str, ...]  # "#rrggbb"
+    tumour: tuple[bool, ...]
+    patch_size_pixels: int
+    spacing_um_px: float
+    spacing_note: str
+    large_fields: str  # how a field larger than the input and without a scale is treated
+    temperature: float
+    confidence_threshold: float  # a case below it is "too uncertain"
+    novelty_threshold: float  # a tile above it does not look like the training tissue
+    minimum_tissue_mm2: float
+    tumour_limit_mm2: float
+    tumour_limit_share: float
+    data: dict[str, Any]
+    command: str
+    seed: int
+    recipe: dict[str, Any]
+    metrics: tuple[Metric, ...]
+    reliability: tuple[tuple[float, float, int], ...]
+    facts: tuple[tuple[str, str], ...]
+    intended_use: str
+    limits: tuple[str, ...]
+    files: dict[str, str]  # name -> SHA-256
+    folder: Path = field(default=Path(), compare=False)
+    sha256: str = ""
+    official: bool = False
+
+    def stamp(self) -> ModelStamp:
+        """What results say of the model."""
+        return ModelStamp(
+            name=self.name,
+            version=self.version,
+            sha256=self.sha256,
+            class_names=self.class_names,
+            display_names=self.display_names,
+            colors=self.colors,
+            tumour=self.tumour,
+            official=self.official,
+            facts=self.facts,
+            limits=self.limits,
+            reliability=self.reliability,
+            trained_on=str(self.data.get("summary", "")),
+            scale_note=self.large_fields,
+        )
+
+
+def write_card(card: ModelCard, folder: Path) -> None:
+    """Write ``card.json`` with the SHA-256 of the files that lie beside it."""
+    values = dataclasses.asdict(card)
+    for name in ("folder", "sha256", "official"):
+        del values[name]
+    values["files"] = {name: _hash(folder / name) for name in FILES}
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / "card.json").write_text(text + "\n", encoding="utf-8")
+
+
+def find_model(name_or_path: str) -> ModelCard:
+    """Find a shipped model by name, or a model folder by path, and check every file.
+
+    Raises:
+        ModelError: no such model, an incomplete or changed folder, or an unsafe kind of file.
+    """
+    shipped = _shipped_folder() / name_or_path
+    if _is_plain_name(name_or_path) and (shipped / "card.json").is_file():
+        return read_card(shipped)
+    path = Path(name_or_path)
+    if path.is_dir():
+        return read_card(path)
+    if path.suffix.lower() in UNSAFE and path.exists():
+        raise ModelError(
+            f"{path.name} is a kind of file that can run code when it is loaded, or carries no card. "
+            "LungScan loads only model folders with card.json and safetensors; "
+            "`lungscan models list` names the shipped ones."
+        )
+    known = ", ".join(card.name for card in list_models()) or "none"
+    raise ModelError(
+        f"There is no model {name_or_path!r}: neither a shipped model ({known}) nor a folder. "
+        "See `lungscan models list`."
+    )
+
+
+def list_models() -> tuple[ModelCard, ...]:
+    """The models shipped with this installation, checked, by name."""
+    folders = sorted(p.parent for p in _shipped_folder().glob("*/card.json"))
+    return tuple(read_card(folder) for folder in folders)
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read a model folder and compare every file with its SHA-256 in the card.
+
+    Raises:
+        ModelError: see ``find_model``.
+    """
+    try:
+        raw = (folder / "card.json").read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"The model folder {folder.name} has no readable card.json "
+            f"({error.strerror or error}). Choose the folder that `lungscan train` wrote."
+        ) from error
+    card = _parse(raw, folder)
+    for name in FILES:
+        _check(folder, name, card.files.get(name))
+    digest = sha256(raw).hexdigest()
+    official = _official().get(card.name) == digest
+    return dataclasses.replace(card, folder=folder, sha256=digest, official=official)
+
+
+def _parse(raw: bytes, folder: Path) -> ModelCard:
+    try:
+        values = json.loads(raw)
+        if values["schema"] != CARD_SCHEMA:
+            raise ModelError(
+                f"The card of {folder.name} has version {values['schema']}; this LungScan reads "
+                f"version {CARD_SCHEMA}. Update LungScan, or train the model again."
+            )
+        values["metrics"] = tuple(Metric(**metric) for metric in values["metrics"])
+        for name in ("reliability", "facts"):
+            values[name] = tuple(tuple(row) for row in values[name])
+        for name in ("class_names", "display_names", "colors", "tumour", "limits"):
+            values[name] = tuple(values[name])
+        card = ModelCard(**values)
+        _check_sense(card)
+        return card
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"card.json of {folder.name} is damaged or not a LungScan model card ({error}). "
+            "Install the model again."
+        ) from error
+
+
+def _check_sense(card: ModelCard) -> None:
+    classes = len(card.class_names)
+    if classes < 2 or len(set(card.class_names)) != classes:
+        raise ValueError("a model needs two or more different class names")
+    for name in ("display_names", "colors", "tumour"):
+        if len(getattr(card, name)) != classes:
+            raise ValueError(f"{name} must have one entry per class")
+    if not 32 <= card.patch_size_pixels <= 2048:
+        raise ValueError("patch_size_pixels is outside 32 to 2048")
+    if not 0.05 <= card.spacing_um_px <= 10:
+        raise ValueError("spacing_um_px is outside 0.05 to 10")
+    for value in (card.temperature, card.confidence_threshold, card.novelty_threshold):
+        if not 0 < value < 1000:
+            raise ValueError("temperature and thresholds must be positive numbers")
+
+
+def _check(folder: Path, name: str, expected: str | None) -> None:
+    path = folder / name
+    if not path.is_file():
+        raise ModelError(f"The model {folder.name} is incomplete: {name} is missing. Install it again.")
+    if _hash(path) != expected:
+        raise ModelError(
+            f"{name} of the model {folder.name} is not the file that its card names (SHA-256 differs): "
+            "it is damaged or was changed, so it is not loaded. Install the model again."
+        )
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as handle:
+        digest = sha256()
+        while chunk := handle.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _is_plain_name(name: str) -> bool:
+    return bool(name) and "/" not in name and "\\" not in name and not name.startswith(".")
+
+
+def _shipped_folder() -> Path:
+    import lungscan_models
+
+    return lungscan_models.shipped_models()
+
+
+def _official() -> dict[str, str]:
+    path = _shipped_folder() / "official.json"
+    if not path.is_file():
+        return {}
+    table: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return table

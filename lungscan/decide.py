@@ -1,0 +1,112 @@
+"""When to answer and when not to: the last step from an aggregate to a prediction."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lungscan.aggregate import Answer, Evidence, class_areas, rule_named
+from lungscan.cards import ModelCard
+from lungscan.options import Abstain
+from lungscan.types import FloatArray, MaskArray, NoResult, Prediction, TileState
+
+MOST = 0.5  # a fault that touches more of the tissue than this decides the case
+
+_SCORED = (TileState.USED, TileState.NOVEL, TileState.BLURRED)
+
+
+def decide(
+    evidence: Evidence, card: ModelCard, rule: str, abstain: Abstain
+) -> tuple[Prediction, tuple[str, ...]]:
+    """Answer, or say why not; with flags for the result.
+
+    ``strict`` withholds the label whenever there is a reason to; ``flag`` gives it with the reason
+    beside it, unless there is too little tissue; ``never`` gives one wherever a tile was scored.
+    """
+    used = evidence.where(TileState.USED)
+    scored = evidence.where(*_SCORED)
+    if abstain == "never" and not scored.any():
+        scored = evidence.where(*_SCORED, TileState.BLANK, TileState.PEN)
+    reason = _reason_before_answer(evidence, card)
+    basis = used if reason is None else scored
+    answer = _ask(evidence, basis, card, rule)
+    if reason is None and answer is not None and answer.confidence < card.confidence_threshold:
+        reason = NoResult.UNCERTAIN
+    prediction = _prediction(evidence, basis, card, rule, answer, reason, abstain)
+    flags = answer.flags if answer is not None and prediction.label is not None else ()
+    if reason is not None and prediction.label is not None:
+        flags = (reason.value, *flags)
+    return prediction, flags
+
+
+def _reason_before_answer(evidence: Evidence, card: ModelCard) -> NoResult | None:
+    used = evidence.where(TileState.USED)
+    blurred = evidence.where(TileState.BLURRED)
+    novel = evidence.where(TileState.NOVEL)
+    seen = used | blurred | novel
+    if not seen.any():
+        return NoResult.LITTLE_TISSUE
+    if evidence.measured and float(evidence.weight[seen].sum()) < card.minimum_tissue_mm2:
+        return NoResult.LITTLE_TISSUE
+    if evidence.share(novel, used | novel) > MOST or not (used | blurred).any():
+        return NoResult.NOT_LUNG
+    if evidence.share(blurred, seen) > MOST or not used.any():
+        return NoResult.BLURRED
+    return None
+
+
+def _ask(evidence: Evidence, basis: MaskArray, card: ModelCard, rule: str) -> Answer | None:
+    basis = basis & np.isfinite(evidence.probs).all(1)
+    if not basis.any():
+        return None
+    return rule_named(rule)(evidence.probs[basis], evidence.weight[basis], card)
+
+
+def _prediction(
+    evidence: Evidence,
+    basis: MaskArray,
+    card: ModelCard,
+    rule: str,
+    answer: Answer | None,
+    reason: NoResult | None,
+    abstain: Abstain,
+) -> Prediction:
+    withheld = answer is None or (
+        reason is not None
+        and (abstain == "strict" or (abstain == "flag" and reason is NoResult.LITTLE_TISSUE))
+    )
+    name = None if answer is None else card.class_names[answer.index]
+    areas = class_areas(evidence, basis, len(card.class_names))
+    return Prediction(
+        label=None if withheld else name,
+        confidence=None if withheld or answer is None else answer.confidence,
+        suggested=name,
+        reason=reason,
+        reason_text="" if reason is None else _explain(reason, evidence, answer, card),
+        probs=() if answer is None else answer.probs,
+        area_mm2=_floats(areas) if evidence.measured else None,
+        tile_share=_floats(areas / areas.sum()) if areas.sum() > 0 else (),
+        rule=rule,
+    )
+
+
+def _explain(
+    reason: NoResult, evidence: Evidence, answer: Answer | None, card: ModelCard
+) -> str:
+    if reason is NoResult.LITTLE_TISSUE:
+        return "Too little stained tissue was found to judge."
+    if reason is NoResult.BLURRED:
+        share = evidence.share(evidence.where(TileState.BLURRED), evidence.where(*_SCORED))
+        return f"{share:.0%} of the tissue is out of focus; scan it again."
+    if reason is NoResult.NOT_LUNG:
+        novel, used = evidence.where(TileState.NOVEL), evidence.where(TileState.USED)
+        share = evidence.share(novel, used | novel) or 1.0
+        return f"{share:.0%} of what was seen does not look like the lung H&E the model was trained on."
+    best = 0.0 if answer is None else answer.confidence
+    return (
+        f"The likeliest class reaches only {best:.0%}; "
+        f"this model answers from {card.confidence_threshold:.0%} up."
+    )
+
+
+def _floats(values: FloatArray) -> tuple[float, ...]:
+    return tuple(float(v) for v in values)

@@ -1,0 +1,91 @@
+"""Everything that can go wrong, as a tree.
+
+::
+
+    LungScanError                 exit_code, code; the message says what happened, why, what to do
+    ├── UsageProblem              2   the call itself is wrong (an option, a manifest)
+    ├── NothingToDo               3   no image was found
+    ├── ModelError                4   unknown, incomplete, changed or unsafe model
+    ├── MachineError              5   disk, permission, memory
+    ├── OutputLocked              6   another run is writing to the same folder
+    └── CaseError                 1   one case fails, the others go on
+        ├── UnreadableFile        E_OPEN, E_FORMAT, E_TOO_LARGE, E_IO
+        ├── NoScale               E_NO_MPP, E_BAD_MPP
+        └── TooManyBadTiles       E_TILE
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LungScanError(Exception):
+    """Base of all errors a user can meet; ``str(error)`` is one or two plain sentences."""
+
+    exit_code: ClassVar[int] = 1
+    code: str = "E_UNKNOWN"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
+
+class UsageProblem(LungScanError):
+    """The call itself is wrong."""
+
+    exit_code = 2
+    code = "E_USAGE"
+
+
+class NothingToDo(LungScanError):
+    """No image was found where the user pointed."""
+
+    exit_code = 3
+    code = "E_NOTHING"
+
+
+class ModelError(LungScanError):
+    """The model is unknown, incomplete, changed or of a kind that is never loaded."""
+
+    exit_code = 4
+    code = "E_MODEL"
+
+
+class MachineError(LungScanError):
+    """The machine stands in the way: disk full, no permission, no memory."""
+
+    exit_code = 5
+    code = "E_MACHINE"
+
+
+class OutputLocked(LungScanError):
+    """Another run is writing to the same folder."""
+
+    exit_code = 6
+    code = "E_LOCKED"
+
+
+class CaseError(LungScanError):
+    """One case cannot be classified; the batch goes on."""
+
+    exit_code = 1
+    code = "E_CASE"
+
+
+class UnreadableFile(CaseError):
+    """The file cannot be opened or is not an image that LungScan reads."""
+
+    code = "E_OPEN"
+
+
+class NoScale(CaseError):
+    """A slide says nothing usable about the size of its pixels."""
+
+    code = "E_NO_MPP"
+
+
+class TooManyBadTiles(CaseError):
+    """So many tiles are unreadable that the answer would not stand for the slide."""
+
+    code = "E_TILE"

@@ -1,0 +1,71 @@
+"""What a running scan tells whoever listens: a closed union of frozen records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lungscan.types import CaseResult
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The inputs are known and the model is loaded; scoring begins."""
+
+    cases: int
+    skipped: int
+    resumed: int  # cases already finished by an earlier run with the same settings
+    model: str
+    device: str
+    out: Path
+
+
+@dataclass(frozen=True, slots=True)
+class CaseStarted:
+    """A case is opened; ``index`` counts from 1."""
+
+    key: str
+    case_id: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class TilesScored:
+    """One batch came back. ``done`` of ``total`` tiles of this case are scored."""
+
+    key: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFinished:
+    """A case has ended, well or badly; ``result.status`` says which."""
+
+    result: CaseResult
+    index: int
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a person should know that belongs to no single case."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """All files are written. Counts are cases by how they ended."""
+
+    ok: int
+    no_result: int
+    partial: int
+    failed: int
+    skipped: int
+    tiles: int
+    seconds: float
+    out: Path
+
+
+ScanEvent = RunStarted | CaseStarted | TilesScored | CaseFinished | Notice | RunFinished

@@ -1,0 +1,121 @@
+"""From the paths a person gave to the cases of a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from lungscan.errors import UsageProblem
+from lungscan.inputs.files import Identity, identity_of
+from lungscan.inputs.manifest import read_cases
+from lungscan.inputs.names import KeyMaker, show
+from lungscan.inputs.parts import PartFinder
+from lungscan.inputs.walk import SLIDE_SUFFIXES, Candidate, Omission, walk
+from lungscan.types import CaseInput, FileKind, InputFile, Inputs, SkippedFile
+
+
+def discover(paths: tuple[Path, ...], manifest: Path | None = None) -> Inputs:
+    """Find all images below ``paths`` and group them into cases.
+
+    Folders are searched whole, links to folders are not followed, each file counts once, and the
+    order does not depend on the disk. Junk and files in unknown formats are listed as skipped. A
+    folder or path that cannot be reached is listed too, with an ``error_code``. The ``kind`` of
+    a TIFF is a guess until it is opened (``lungscan.reading.kind_of``).
+
+    Raises:
+        UsageProblem: none of ``paths`` exists, or the manifest is wrong.
+
+    """
+    found = list(walk(paths))
+    candidates = [item for item in found if isinstance(item, Candidate)]
+    omissions = [item for item in found if isinstance(item, Omission)]
+    missing = sum(omission.error_code == "E_NOT_FOUND" for omission in omissions)
+    if missing and missing == len(paths):
+        names = ", ".join(f"'{show(str(path))}'" for path in paths)
+        raise UsageProblem(f"There is no file or folder {names}. Check the spelling.")
+    files = _assemble(candidates)
+    joined = read_cases(manifest, files, paths) if manifest else {}
+    keys = KeyMaker()
+    cases = _cases(files, joined, keys)
+    skipped = tuple(
+        SkippedFile(
+            key=keys.make(PurePosixPath(item.relative_path).name, item.relative_path),
+            relative_path=item.relative_path,
+            reason=item.reason,
+            error_code=item.error_code,
+        )
+        for item in omissions
+    )
+    return Inputs(cases, skipped)
+
+
+def _assemble(candidates: Sequence[Candidate]) -> list[InputFile]:
+    """One record per image; files that are only parts of a slide disappear into it."""
+    finder = PartFinder()
+    owner: dict[Identity, Identity] = {}
+    images: list[tuple[Candidate, tuple[Path, ...]]] = []
+    for item in candidates:
+        if item.identity in owner:
+            continue
+        parts = finder.parts_of(item.path)
+        images.append((item, parts))
+        for part in parts:
+            owner.setdefault(identity_of(part, part.stat()), item.identity)
+    # Asked again at the end: a part may have come before the index that names it.
+    return [
+        InputFile(item.path, item.relative_path, _kind(item.path), parts)
+        for item, parts in images
+        if owner.get(item.identity, item.identity) == item.identity
+    ]
+
+
+def _kind(path: Path) -> FileKind:
+    return "slide" if path.suffix.lower() in SLIDE_SUFFIXES else "field"
+
+
+def _cases(files: list[InputFile], joined: dict[int, str], keys: KeyMaker) -> tuple[CaseInput, ...]:
+    """Cases in the order of their first files."""
+    groups: dict[str, list[InputFile]] = {}
+    for index, case in joined.items():
+        groups.setdefault(case, []).append(files[index])
+    labels = _labels([file for i, file in enumerate(files) if i not in joined], taken=set(groups))
+    cases: list[CaseInput] = []
+    for index, file in enumerate(files):
+        if index not in joined:
+            key = keys.make(_stem(file), file.relative_path)
+            cases.append(CaseInput(key, labels[file], (file,)))
+        elif group := groups.pop(joined[index], None):
+            case = show(joined[index])
+            cases.append(CaseInput(keys.make(case, f"case:{case}"), case, tuple(group)))
+    return tuple(cases)
+
+
+def _labels(files: list[InputFile], taken: set[str]) -> dict[InputFile, str]:
+    """Name each file as people do: its bare name where that is unambiguous, else its path.
+
+    Two cases must never read the same in a table.
+    """
+    stems = Counter(_stem(file).casefold() for file in files)
+    stems.update(case.casefold() for case in taken)
+    used = set(taken)
+    labels: dict[InputFile, str] = {}
+    for file in files:
+        label = _stem(file)
+        if stems[label.casefold()] > 1:
+            label = file.relative_path
+        count = 1
+        while label in used:
+            count += 1
+            label = f"{file.relative_path} ({count})"
+        used.add(label)
+        labels[file] = label
+    return labels
+
+
+def _stem(file: InputFile) -> str:
+    path = PurePosixPath(file.relative_path)
+    # The files of a DICOM series are numbered; its folder is what people named.
+    if len(file.parts) > 1 and file.path.suffix.lower() == ".dcm" and path.parent.name:
+        return path.parent.name
+    return path.stem

@@ -1,0 +1,82 @@
+"""Files on disk: is this one that can be read, which one is it, and what is its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from lungscan.errors import UnreadableFile
+from lungscan.inputs.names import show
+from lungscan.types import InputFile
+
+_CHUNK = 1 << 20
+
+Identity = tuple[int, int] | str
+
+
+def identity_of(path: Path, status: os.stat_result) -> Identity:
+    """Tell two files apart even when links give them several names."""
+    if status.st_ino:
+        return status.st_dev, status.st_ino
+    return str(path.resolve())  # some network drives number nothing
+
+
+def open_failure(name: str, error: OSError) -> UnreadableFile:
+    """Say why the machine does not hand out a file."""
+    name = show(name)
+    if isinstance(error, PermissionError):
+        return UnreadableFile(
+            f"{name} may not be read by this user; ask for read permission.", code="E_PERMISSION"
+        )
+    if isinstance(error, FileNotFoundError):
+        return UnreadableFile(
+            f"{name} is no longer there; it was moved or deleted after the run began.", code="E_IO"
+        )
+    reason = error.strerror or type(error).__name__
+    return UnreadableFile(
+        f"{name} could not be read from the disk ({reason}); check the drive and run again.",
+        code="E_IO",
+    )
+
+
+def require_regular(path: Path) -> int:
+    """Return the size in bytes of a regular file that is not empty.
+
+    Asking first matters: opening a named pipe would wait for ever.
+
+    Raises:
+        UnreadableFile: it is something else, empty, gone, or not readable.
+
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise open_failure(path.name, error) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadableFile(f"{show(path.name)} is not a regular file, so it holds no image.")
+    if status.st_size == 0:
+        raise UnreadableFile(
+            f"{show(path.name)} is empty; copy it again from its source.", code="E_FORMAT"
+        )
+    return status.st_size
+
+
+def sha256_of(file: InputFile) -> str:
+    """Hash the file, or all its parts one after the other: SHA-256, hexadecimal.
+
+    Raises:
+        UnreadableFile: a part cannot be read.
+
+    """
+    digest = hashlib.sha256()
+    for path in file.parts or (file.path,):
+        require_regular(path)
+        try:
+            with path.open("rb") as stream:
+                while chunk := stream.read(_CHUNK):
+                    digest.update(chunk)
+        except OSError as error:
+            raise open_failure(path.name, error) from error
+    return digest.hexdigest()

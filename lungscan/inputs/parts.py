@@ -1,0 +1,73 @@
+"""The files that make up one slide when it has several: MIRAX, Hamamatsu VMS and VMU, DICOM."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from pathlib import Path
+
+from lungscan.inputs.dicom import series_uid
+from lungscan.inputs.names import natural
+
+_INDEX_BYTES = 1 << 20
+
+
+class PartFinder:
+    """Tells which files belong to a slide; reads the headers of a DICOM folder only once."""
+
+    def __init__(self) -> None:
+        self._series: dict[Path, dict[str, list[Path]]] = {}
+
+    def parts_of(self, path: Path) -> tuple[Path, ...]:
+        """All files of the slide that ``path`` belongs to, in a stable order; () when alone.
+
+        A slide whose parts cannot be listed counts as one file: opening it says what is wrong.
+        """
+        try:
+            match path.suffix.lower():
+                case ".mrxs":
+                    return _mirax(path)
+                case ".vms" | ".vmu":
+                    return _hamamatsu(path)
+                case ".dcm":
+                    return self._dicom(path)
+        except OSError:
+            pass
+        return ()
+
+    def _dicom(self, path: Path) -> tuple[Path, ...]:
+        folder = path.parent
+        if folder not in self._series:
+            self._series[folder] = _series_in(folder)
+        uid = series_uid(path)
+        return tuple(self._series[folder].get(uid, ())) if uid else ()
+
+
+def _mirax(path: Path) -> tuple[Path, ...]:
+    folder = path.with_suffix("")
+    return (path, *(part for part in _listing(folder) if part.is_file()))
+
+
+def _hamamatsu(path: Path) -> tuple[Path, ...]:
+    """Find the files beside an index that it names.
+
+    Only plain names count: a path inside a data file is never followed out of its folder.
+    """
+    with path.open("rb") as stream:
+        lines = stream.read(_INDEX_BYTES).splitlines()
+    named = {value.strip() for _, _, value in (line.partition(b"=") for line in lines)}
+    siblings = (part for part in _listing(path.parent) if os.fsencode(part.name) in named)
+    return (path, *(part for part in siblings if part.is_file()))
+
+
+def _series_in(folder: Path) -> dict[str, list[Path]]:
+    series: dict[str, list[Path]] = defaultdict(list)
+    for path in _listing(folder):
+        if path.suffix.lower() == ".dcm" and path.is_file() and (uid := series_uid(path)):
+            series[uid].append(path)
+    return series
+
+
+def _listing(folder: Path) -> list[Path]:
+    with os.scandir(folder) as entries:
+        return [folder / name for name in sorted((e.name for e in entries), key=natural)]

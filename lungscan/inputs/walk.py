@@ -1,0 +1,152 @@
+"""From paths to candidate files: folders opened, junk named, each file once, order stable."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lungscan.inputs.files import Identity, identity_of
+from lungscan.inputs.names import natural, show
+
+SLIDE_SUFFIXES = frozenset(
+    {".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".dcm", ".svslide", ".czi"}
+)
+TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
+FIELD_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"}) | TIFF_SUFFIXES
+
+_SYSTEM_FILES = frozenset({"thumbs.db", ".ds_store", "desktop.ini", "ehthumbs.db"})
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A regular file that may be an image, or a part of one."""
+
+    path: Path
+    relative_path: str
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Omission:
+    """Something left out; ``error_code`` is set when that was not by choice."""
+
+    relative_path: str
+    reason: str
+    error_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    path: Path
+    relative_path: str
+    named: bool  # given by the user, not found in a folder
+
+
+def walk(paths: tuple[Path, ...]) -> Iterator[Candidate | Omission]:
+    """Everything below ``paths`` in natural order, each file once.
+
+    Links to folders are not followed below a given path, so a loop cannot trap the walk.
+    """
+    seen: set[Identity] = set()
+    # A stack, not recursion: no tree is too deep for it.
+    stack = [_Entry(path, show(_root_name(path)), named=True) for path in reversed(paths)]
+    while stack:
+        entry = stack.pop()
+        try:
+            status = entry.path.stat()
+        except OSError as error:
+            yield _not_reached(entry, error)
+            continue
+        identity = identity_of(entry.path, status)
+        if identity in seen:
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            reason = "" if entry.named else _folder_reason(entry.path)
+            if reason:
+                yield Omission(entry.relative_path, reason)
+                continue
+            seen.add(identity)
+            try:
+                stack.extend(reversed(_children(entry)))
+            except OSError as error:
+                yield _not_reached(entry, error)
+            except _OwnResultsError:
+                yield Omission(entry.relative_path, "results of an earlier LungScan run")
+            continue
+        seen.add(identity)
+        reason = _file_reason(entry, status)
+        if reason:
+            yield Omission(entry.relative_path, reason)
+        else:
+            yield Candidate(entry.path, entry.relative_path, identity)
+
+
+class _OwnResultsError(Exception):
+    """The folder was written by LungScan: its heat maps are no input."""
+
+
+def _root_name(path: Path) -> str:
+    return path.name if path.name not in {"", ".."} else (path.resolve().name or "root")
+
+
+def _children(folder: _Entry) -> list[_Entry]:
+    with os.scandir(folder.path) as listing:
+        names = sorted((entry.name for entry in listing), key=natural)
+    if {"run.json", "cases"}.issubset(names) and (folder.path / "cases").is_dir():
+        raise _OwnResultsError
+    # The folder of a MIRAX slide bears the slide's name and holds only its parts.
+    mirax = {Path(name).stem for name in names if Path(name).suffix.lower() == ".mrxs"}
+    return [
+        _Entry(folder.path / name, f"{folder.relative_path}/{show(name)}", named=False)
+        for name in names
+        if name not in mirax
+    ]
+
+
+def _folder_reason(path: Path) -> str:
+    if path.is_symlink():
+        return "link to a folder, not followed"
+    return "hidden folder" if path.name.startswith(".") else ""
+
+
+def _file_reason(entry: _Entry, status: os.stat_result) -> str:
+    """Say why a file is left out; "" when it is not."""
+    name = entry.path.name
+    if not stat.S_ISREG(status.st_mode):
+        return "not a regular file"
+    if name.startswith("._"):
+        return "side file of macOS, not an image"
+    if name.startswith("~$") or name.lower() in _SYSTEM_FILES:
+        return "file of another program, not an image"
+    if status.st_size == 0:
+        return "empty file"
+    # What a person names is tried, whatever it is called.
+    return "" if entry.named else _unasked_reason(name)
+
+
+def _unasked_reason(name: str) -> str:
+    if name.startswith("."):
+        return "hidden file"
+    if Path(name).suffix.lower() not in SLIDE_SUFFIXES | FIELD_SUFFIXES:
+        return "not an image format LungScan reads"
+    return ""
+
+
+def _not_reached(entry: _Entry, error: OSError) -> Omission:
+    if isinstance(error, PermissionError):
+        return Omission(
+            entry.relative_path,
+            "may not be read by this user; ask for read permission",
+            "E_PERMISSION",
+        )
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        reason = "does not exist" if entry.named else "link that leads nowhere"
+        return Omission(entry.relative_path, reason, "E_NOT_FOUND" if entry.named else "")
+    return Omission(
+        entry.relative_path,
+        f"could not be read from the disk ({error.strerror or type(error).__name__})",
+        "E_IO",
+    )

@@ -1,0 +1,99 @@
+"""How unlike the training tissue a tile is, from the network's features.
+
+Two questions, each as a ratio to its own limit; the larger one counts, and above 1 the tile is novel:
+
+- *Does it resemble the counter-examples?* The trained network has one output more than there are
+  lung classes, taught with pictures that are not lung H&E (outlier exposure: Hendrycks et al. 2019).
+- *Does it lie far from every class?* Mahalanobis distance in the leading directions of the training
+  features, with the part of a feature that lies outside them (Lee et al. 2018; Wang et al. 2022).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungscan.errors import ModelError
+from lungscan.types import FloatArray
+
+KEYS = ("centre", "basis", "class_means", "residual_scale", "output_weight", "output_bias", "limits")
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """The fitted parameters; d features, k directions, c classes."""
+
+    centre: FloatArray  # (d,)
+    basis: FloatArray  # (d, k) whitened directions
+    class_means: FloatArray  # (c, k) in the whitened frame
+    residual_scale: FloatArray  # (1,) typical length of the part outside the basis
+    output_weight: FloatArray  # (c + 1, d) the network's last layer, counter-examples last
+    output_bias: FloatArray  # (c + 1,)
+    limits: FloatArray  # (2,) limit of the foreign probability, limit of the distance
+
+    def score(self, features: FloatArray) -> FloatArray:
+        """Novelty ``(n,)`` of features ``(n, d)``; above 1 a tile is novel."""
+        return np.maximum(
+            self.foreign_probability(features) / self.limits[0],
+            self.distance(features) / self.limits[1],
+        ).astype(np.float32)
+
+    def foreign_probability(self, features: FloatArray) -> FloatArray:
+        """Probability ``(n,)`` of being a counter-example."""
+        outputs = features @ self.output_weight.T + self.output_bias
+        powers = np.exp(outputs - outputs.max(1, keepdims=True))
+        return (powers[:, -1] / powers.sum(1)).astype(np.float32)
+
+    def distance(self, features: FloatArray) -> FloatArray:
+        """Distance ``(n,)`` to the nearest class, in typical deviations."""
+        shifted = features - self.centre
+        inside = shifted @ self.basis  # (n, k)
+        far = ((inside[:, None, :] - self.class_means) ** 2).mean(2).min(1)  # (n,)
+        length = (shifted**2).sum(1)
+        explained = self._explained(shifted)
+        outside = np.maximum(length - explained, 0) / self.residual_scale[0]
+        return np.sqrt(far + outside).astype(np.float32)
+
+    def _explained(self, shifted: FloatArray) -> FloatArray:
+        """Squared length of the part inside the basis; its columns are orthogonal, not unit."""
+        norms = (self.basis**2).sum(0)
+        part: FloatArray = ((shifted @ self.basis) ** 2 / norms).sum(1)
+        return part
+
+
+def fit_distance(features: FloatArray, labels: NDArray[np.int64], directions: int) -> dict[str, FloatArray]:
+    """Centre, whitened basis, class means and residual scale of training features ``(n, d)``."""
+    centre = features.mean(0)
+    shifted = features - centre
+    _, values, rows = np.linalg.svd(shifted, full_matrices=False)
+    count = min(directions, len(values) - 1)
+    spread = np.maximum(values[:count] / np.sqrt(len(features)), 1e-6)
+    basis = (rows[:count] / spread[:, None]).T
+    inside = shifted @ basis
+    means = np.stack([inside[labels == c].mean(0) for c in np.unique(labels)])
+    residual = (shifted**2).sum(1) - ((shifted @ rows[:count].T) ** 2).sum(1)
+    return {
+        "centre": centre.astype(np.float32),
+        "basis": basis.astype(np.float32),
+        "class_means": means.astype(np.float32),
+        "residual_scale": np.array([max(float(residual.mean()), 1e-9)], np.float32),
+    }
+
+
+def load_novelty(path: Path) -> Novelty:
+    """Read the parameters that ``lungscan train`` wrote.
+
+    Raises:
+        ModelError: the file is not a complete set of parameters.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        tensors = load_file(path)
+        return Novelty(**{key: tensors[key].astype(np.float32) for key in KEYS})
+    except (SafetensorError, KeyError, OSError) as error:
+        raise ModelError(f"{path.name} is damaged ({error}). Install the model again.") from error

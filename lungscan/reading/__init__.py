@@ -1,0 +1,8 @@
+"""Pixels: slides through OpenSlide, field images through Pillow, one interface for both."""
+
+from lungscan.reading.field import open_field
+from lungscan.reading.opening import kind_of, open_source
+from lungscan.reading.resize import resize
+from lungscan.reading.source import ImageSource, TilePixels
+
+__all__ = ["ImageSource", "TilePixels", "kind_of", "open_field", "open_source", "resize"]

@@ -1,0 +1,173 @@
+"""Field images through Pillow: every mode becomes 8-bit RGB by rule, damage is an error."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from math import ceil
+from typing import BinaryIO
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+
+from lungscan.errors import UnreadableFile
+from lungscan.inputs import require_regular, show
+from lungscan.inputs.files import open_failure
+from lungscan.reading.colour import to_rgb
+from lungscan.reading.resize import sample
+from lungscan.reading.scale import field_scale
+from lungscan.reading.source import TilePixels
+from lungscan.types import BoxArray, FileKind, InputFile, Overview, SourceInfo
+
+# Pillow knows many more formats, some with a long list of holes; these are what cameras write.
+# Its TIFF and WebP readers have to be imported to be known.
+_FORMATS = ("JPEG", "PNG", WebPImagePlugin.WebPImageFile.format or "", "TIFF", "BMP")
+
+# Decoded, such a picture takes 0.8 GB. A larger one belongs into a tiled file.
+MAX_PIXELS = 200_000_000
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+
+_CENTIMETRE = 3  # value of the TIFF tag ResolutionUnit
+_UPRIGHT = 1  # value of the EXIF tag Orientation
+_RESOLUTION_TAGS = (TiffImagePlugin.X_RESOLUTION, TiffImagePlugin.Y_RESOLUTION)
+_WHITE = (255, 255, 255)
+
+
+def open_field(file: InputFile, data: bytes | None = None, mpp: float | None = None) -> FieldSource:
+    """Decode a field image.
+
+    Args:
+        file: names the image; read from the disk unless ``data`` is given.
+        data: the content of the file, when the caller has it already (to hash it, say).
+        mpp: the user's µm per pixel, used if the file says none.
+
+    Raises:
+        UnreadableFile: not an image in a format LungScan reads, damaged, cut short or too large.
+        NoScale: ``mpp`` is absurd.
+
+    """
+    name = show(file.path.name)
+    if data is not None:
+        return _decode(io.BytesIO(data), name, mpp)
+    require_regular(file.path)
+    try:
+        with file.path.open("rb") as stream:
+            return _decode(stream, name, mpp)
+    except OSError as error:
+        raise open_failure(file.path.name, error) from error
+
+
+class FieldSource:
+    """A decoded field image, upright, in RGB."""
+
+    kind: FileKind = "field"
+
+    def __init__(self, image: Image.Image, info: SourceInfo) -> None:
+        self._image = image
+        self._info = info
+
+    @property
+    def info(self) -> SourceInfo:
+        """Size after EXIF rotation, scale, and flags that say what was converted."""
+        return self._info
+
+    def close(self) -> None:
+        """Nothing to let go of: the file was closed once it was decoded."""
+
+    def overview(self, max_px: int = 2048) -> Overview:
+        """Scale the field so that its longest side is at most ``max_px``."""
+        width, height = self._image.size
+        downsample = max(1.0, max(width, height) / max_px)
+        size = (ceil(width / downsample), ceil(height / downsample))
+        rgb = np.asarray(sample(self._image, (0, 0, width, height), size))
+        return Overview(rgb, np.ones(rgb.shape[:2], np.bool_), downsample)
+
+    def read_tiles(self, boxes: BoxArray, size_px: int) -> TilePixels:
+        """Cut ``boxes`` ((n, 4), the field's pixels), each scaled to ``size_px`` squared."""
+        count = len(boxes)
+        rgb = np.empty((count, size_px, size_px, 3), np.uint8)
+        valid = np.ones(count, np.float32)
+        for row, (x, y, width, height) in enumerate(boxes.tolist()):
+            image, box = self._image, (x, y, x + width, y + height)
+            inside = _overlap(box, image.size)
+            if inside < 1:
+                image, box = _padded(image, box), (0, 0, width, height)
+                valid[row] = inside
+            rgb[row] = np.asarray(sample(image, box, (size_px, size_px)))
+        return TilePixels(rgb, valid, np.zeros(count, np.bool_))
+
+
+def _decode(stream: BinaryIO, name: str, mpp: float | None) -> FieldSource:
+    try:
+        image: Image.Image = Image.open(stream, formats=_FORMATS)
+        tiff_mpp = _tiff_mpp(image)
+        multi_page = getattr(image, "n_frames", 1) > 1
+        image.load()
+        if _orientation(image) != _UPRIGHT:
+            image = ImageOps.exif_transpose(image)
+        rgb, flags = to_rgb(image)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
+        raise UnreadableFile(
+            f"{name} holds more than {MAX_PIXELS // 1_000_000} million pixels, too many to load "
+            "at once; save it as a tiled, pyramidal TIFF.",
+            code="E_TOO_LARGE",
+        ) from error
+    except UnidentifiedImageError as error:
+        raise UnreadableFile(
+            f"{name} is not an image LungScan reads, whatever its name says; save it as JPEG, "
+            "PNG, TIFF, BMP or WebP.",
+            code="E_FORMAT",
+        ) from error
+    except Exception as error:  # Pillow has no common error for damage: it lets a dozen kinds out
+        raise _damaged(name, error) from error
+    scale = field_scale(tiff_mpp, mpp)
+    if multi_page:
+        flags += ("multi_page",)
+    return FieldSource(rgb, SourceInfo(*rgb.size, scale, "image", None, flags))
+
+
+def _damaged(name: str, error: Exception) -> UnreadableFile:
+    if "truncated" in str(error).lower():
+        what = "ends early: part of the picture is missing"
+    else:
+        what = "is damaged or of a rare kind: its picture cannot be decoded"
+    return UnreadableFile(
+        f"{name} {what}. Copy it again from its source, or save it as PNG.", code="E_FORMAT"
+    )
+
+
+def _orientation(image: Image.Image) -> int:
+    # Only an EXIF or XMP block can ask for rotation; without one, save the search for it.
+    if not any(block in image.info for block in ("exif", "xmp", "XML:com.adobe.xmp")):
+        return _UPRIGHT
+    return int(image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT))
+
+
+def _tiff_mpp(image: Image.Image) -> tuple[float, float] | None:
+    """Read µm per pixel (x, y) from a TIFF that counts in centimetres, else None."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return None
+    tags = image.tag_v2
+    if tags.get(TiffImagePlugin.RESOLUTION_UNIT) != _CENTIMETRE:
+        return None
+    per_cm = [float(tags.get(tag, 0)) for tag in _RESOLUTION_TAGS]
+    if min(per_cm) <= 0:
+        return None
+    return 10_000 / per_cm[0], 10_000 / per_cm[1]
+
+
+def _overlap(box: tuple[int, int, int, int], size: tuple[int, int]) -> float:
+    """Return the share of ``box`` that lies inside a picture of ``size``."""
+    left, top, right, bottom = box
+    width = max(0, min(right, size[0]) - max(left, 0))
+    height = max(0, min(bottom, size[1]) - max(top, 0))
+    return width * height / ((right - left) * (bottom - top))
+
+
+def _padded(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """Cut ``box`` out of ``image``; what lies outside is white, as on an empty slide."""
+    left, top, right, bottom = box
+    canvas = Image.new("RGB", (right - left, bottom - top), _WHITE)
+    canvas.paste(image, (-left, -top))
+    return canvas

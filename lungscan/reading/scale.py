@@ -1,0 +1,103 @@
+"""How large is a pixel? From the file, else the objective, else the user; never guessed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lungscan.errors import NoScale
+from lungscan.types import MppSource, Scale
+
+MIN_MPP_UM = 0.05
+MAX_MPP_UM = 10.0
+_TOLERANCE = 0.05  # 5 %: more than any scanner's calibration moves
+
+# TIFF fields: the resolution tag is believed only where no printer or screen setting lies.
+_FIELD_MAX_MPP_UM = 2.0
+
+_CURE = "Give the scanner's µm per pixel with --mpp (usual: 0.25 for a 40x objective, 0.5 for 20x)."
+
+
+def number(text: str | None) -> float | None:
+    """Read a positive, finite number with a decimal point or comma; None when it is not one."""
+    try:
+        value = float((text or "").strip().replace(",", ".", 1))
+    except ValueError:
+        return None
+    return value if 0 < value < float("inf") else None
+
+
+def slide_scale(
+    mpp_x: str | None, mpp_y: str | None, power: str | None, user: float | None
+) -> Scale:
+    """Settle the scale of a slide from its metadata and the user's ``--mpp``.
+
+    The order is file, objective (10 µm divided by its power), user: ``--mpp`` is for images that
+    do not say, and one value for a whole folder must not overrule scanners that measured theirs.
+    Where it differs from the file by over 5 %, the flag ``mpp_option_differs`` says so.
+
+    Raises:
+        NoScale: nothing usable is known (E_NO_MPP), or only something absurd (E_BAD_MPP).
+
+    """
+    given = _checked_user(user)
+    x, y = number(mpp_x), number(mpp_y)
+    stated = [value for value in (x, y) if value is not None]
+    absurd = [value for value in stated if not _plausible(value)]
+    flags: tuple[str, ...] = ("mpp_absurd",) if absurd else ()
+    if stated and not absurd:
+        if _differ(stated[0], stated[-1]):
+            flags += ("mpp_xy_differ",)
+        return _compared(Scale(sum(stated) / len(stated), MppSource.FILE, flags), given)
+    objective = number(power)
+    if objective is not None and _plausible(10 / objective):
+        return _compared(Scale(10 / objective, MppSource.OBJECTIVE, flags), given)
+    if given is not None:
+        return Scale(given, MppSource.USER, flags)
+    if absurd:
+        raise NoScale(
+            f"This slide says that a pixel measures {absurd[0]:g} µm, which cannot be. {_CURE}",
+            code="E_BAD_MPP",
+        )
+    raise NoScale(f"This slide does not say how large a pixel is. {_CURE}")
+
+
+def field_scale(tiff_mpp: tuple[float, float] | None, user: float | None) -> Scale:
+    """Settle the scale of a field image.
+
+    ``tiff_mpp`` is µm per pixel (x, y) from a TIFF whose resolution is in centimetres, else None:
+    the dots per inch of other files describe a printout, not a microscope.
+
+    Raises:
+        NoScale: the user's value is absurd (E_BAD_MPP).
+
+    """
+    given = _checked_user(user)
+    if tiff_mpp is not None and all(MIN_MPP_UM <= v <= _FIELD_MAX_MPP_UM for v in tiff_mpp):
+        flags = ("mpp_xy_differ",) if _differ(*tiff_mpp) else ()
+        return _compared(Scale(sum(tiff_mpp) / 2, MppSource.FILE, flags), given)
+    if given is not None:
+        return Scale(given, MppSource.USER)
+    return Scale(None, MppSource.UNKNOWN, ("scale_unknown",))
+
+
+def _checked_user(value: float | None) -> float | None:
+    if value is not None and not _plausible(value):
+        raise NoScale(
+            f"--mpp {value:g} is outside {MIN_MPP_UM} to {MAX_MPP_UM:g} µm per pixel. {_CURE}",
+            code="E_BAD_MPP",
+        )
+    return value
+
+
+def _compared(scale: Scale, given: float | None) -> Scale:
+    if given is None or scale.mpp_um is None or not _differ(scale.mpp_um, given):
+        return scale
+    return replace(scale, flags=(*scale.flags, "mpp_option_differs"))
+
+
+def _plausible(mpp_um: float) -> bool:
+    return MIN_MPP_UM <= mpp_um <= MAX_MPP_UM
+
+
+def _differ(first: float, second: float) -> bool:
+    return abs(first - second) > _TOLERANCE * max(first, second)

@@ -1,0 +1,130 @@
+"""Opening a slide safely: is it one, is its header sane, and what may be known of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from openslide import OpenSlide, OpenSlideError, OpenSlideUnsupportedFormatError
+
+from lungscan.errors import UnreadableFile
+from lungscan.inputs import require_regular, show
+from lungscan.reading.scale import number, slide_scale
+from lungscan.types import InputFile, SourceInfo
+
+# A header may claim any tile size, and OpenSlide allocates what it claims: some values abort the
+# whole process, where no `except` helps. No scanner writes tiles near this limit.
+_MAX_TILE_PX = 4096 * 4096
+_MAX_LEVEL_PX = 1 << 37
+_MAX_SIDE_PX = 1 << 20  # a whole glass slide, 75 mm, at 0.07 µm per pixel
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_WHITE = (255, 255, 255)
+
+
+@dataclass(frozen=True, slots=True)
+class SlideHead:
+    """What is read of a slide's header, once. Other properties may hold patient data."""
+
+    info: SourceInfo
+    background: tuple[int, int, int]
+    level_downsamples: tuple[float, ...]
+
+
+def open_handle(file: InputFile) -> OpenSlide:
+    """Open a slide and check its header before any pixel is asked for.
+
+    Raises:
+        UnreadableFile: not a slide, damaged, incomplete, or with a header that cannot be true.
+
+    """
+    name = show(file.path.name)
+    require_regular(file.path)
+    if file.path.suffix.lower() == ".mrxs" and not file.path.with_suffix("").is_dir():
+        raise UnreadableFile(
+            f"{name} lacks the folder '{show(file.path.stem)}' that holds its pixels; "
+            "copy that folder beside it."
+        )
+    try:
+        handle = OpenSlide(file.path)
+    except OpenSlideUnsupportedFormatError as error:
+        raise UnreadableFile(_why_not_a_slide(file.path), code="E_FORMAT") from error
+    except OpenSlideError as error:
+        raise UnreadableFile(
+            f"{name} is damaged or incomplete: {_detail(error, file.path)}. "
+            "Copy it again from its source.",
+            code="E_FORMAT",
+        ) from error
+    try:
+        _guard(handle, name)
+    except UnreadableFile:
+        handle.close()
+        raise
+    return handle
+
+
+def read_head(handle: OpenSlide, mpp: float | None) -> SlideHead:
+    """Read the few properties LungScan uses; ``mpp`` is the user's µm per pixel.
+
+    Raises:
+        NoScale: the slide's scale is unknown or absurd.
+
+    """
+    read = handle.properties.get
+    width, height = handle.dimensions
+    power = read("openslide.objective-power")
+    info = SourceInfo(
+        width=width,
+        height=height,
+        scale=slide_scale(read("openslide.mpp-x"), read("openslide.mpp-y"), power, mpp),
+        vendor=read("openslide.vendor") or "unknown",
+        objective_power=number(power),
+    )
+    background = _colour(read("openslide.background-color"))
+    return SlideHead(info, background, tuple(handle.level_downsamples))
+
+
+def _guard(handle: OpenSlide, name: str) -> None:
+    for level, (width, height) in enumerate(handle.level_dimensions):
+        prefix = f"openslide.level[{level}].tile-"
+        tile_width = number(handle.properties.get(f"{prefix}width")) or 0
+        tile_height = number(handle.properties.get(f"{prefix}height")) or 0
+        picture_too_large = width * height > _MAX_LEVEL_PX or max(width, height) > _MAX_SIDE_PX
+        if picture_too_large or tile_width * tile_height > _MAX_TILE_PX:
+            raise UnreadableFile(
+                f"{name} claims tiles of {tile_width:.0f} × {tile_height:.0f} pixels in a picture "
+                f"of {width} × {height}, more than LungScan will load; the file is damaged, or "
+                "must be saved again with tiles of at most 4096 × 4096.",
+                code="E_TOO_LARGE",
+            )
+
+
+def _why_not_a_slide(path: Path) -> str:
+    name = show(path.name)
+    with path.open("rb") as stream:
+        head = stream.read(132)
+    if path.suffix.lower() == ".dcm":
+        if head[128:] == b"DICM":
+            return f"{name} is DICOM, but not a whole-slide image; leave it out."
+        return f"{name} is not a DICOM file; leave it out or copy it again from its source."
+    if head.startswith(_TIFF_MAGIC):
+        return (
+            f"{name} begins like a slide, but no whole picture is found in it: it ends early or "
+            "is of an unknown kind. Copy it again from its source."
+        )
+    return (
+        f"{name} is not a slide, whatever its name says: its content is of no format that "
+        "OpenSlide reads. Leave it out or copy it again from its source."
+    )
+
+
+def _detail(error: OpenSlideError, path: Path) -> str:
+    """Return OpenSlide's own words without the machine's folders in them."""
+    return show(str(error).replace(str(path.parent), "").replace("/" + path.name, path.name))
+
+
+def _colour(text: str | None) -> tuple[int, int, int]:
+    try:
+        red, green, blue = bytes.fromhex(text or "")
+    except ValueError:
+        return _WHITE
+    return red, green, blue

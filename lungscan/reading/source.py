@@ -1,0 +1,43 @@
+"""What every opened image offers, whatever it was opened with."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungscan.types import BoxArray, FileKind, FloatArray, Overview, RgbBatch, SourceInfo
+
+
+class TilePixels(NamedTuple):
+    """The pixels of n tiles. Rows where ``failed`` is set hold nothing and must be dropped."""
+
+    rgb: RgbBatch  # (n, size, size, 3); unscanned pixels bear the background colour
+    valid: FloatArray  # (n,) share of each tile that was scanned, 0 to 1
+    failed: NDArray[np.bool_]  # (n,) could not be read, not even after reopening the file
+
+
+class ImageSource(Protocol):
+    """An opened image. ``read_tiles`` may be called from several threads at once."""
+
+    @property
+    def kind(self) -> FileKind:
+        """What the content is; for a TIFF only opening tells."""
+
+    @property
+    def info(self) -> SourceInfo:
+        """Size, scale and other harmless metadata."""
+
+    def overview(self, max_px: int = 2048) -> Overview:
+        """Make a small picture of the whole image, its longest side at most ``max_px``."""
+
+    def read_tiles(self, boxes: BoxArray, size_px: int) -> TilePixels:
+        """Read ``boxes`` ((n, 4), level-0 pixels), each scaled to ``size_px`` squared.
+
+        Boxes that lie in one row and touch are read together, so pass them row by row. Never
+        raises for damaged pixels: see ``TilePixels.failed``.
+        """
+
+    def close(self) -> None:
+        """Let go of the file. Call it when no thread reads any more."""

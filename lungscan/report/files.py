@@ -1,0 +1,87 @@
+"""Files that are either whole or not there.
+
+Every file of a run is written beside its final name and moved into place, so that a killed process
+leaves the old file or the new one, never half of one. A reader never sees a file grow.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from lungscan.errors import MachineError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_AWAY = {errno.EIO, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT, errno.ENETDOWN}
+_GO_ON = "then run the same command again: finished cases are kept"
+
+
+def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Put ``data`` at ``path``, whole or not at all; missing parent folders are made.
+
+    ``durable=False`` leaves out the two fsync calls, for files that can be rebuilt.
+    Raises MachineError when the disk is full, the folder may not be written, or the drive is away.
+    """
+    with atomic_writer(path, durable=durable) as file:
+        file.write(data)
+
+
+@contextmanager
+def atomic_writer(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
+    """Yield a binary file that becomes ``path`` when the block ends without an error.
+
+    Raises MachineError as ``write_atomic`` does. An error in the block leaves ``path`` as it was.
+    """
+    # A short name of its own: adding to the file's name could pass the 255 bytes a name may have.
+    temporary = path.with_name(f".lungscan-{secrets.token_hex(6)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+        if durable:
+            _sync_folder(path.parent)
+    except OSError as error:
+        raise machine_error(error, path) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself survive a power cut, where folders can be synced at all."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network file systems cannot sync a folder; the file's content is safe already.
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def machine_error(error: OSError, path: Path) -> MachineError:
+    """Say in one sentence why ``path`` could not be written, and what to do."""
+    if error.errno in _FULL:
+        return MachineError(
+            f"The disk is full, so {path} could not be written; free some space, {_GO_ON}."
+        )
+    if error.errno in _FORBIDDEN:
+        return MachineError(
+            f"{path} may not be written; close it in other programs and check the permissions "
+            f"of its folder, or choose another with --out, {_GO_ON}."
+        )
+    if error.errno in _AWAY:
+        return MachineError(f"The drive with {path} does not answer; connect it again, {_GO_ON}.")
+    reason = error.strerror or str(error)
+    return MachineError(f"{path} could not be written ({reason}); choose another --out folder.")

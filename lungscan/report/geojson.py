@@ -1,0 +1,88 @@
+"""``tiles.geojson``: the tiles as QuPath objects, to be dropped on the open slide."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+import numpy as np
+
+from lungscan.report.files import atomic_writer
+from lungscan.report.legend import class_rgb
+from lungscan.report.tiles_csv import file_name, measures
+from lungscan.types import CaseResult, TileScores, TileState
+
+_NAMESPACE = UUID("6f0b1a2e-5c1d-5a4e-9b7a-2d7c3a1e8f40")  # LungScan's own, for uuid5
+_MEASURE_NAMES = ("Novelty", "Focus", "Pen share", "Blank share", "Valid share", "Tissue share")
+_dumps = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+def write_tiles_geojson(folder: Path, result: CaseResult) -> list[Path]:
+    """Write one FeatureCollection per image: ``tiles.geojson``, ``tiles-2.geojson``, ...
+
+    Coordinates are level-0 pixels. Only tiles that counted for the answer carry a class. Object
+    ids depend on the image, model and box alone, so that a second run gives the same objects.
+    """
+    paths = []
+    for scores in result.scores:
+        path = folder / numbered("tiles.geojson", scores.file_index)
+        with atomic_writer(path) as file:
+            file.write(b'{"type":"FeatureCollection","features":[')
+            separator = b"\n"
+            for feature in _features(result, scores):
+                file.write(separator + _dumps(feature).encode("ascii"))
+                separator = b",\n"
+            file.write(b"\n]}\n")
+        paths.append(path)
+    return paths
+
+
+def numbered(name: str, file_index: int) -> str:
+    """``tiles.geojson`` for a case's first file, ``tiles-2.geojson`` for its second."""
+    stem, dot, suffix = name.rpartition(".")
+    return name if file_index == 0 else f"{stem}-{file_index + 1}{dot}{suffix}"
+
+
+def _features(result: CaseResult, scores: TileScores) -> Iterator[dict[str, Any]]:
+    classes = _classifications(result)
+    names = [f"prob_{name}" for name in result.model.class_names] + list(_MEASURE_NAMES)
+    values = np.column_stack([scores.probs, measures(scores)]).astype(float).round(6).tolist()
+    image = f"{_image_id(result, scores)}:{result.model.sha256}"
+    rows = zip(scores.boxes.tolist(), values, scores.state, strict=True)
+    for box, row, state in rows:
+        properties: dict[str, Any] = {
+            "objectType": "tile",
+            "isLocked": True,
+            "measurements": {n: v for n, v in zip(names, row, strict=True) if math.isfinite(v)},
+            "metadata": {"state": state.value},
+        }
+        probs = row[: len(classes)]
+        if state is TileState.USED and all(map(math.isfinite, probs)):
+            properties["classification"] = classes[probs.index(max(probs))]
+        yield {
+            "type": "Feature",
+            "id": str(uuid5(_NAMESPACE, f"{image}:{box}")),
+            "geometry": {"type": "Polygon", "coordinates": [_ring(*box)]},
+            "properties": properties,
+        }
+
+
+def _classifications(result: CaseResult) -> list[dict[str, Any]]:
+    colors = class_rgb(result.model)
+    names = result.model.display_names
+    return [{"name": name, "color": list(color)} for name, color in zip(names, colors, strict=True)]
+
+
+def _image_id(result: CaseResult, scores: TileScores) -> str:
+    path = file_name(result, scores.file_index)
+    return next((file.sha256 for file in result.files if file.relative_path == path), path)
+
+
+def _ring(x: int, y: int, width: int, height: int) -> list[list[int]]:
+    """The box as a closed ring; anticlockwise as RFC 7946 counts, with y upwards."""
+    right, bottom = x + width, y + height
+    return [[x, y], [right, y], [right, bottom], [x, bottom], [x, y]]

@@ -1,0 +1,46 @@
+"""``tiles.csv``: one row per tile, in the columns that WSInfer writes, then LungScan's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lungscan.report.tables import number_cell, text_cell, write_csv
+from lungscan.types import CaseResult, TileScores
+
+_BOX = ("minx", "miny", "width", "height")
+_MEASURES = ("novelty", "focus", "pen", "blank", "valid", "tissue_fraction")
+
+
+def write_tiles_csv(path: Path, result: CaseResult) -> None:
+    """Write every planned tile: its box in level-0 pixels, probabilities, quality and state.
+
+    Cells of tiles that could not be read are empty. A case of several files has a last column
+    ``file``. Raises MachineError when the file cannot be written.
+    """
+    probs = tuple(f"prob_{name}" for name in result.model.class_names)
+    files = ("file",) if len(result.relative_paths) > 1 else ()
+    write_csv(path, _BOX + probs + _MEASURES + ("state",) + files, _rows(result, bool(files)))
+
+
+def _rows(result: CaseResult, with_file: bool) -> Iterator[Sequence[str]]:
+    for scores in result.scores:
+        name = [text_cell(file_name(result, scores.file_index))] if with_file else []
+        numbers = np.column_stack([scores.probs, measures(scores)]).tolist()
+        for box, values, state in zip(scores.boxes.tolist(), numbers, scores.state, strict=True):
+            cells = [number_cell(value, 6) for value in values]
+            yield [*map(str, box), *cells, state.value, *name]
+
+
+def measures(scores: TileScores) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    """What was measured beside the probabilities, (n, 6), in the order of the columns."""
+    quality = scores.quality
+    parts = (scores.novelty, quality.focus, quality.pen, quality.blank, quality.valid)
+    return np.column_stack([*parts, scores.tissue_fraction]).astype(np.float32, copy=False)
+
+
+def file_name(result: CaseResult, file_index: int) -> str:
+    """The file that ``TileScores.file_index`` means."""
+    return result.relative_paths[file_index]

@@ -1,0 +1,180 @@
+"""The words that every report shares: results, flags, reasons, numbers with their units."""
+
+from __future__ import annotations
+
+import math
+
+from lungscan.types import CaseResult, CaseStatus, FileResult, ModelStamp, MppSource, NoResult
+
+RESEARCH_USE = "RESEARCH USE ONLY. Not for use in diagnostic procedures."
+
+REASONS = {
+    NoResult.NOT_LUNG: "does not look like lung H&E",
+    NoResult.UNCERTAIN: "too uncertain",
+    NoResult.LITTLE_TISSUE: "too little tissue",
+    NoResult.BLURRED: "too blurred",
+}
+
+STATUS_NAMES = {
+    CaseStatus.OK: "Answered",
+    CaseStatus.PARTIAL: "Partial",
+    CaseStatus.NO_RESULT: "No result",
+    CaseStatus.FAILED: "Failed",
+    CaseStatus.SKIPPED: "Skipped",
+}
+
+_MPP_SOURCES = {
+    MppSource.FILE: "from the file",
+    MppSource.OBJECTIVE: "from the objective power",
+    MppSource.USER: "given by the user",
+    MppSource.UNKNOWN: "unknown",
+}
+
+_FLAGS = {
+    "mpp_xy_differ": "Pixel width and height differ by more than 5 %.",
+    "mpp_absurd": "The file's pixel size is implausible.",
+    "mpp_option_differs": "The file states another pixel size than the one given with --mpp.",
+    "tiles_unreadable": "Some tiles could not be read.",
+    "tumour_area_below_limit": "Tumour tiles were found, but less area than counts as tumour.",
+    "deep_grey": "The picture has more than 8 bits of grey; its range was stretched.",
+    "scale_unknown": "Scale unknown: areas cannot be given.",
+    "multi_page": "The file has several pages; the first was used.",
+    "grey": "The picture is grey: colour could not be used.",
+    "alpha": "The picture has transparent parts, shown on white.",
+    "cmyk": "The picture was converted from CMYK.",
+    "resized": "The field was resized to the network's input.",
+    "not_lung_he": "Does not look like lung H&E.",
+    "too_uncertain": "Too uncertain.",
+    "too_little_tissue": "Too little tissue.",
+    "too_blurred": "Too blurred.",
+}
+
+_CODES = {
+    "E_OPEN": "cannot be opened",
+    "E_FORMAT": "not a known format",
+    "E_TOO_LARGE": "too large",
+    "E_IO": "drive or network error",
+    "E_NO_MPP": "no µm per pixel",
+    "E_BAD_MPP": "implausible µm per pixel",
+    "E_TILE": "unreadable tiles",
+    "E_PERMISSION": "no permission to read",
+    "E_NOT_FOUND": "not found",
+    "E_UNEXPECTED": "unexpected error",
+}
+
+_CURES = {
+    "E_OPEN": "Copy the file again from the scanner or archive and check that it opens elsewhere.",
+    "E_FORMAT": "Export the slide or picture in one of the formats that `lungscan doctor` lists.",
+    "E_TOO_LARGE": "Export the picture as a pyramidal slide, or crop it.",
+    "E_IO": "Check the drive or network connection, then run the same command again.",
+    "E_NO_MPP": "Give the scanner's µm per pixel with --mpp (usual: 0.25 at 40x, 0.5 at 20x).",
+    "E_BAD_MPP": "Give the true µm per pixel with --mpp (usual: 0.25 at 40x, 0.5 at 20x).",
+    "E_TILE": "Copy the file again: parts of it cannot be read.",
+    "E_PERMISSION": "Ask for the right to read the file or folder, then run the command again.",
+    "E_NOT_FOUND": "Check that the file is still there, then run the same command again.",
+}
+
+
+def display_name(model: ModelStamp, label: str) -> str:
+    """The class as people read it; an unknown label is shown as it is."""
+    if label in model.class_names:
+        return model.display_names[model.class_names.index(label)]
+    return label
+
+
+def headline(result: CaseResult) -> str:
+    """The answer in one line: a class name, ``No result: reason``, ``Failed`` or ``Skipped``."""
+    prediction = result.prediction
+    if prediction is None:
+        return "Skipped" if result.status is CaseStatus.SKIPPED else "Failed"
+    if prediction.label is not None:
+        return display_name(result.model, prediction.label)
+    if prediction.reason is None:
+        return "No result"
+    return f"No result: {REASONS[prediction.reason]}"
+
+
+def answer_line(result: CaseResult) -> str:
+    """As ``headline``, with the reserve of a label that was given all the same."""
+    prediction = result.prediction
+    if prediction is None or prediction.label is None or prediction.reason is None:
+        return headline(result)
+    return f"{headline(result)} ({REASONS[prediction.reason]})"
+
+
+def explanation(result: CaseResult) -> str:
+    """Why there is no plain answer, in a sentence; "" when there is one."""
+    if result.error_message:
+        return result.error_message
+    return result.prediction.reason_text if result.prediction else ""
+
+
+def why_in_short(result: CaseResult) -> str:
+    """The kind of trouble in a few words, for counting; "" for a plain answer."""
+    if result.error_code:
+        return _CODES.get(result.error_code, result.error_code)
+    reason = result.prediction.reason if result.prediction else None
+    return REASONS[reason] if reason else ""
+
+
+def cure(result: CaseResult) -> str:
+    """What a person can do about a failed case."""
+    return _CURES.get(result.error_code, "Run `lungscan doctor`, then classify the file again.")
+
+
+def flag_text(flag: str) -> str:
+    """A flag's code as a sentence; an unknown code is shown in plain letters."""
+    return _FLAGS.get(flag) or f"{flag.replace('_', ' ').strip().capitalize()}."
+
+
+def probability(value: float | None) -> str:
+    """Two decimals, never a flat 0 or 1: no model is that sure."""
+    if value is None or math.isnan(value):
+        return "–"
+    if value >= 0.995:
+        return "> 0.99"
+    return "< 0.01" if value < 0.005 else f"{value:.2f}"
+
+
+def percent(share: float) -> str:
+    """A share as whole per cent, without rounding something to nothing."""
+    if math.isnan(share):
+        return "–"
+    return "< 1 %" if 0 < share < 0.005 else f"{share:.0%}".replace("%", " %")
+
+
+def area(mm2: float | None) -> str:
+    """An area in mm² with a precision that fits its size."""
+    if mm2 is None or math.isnan(mm2):
+        return "–"
+    return f"{mm2:,.1f}" if mm2 >= 100 else f"{mm2:.2f}" if mm2 >= 0.1 else f"{mm2:.3f}"
+
+
+def pixel_size(file: FileResult) -> str:
+    """``0.2525 µm, from the file`` or ``scale unknown``."""
+    scale = file.info.scale
+    if scale.mpp_um is None:
+        return "scale unknown"
+    return f"{scale.mpp_um:.4g} µm, {_MPP_SOURCES[scale.source]}"
+
+
+def objective(file: FileResult) -> str:
+    """``40x``, or a dash."""
+    power = file.info.objective_power
+    return "–" if power is None else f"{power:g}x"
+
+
+def moment(iso: str) -> str:
+    """``2026-03-04 10:15 UTC`` from an ISO 8601 time in UTC."""
+    return f"{iso[:10]} {iso[11:16]} UTC" if len(iso) >= 16 else iso
+
+
+def duration(seconds: float) -> str:
+    """``850 ms``, ``12.3 s``, ``4 min 05 s`` or ``2 h 10 min``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    return f"{hours} h {minutes_left:02} min" if hours else f"{minutes} min {rest:02} s"

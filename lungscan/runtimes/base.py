@@ -1,0 +1,100 @@
+"""The small interface that every runtime offers, and the choice among them."""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+from lungscan.cards import ModelCard
+from lungscan.errors import MachineError, UsageProblem
+from lungscan.types import FloatArray, RgbBatch
+
+DEVICES = ("auto", "cpu", "cpu-fp32", "openvino", "torch-cpu", "cuda", "mps")
+
+
+class Runtime(Protocol):
+    """A loaded network. ``predict`` may be called from several threads at once."""
+
+    @property
+    def device(self) -> str:
+        """What answers, for people: runtime, device and precision."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """Tiles per call that suit the device."""
+        ...
+
+    def predict(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
+        """Score tiles.
+
+        Args:
+            batch: ``(n, size, size, 3)`` uint8 RGB, any n from 1 up.
+
+        Returns:
+            Calibrated probabilities ``(n, classes)`` in the card's order, and the features
+            ``(n, d)`` before the last layer; both float32.
+        """
+        ...
+
+
+def available_threads() -> int:
+    """Cores that this process may use, with the limits of a container counted in."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        cores = os.cpu_count() or 1
+    try:
+        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as handle:
+            quota, period = handle.read().split()
+        if quota != "max":
+            cores = min(cores, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):
+        pass  # no cgroup limit is stated
+    return max(1, cores)
+
+
+def load_runtime(
+    card: ModelCard, device: str = "auto", threads: int | None = None, batch_size: int | None = None
+) -> Runtime:
+    """Load a model on a device.
+
+    Args:
+        device: ``auto`` takes CUDA when torch is installed and sees a GPU, else OpenVINO.
+
+    Raises:
+        UsageProblem: no such device name.
+        MachineError: the device is not there, or needs an extra that is not installed.
+        ModelError: the model's files are no network that the runtime can build.
+    """
+    threads = threads or available_threads()
+    if device == "auto":
+        device = "cuda" if _cuda_works() else "cpu"
+    if device in ("cpu", "openvino", "cpu-fp32"):
+        from lungscan.runtimes.openvino import OpenVinoRuntime
+
+        precision = "f32" if device == "cpu-fp32" else None
+        return OpenVinoRuntime(card, threads, batch_size or 16, precision)
+    if device in ("torch-cpu", "mps", "cuda") or device.startswith("cuda:"):
+        try:
+            from lungscan.runtimes.torch import TorchRuntime
+        except ImportError as error:
+            raise MachineError(
+                f"--device {device} needs torch and timm, which are not installed ({error}). "
+                'Install them with `python -m pip install "lungscan[gpu]"`, or use --device cpu.'
+            ) from error
+        return TorchRuntime(card, device, threads, batch_size)
+    raise UsageProblem(f"There is no device {device!r}. Choose one of {', '.join(DEVICES)}.")
+
+
+def _cuda_works() -> bool:
+    """Whether a CUDA device can be used; torch is only imported where a driver is present."""
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    driver = Path("/proc/driver/nvidia/version").exists() or os.name == "nt"
+    if not driver or find_spec("torch") is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()

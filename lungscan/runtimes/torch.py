@@ -1,0 +1,78 @@
+"""torch: CUDA, Apple MPS, or the CPU as a reference. Needs the extra ``gpu``."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import torch
+
+from lungscan.cards import ModelCard
+from lungscan.errors import MachineError, ModelError
+from lungscan.runtimes.deploy import Deployed, load_deployed
+from lungscan.types import FloatArray, RgbBatch
+
+
+class TorchRuntime:
+    """A network on one torch device; half precision on CUDA, fp32 elsewhere."""
+
+    def __init__(
+        self, card: ModelCard, device: str, threads: int, batch_size: int | None
+    ) -> None:
+        name = "cpu" if device == "torch-cpu" else device
+        if name.startswith("cuda") and not torch.cuda.is_available():
+            raise MachineError(
+                "--device cuda: torch sees no NVIDIA GPU here. Check the driver, or use --device cpu."
+            )
+        if name == "mps" and not torch.backends.mps.is_available():
+            raise MachineError("--device mps: no Apple GPU here. Use --device cpu.")
+        if name == "cpu":
+            torch.set_num_threads(threads)
+        self._device = torch.device(name)
+        self._half = self._device.type == "cuda"
+        self._batch_size = batch_size or (128 if self._half else 16)
+        self._network = self._load(card)
+        self._lock = threading.Lock()
+
+    def _load(self, card: ModelCard) -> Deployed:
+        try:
+            network = load_deployed(card)
+            return network.to(self._device, memory_format=torch.channels_last)
+        except (RuntimeError, KeyError) as error:
+            raise ModelError(
+                f"The weights of {card.name} do not fit {card.architecture} ({error}). "
+                "Install the model again."
+            ) from error
+
+    @property
+    def device(self) -> str:
+        """Runtime, device and precision."""
+        return f"torch {torch.__version__} {self._device} {'fp16' if self._half else 'fp32'}"
+
+    @property
+    def batch_size(self) -> int:
+        """Tiles per call."""
+        return self._batch_size
+
+    def predict(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
+        """See ``Runtime.predict``. When the GPU's memory is full the batch is halved."""
+        with self._lock:
+            try:
+                return self._infer(batch)
+            except torch.OutOfMemoryError as error:
+                if len(batch) == 1:
+                    raise MachineError(
+                        "The GPU has no memory left for a single tile. Close other programs that "
+                        "use it, or run with --device cpu."
+                    ) from error
+        torch.cuda.empty_cache()
+        self._batch_size = max(1, min(self._batch_size, len(batch)) // 2)
+        first, second = (self.predict(half) for half in np.array_split(batch, 2))
+        return np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
+
+    @torch.inference_mode()
+    def _infer(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
+        tiles = torch.from_numpy(np.ascontiguousarray(batch)).to(self._device)
+        with torch.autocast(self._device.type, torch.float16, enabled=self._half):
+            probs, features = self._network(tiles)
+        return probs.float().cpu().numpy(), features.float().cpu().numpy()

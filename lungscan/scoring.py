@@ -1,0 +1,94 @@
+"""Pixels of tiles to everything measured on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lungscan.cards import ModelCard
+from lungscan.novelty import Novelty
+from lungscan.reading import TilePixels
+from lungscan.runtimes import Runtime
+from lungscan.tiles.quality import judge, measure_quality
+from lungscan.types import BoxArray, FloatArray, TileQuality, TileScores, TileState
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A loaded model with its novelty parameters. Safe to call from several threads at once."""
+
+    card: ModelCard
+    runtime: Runtime
+    novelty: Novelty
+
+    def score(self, pixels: TilePixels, tissue_fraction: FloatArray) -> TileBatch:
+        """Score n tiles; where ``tissue_fraction`` is NaN, the share that is not blank stands in."""
+        quality = measure_quality(pixels.rgb, pixels.valid)
+        fraction = np.where(np.isnan(tissue_fraction), 1 - quality.blank, tissue_fraction)
+        probs, features = self.runtime.predict(pixels.rgb)
+        novelty = self.novelty.score(features) / np.float32(self.card.novelty_threshold)
+        states = [
+            TileState.NOVEL if state is TileState.USED and novel > 1 else state
+            for state, novel in zip(judge(quality, fraction), novelty, strict=True)
+        ]
+        for row in np.flatnonzero(pixels.failed):
+            states[row] = TileState.FAILED
+            probs[row], novelty[row] = np.nan, np.nan
+        return TileBatch(fraction, probs, novelty, quality, tuple(states))
+
+
+@dataclass(frozen=True)
+class TileBatch:
+    """What ``Scorer.score`` found; row i is tile i. See ``TileScores`` for the fields."""
+
+    tissue_fraction: FloatArray
+    probs: FloatArray
+    novelty: FloatArray
+    quality: TileQuality
+    state: tuple[TileState, ...]
+
+    def rows(self, start: int, stop: int) -> TileBatch:
+        """Tiles ``start`` to ``stop``."""
+        part = slice(start, stop)
+        quality = TileQuality(
+            self.quality.focus[part],
+            self.quality.pen[part],
+            self.quality.blank[part],
+            self.quality.valid[part],
+        )
+        return TileBatch(
+            self.tissue_fraction[part],
+            self.probs[part],
+            self.novelty[part],
+            quality,
+            self.state[part],
+        )
+
+
+def join(batches: Sequence[TileBatch], boxes: BoxArray, file_index: int, classes: int) -> TileScores:
+    """The batches of one file, in order, as one record."""
+    empty = np.zeros(0, np.float32)
+
+    def column(values: list[FloatArray]) -> FloatArray:
+        return np.concatenate(values) if values else empty
+
+    return TileScores(
+        file_index=file_index,
+        boxes=boxes,
+        tissue_fraction=column([b.tissue_fraction for b in batches]),
+        probs=(
+            np.concatenate([b.probs for b in batches])
+            if batches
+            else np.zeros((0, classes), np.float32)
+        ),
+        novelty=column([b.novelty for b in batches]),
+        quality=TileQuality(
+            focus=column([b.quality.focus for b in batches]),
+            pen=column([b.quality.pen for b in batches]),
+            blank=column([b.quality.blank for b in batches]),
+            valid=column([b.quality.valid for b in batches]),
+        ),
+        state=tuple(state for b in batches for state in b.state),
+    )

@@ -1,0 +1,1 @@
+"""Tissue, quality and the grid of fields: arrays in, arrays out, no files."""

@@ -1,0 +1,102 @@
+"""Augmentation in batches, on the device that trains.
+
+Geometry: any angle, either mirror image, a random crop and scale: tissue has no up or left.
+Colour: each stain's strength changes in optical density, where stains add up (Ruifrok and
+Johnston 2001; as augmentation: Tellez et al. 2018), then the lamp's brightness. Focus: a mild blur.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+# Optical density of haematoxylin, eosin and the residual, per red, green, blue; rows have length 1.
+STAINS = ((0.650, 0.704, 0.286), (0.072, 0.990, 0.105), (0.268, 0.570, 0.776))
+
+
+def crop_and_turn(
+    fields: Tensor, crop_px: int, span_px: tuple[int, int], generator: torch.Generator
+) -> Tensor:
+    """Cut a turned, mirrored, scaled square from each field.
+
+    Args:
+        fields: ``(b, 3, s, s)`` float, 0 to 255.
+        crop_px: side of the result.
+        span_px: least and most side of the square in the field's pixels.
+
+    Returns:
+        ``(b, 3, crop_px, crop_px)`` float; what lies outside the field is mirrored in.
+    """
+    count, _, side, _ = fields.shape
+    low, high = (math.log(s / side) for s in span_px)
+    scale = torch.exp(torch.empty(count).uniform_(low, high, generator=generator))
+    angle = torch.empty(count).uniform_(0, 2 * math.pi, generator=generator)
+    mirror = torch.randint(0, 2, (count,), generator=generator) * 2.0 - 1.0
+    room = (1 - scale).clamp_min(0)
+    shift = (torch.rand(count, 2, generator=generator) * 2 - 1) * room[:, None]
+    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
+    theta = torch.stack(
+        [
+            torch.stack([cos * mirror, -sin, shift[:, 0]], 1),
+            torch.stack([sin * mirror, cos, shift[:, 1]], 1),
+        ],
+        1,
+    ).to(fields.device)
+    grid = F.affine_grid(theta, [count, 3, crop_px, crop_px], align_corners=False)
+    return F.grid_sample(fields, grid, padding_mode="reflection", align_corners=False)
+
+
+def stain_shift(fields: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
+    """Change each stain's strength by a factor near 1 (standard deviation ``sigma``).
+
+    ``fields`` is ``(b, 3, h, w)`` float, 0 to 255; so is the result.
+    """
+    count = fields.shape[0]
+    stains = torch.tensor(STAINS)
+    unmix = torch.linalg.inv(stains)
+    factors = torch.exp(torch.randn(count, 3, generator=generator) * sigma)
+    offset = torch.randn(count, 3, generator=generator) * sigma * 0.15
+    lamp = torch.randn(count, 1, generator=generator) * sigma * 0.2
+    mix = unmix @ torch.diag_embed(factors) @ stains  # (b, 3, 3): density in, density out
+    shift = offset @ stains + lamp
+    density = -torch.log((fields + 1.0) / 256.0)
+    flat = density.flatten(2)
+    turned = torch.baddbmm(
+        shift.to(fields.device)[:, :, None], mix.transpose(1, 2).to(fields.device), flat
+    )
+    return (256.0 * torch.exp(-turned) - 1.0).clamp(0, 255).view_as(fields)
+
+
+def soften(fields: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Blur a random ``share`` of the batch slightly (Gaussian, sigma 0.5 to 1.5 px)."""
+    chosen = torch.rand(fields.shape[0], generator=generator) < share
+    if not bool(chosen.any()):
+        return fields
+    sigma = float(torch.empty(1).uniform_(0.5, 1.5, generator=generator))
+    x = torch.arange(-4, 5, dtype=torch.float32, device=fields.device)
+    kernel = torch.exp(-(x**2) / (2 * sigma**2))
+    kernel = kernel / kernel.sum()
+    part = fields[chosen.to(fields.device)]
+    part = F.pad(part, (4, 4, 4, 4), mode="reflect")
+    part = F.conv2d(part, kernel.view(1, 1, 1, 9).repeat(3, 1, 1, 1), groups=3)
+    part = F.conv2d(part, kernel.view(1, 1, 9, 1).repeat(3, 1, 1, 1), groups=3)
+    result = fields.clone()
+    result[chosen.to(fields.device)] = part
+    return result
+
+
+def augment(
+    fields: Tensor,
+    crop_px: int,
+    span_px: tuple[int, int],
+    stain_sigma: float,
+    generator: torch.Generator,
+) -> Tensor:
+    """The whole augmentation: ``(b, s, s, 3)`` uint8 in, ``(b, 3, crop_px, crop_px)`` float out."""
+    picture = fields.permute(0, 3, 1, 2).float()
+    picture = crop_and_turn(picture, crop_px, span_px, generator)
+    picture = stain_shift(picture, stain_sigma, generator)
+    return soften(picture, 0.2, generator)

@@ -1,0 +1,39 @@
+"""What a training run tells whoever listens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    """A stage begins, or goes on from an epoch that an earlier run finished."""
+
+    stage: str
+    detail: str
+    first_epoch: int = 0
+    epochs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFinished:
+    """An epoch's checkpoint is on the disk. Accuracies are shares, 0 to 1."""
+
+    stage: str
+    epoch: int  # counts from 1
+    epochs: int
+    loss: float
+    validation_accuracy: float | None  # None: not measured in this epoch
+    images_per_s: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StageFinished:
+    """A stage has ended; ``detail`` is a sentence with its figures."""
+
+    stage: str
+    detail: str
+
+
+TrainEvent = StageStarted | EpochFinished | StageFinished

@@ -1,0 +1,82 @@
+"""What a run trains on: the lung fields, the counter-examples, and who sees which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungscan.training.data import (
+    Samples,
+    Split,
+    data_hash,
+    load_pixels,
+    read_samples,
+    split_by_group,
+)
+from lungscan.training.fit import Pictures
+from lungscan.training.options import TrainOptions
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """One folder of counter-examples, split by its own groups."""
+
+    name: str
+    samples: Samples
+    split: Split
+    pixels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything decoded, in memory."""
+
+    samples: Samples
+    split: Split
+    pixels: NDArray[np.uint8]  # (n, field_px, field_px, 3)
+    foreign: tuple[Foreign, ...]
+    data_sha256: str
+
+    @property
+    def classes(self) -> int:
+        """Number of lung classes."""
+        return len(self.samples.class_names)
+
+
+def gather(options: TrainOptions, root: Path) -> Material:
+    """Read, split and decode the folders that ``options`` names below ``root``."""
+    samples = read_samples(root / options.data)
+    foreign = []
+    for name in options.counter_examples:
+        others = read_samples(root / name)
+        split = split_by_group(others, options.split, options.seed)
+        if options.counter_limit:
+            rng = np.random.default_rng(options.seed)
+            keep = rng.permutation(split.train)[: options.counter_limit]
+            split = Split(np.sort(keep), split.validation, split.test)
+        foreign.append(Foreign(name, others, split, load_pixels(others.paths, options.field_px)))
+    return Material(
+        samples,
+        split_by_group(samples, options.split, options.seed),
+        load_pixels(samples.paths, options.field_px),
+        tuple(foreign),
+        data_hash(samples),
+    )
+
+
+def training_pictures(material: Material) -> Pictures:
+    """Lung fields of the training groups, then the counter-examples as one more class."""
+    rows = material.split.train
+    pixels = [material.pixels[rows]] + [f.pixels[f.split.train] for f in material.foreign]
+    others = sum(len(f.split.train) for f in material.foreign)
+    labels = [material.samples.labels[rows], np.full(others, material.classes, np.int64)]
+    return Pictures.of(np.concatenate(pixels), np.concatenate(labels))
+
+
+def validation_pictures(material: Material) -> Pictures:
+    """Lung fields of the validation groups."""
+    rows = material.split.validation
+    return Pictures.of(material.pixels[rows], material.samples.labels[rows])

@@ -1,0 +1,143 @@
+"""What a model card says to people, made from measured figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lungscan.cards import Metric, ModelCard
+
+if TYPE_CHECKING:
+    from lungscan.training.material import Material
+    from lungscan.training.options import TrainOptions
+
+SUMMARY = "Adenocarcinoma, squamous cell carcinoma and benign tissue in H&E-stained lung."
+INTENDED_USE = (
+    "Research on H&E-stained lung tissue: sorting collections, comparing methods, teaching. Not for "
+    "diagnosis, and not for any decision about a patient."
+)
+LARGE_FIELDS = (
+    "A field image without a scale is taken as one field at the model's scale: its shorter side is "
+    "resized to the network's input (several squares cover a long picture). With a scale it is tiled."
+)
+NAMES = {
+    "lung_aca": "Adenocarcinoma",
+    "lung_n": "Benign lung",
+    "lung_scc": "Squamous cell carcinoma",
+}
+# Okabe and Ito's palette, told apart by people with any common colour blindness.
+COLORS = {"lung_aca": "#D55E00", "lung_n": "#009E73", "lung_scc": "#0072B2"}
+OTHERS = ("#E69F00", "#56B4E9", "#CC79A7", "#F0E442", "#000000")
+BENIGN_WORDS = {"n", "normal", "benign", "healthy"}
+
+
+def display_name(name: str) -> str:
+    """A class's name for people."""
+    return NAMES.get(name, name.replace("_", " ").capitalize())
+
+
+def color(index: int, name: str) -> str:
+    """A class's colour, ``#rrggbb``."""
+    return COLORS.get(name, OTHERS[index % len(OTHERS)])
+
+
+def is_tumour(name: str) -> bool:
+    """Whether a class is tumour: all are, but those whose name says otherwise."""
+    return not BENIGN_WORDS & set(name.lower().replace("-", "_").split("_"))
+
+
+def percent(value: float) -> str:
+    """A share as people write it."""
+    return f"{100 * value:.1f} %"
+
+
+def interval(metric: Metric) -> str:
+    """``94.1 % (95 % CI 90.2 to 97.0 %)``."""
+    if metric.low is None or metric.high is None:
+        return percent(metric.value)
+    return f"{percent(metric.value)} (95 % CI {100 * metric.low:.1f} to {percent(metric.high)})"
+
+
+def metric_line(metric: Metric) -> str:
+    """One figure as a sentence."""
+    return f"{metric.name}: {interval(metric)}, n = {metric.n} in {metric.groups} groups"
+
+
+def facts(metrics: list[Metric], options: TrainOptions) -> tuple[tuple[str, str], ...]:
+    """The figures that a report shows."""
+    by_name = {metric.name: metric for metric in metrics}
+    test = by_name["accuracy student"]
+    return (
+        (f"Accuracy, {options.protocol} test", interval(test)),
+        ("Test set", f"{test.n} fields in {test.groups} groups, none of them seen in training"),
+        ("Fields answered", interval(by_name["answered"])),
+        ("Accuracy of the answered", interval(by_name["accuracy of the answered"])),
+        ("Calibration error", percent(by_name["calibration error"].value)),
+    )
+
+
+def limits(options: TrainOptions) -> tuple[str, ...]:
+    """What the model cannot know."""
+    return (
+        "It knows three kinds of lung tissue; any other disease gets one of them or no result.",
+        "All training fields come from one source (LC25000: one camera, one laboratory); other "
+        "scanners and stains are less certain than the figures say.",
+        "The fields were chosen by pathologists; necrosis, bronchi, lymph nodes and artefacts were "
+        "hardly among them, so whole slides hold much that it never saw.",
+        f"The scale of {options.spacing_um_px:g} µm/px is an estimate, as the data state none.",
+        "Confidence is calibrated for single fields; that of a whole slide is the mean over its "
+        "deciding tiles and has not been validated.",
+        "Other organs and metastases are not always refused.",
+    )
+
+
+def data_summary(options: TrainOptions, material: Material) -> str:
+    """What was trained on, in a sentence."""
+    parts = material.split
+    others = ", ".join(foreign.name for foreign in material.foreign)
+    return (
+        f"{options.data}: {len(parts.train)} fields to train, {len(parts.validation)} to validate, "
+        f"{len(parts.test)} to test, split by group"
+        + (f"; counter-examples from {others} and drawings" if others else "")
+    )
+
+
+def model_card(card: ModelCard) -> str:
+    """``README.md`` of a model folder."""
+    rows = "\n".join(
+        f"| {m.name} | {interval(m)} | {m.n} | {m.groups} | {m.note} |" for m in card.metrics
+    )
+    limits_text = "\n".join(f"- {sentence}" for sentence in card.limits)
+    classes = ", ".join(f"`{n}` {d}" for n, d in zip(card.class_names, card.display_names, strict=True))
+    return f"""# {card.name} {card.version}
+
+{card.summary} **Research use only.**
+
+| | |
+|---|---|
+| Classes | {classes} |
+| Network | {card.architecture}, distilled from {card.teacher} |
+| Input | {card.patch_size_pixels} × {card.patch_size_pixels} px at {card.spacing_um_px:g} µm/px ({card.spacing_note}) |
+| Larger fields | {card.large_fields} |
+| Data | {card.data["summary"]} |
+| Temperature | {card.temperature:.3f}, fitted on the validation groups |
+| No result below | {card.confidence_threshold:.3f} confidence, or when most tissue is novel |
+| Licence | {card.licence} |
+| Seed | {card.seed} |
+
+## Intended use
+
+{card.intended_use}
+
+## Figures
+
+Intervals are 95 %, by bootstrap over groups: pictures of one group show the same tissue. The test
+groups were used once, for this table; the command was `{card.command}`.
+
+| figure | value | pictures | groups | note |
+|---|---|---:|---:|---|
+{rows}
+
+## Limits
+
+{limits_text}
+"""

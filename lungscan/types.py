@@ -1,0 +1,282 @@
+"""The records that pass between modules.
+
+Everything here is frozen and knows nothing of files, networks or screens. Frames and units are
+said where a field is declared: positions and sizes are ``(x, y)`` and ``(width, height)`` in
+level-0 pixels unless a field says otherwise, lengths are µm, areas mm².
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+RgbArray = NDArray[np.uint8]  # (height, width, 3)
+RgbBatch = NDArray[np.uint8]  # (n, size, size, 3)
+MaskArray = NDArray[np.bool_]  # (height, width)
+FloatArray = NDArray[np.float32]
+BoxArray = NDArray[np.int32]  # (n, 4): x, y, width, height in level-0 pixels
+
+FileKind = Literal["slide", "field"]
+
+
+class MppSource(StrEnum):
+    """Where a scale (µm per pixel) came from."""
+
+    FILE = "file"
+    OBJECTIVE = "objective"
+    USER = "user"
+    UNKNOWN = "unknown"
+
+
+class CaseStatus(StrEnum):
+    """How a case ended; the ``status`` column of ``cases.csv``."""
+
+    OK = "ok"
+    NO_RESULT = "no_result"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class NoResult(StrEnum):
+    """Why a case has no answer."""
+
+    NOT_LUNG = "not_lung_he"
+    UNCERTAIN = "too_uncertain"
+    LITTLE_TISSUE = "too_little_tissue"
+    BLURRED = "too_blurred"
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One image to classify: a field image, or a slide (named by its first file)."""
+
+    path: Path
+    relative_path: str  # below the PATH that led here, "/" between parts, always encodable as UTF-8
+    kind: FileKind
+    parts: tuple[Path, ...] = ()  # every file of the slide when it has several (DICOM, MIRAX)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseInput:
+    """The files that share one answer."""
+
+    key: str  # names the folder under cases/: ASCII, at most 80 characters, unique in a run
+    case_id: str  # what people see
+    files: tuple[InputFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedFile:
+    """A file left out on purpose, and why."""
+
+    key: str
+    relative_path: str
+    reason: str
+    error_code: str = ""  # set when it is not a choice but a failure: E_PERMISSION, E_NOT_FOUND
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All that a run was pointed at, in a stable order."""
+
+    cases: tuple[CaseInput, ...]
+    skipped: tuple[SkippedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Size of a level-0 pixel. ``flags`` holds short codes such as ``mpp_xy_differ``."""
+
+    mpp_um: float | None
+    source: MppSource
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What is known of an opened image. Only harmless metadata: never a patient field."""
+
+    width: int
+    height: int
+    scale: Scale
+    vendor: str  # "aperio", "generic-tiff", ...; "image" for a field
+    objective_power: float | None
+    flags: tuple[str, ...] = ()  # such as "multi_page", "grey", "alpha"
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A small picture of the whole image, made from the main pyramid only."""
+
+    rgb: RgbArray
+    valid: MaskArray  # False where nothing was scanned
+    downsample: float  # level-0 pixels per overview pixel
+    unreadable: float = 0.0  # share of the picture that could not be read; not valid there
+
+
+@dataclass(frozen=True, slots=True)
+class TissueMask:
+    """Where tissue and pen marks lie, in the frame of the overview it was found on."""
+
+    tissue: MaskArray
+    pen: MaskArray
+    downsample: float
+
+
+@dataclass(frozen=True, slots=True)
+class TileGrid:
+    """The fields of one image that the network will see."""
+
+    boxes: BoxArray  # (n, 4) level-0 pixels, row by row
+    tissue_fraction: FloatArray  # (n,) share of each box that is tissue, 0 to 1
+    size_px: int  # side of the network's input
+    spacing_um_px: float | None  # of the network's input; None when the scale is unknown
+    mode: Literal["tiled", "whole"]  # "whole": one box, resized as the model's card says
+
+
+@dataclass(frozen=True, slots=True)
+class TileQuality:
+    """Picture quality of a batch of tiles, measured at the network's scale; all (n,)."""
+
+    focus: FloatArray  # 0 (blurred) to 1 (sharp); below 0.5 counts as out of focus
+    pen: FloatArray  # share of pixels that look like marker ink
+    blank: FloatArray  # share of pixels without tissue
+    valid: FloatArray  # share of pixels that were scanned
+
+
+class TileState(StrEnum):
+    """What became of a tile."""
+
+    USED = "used"
+    BLURRED = "blurred"
+    PEN = "pen"
+    BLANK = "blank"
+    UNSCANNED = "unscanned"
+    NOVEL = "novel"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class TileScores:
+    """Everything measured on the tiles of one image: arrays in one record, row i is tile i."""
+
+    file_index: int  # which file of the case
+    boxes: BoxArray  # (n, 4)
+    tissue_fraction: FloatArray  # (n,)
+    probs: FloatArray  # (n, classes), calibrated; NaN for failed tiles
+    novelty: FloatArray  # (n,); above 1 the tile does not look like the training tissue
+    quality: TileQuality
+    state: tuple[TileState, ...]  # (n,)
+
+
+@dataclass(frozen=True, slots=True)
+class TilePicture:
+    """A tile worth showing: a JPEG at the network's size."""
+
+    role: Literal["top", "uncertain"]
+    file_index: int
+    box: tuple[int, int, int, int]
+    probs: tuple[float, ...]
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FileResult:
+    """What a report says of one file of a case."""
+
+    relative_path: str
+    kind: FileKind
+    sha256: str
+    info: SourceInfo
+    mode: Literal["tiled", "whole"]
+    tile_spacing_um_px: float | None
+    tissue_mm2: float | None
+    pen_mm2: float | None
+    thumbnail_jpeg: bytes | None  # longest side at most 1,024 px
+    thumbnail_downsample: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer of one case.
+
+    ``label`` is None when the abstain policy withholds it; ``suggested`` is then still the class
+    the rule would have named, shown only where a report explains a refusal.
+    """
+
+    label: str | None
+    confidence: float | None  # calibrated, 0 to 1
+    suggested: str | None
+    reason: NoResult | None
+    reason_text: str  # one sentence for people; "" when there is a plain label
+    probs: tuple[float, ...]  # in the card's class order; () when no tile could be used
+    area_mm2: tuple[float, ...] | None  # per class; None when the scale is unknown
+    tile_share: tuple[float, ...]  # per class, share of the used tiles
+    rule: str  # name of the aggregation rule
+
+
+@dataclass(frozen=True, slots=True)
+class TileCounts:
+    """How many tiles were planned, and what became of them."""
+
+    total: int
+    used: int
+    failed: int
+    blurred: int
+    pen: int
+    blank: int
+    unscanned: int
+    novel: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStamp:
+    """Which model answered."""
+
+    name: str
+    version: str
+    sha256: str
+    class_names: tuple[str, ...]
+    display_names: tuple[str, ...]
+    colors: tuple[str, ...]  # "#rrggbb" per class, colour-blind safe
+    tumour: tuple[bool, ...]  # per class
+    official: bool  # shipped with LungScan and unchanged
+    facts: tuple[tuple[str, str], ...] = ()  # what was measured: ("Grouped test accuracy", "...")
+    limits: tuple[str, ...] = ()  # sentences: what the model cannot know
+    reliability: tuple[tuple[float, float, int], ...] = ()  # (mean confidence, accuracy, n) per bin
+    trained_on: str = ""
+    scale_note: str = ""  # how fields without a scale, or larger than the input, are treated
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """All that a report needs; nothing is read again later. ``case.json`` is this record."""
+
+    key: str
+    case_id: str
+    status: CaseStatus
+    model: ModelStamp
+    files: tuple[FileResult, ...]
+    prediction: Prediction | None  # None when failed or skipped
+    counts: TileCounts
+    tissue_mm2: float | None
+    scores: tuple[TileScores, ...]  # one per readable file
+    pictures: tuple[TilePicture, ...]
+    flags: tuple[str, ...]
+    relative_paths: tuple[str, ...]  # also when the files could not be opened
+    settings_hash: str
+    settings: tuple[tuple[str, str], ...]  # as shown in the report
+    device: str
+    seconds: float
+    started_utc: str  # ISO 8601
+    finished_utc: str
+    error_code: str = ""
+    error_message: str = ""
+    lungscan_version: str = ""
+    schema_version: int = 1

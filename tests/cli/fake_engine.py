@@ -1,0 +1,118 @@
+"""A fake engine for the shell's tests: it yields the events it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from lungscan.events import (
+    CaseFinished,
+    CaseStarted,
+    Notice,
+    RunFinished,
+    RunStarted,
+    ScanEvent,
+    TilesScored,
+)
+from lungscan.options import ScanOptions
+from lungscan.types import (
+    CaseResult,
+    CaseStatus,
+    ModelStamp,
+    NoResult,
+    Prediction,
+    TileCounts,
+)
+
+MODEL = ModelStamp(
+    name="fake",
+    version="1.0",
+    sha256="0" * 64,
+    class_names=("adeno", "squamous", "benign"),
+    display_names=("Adenocarcinoma", "Squamous cell carcinoma", "Benign lung"),
+    colors=("#d55e00", "#0072b2", "#009e73"),
+    tumour=(True, True, False),
+    official=False,
+)
+
+
+def make_result(
+    case_id: str,
+    status: CaseStatus = CaseStatus.OK,
+    *,
+    label: str | None = None,
+    reason: NoResult | None = None,
+    error: str = "",
+    tiles: int = 1,
+) -> CaseResult:
+    """A case that ended as told."""
+    answered = status in {CaseStatus.OK, CaseStatus.NO_RESULT, CaseStatus.PARTIAL}
+    prediction = Prediction(
+        label=label,
+        confidence=0.93 if label else None,
+        suggested=label or "adeno",
+        reason=reason,
+        reason_text="",
+        probs=(0.93, 0.05, 0.02),
+        area_mm2=None,
+        tile_share=(1.0, 0.0, 0.0),
+        rule="tumour-aware",
+    )
+    return CaseResult(
+        key=f"key-{case_id}",
+        case_id=case_id,
+        status=status,
+        model=MODEL,
+        files=(),
+        prediction=prediction if answered else None,
+        counts=TileCounts(tiles, tiles, 0, 0, 0, 0, 0, 0),
+        tissue_mm2=None,
+        scores=(),
+        pictures=(),
+        flags=(),
+        relative_paths=(case_id,),
+        settings_hash="",
+        settings=(),
+        device="cpu",
+        seconds=1.5,
+        started_utc="",
+        finished_utc="",
+        error_code="E_OPEN" if error else "",
+        error_message=error,
+    )
+
+
+class FakeEngine:
+    """Stands in for ``lungscan.scan``; keeps the options it was called with."""
+
+    def __init__(self) -> None:
+        self.results: Sequence[CaseResult] = ()
+        self.planned: tuple[object, ...] = ()
+        self.raises: BaseException | None = None
+        self.options: ScanOptions | None = None
+        self.closed = False
+
+    def scan(self, options: ScanOptions) -> Generator[ScanEvent, None, None]:
+        """Yield one run over ``results``; ``raises`` is raised after the last of them."""
+        self.options = options
+        try:
+            yield from self._events(options)
+        finally:
+            self.closed = True
+
+    def plan(self, options: ScanOptions) -> tuple[object, ...]:
+        """Return what it was told to plan."""
+        return self.planned
+
+    def _events(self, options: ScanOptions) -> Generator[ScanEvent, None, None]:
+        skipped = sum(result.status is CaseStatus.SKIPPED for result in self.results)
+        cases = len(self.results) - skipped
+        yield RunStarted(cases, skipped, 0, "fake 1.0", "CPU (fake)", options.out)
+        yield Notice("only a fake")
+        for index, result in enumerate(self.results, start=1):
+            yield CaseStarted(result.key, result.case_id, index)
+            yield TilesScored(result.key, result.counts.total, result.counts.total)
+            yield CaseFinished(result, index)
+        if self.raises is not None:
+            raise self.raises
+        by_status = {s.value: sum(r.status is s for r in self.results) for s in CaseStatus}
+        yield RunFinished(**by_status, tiles=7, seconds=2.0, out=options.out)

@@ -1,0 +1,298 @@
+"""`lungscan classify`, `demo` and the border of errors, over a fake engine."""
+
+from __future__ import annotations
+
+import errno
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import click
+import pytest
+from rich.console import Console
+
+from lungscan.aggregate import RULES
+from lungscan.errors import MachineError, ModelError, NothingToDo, OutputLocked
+from lungscan.events import CaseFinished, CaseStarted, RunStarted, TilesScored
+from lungscan.options import ScanOptions
+from lungscan.types import CaseStatus, NoResult
+from lungscan_cli.commands.classify import classify
+from lungscan_cli.main import main
+from lungscan_cli.views import BarView, LineView
+from tests.cli.fake_engine import FakeEngine, make_result
+
+Captured = pytest.CaptureFixture[str]
+
+
+def test_answers_go_to_stderr_and_stdout_stays_empty(
+    engine: FakeEngine, slide: Path, capsys: Captured
+) -> None:
+    engine.results = [
+        make_result("a.svs", label="adeno", tiles=40),
+        make_result("b.svs", CaseStatus.NO_RESULT, reason=NoResult.BLURRED),
+    ]
+    assert main(["classify", str(slide)]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "Adenocarcinoma" in shown.err
+    assert "93%" in shown.err
+    assert "No result: too blurred" in shown.err
+    assert "Note: only a fake" in shown.err
+    assert "Research use only" in shown.err
+
+
+def test_failed_and_partial_cases_give_code_1_and_their_cure(
+    engine: FakeEngine, slide: Path, capsys: Captured
+) -> None:
+    engine.results = [make_result(f"ok{i}", label="benign") for i in range(20)]
+    engine.results += [
+        make_result(f"bad{i}", CaseStatus.FAILED, error="Give --mpp.") for i in range(7)
+    ]
+    assert main(["classify", str(slide)]) == 1
+    err = capsys.readouterr().err
+    assert "bad0: Give --mpp." in err
+    assert "bad6: " not in err
+    assert "and 2 more" in err
+    engine.results = [make_result("half", CaseStatus.PARTIAL, label="adeno")]
+    assert main(["classify", str(slide)]) == 1
+    assert "Adenocarcinoma, partly unreadable" in capsys.readouterr().err
+
+
+def test_json_is_one_object_and_quiet_leaves_only_errors(
+    engine: FakeEngine, slide: Path, capsys: Captured
+) -> None:
+    engine.results = [
+        make_result("a\x1b[2J\udcff", label="adeno"),
+        make_result("b", CaseStatus.FAILED, error="Cannot be opened."),
+    ]
+    assert main(["classify", str(slide), "--json", "--quiet"]) == 1
+    shown = capsys.readouterr()
+    data = json.loads(shown.out)
+    assert data["counts"] == {"ok": 1, "no_result": 0, "partial": 0, "failed": 1, "skipped": 0}
+    assert data["exit_code"] == 1
+    assert data["cases"][0]["case_id"] == "a\x1b[2J\udcff"
+    assert data["cases"][0]["label"] == "adeno"
+    assert data["cases"][0]["probabilities"]["squamous"] == 0.05
+    assert data["cases"][1]["label"] is None
+    assert "b: Cannot be opened." in shown.err
+    assert "Adenocarcinoma" not in shown.err
+    assert "\x1b" not in shown.out + shown.err
+
+
+def test_quiet_prints_nothing_when_all_is_well(
+    engine: FakeEngine, slide: Path, capsys: Captured
+) -> None:
+    engine.results = [make_result("a", label="adeno")]
+    assert main(["classify", str(slide), "-q"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out + shown.err == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (NothingToDo("No image in x."), 3),
+        (ModelError("The weights were changed."), 4),
+        (MachineError("The disk is full."), 5),
+        (OutputLocked("Another run writes there."), 6),
+        (OSError(errno.ENOSPC, "No space left on device", "cases.csv"), 5),
+        (MemoryError(), 5),
+    ],
+)
+def test_each_error_is_one_sentence_with_its_code(
+    engine: FakeEngine, slide: Path, capsys: Captured, error: Exception, code: int
+) -> None:
+    engine.raises = error
+    assert main(["classify", str(slide), "--quiet"]) == code
+    err = capsys.readouterr().err
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+
+
+def test_an_unknown_fault_shows_a_traceback_only_when_asked(
+    engine: FakeEngine, slide: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.raises = ZeroDivisionError("float division")
+    assert main(["classify", str(slide)]) == 70
+    err = capsys.readouterr().err
+    assert "ZeroDivisionError: float division" in err
+    assert "LUNGSCAN_DEBUG=1" in err
+    assert "Traceback" not in err
+    monkeypatch.setenv("LUNGSCAN_DEBUG", "1")
+    assert main(["classify", str(slide)]) == 70
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_interrupting_closes_the_scan_and_says_how_to_go_on(
+    engine: FakeEngine, slide: Path, capsys: Captured
+) -> None:
+    engine.results = [make_result("a", label="adeno")]
+    engine.raises = KeyboardInterrupt()
+    assert main(["classify", str(slide), "--out", "there"]) == 130
+    assert engine.closed
+    err = capsys.readouterr().err
+    assert "Finished cases are safe in there" in err
+    assert "run the same command again" in err
+
+
+def test_every_option_reaches_the_engine(engine: FakeEngine, slide: Path, tmp_path: Path) -> None:
+    table = tmp_path / "cases.csv"
+    table.write_text("file,case\n")
+    expected = ScanOptions(
+        paths=(slide, tmp_path),
+        out=Path("res"),
+        model="m",
+        device="cuda:3",
+        mpp=0.25,
+        overlap=0.5,
+        rule="mean",
+        batch_size=8,
+        threads=2,
+        cases=table,
+        pdf="none",
+        heatmap=False,
+        geojson=False,
+        abstain="flag",
+        fresh=True,
+    )
+    plain = ScanOptions(paths=(slide,), out=Path("lungscan-results"))
+    line = (
+        f"classify {slide} {tmp_path} --out res --model m --device cuda:3 --mpp 0.25 "
+        f"--overlap 0.5 --rule mean --batch-size 8 --threads 2 --cases {table} --pdf none "
+        "--no-heatmap --no-geojson --abstain flag --fresh -q"
+    )
+    assert main(line.split()) == 0
+    assert engine.options == expected
+    assert main(["classify", str(slide), "-q"]) == 0
+    assert engine.options == plain
+    same = [f.name for f in fields(plain) if getattr(plain, f.name) == getattr(expected, f.name)]
+    assert same == []  # so the first line above does show each option
+
+
+def test_every_rule_of_the_engine_can_be_chosen() -> None:
+    (option,) = [param for param in classify.params if param.name == "rule"]
+    assert isinstance(option.type, click.Choice)
+    assert set(option.type.choices) == set(RULES)
+
+
+def test_skipped_files_are_counted_apart_from_cases(
+    engine: FakeEngine, slide: Path, capsys: Captured
+) -> None:
+    engine.results = [make_result("Thumbs.db", CaseStatus.SKIPPED), make_result("a", label="adeno")]
+    assert main(["classify", str(slide)]) == 0
+    err = capsys.readouterr().err
+    assert "Classifying 1 case (1 file skipped)" in err
+    assert "1 of 1 case: a: Adenocarcinoma" in err
+    assert "of 1 case: Thumbs.db" not in err
+
+
+def test_settings_come_from_the_environment_and_flags_win(
+    engine: FakeEngine, slide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LUNGSCAN_DEVICE", "cpu")
+    monkeypatch.setenv("LUNGSCAN_MPP", "0.5")
+    assert main(["classify", str(slide), "-q", "--mpp", "0.25"]) == 0
+    assert engine.options is not None
+    assert (engine.options.device, engine.options.mpp) == ("cpu", 0.25)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "classify",
+        "classify no-such-file.svs",
+        "classify {slide} --mpp 11",
+        "classify {slide} --overlap 0.8",
+        "classify {slide} --device gpu",
+        "classify {slide} --threads 0",
+        "classify {slide} --abstain maybe",
+    ],
+)
+def test_wrong_usage_ends_with_2(
+    engine: FakeEngine, slide: Path, capsys: Captured, line: str
+) -> None:
+    assert main(line.format(slide=slide).split()) == 2
+    assert engine.options is None
+    assert "Error: " in capsys.readouterr().err
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """As the engine's PlannedCase."""
+
+    case_id: str
+    kind: str
+    tiles: int
+    mpp: float | None
+    note: str
+
+
+def test_dry_run_prints_the_plan_and_scans_nothing(
+    engine: FakeEngine, slide: Path, capsys: Captured
+) -> None:
+    engine.planned = (
+        Planned("a.svs", "slide", 1200, 0.5, ""),
+        Planned("b.png", "field", 1, None, "scale unknown"),
+        Planned("Thumbs.db", "skipped", 0, None, "not an image"),
+    )
+    assert main(["classify", str(slide), "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "1,200" in out
+    assert "scale unknown" in out
+    assert "2 cases, 1,201 tiles" in out
+    assert main(["classify", str(slide), "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cases"][1]["mpp"] is None
+    assert engine.options is None
+
+
+def test_plain_lines_give_a_sign_of_life_every_few_seconds(capsys: Captured) -> None:
+    now = [0.0]
+    view = LineView(Console(stderr=True, width=200), clock=lambda: now[0])
+    with view:
+        view.run_started(RunStarted(1000, 0, 0, "m", "cpu", Path("r")))
+        for index in range(1, 101):
+            now[0] = index * 0.1
+            result = make_result(f"f{index}", label="adeno")
+            view.case_started(CaseStarted(result.key, result.case_id, index))
+            view.case_finished(CaseFinished(result, index), "Adenocarcinoma")
+        now[0] += 6
+        view.case_started(CaseStarted("big", "big.svs", 101))
+        view.tiles_scored(TilesScored("big", 50, 400))
+        view.tiles_scored(TilesScored("big", 60, 400))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "Classifying 1,000 cases with m on cpu.",
+        "  50 of 1,000 cases, 10.0 cases/s, about 1 min 35 s left",
+        "  100 of 1,000 cases, 10.0 cases/s, about 1 min 30 s left",
+        "  big.svs: 50 of 400 tiles",
+    ]
+
+
+def test_bars_show_cases_and_tiles_with_names_made_harmless() -> None:
+    console = Console(force_terminal=True, width=100, record=True, color_system=None)
+    with BarView(console) as view:
+        view.run_started(RunStarted(3, 1, 0, "m", "cpu", Path("r")))
+        view.case_started(CaseStarted("k", "[bold]a\x1b[2J.svs", 1))
+        view.tiles_scored(TilesScored("k", 30, 120))
+        view._progress.refresh()  # its own thread would do so 0.1 s later
+        shown = console.export_text(clear=False)
+        view.case_finished(CaseFinished(make_result("k"), 1), "x")
+    assert "1 file skipped" in shown
+    assert "30/120" in shown
+    assert "0/3" in shown
+    assert "[bold]a\\x1b[2J.svs" in shown
+
+
+def test_demo_draws_then_classifies_its_own_folder(
+    engine: FakeEngine, tmp_path: Path, capsys: Captured
+) -> None:
+    engine.results = [make_result("drawn", CaseStatus.NO_RESULT, reason=NoResult.NOT_LUNG)]
+    assert main(["demo", "--out", str(tmp_path / "d")]) == 0
+    assert engine.options is not None
+    assert engine.options.paths == (tmp_path / "d" / "images",)
+    assert engine.options.out == tmp_path / "d" / "results"
+    assert (tmp_path / "d" / "images" / "drawn-slide.svs").is_file()
+    err = capsys.readouterr().err
+    assert "not real tissue" in err
+    assert "does not look like lung H&E" in err

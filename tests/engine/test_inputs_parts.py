@@ -1,0 +1,115 @@
+"""Slides of several files count as one: MIRAX, Hamamatsu, DICOM."""
+
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lungscan.inputs import discover
+from lungscan.inputs.dicom import series_uid
+
+EXPLICIT, IMPLICIT, BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+
+
+def element(group: int, number: int, vr: bytes, value: bytes, explicit: bool = True) -> bytes:
+    value += b"\0" * (len(value) % 2)
+    head = struct.pack("<HH", group, number)
+    if not explicit:
+        return head + struct.pack("<I", len(value)) + value
+    if vr in {b"SQ", b"OB"}:
+        return head + vr + struct.pack("<HI", 0, len(value)) + value
+    return head + vr + struct.pack("<H", len(value)) + value
+
+
+def endless_sequence(explicit: bool) -> bytes:
+    """A sequence in a sequence, both of undefined length, with a false series inside."""
+    open_ended = b"SQ\0\0\xff\xff\xff\xff" if explicit else b"\xff\xff\xff\xff"
+    item, item_end = b"\xfe\xff\x00\xe0\xff\xff\xff\xff", b"\xfe\xff\x0d\xe0\0\0\0\0"
+    end = b"\xfe\xff\xdd\xe0\0\0\0\0"
+    false = element(0x20, 0xE, b"UI", b"9.9.9", explicit)
+    inner = struct.pack("<HH", 8, 0x1140) + open_ended + item + false + item_end + end
+    return struct.pack("<HH", 8, 0x1111) + open_ended + item + inner + item_end + end
+
+
+def dicom(uid: str, syntax: str = EXPLICIT, prefix: bytes = b"") -> bytes:
+    explicit = syntax != IMPLICIT
+    meta = element(2, 1, b"OB", b"\0\1") + element(2, 0x10, b"UI", syntax.encode())
+    body = element(8, 0x16, b"UI", b"1.2.840.10008.5.1.4.1.1.77.1.6", explicit) + prefix
+    body += element(0x20, 0xD, b"UI", b"1.1", explicit)
+    body += element(0x20, 0xE, b"UI", uid.encode(), explicit)
+    return bytes(128) + b"DICM" + meta + body + element(0x28, 2, b"US", b"\3\0", explicit)
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+@pytest.mark.parametrize("nested", [True, False])
+def test_series_is_found_in_both_encodings(tmp_path: Path, syntax: str, nested: bool) -> None:
+    prefix = endless_sequence(syntax != IMPLICIT) if nested else b""
+    (tmp_path / "a.dcm").write_bytes(dicom("1.2.3", syntax, prefix))
+    assert series_uid(tmp_path / "a.dcm") == "1.2.3"
+
+
+@given(st.binary(max_size=200), st.integers(0, 300))
+def test_damaged_dicom_never_raises(
+    tmp_path_factory: pytest.TempPathFactory, noise: bytes, cut: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "noise.dcm"
+    whole = dicom("1.2.3", prefix=endless_sequence(True))
+    path.write_bytes(whole[:132] + noise)
+    series_uid(path)
+    path.write_bytes(whole[:cut] + noise)
+    series_uid(path)
+
+
+def test_endless_nesting_and_foreign_encodings_are_given_up(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    level = struct.pack("<HH", 8, 0x1111) + b"SQ\0\0\xff\xff\xff\xff"
+    level += b"\xfe\xff\0\xe0\xff\xff\xff\xff"
+    path.write_bytes(dicom("1", prefix=level * 3000))
+    assert series_uid(path) is None
+    path.write_bytes(dicom("1", BIG))
+    assert series_uid(path) is None
+    path.write_bytes(b"not DICOM at all")
+    assert series_uid(path) is None
+
+
+def test_dicom_series_is_one_case(tmp_path: Path) -> None:
+    folder = tmp_path / "in" / "S1"
+    folder.mkdir(parents=True)
+    for i in (10, 1, 2):
+        (folder / f"{i}.dcm").write_bytes(dicom("1.2.3"))
+    (folder / "other.dcm").write_bytes(dicom("1.2.4"))
+    (folder / "odd.dcm").write_bytes(b"odd")
+    series, odd, other = discover((tmp_path / "in",)).cases
+    assert [p.name for p in series.files[0].parts] == ["1.dcm", "2.dcm", "10.dcm"]
+    assert series.case_id == "S1"
+    assert (odd.files[0].path.name, other.files[0].path.name) == ("odd.dcm", "other.dcm")
+    named = discover((folder / "2.dcm", folder / "1.dcm"))
+    assert len(named.cases) == 1
+    assert named.cases[0].files[0].parts == series.files[0].parts
+
+
+def test_mirax_folder_belongs_to_its_slide(tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    for name in ("m.mrxs", "m/Data0000.dat", "m/Slidedat.ini", "m/preview.png"):
+        (tmp_path / name).write_bytes(b"x")
+    found = discover((tmp_path,))
+    assert [case.case_id for case in found.cases] == ["m"]
+    assert {part.name for part in found.cases[0].files[0].parts} == {
+        "m.mrxs", "Data0000.dat", "Slidedat.ini", "preview.png",
+    }  # fmt: skip
+    assert found.skipped == ()
+
+
+def test_hamamatsu_companions_are_no_cases(tmp_path: Path) -> None:
+    index = "[Virtual Microscope Specimen]\nImageFile=a_0.jpg\nMapFile=a_map.jpg\nX=../o.jpg\n"
+    (tmp_path / "slide.vms").write_text(index)
+    for name in ("a_0.jpg", "a_map.jpg", "photo.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    cases = discover((tmp_path,)).cases
+    assert [case.case_id for case in cases] == ["photo", "slide"]
+    assert [p.name for p in cases[1].files[0].parts] == ["slide.vms", "a_0.jpg", "a_map.jpg"]
+    # A shell's *.jpg *.vms names the companions first.
+    every = sorted(tmp_path.iterdir())
+    assert [case.case_id for case in discover(tuple(every)).cases] == ["photo", "slide"]

@@ -1,0 +1,202 @@
+"""The class map: arithmetic of the scale bar, what is drawn where, and its legend."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from lungscan.errors import LungScanError
+from lungscan.report.heatmap import has_heatmap, overlay_picture, render_heatmap
+from lungscan.report.legend import class_letters, class_rgb, scale_bar, used_counts
+from lungscan.report.lettering import BOLD, REGULAR, shorten, visible
+from lungscan.report.overlay import base_picture, class_map
+from lungscan.types import TileState
+from tests.results import (
+    HOSTILE_NAMES,
+    MODEL,
+    failed_result,
+    field_result,
+    slide_result,
+    two_file_result,
+)
+
+
+@pytest.mark.parametrize(
+    ("um_per_px", "width", "length", "pixels", "label"),
+    [
+        (10.0, 1000, 2000, 200.0, "2 mm"),
+        (0.5, 400, 50, 100.0, "50 µm"),
+        (1.0, 4000, 1000, 1000.0, "1 mm"),  # exactly a quarter
+        (8.08, 1000, 2000, 2000 / 8.08, "2 mm"),
+        (0.25, 480, 20, 80.0, "20 µm"),
+    ],
+)
+def test_the_scale_bar_is_round_and_as_long_as_it_says(
+    um_per_px: float, width: int, length: float, pixels: float, label: str
+) -> None:
+    bar = scale_bar(um_per_px, width)
+    assert (bar.length_um, bar.label) == (length, label)
+    assert bar.length_px == pytest.approx(pixels)
+
+
+@given(st.floats(0.05, 500), st.integers(200, 5000))
+def test_the_scale_bar_always_fits(um_per_px: float, width: int) -> None:
+    bar = scale_bar(um_per_px, width)
+    assert width * 0.09 < bar.length_px <= width * 0.25 * 1.001
+    assert bar.length_px * um_per_px == pytest.approx(bar.length_um)
+
+
+def test_tiles_lie_where_their_boxes_say() -> None:
+    result = slide_result()
+    scores = result.scores[0]
+    mapped = class_map(scores, (1000, 760), 30.0)
+    for index, state in enumerate(scores.state):
+        x, y, w, h = (int(v) for v in scores.boxes[index])
+        inside = (slice(y // 30 + 2, (y + h) // 30 - 2), slice(x // 30 + 2, (x + w) // 30 - 2))
+        assert mapped.used[inside].all() == (state is TileState.USED)
+        assert mapped.failed[inside].all() == (state is TileState.FAILED)
+        if state is TileState.USED:
+            np.testing.assert_allclose(
+                mapped.probs[inside].mean(axis=(0, 1)), scores.probs[index], rtol=1e-4
+            )
+    assert not (mapped.used & mapped.excluded).any()
+
+
+def test_overlapping_tiles_are_averaged() -> None:
+    scores = field_result().scores[0]
+    twice = replace(
+        scores,
+        boxes=np.array([[0, 0, 100, 100], [50, 0, 100, 100]], dtype=np.int32),
+        probs=np.array([[1, 0, 0], [0, 1, 0]], dtype=np.float32),
+        state=(TileState.USED, TileState.USED),
+    )
+    mapped = class_map(twice, (150, 100), 1.0)
+    assert mapped.probs[50, 25].tolist() == [1, 0, 0]
+    assert mapped.probs[50, 75].tolist() == [0.5, 0.5, 0]
+    assert mapped.probs[50, 125].tolist() == [0, 1, 0]
+
+
+def test_glass_stays_as_it_was_and_tissue_takes_the_colour_of_its_class() -> None:
+    result = slide_result()
+    base = base_picture(result.files[0])
+    assert base is not None
+    before = np.asarray(base[0], dtype=int)
+    picture, um_per_px = overlay_picture(result)
+    after = np.asarray(picture, dtype=int)
+    assert um_per_px == pytest.approx(0.2525 * 30)
+    assert after.shape == before.shape
+    assert (after[:100] == before[:100]).all()
+    left = (after - before)[300:400, 200:300].mean(axis=(0, 1))
+    assert left[0] > 0 > left[2]  # towards orange
+    right = (after - before)[300:400, 700:800].mean(axis=(0, 1))
+    assert right[2] > right[0]  # towards blue
+
+
+@pytest.mark.parametrize("result", [slide_result(), field_result()], ids=["slide", "field"])
+def test_the_picture_stands_alone_and_is_the_same_each_time(result: object) -> None:
+    png = render_heatmap(result)  # type: ignore[arg-type]
+    assert png == render_heatmap(result)  # type: ignore[arg-type]
+    with Image.open(io.BytesIO(png)) as picture:
+        assert picture.format == "PNG"
+        assert picture.width >= 640
+        assert not picture.info  # no metadata
+
+
+def test_a_known_scale_draws_a_bar_and_an_unknown_one_does_not() -> None:
+    known = slide_result()
+    file = known.files[0]
+    unknown = replace(
+        known,
+        files=(replace(file, info=replace(file.info, scale=field_result().files[0].info.scale)),),
+    )
+    assert render_heatmap(known) != render_heatmap(unknown)
+    assert overlay_picture(unknown)[1] is None
+
+
+def test_the_second_file_has_its_own_map() -> None:
+    result = two_file_result()
+    assert has_heatmap(result, 0)
+    assert has_heatmap(result, 1)
+    assert not has_heatmap(result, 2)
+    assert render_heatmap(result, 0) != render_heatmap(result, 1)
+
+
+def test_a_case_without_tiles_has_no_map() -> None:
+    assert not has_heatmap(failed_result())
+    with pytest.raises(LungScanError, match="no tiles"):
+        render_heatmap(failed_result())
+    result = slide_result()
+    blind = replace(result, files=(replace(result.files[0], thumbnail_jpeg=None),))
+    assert not has_heatmap(blind)
+
+
+def test_a_map_of_unused_tiles_only_can_be_drawn() -> None:
+    result = slide_result()
+    scores = replace(result.scores[0], state=(TileState.BLURRED,) * len(result.scores[0].state))
+    assert render_heatmap(replace(result, scores=(scores,)))
+
+
+def test_used_counts_leave_out_the_others() -> None:
+    result = slide_result()
+    assert sum(used_counts(result.scores, 3)) == result.counts.used
+
+
+def test_letters_are_initials_when_these_differ() -> None:
+    assert class_letters(MODEL) == ("A", "B", "S")
+    alike = replace(MODEL, display_names=("Adeno", "Atypical", "Benign"))
+    assert class_letters(alike) == ("A", "B", "C")
+    foreign = replace(MODEL, display_names=("", "\u4e2d", "x"))
+    assert class_letters(foreign) == ("A", "B", "C")
+
+
+def test_a_card_without_usable_colours_gets_ours() -> None:
+    model = replace(MODEL, colors=("red", "#12", "#0072b2"))
+    ours = class_rgb(model)
+    assert len(set(ours)) == 3
+    assert class_rgb(replace(MODEL, colors=("#000000",) * 3)) == ours
+    assert class_rgb(replace(MODEL, colors=())) == ours
+    assert class_rgb(MODEL)[0] == (0xD5, 0x5E, 0x00)
+
+
+# Text that may be shown
+
+
+def test_the_fonts_travel_with_their_licence() -> None:
+    assert (REGULAR.parent / "LICENSE").read_text(encoding="utf-8").startswith("Fonts are (c)")
+    assert max(REGULAR.stat().st_size, BOLD.stat().st_size) < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("S24-01877_A1.svs", "S24-01877_A1.svs"),
+        ("Łódź żółć.svs", "Łódź żółć.svs"),
+        ("препарат αβγ", "препарат αβγ"),
+        ("中文.svs", "\\u4e2d\\u6587.svs"),
+        ("a\u202egnp.svs", "a\\u202egnp.svs"),
+        ("\u05d7\u05d5.svs", "\\u05d7\\u05d5.svs"),
+        ("line\nbreak\ttab\x00", "line\\nbreak\\ttab\\x00"),
+        ("two  spaces ", "two \\x20spaces\\x20"),
+        ("\U0001f9ec.svs", "\\U0001f9ec.svs"),
+        ("bad\udcff", "bad\\udcff"),
+        ("", ""),
+    ],
+)
+def test_what_cannot_be_shown_as_itself_is_escaped(name: str, shown: str) -> None:
+    assert visible(name) == shown
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=ascii)
+def test_nothing_invisible_is_left(name: str) -> None:
+    assert all(char.isprintable() for char in visible(name))
+
+
+def test_shorten_keeps_both_ends() -> None:
+    assert shorten("abcdefghij", 5) == "ab…ij"
+    assert shorten("abc", 5) == "abc"

@@ -1,0 +1,266 @@
+"""report.pdf and summary.pdf: what they say, and what no file name can make them say."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import io
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from pypdf import PdfReader
+
+import lungscan.report
+from lungscan.report.case_json import to_json
+from lungscan.report.case_pdf import write_case_pdf
+from lungscan.report.heatmap import render_heatmap
+from lungscan.report.lettering import visible
+from lungscan.report.run_json import summarise
+from lungscan.report.summary_pdf import write_summary_pdf
+from lungscan.types import CaseResult, NoResult
+from tests.results import (
+    HOSTILE_NAMES,
+    failed_result,
+    field_result,
+    flagged_result,
+    no_result,
+    partial_result,
+    skipped_result,
+    slide_result,
+    two_file_result,
+)
+
+EVERY_KIND = [
+    slide_result(), field_result(), two_file_result(), partial_result(), flagged_result(),
+    failed_result(), skipped_result(), *map(no_result, NoResult),
+]  # fmt: skip
+RESEARCH = "RESEARCH USE ONLY. Not for use in diagnostic procedures."
+
+
+def pages_of(path: Path) -> list[str]:
+    return [page.extract_text() for page in PdfReader(path).pages]
+
+
+def images_in(path: Path) -> int:
+    return sum(len(page.images) for page in PdfReader(path).pages)
+
+
+def squeezed(text: str) -> str:
+    """Without spaces and line breaks: where a line was broken does not matter."""
+    return re.sub(r"\s", "", text)
+
+
+def written(folder: Path, result: CaseResult) -> Path:
+    path = folder / "report.pdf"
+    write_case_pdf(path, result)
+    return path
+
+
+@pytest.mark.parametrize("result", EVERY_KIND, ids=lambda r: r.key)
+def test_every_page_says_what_it_is(tmp_path: Path, result: CaseResult) -> None:
+    path = written(tmp_path, result)
+    pages = pages_of(path)
+    for number, page in enumerate(pages, start=1):
+        assert RESEARCH in page
+        assert "LungScan 0.1.0" in page
+        assert f"page{number}of{len(pages)}" in squeezed(page)
+        assert "diagnosis" not in page.lower()
+    assert len(pages) <= 4
+
+
+def test_the_first_page_is_the_answer(tmp_path: Path) -> None:
+    first = pages_of(written(tmp_path, slide_result()))[0]
+    for words in ("MODEL OUTPUT", "Adenocarcinoma", "0.93", "ward 7/S24-01877_A1.svs"):
+        assert words in first
+    for words in ("10.93", "306 of 318 used; 8 out of focus", "0.2525 µm, from the file", "1 mm"):
+        assert words in first
+    sha256 = slide_result().files[0].sha256
+    assert sha256[:16] in first
+    assert sha256 not in first
+
+
+def test_provenance_carries_whole_hashes_and_that_of_case_json(tmp_path: Path) -> None:
+    result = slide_result()
+    text = squeezed("".join(pages_of(written(tmp_path, result))))
+    for digest in (result.files[0].sha256, result.model.sha256):
+        assert digest in text
+    assert hashlib.sha256(to_json(result)).hexdigest() in text
+    assert "abstain=strict" in text
+
+
+def test_trust_and_review_are_in_every_answer(tmp_path: Path) -> None:
+    result = slide_result()
+    text = squeezed("".join(pages_of(written(tmp_path, result))))
+    for _, fact in result.model.facts:
+        assert squeezed(fact) in text
+    for limit in result.model.limits:
+        assert squeezed(limit) in text
+    assert "Measuredaccuracy" in text
+    for choice in ("Agree", "Disagree", "Notassessable", "Reviewer", "Comment", "Date"):
+        assert choice in text
+
+
+@pytest.mark.parametrize("reason", list(NoResult))
+def test_a_refusal_is_a_result_with_its_reason(tmp_path: Path, reason: NoResult) -> None:
+    result = no_result(reason)
+    assert result.prediction is not None
+    first = pages_of(written(tmp_path, result))[0]
+    assert "No result: " in first
+    assert squeezed(result.prediction.reason_text) in squeezed(first)
+    assert "CALIBRATED PROBABILITY" not in first
+
+
+def test_a_label_with_reserve_says_so(tmp_path: Path) -> None:
+    first = pages_of(written(tmp_path, flagged_result()))[0]
+    assert "Adenocarcinoma" in first
+    assert "With reserve." in first
+    assert "0.70 is needed" in first
+
+
+def test_a_failed_case_says_what_happened_and_what_to_do(tmp_path: Path) -> None:
+    path = written(tmp_path, failed_result())
+    first = pages_of(path)[0]
+    assert "broken.svs is cut off: 1,204 of 88,200 bytes" in first
+    assert "What to do" in first
+    assert "E_OPEN" in first
+    assert images_in(path) == 0
+
+
+def test_an_unknown_scale_is_said(tmp_path: Path) -> None:
+    first = pages_of(written(tmp_path, field_result()))[0]
+    assert "scale unknown" in first
+    assert "Scale unknown" in first
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=ascii)
+def test_a_hostile_name_is_only_text(tmp_path: Path, name: str) -> None:
+    result = replace(failed_result(), case_id=name, relative_paths=(name,), error_message=name)
+    path = written(tmp_path, result)
+    text = squeezed("".join(pages_of(path)))
+    assert text.count(squeezed(visible(name))) >= 2  # the message and the provenance, in full
+    assert images_in(path) == 0
+    annotations = [page.get("/Annots") for page in PdfReader(path).pages]
+    assert not any(annotations)
+
+
+def test_hostile_words_everywhere_are_only_text(tmp_path: Path) -> None:
+    nasty = '<img src="x.png"/><b>&amp;</para>'
+    result = slide_result()
+    assert result.prediction is not None
+    model = replace(
+        result.model, name=nasty, display_names=(nasty, "B", "S"), facts=((nasty, nasty),),
+        limits=(nasty,), trained_on=nasty, scale_note=nasty, version=nasty,
+    )  # fmt: skip
+    told = replace(result.prediction, rule=nasty)
+    plain = written(tmp_path, result)
+    expected = images_in(plain)
+    result = replace(
+        result,
+        model=model,
+        prediction=told,
+        flags=(nasty,),
+        device=nasty,
+        settings=((nasty, nasty),),
+    )
+    path = written(tmp_path, result)
+    assert images_in(path) == expected
+    text = squeezed("".join(pages_of(path)))
+    assert text.count(squeezed(nasty)) >= 8
+
+
+@pytest.mark.parametrize("result", EVERY_KIND, ids=lambda r: r.key)
+def test_the_same_case_gives_the_same_bytes(tmp_path: Path, result: CaseResult) -> None:
+    write_case_pdf(tmp_path / "a.pdf", result)
+    write_case_pdf(tmp_path / "b.pdf", result)
+    assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
+
+
+def test_the_outline_leads_to_the_sections(tmp_path: Path) -> None:
+    outline = PdfReader(written(tmp_path, slide_result())).outline
+    titles = [entry.title for entry in outline]  # type: ignore[union-attr]
+    assert titles[0] == "Result"
+    assert {"Provenance", "Review", "How far to trust this model"} <= set(titles)
+
+
+def test_comments_in_the_thumbnail_do_not_travel(tmp_path: Path) -> None:
+    result = slide_result()
+    with Image.open(io.BytesIO(result.files[0].thumbnail_jpeg or b"")) as picture:
+        exif = Image.Exif()
+        exif[0x010E] = "PATIENT^DOE"
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", comment=b"PATIENT^DOE", exif=exif, icc_profile=b"PATIENT^DOE")
+    assert buffer.getvalue().count(b"PATIENT^DOE") == 3
+    result = replace(
+        result, files=(replace(result.files[0], thumbnail_jpeg=buffer.getvalue()),), pictures=()
+    )
+    page = PdfReader(written(tmp_path, result)).pages[0]
+    assert len(page.images) == 2
+    assert not any(b"PATIENT" in image.data for image in page.images)
+    assert b"PATIENT" not in render_heatmap(result)
+
+
+def test_fonts_are_embedded(tmp_path: Path) -> None:
+    page = PdfReader(written(tmp_path, slide_result())).pages[0]
+    fonts = page["/Resources"]["/Font"].values()  # type: ignore[index]
+    shown = [font.get_object() for font in fonts]
+    names = {str(font["/BaseFont"]) for font in shown if "/ToUnicode" in font}
+    assert any("DejaVuSans-Bold" in name for name in names)
+
+
+def test_only_the_kit_builds_paragraphs() -> None:
+    folder = Path(lungscan.report.__file__).parent
+    for path in folder.glob("*.py"):
+        if path.name == "pdf_kit.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = {a.name for a in node.names} if isinstance(node, ast.ImportFrom) else set()
+            assert not names & {"Paragraph", "XPreformatted", "Preformatted"}, path.name
+
+
+# Summary
+
+
+def test_the_summary_shows_every_case_and_troubles_first(tmp_path: Path) -> None:
+    path = tmp_path / "summary.pdf"
+    results = [*EVERY_KIND, *(replace(field_result(), case_id=f"f{i:03}") for i in range(150))]
+    write_summary_pdf(path, results, summarise(results))
+    pages = pages_of(path)
+    text = "\n".join(pages)
+    assert f"Summary of {len(results)} cases" in pages[0]
+    assert text.index("Needs attention") < text.index("All cases")
+    assert "Failed, cannot be opened: 1" in pages[0]
+    assert "No result, too blurred: 1" in pages[0]
+    assert "Answered, too uncertain: 1" in pages[0]
+    for number in range(150):
+        assert f"f{number:03}" in text
+    for index, page in enumerate(pages, start=1):
+        assert RESEARCH in page
+        assert f"page{index}of{len(pages)}" in squeezed(page)
+
+
+def test_the_summary_is_the_same_each_time_and_holds_no_picture(tmp_path: Path) -> None:
+    run = summarise(EVERY_KIND)
+    for name in ("a.pdf", "b.pdf"):
+        write_summary_pdf(tmp_path / name, iter(EVERY_KIND), run)
+    assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
+    assert images_in(tmp_path / "a.pdf") == 0
+
+
+def test_the_summary_survives_hostile_names(tmp_path: Path) -> None:
+    path = tmp_path / "summary.pdf"
+    short = [name for name in HOSTILE_NAMES if len(visible(name)) < 25]
+    results = [replace(failed_result(), case_id=name, error_message=name) for name in short]
+    write_summary_pdf(path, results, summarise(results))
+    text = squeezed("".join(pages_of(path)))
+    for name in short:
+        assert squeezed(visible(name)) in text
+    assert PdfReader(io.BytesIO(path.read_bytes())).pages
+
+
+def test_a_summary_with_only_good_cases_has_no_attention_section(tmp_path: Path) -> None:
+    path = tmp_path / "summary.pdf"
+    write_summary_pdf(path, [slide_result()], summarise([slide_result()]))
+    assert "Needs attention" not in "".join(pages_of(path))

@@ -1,0 +1,153 @@
+"""The whole training path on drawn pictures: fit, resume, distil, calibrate, bundle, classify."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("torch", reason="training needs the extra train")
+pytest.importorskip("timm", reason="training needs the extra train")
+
+from lungscan.cards import read_card
+from lungscan.errors import ModelError, UsageProblem
+from lungscan.training.data import read_samples, split_by_group
+from lungscan.training.events import EpochFinished
+from lungscan.training.options import Fit, Phase, TrainOptions, load_options
+from lungscan.training.run import train
+
+SIDE = 64
+HUES = {"lung_aca": (150, 60, 160), "lung_n": (230, 180, 210), "lung_scc": (210, 70, 110)}
+
+
+def draw_data(root: Path, groups: int = 8) -> None:
+    """Three classes told apart by colour, ``groups`` groups of two pictures each."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for label, hue in HUES.items():
+        (root / label).mkdir(parents=True)
+        for index in range(groups * 2):
+            noise = rng.normal(0, 12, (SIDE, SIDE, 3)) + np.array(hue)
+            name = f"{label}/{index}.png"
+            Image.fromarray(np.clip(noise, 0, 255).astype(np.uint8)).save(root / name)
+            rows.append({"file": name, "label": label, "group": f"{label}-{index // 2}"})
+    with (root / "groups.csv").open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, ["file", "label", "group"])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def recipe(epochs: int = 2) -> TrainOptions:
+    phases = (Phase(epochs, 32, (40, 64)),)
+    return TrainOptions(
+        name="drawn",
+        data="drawn",
+        drawn_examples=8,
+        teacher="edgenext_xx_small",
+        student="ghostnet_050",
+        field_px=SIDE,
+        teacher_fit=Fit(phases, 8, 1e-3, ema_decay=0.5, mixup=0.0),
+        student_fit=Fit(phases, 8, 2e-3, ema_decay=0.5),
+    )
+
+
+def test_a_recipe_becomes_a_model_folder_that_resumes(tmp_path: Path) -> None:
+    draw_data(tmp_path / "drawn")
+    out = tmp_path / "model"
+    first = train(recipe(), tmp_path, out)
+    for event in first:
+        if isinstance(event, EpochFinished):
+            break  # stopped after the teacher's first epoch
+    first.close()
+
+    events = [e for e in train(recipe(), tmp_path, out) if isinstance(e, EpochFinished)]
+
+    assert [(e.stage, e.epoch) for e in events] == [
+        ("teacher", 2),
+        ("student", 1),
+        ("student", 2),
+        ("alone", 1),
+        ("alone", 2),
+    ]
+    card = read_card(out)
+    assert card.class_names == ("lung_aca", "lung_n", "lung_scc")
+    assert card.tumour == (True, False, True)
+    names = {metric.name for metric in card.metrics}
+    assert {"accuracy teacher", "accuracy student", "accuracy student alone"} <= names
+    assert not card.official
+    _runtimes_agree(out)
+
+
+def _runtimes_agree(folder: Path) -> None:
+    """The graph and the named weights are one network: the same golden answers from both."""
+    from lungscan.runtimes import load_runtime
+
+    card = read_card(folder)
+    golden = np.load(folder / "golden.npz", allow_pickle=False)
+    for device in ("cpu-fp32", "torch-cpu"):
+        probs, features = load_runtime(card, device, threads=1).predict(golden["fields"])
+        assert features.shape[0] == len(golden["fields"])
+        np.testing.assert_allclose(probs, golden["probs"], atol=1e-4)
+
+
+def test_an_interrupted_run_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
+    draw_data(tmp_path / "drawn")
+    plain = [e for e in train(recipe(), tmp_path, tmp_path / "a", ("teacher",))]
+    stopped = train(recipe(), tmp_path, tmp_path / "b", ("teacher",))
+    next(e for e in stopped if isinstance(e, EpochFinished))
+    stopped.close()
+    resumed = [e for e in train(recipe(), tmp_path, tmp_path / "b", ("teacher",))]
+
+    def last_loss(events: list[object]) -> float:
+        return [e.loss for e in events if isinstance(e, EpochFinished)][-1]
+
+    assert last_loss(plain) == pytest.approx(last_loss(resumed), rel=1e-3)
+
+
+def test_checkpoints_of_another_recipe_are_refused(tmp_path: Path) -> None:
+    draw_data(tmp_path / "drawn")
+    list(train(recipe(1), tmp_path, tmp_path / "model", ("teacher",)))
+    with pytest.raises(ModelError, match="other options"):
+        list(train(recipe(2), tmp_path, tmp_path / "model", ("teacher",)))
+
+
+def test_a_student_needs_its_teacher(tmp_path: Path) -> None:
+    draw_data(tmp_path / "drawn")
+    with pytest.raises(ModelError, match="stage teacher is not finished"):
+        list(train(recipe(), tmp_path, tmp_path / "model", ("student",)))
+
+
+def test_no_group_stands_on_two_sides(tmp_path: Path) -> None:
+    draw_data(tmp_path, groups=11)
+    samples = read_samples(tmp_path)
+    split = split_by_group(samples, (0.7, 0.15, 0.15), seed=3)
+    sides = [{samples.groups[i] for i in rows} for rows in (split.train, split.validation, split.test)]
+    assert sum(len(side) for side in sides) == len(set(samples.groups))
+    assert sorted(np.concatenate([split.train, split.validation, split.test])) == list(
+        range(len(samples.paths))
+    )
+    for rows in (split.train, split.validation, split.test):
+        assert set(samples.labels[rows]) == {0, 1, 2}
+
+
+def test_too_few_groups_are_named(tmp_path: Path) -> None:
+    draw_data(tmp_path, groups=2)
+    with pytest.raises(UsageProblem, match="lung_aca has 2 groups"):
+        split_by_group(read_samples(tmp_path), (0.7, 0.15, 0.15), seed=0)
+
+
+def test_the_shipped_recipe_can_be_read() -> None:
+    path = Path(__file__).parents[2] / "models" / "recipes" / "lung-histology.toml"
+    options = load_options(path)
+    assert (options.teacher, options.student) == ("edgenext_small", "ghostnet_100")
+    assert options.protocol == "grouped"
+
+
+def test_a_wrong_recipe_is_refused_with_the_option_named(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text('name = "x"\ndata = "y"\nlerning_rate = 1\n', encoding="utf-8")
+    with pytest.raises(UsageProblem, match="lerning_rate"):
+        load_options(path)

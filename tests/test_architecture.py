@@ -1,0 +1,127 @@
+"""The shape of the house: imports, the contents of the wheel, floors of the dependencies."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("lungscan", "cli/lungscan_cli", "gui/lungscan_gui", "models/lungscan_models")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SHOWS = {"click", "rich", "PyQt6", "superqt", "gradio"}
+ENGINE = sorted((ROOT / "lungscan").rglob("*.py"))
+
+
+def files_of(package: str) -> set[Path]:
+    """Every file of a package but Python's own caches."""
+    found = (ROOT / package).rglob("*")
+    return {path for path in found if path.is_file() and "__pycache__" not in path.parts}
+
+
+def test_importing_the_engine_loads_nothing_heavy() -> None:
+    heavy = ("torch", "openvino", "click", "rich", "PyQt6", "pandas", "reportlab", "numpy")
+    code = (
+        "import sys, lungscan, lungscan.errors, lungscan.options, lungscan_models\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    path = os.pathsep.join([str(ROOT), str(ROOT / "models")])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_engine_shows_nothing_and_never_exits(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                roots = {alias.name.split(".")[0] for alias in names}
+                assert not roots & SHOWS, f"line {node.lineno}"
+            case ast.ImportFrom(module=str(module)):
+                assert module.split(".")[0] not in SHOWS, f"line {node.lineno}"
+            case ast.Call(func=ast.Name(id="print" | "exit" | "quit" | "input")):
+                pytest.fail(f"line {node.lineno}: the engine prints or exits")
+            case ast.Attribute(value=ast.Name(id="sys"), attr="exit"):
+                pytest.fail(f"line {node.lineno}: sys.exit")
+
+
+@pytest.fixture(scope="module")
+def wheel_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """What a wheel built from this checkout holds."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_wheel_holds_every_file_of_each_package(wheel_names: set[str], package: str) -> None:
+    parent = (ROOT / package).parent
+    expected = {path.relative_to(parent).as_posix() for path in files_of(package)}
+    assert expected
+    assert expected <= wheel_names
+
+
+def test_the_wheel_holds_nothing_else(wheel_names: set[str]) -> None:
+    tops = {name.split("/")[0] for name in wheel_names}
+    info = {top for top in tops if top.endswith(".dist-info")}
+    assert len(info) == 1
+    assert tops - info == {Path(package).name for package in PACKAGES}
+    assert any(name.endswith("licenses/LICENSE") for name in wheel_names)
+    assert not any("__pycache__" in name for name in wheel_names)
+
+
+def test_packaging_is_no_package() -> None:
+    # It would shadow the `packaging` library, which half of the ecosystem imports.
+    assert (ROOT / "packaging").is_dir()
+    assert not list((ROOT / "packaging").glob("*.py"))
+
+
+def test_installed_versions_are_not_below_the_floors() -> None:
+    extras = PROJECT["optional-dependencies"]
+    requirements = [Requirement(text) for text in PROJECT["dependencies"]]
+    requirements += [Requirement(text) for group in extras.values() for text in group]
+    checked = 0
+    for requirement in requirements:
+        try:
+            installed = version(requirement.name)
+        except PackageNotFoundError:
+            continue  # an extra that this environment does not have
+        if requirement.name == "lungscan":
+            continue
+        assert requirement.specifier.contains(installed, prereleases=True), (
+            f"{requirement} but {installed} is installed"
+        )
+        checked += 1
+    assert checked >= len(PROJECT["dependencies"])
+
+
+def test_the_runtime_stays_small() -> None:
+    names = {Requirement(text).name.lower() for text in PROJECT["dependencies"]}
+    assert not names & {"torch", "torchvision", "timm", "scikit-image", "scikit-learn", "scipy"}
+
+
+def test_ci_runs_the_readme_s_commands_word_for_word() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "\npython -m pip install . && lungscan demo\n" in readme
+    developers = 'python -m pip install ".[dev]" && pytest'
+    assert f"\n{developers}\n" in readme
+    assert f"\n  {developers}\n" in script

@@ -42,8 +42,8 @@ class Evidence:
 
     def share(self, rows: MaskArray, among: MaskArray) -> float:
         """Tissue in ``rows`` as a share of the tissue in ``among``; 0 where there is none."""
-        total = float(self.weight[among].sum())
-        return float(self.weight[rows].sum()) / total if total > 0 else 0.0
+        total = total_weight(self.weight[among])
+        return total_weight(self.weight[rows]) / total if total > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,14 @@ class Answer:
 Rule = Callable[[FloatArray, FloatArray, ModelCard], Answer]
 
 
-def gather(scores: Sequence[TileScores], tissue_mm2: Sequence[float | None], classes: int) -> Evidence:
+def total_weight(weight: FloatArray) -> float:
+    """The sum in double precision, so that the order of tiles does not show in it."""
+    return float(weight.sum(dtype=np.float64))
+
+
+def gather(
+    scores: Sequence[TileScores], tissue_mm2: Sequence[float | None], classes: int
+) -> Evidence:
     """Join the tiles of a case's files.
 
     Each file's tissue area is dealt to its tiles by the tissue in each, so overlapping tiles do not
@@ -109,7 +116,7 @@ def tumour_aware(probs: FloatArray, weight: FloatArray, card: ModelCard) -> Answ
     if not tumour.any() or tumour.all():
         return mean_probability(probs, weight, card)
     rows = probs[:, tumour].sum(1) >= TUMOUR_TILE
-    total, area = float(weight.sum()), float(weight[rows].sum())
+    total, area = total_weight(weight), total_weight(weight[rows])
     limit = min(max(card.tumour_limit_mm2, card.tumour_limit_share * total), total / 2)
     if area > limit:
         mean = _mean(probs[rows], weight[rows])
@@ -121,14 +128,14 @@ def tumour_aware(probs: FloatArray, weight: FloatArray, card: ModelCard) -> Answ
     return Answer(index, float(mean[index]), _tuple(mean), flags)
 
 
-def mean_probability(probs: FloatArray, weight: FloatArray, card: ModelCard) -> Answer:
+def mean_probability(probs: FloatArray, weight: FloatArray, _card: ModelCard) -> Answer:
     """The likeliest class of the average tile."""
     mean = _mean(probs, weight)
     index = int(mean.argmax())
     return Answer(index, float(mean[index]), _tuple(mean))
 
 
-def majority_of_tiles(probs: FloatArray, weight: FloatArray, card: ModelCard) -> Answer:
+def majority_of_tiles(probs: FloatArray, weight: FloatArray, _card: ModelCard) -> Answer:
     """The class with the largest area; its confidence is the mean probability over that area."""
     best = probs.argmax(1)
     index = int(np.bincount(best, weight, probs.shape[1]).argmax())
@@ -160,10 +167,8 @@ def rule_named(name: str) -> Rule:
 
 
 def _mean(probs: FloatArray, weight: FloatArray) -> FloatArray:
-    """Average over tissue; plain average when no tile holds any. Summed in double precision."""
+    """Average over tissue, in double precision."""
     heavy = weight.astype(np.float64)
-    if heavy.sum() <= 0:
-        heavy = np.ones(len(weight))
     mean: FloatArray = (probs * heavy[:, None]).sum(0) / heavy.sum()
     return mean
 

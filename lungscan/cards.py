@@ -2,8 +2,8 @@
 
 A model folder holds ``card.json``, ``weights.safetensors`` (all numbers, once), ``graph.xml`` (the
 network as an OpenVINO IR whose constants lie in the data section of the weights),
-``novelty.safetensors``, ``golden.npz`` (fields with stored answers) and ``README.md``. The card holds
-the SHA-256 of each; the model's own SHA-256 is that of the card, which pins all the others.
+``novelty.safetensors``, ``golden.npz`` (fields with stored answers) and ``README.md``. The card
+holds the SHA-256 of each; the model's own SHA-256 is that of the card, which pins all the others.
 Field names follow WSInfer's where they mean the same. Nothing here can execute code.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +23,15 @@ from lungscan.types import ModelStamp
 CARD_SCHEMA = 1
 FILES = ("weights.safetensors", "graph.xml", "novelty.safetensors", "golden.npz")
 UNSAFE = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".bin", ".onnx", ".h5", ".zip"}
+
+_KINDS = {
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "dict[str, Any]": (dict,),
+    "dict[str, str]": (dict,),
+}
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True)
@@ -119,8 +129,8 @@ def find_model(name_or_path: str) -> ModelCard:
         return read_card(path)
     if path.suffix.lower() in UNSAFE and path.exists():
         raise ModelError(
-            f"{path.name} is a kind of file that can run code when it is loaded, or carries no card. "
-            "LungScan loads only model folders with card.json and safetensors; "
+            f"{path.name} is a kind of file that can run code when it is loaded, or carries no "
+            "card. LungScan loads only model folders with card.json and safetensors; "
             "`lungscan models list` names the shipped ones."
         )
     known = ", ".join(card.name for card in list_models()) or "none"
@@ -159,7 +169,7 @@ def read_card(folder: Path) -> ModelCard:
 
 def _parse(raw: bytes, folder: Path) -> ModelCard:
     try:
-        values = json.loads(raw)
+        values = json.loads(raw, parse_constant=_no_number)
         if values["schema"] != CARD_SCHEMA:
             raise ModelError(
                 f"The card of {folder.name} has version {values['schema']}; this LungScan reads "
@@ -172,21 +182,25 @@ def _parse(raw: bytes, folder: Path) -> ModelCard:
             values[name] = tuple(values[name])
         card = ModelCard(**values)
         _check_sense(card)
-        return card
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
             f"card.json of {folder.name} is damaged or not a LungScan model card ({error}). "
             "Install the model again."
         ) from error
+    return card
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number")
 
 
 def _check_sense(card: ModelCard) -> None:
-    classes = len(card.class_names)
-    if classes < 2 or len(set(card.class_names)) != classes:
-        raise ValueError("a model needs two or more different class names")
-    for name in ("display_names", "colors", "tumour"):
-        if len(getattr(card, name)) != classes:
-            raise ValueError(f"{name} must have one entry per class")
+    """Raise ValueError or TypeError for a card that no run could work with."""
+    for item in dataclasses.fields(card):
+        kinds, value = _KINDS.get(str(item.type)), getattr(card, item.name)
+        if kinds and (not isinstance(value, kinds) or isinstance(value, bool)):
+            raise TypeError(f"{item.name} must not be {value!r}")
+    _check_classes(card)
     if not 32 <= card.patch_size_pixels <= 2048:
         raise ValueError("patch_size_pixels is outside 32 to 2048")
     if not 0.05 <= card.spacing_um_px <= 10:
@@ -194,16 +208,36 @@ def _check_sense(card: ModelCard) -> None:
     for value in (card.temperature, card.confidence_threshold, card.novelty_threshold):
         if not 0 < value < 1000:
             raise ValueError("temperature and thresholds must be positive numbers")
+    if min(card.minimum_tissue_mm2, card.tumour_limit_mm2, card.tumour_limit_share) < 0:
+        raise ValueError("areas and shares must not be negative")
+
+
+def _check_classes(card: ModelCard) -> None:
+    classes = len(card.class_names)
+    if classes < 2 or len(set(card.class_names)) != classes:
+        raise ValueError("a model needs two or more different class names")
+    for name in ("display_names", "colors", "tumour"):
+        if len(getattr(card, name)) != classes:
+            raise ValueError(f"{name} must have one entry per class")
+    texts: tuple[object, ...] = (*card.class_names, *card.display_names, *card.limits)
+    if not all(isinstance(text, str) and text for text in texts):
+        raise ValueError("names and limits must be text")
+    if not all(_COLOUR.fullmatch(colour) for colour in card.colors):
+        raise ValueError("colours are written #rrggbb")
+    if not all(isinstance(flag, bool) for flag in card.tumour):
+        raise ValueError("tumour says true or false for each class")
 
 
 def _check(folder: Path, name: str, expected: str | None) -> None:
     path = folder / name
     if not path.is_file():
-        raise ModelError(f"The model {folder.name} is incomplete: {name} is missing. Install it again.")
+        raise ModelError(
+            f"The model {folder.name} is incomplete: {name} is missing. Install it again."
+        )
     if _hash(path) != expected:
         raise ModelError(
-            f"{name} of the model {folder.name} is not the file that its card names (SHA-256 differs): "
-            "it is damaged or was changed, so it is not loaded. Install the model again."
+            f"{name} of the model {folder.name} is not the file that its card names (SHA-256 "
+            "differs): it is damaged or was changed, so it is not loaded. Install the model again."
         )
 
 

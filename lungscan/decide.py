@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lungscan.aggregate import Answer, Evidence, class_areas, rule_named
+from lungscan.aggregate import Answer, Evidence, class_areas, rule_named, total_weight
 from lungscan.cards import ModelCard
 from lungscan.options import Abstain
 from lungscan.types import FloatArray, MaskArray, NoResult, Prediction, TileState
@@ -45,7 +45,7 @@ def _reason_before_answer(evidence: Evidence, card: ModelCard) -> NoResult | Non
     seen = used | blurred | novel
     if not seen.any():
         return NoResult.LITTLE_TISSUE
-    if evidence.measured and float(evidence.weight[seen].sum()) < card.minimum_tissue_mm2:
+    if evidence.measured and total_weight(evidence.weight[seen]) < card.minimum_tissue_mm2:
         return NoResult.LITTLE_TISSUE
     if evidence.share(novel, used | novel) > MOST or not (used | blurred).any():
         return NoResult.NOT_LUNG
@@ -58,7 +58,10 @@ def _ask(evidence: Evidence, basis: MaskArray, card: ModelCard, rule: str) -> An
     basis = basis & np.isfinite(evidence.probs).all(1)
     if not basis.any():
         return None
-    return rule_named(rule)(evidence.probs[basis], evidence.weight[basis], card)
+    weight = evidence.weight[basis]
+    if not weight.any():  # tiles without any tissue, asked for all the same: count them alike
+        weight = np.ones_like(weight)
+    return rule_named(rule)(evidence.probs[basis], weight, card)
 
 
 def _prediction(
@@ -89,18 +92,19 @@ def _prediction(
     )
 
 
-def _explain(
-    reason: NoResult, evidence: Evidence, answer: Answer | None, card: ModelCard
-) -> str:
+def _explain(reason: NoResult, evidence: Evidence, answer: Answer | None, card: ModelCard) -> str:
     if reason is NoResult.LITTLE_TISSUE:
-        return "Too little stained tissue was found to judge."
+        return "Too little H&E-stained tissue was found to judge."
     if reason is NoResult.BLURRED:
         share = evidence.share(evidence.where(TileState.BLURRED), evidence.where(*_SCORED))
         return f"{share:.0%} of the tissue is out of focus; scan it again."
     if reason is NoResult.NOT_LUNG:
         novel, used = evidence.where(TileState.NOVEL), evidence.where(TileState.USED)
         share = evidence.share(novel, used | novel) or 1.0
-        return f"{share:.0%} of what was seen does not look like the lung H&E the model was trained on."
+        return (
+            f"{share:.0%} of what was seen does not look like the lung H&E that the model was "
+            "trained on."
+        )
     best = 0.0 if answer is None else answer.confidence
     return (
         f"The likeliest class reaches only {best:.0%}; "

@@ -89,3 +89,24 @@ class TooManyBadTiles(CaseError):
     """So many tiles are unreadable that the answer would not stand for the slide."""
 
     code = "E_TILE"
+
+
+def case_error(error: Exception) -> CaseError:
+    """What an error met while working on a case means for that case; call it in an ``except``.
+
+    Libraries raise many kinds on damaged files, so an error that nobody foresaw fails its case
+    alone. What no other case would survive either is raised instead.
+
+    Raises:
+        LungScanError, MemoryError: ``error`` concerns the whole run: the call, the model or the
+            machine.
+    """
+    if isinstance(error, CaseError):
+        return error
+    if isinstance(error, LungScanError | MemoryError):
+        raise error
+    return UnreadableFile(
+        f"The file made a library fail in an unexpected way ({type(error).__name__}: {error}). "
+        "It is probably damaged; if other programs open it, please report this.",
+        code="E_UNEXPECTED",
+    )

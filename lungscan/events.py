@@ -14,7 +14,6 @@ class RunStarted:
 
     cases: int
     skipped: int
-    resumed: int  # cases already finished by an earlier run with the same settings
     model: str
     device: str
     out: Path
@@ -31,7 +30,10 @@ class CaseStarted:
 
 @dataclass(frozen=True, slots=True)
 class TilesScored:
-    """One batch came back. ``done`` of ``total`` tiles of this case are scored."""
+    """One batch came back. ``done`` of ``total`` tiles of this case are scored.
+
+    The files of a case are opened one after the other; ``total`` counts those opened so far.
+    """
 
     key: str
     done: int

@@ -3,119 +3,160 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from lungscan.errors import CaseError, LungScanError, UnreadableFile
-from lungscan.outcome import RunContext, failed_case, finished_case, pick_pictures, utc_now
-from lungscan.prepare import Plan, plan_file
-from lungscan.reading import TilePixels
-from lungscan.scoring import Scorer, TileBatch, join
+from lungscan.errors import CaseError, case_error
+from lungscan.outcome import RunContext, ScoredFile, about, finished_case, scored_file
+from lungscan.prepare import Plan, plan_field
+from lungscan.provenance import utc_now
+from lungscan.reading import TilePixels, kind_of
+from lungscan.scoring import Scorer, TileBatch, score_span
 from lungscan.store import RunStore
-from lungscan.types import CaseInput, CaseResult
+from lungscan.types import CaseInput, CaseResult, InputFile
+
+FIELDS_PER_JOB = 16  # decoded at once by each thread
+FEW_TILES = 16  # a field with more fills batches of its own
+
+Scored = ScoredFile | CaseError
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A planned field; ``pixels`` are those of all its tiles when they are few."""
+
+    plan: Plan
+    pixels: TilePixels | None
 
 
 @dataclass(frozen=True)
 class FieldOutcome:
-    """One finished case, and whether an earlier run had finished it."""
+    """How a case of fields ended; ``result`` is None when it holds a slide after all."""
 
-    result: CaseResult
-    resumed: bool
+    case: CaseInput
+    result: CaseResult | None
+    resumed: bool = False  # an earlier run had finished it
+
+
+def field_jobs(cases: Sequence[CaseInput]) -> Iterator[list[CaseInput]]:
+    """Whole cases that together have at most ``FIELDS_PER_JOB`` files, or one larger case."""
+    job: list[CaseInput] = []
+    for case in cases:
+        if job and sum(len(other.files) for other in (*job, case)) > FIELDS_PER_JOB:
+            yield job
+            job = []
+        job.append(case)
+    if job:
+        yield job
 
 
 def score_fields(
     cases: Sequence[CaseInput], run: RunContext, scorer: Scorer, store: RunStore, picture: bool
 ) -> list[FieldOutcome]:
-    """Classify cases of one field each, in order. A bad file costs only its own case."""
+    """Classify cases of fields, in order. A bad file costs only its own case.
+
+    Raises:
+        LungScanError: the model or the machine failed, so no other case would do better.
+    """
     clock, started = time.perf_counter(), utc_now()
-    opened = [_open(case, run, store, picture) for case in cases]
-    plans = [item for item in opened if isinstance(item, Plan)]
-    small = [planned for planned in plans if _is_small(planned, scorer)]
-    shared = iter(_score_together(small, scorer))
-    outcomes = []
-    for case, item in zip(cases, opened, strict=True):
-        seconds = (time.perf_counter() - clock) / len(cases)
-        if isinstance(item, CaseResult):
-            outcomes.append(FieldOutcome(item, resumed=True))
-        elif isinstance(item, LungScanError):
-            result = failed_case(case, run, item, started, seconds)
-            outcomes.append(FieldOutcome(result, resumed=False))
-        else:
-            batches = [next(shared)] if _is_small(item, scorer) else _score_alone(item, scorer)
-            result = _finish(case, run, item, batches, started, seconds)
-            outcomes.append(FieldOutcome(result, resumed=False))
-    for planned in plans:
-        planned.source.close()
-    return outcomes
-
-
-def _open(
-    case: CaseInput, run: RunContext, store: RunStore, picture: bool
-) -> Plan | CaseResult | LungScanError:
-    try:
-        planned = plan_file(case.files[0], run.options, run.card, picture=picture)
-    except CaseError as error:
-        return error
-    except Exception as error:  # libraries raise many kinds on damaged files; one case fails
-        return UnreadableFile(
-            f"The file made a library fail in an unexpected way ({type(error).__name__}: {error}). "
-            "It is probably damaged; if other programs open it, please report this.",
-            code="E_UNEXPECTED",
-        )
-    earlier = store.finished(
-        case, (planned.result.sha256,), run.card.sha256, run.settings_hash
-    )
-    if earlier is None:
-        return planned
-    planned.source.close()
-    return earlier
-
-
-def _is_small(planned: Plan, scorer: Scorer) -> bool:
-    return 0 < len(planned.grid.boxes) <= scorer.runtime.batch_size
-
-
-def _score_together(plans: Sequence[Plan], scorer: Scorer) -> list[TileBatch]:
-    """Score the tiles of several files as one batch; returns one part per file."""
-    if not plans:
-        return []
-    reads = [p.source.read_tiles(p.grid.boxes, p.grid.size_px) for p in plans]
-    pixels = TilePixels(
-        np.concatenate([read.rgb for read in reads]),
-        np.concatenate([read.valid for read in reads]),
-        np.concatenate([read.failed for read in reads]),
-    )
-    scored = scorer.score(pixels, np.concatenate([p.fraction for p in plans]))
-    edges = np.cumsum([0] + [len(p.grid.boxes) for p in plans])
+    known = {case.key: _known(case, run, store, picture) for case in cases}
+    todo = [case for case in cases if known[case.key] is None]
+    files = [file for case in todo for file in case.files]
+    scored = iter(_score_files(files, run, scorer, picture))
+    seconds = (time.perf_counter() - clock) / len(cases)
     return [
-        scored.rows(int(start), int(stop)) for start, stop in zip(edges, edges[1:], strict=False)
+        known[case.key]
+        or FieldOutcome(
+            case, _judge(case, [next(scored) for _ in case.files], run, started, seconds)
+        )
+        for case in cases
     ]
+
+
+def _known(case: CaseInput, run: RunContext, store: RunStore, picture: bool) -> FieldOutcome | None:
+    """The outcome of a case that needs no scoring here."""
+    if any(_is_slide(file) for file in case.files):
+        return FieldOutcome(case, None)
+    earlier = store.finished(case, run.card.sha256, run.settings_hash, pictures=picture)
+    return FieldOutcome(case, earlier, resumed=True) if earlier else None
+
+
+def _is_slide(file: InputFile) -> bool:
+    try:
+        return kind_of(file) == "slide"
+    except CaseError:
+        return False  # opening it will say what is wrong
+
+
+def _judge(
+    case: CaseInput, scored: Sequence[Scored], run: RunContext, started: str, seconds: float
+) -> CaseResult:
+    files = [item for item in scored if isinstance(item, ScoredFile)]
+    problems = [
+        about(item, file, case)
+        for file, item in zip(case.files, scored, strict=True)
+        if isinstance(item, CaseError)
+    ]
+    return finished_case(case, run, files, problems, started, seconds)
+
+
+def _score_files(
+    files: Sequence[InputFile], run: RunContext, scorer: Scorer, picture: bool
+) -> list[Scored]:
+    """Open and score a handful at a time, in order."""
+    scored: list[Scored] = []
+    for start in range(0, len(files), FIELDS_PER_JOB):
+        opened = [_open(file, run, picture) for file in files[start : start + FIELDS_PER_JOB]]
+        fields = [item for item in opened if isinstance(item, _Opened)]
+        shared = iter(_score_together([item for item in fields if item.pixels], scorer))
+        scored += [
+            _finish(item, shared, scorer, picture) if isinstance(item, _Opened) else item
+            for item in opened
+        ]
+    return scored
+
+
+def _open(file: InputFile, run: RunContext, picture: bool) -> _Opened | CaseError:
+    try:
+        planned = plan_field(file, run.options, run.card, picture=picture)
+        boxes, size = planned.grid.boxes, planned.grid.size_px
+        few = 0 < len(boxes) <= FEW_TILES
+        return _Opened(planned, planned.source.read_tiles(boxes, size) if few else None)
+    except Exception as error:  # noqa: BLE001  libraries raise many kinds on damaged files
+        return case_error(error)
+
+
+def _score_together(fields: Sequence[_Opened], scorer: Scorer) -> list[TileBatch]:
+    """Score the tiles of several fields as one batch; returns one part per field."""
+    pixels = [item.pixels for item in fields if item.pixels]
+    if not pixels:
+        return []
+    scored = scorer.score(
+        TilePixels(*(np.concatenate(column) for column in zip(*pixels, strict=True))),
+        np.concatenate([item.plan.fraction for item in fields]),
+    )
+    ends = np.cumsum([len(part.valid) for part in pixels]).tolist()
+    return [scored.rows(start, stop) for start, stop in zip([0, *ends], ends, strict=False)]
+
+
+def _finish(item: _Opened, shared: Iterator[TileBatch], scorer: Scorer, picture: bool) -> Scored:
+    """The field with its scores: the next of the ``shared`` ones, or now those of its own."""
+    planned = item.plan
+    batches = [next(shared)] if item.pixels else None
+    try:
+        return scored_file(planned, batches or _score_alone(planned, scorer), scorer.card, picture)
+    except Exception as error:  # noqa: BLE001  one bad field must not cost the others
+        return case_error(error)
+    finally:
+        planned.source.close()
 
 
 def _score_alone(planned: Plan, scorer: Scorer) -> list[TileBatch]:
     """Score a large field batch by batch."""
     boxes, size = planned.grid.boxes, scorer.runtime.batch_size
     return [
-        scorer.score(
-            planned.source.read_tiles(boxes[start : start + size], planned.grid.size_px),
-            planned.fraction[start : start + size],
-        )
+        score_span(planned, start, min(start + size, len(boxes)), scorer)
         for start in range(0, len(boxes), size)
     ]
-
-
-def _finish(
-    case: CaseInput,
-    run: RunContext,
-    planned: Plan,
-    batches: Sequence[TileBatch],
-    started: str,
-    seconds: float,
-) -> CaseResult:
-    scores = [join(batches, planned.grid.boxes, 0, len(run.card.class_names))]
-    pictures = pick_pictures([planned], scores) if planned.result.thumbnail_jpeg else ()
-    return finished_case(
-        case, run, [planned.result], scores, pictures, (), started, seconds
-    )

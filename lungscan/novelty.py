@@ -1,9 +1,11 @@
 """How unlike the training tissue a tile is, from the network's features.
 
-Two questions, each as a ratio to its own limit; the larger one counts, and above 1 the tile is novel:
+Two questions, each as a ratio to its own limit; the larger one counts, and above 1 the tile is
+novel:
 
 - *Does it resemble the counter-examples?* The trained network has one output more than there are
-  lung classes, taught with pictures that are not lung H&E (outlier exposure: Hendrycks et al. 2019).
+  lung classes, taught with pictures that are not lung H&E (outlier exposure: Hendrycks et al.
+  2019).
 - *Does it lie far from every class?* Mahalanobis distance in the leading directions of the training
   features, with the part of a feature that lies outside them (Lee et al. 2018; Wang et al. 2022).
 """
@@ -19,7 +21,17 @@ from numpy.typing import NDArray
 from lungscan.errors import ModelError
 from lungscan.types import FloatArray
 
-KEYS = ("centre", "basis", "class_means", "residual_scale", "output_weight", "output_bias", "limits")
+Float64Array = NDArray[np.float64]
+
+KEYS = (
+    "centre",
+    "basis",
+    "class_means",
+    "residual_scale",
+    "output_weight",
+    "output_bias",
+    "limits",
+)
 
 
 @dataclass(frozen=True)
@@ -36,35 +48,46 @@ class Novelty:
 
     def score(self, features: FloatArray) -> FloatArray:
         """Novelty ``(n,)`` of features ``(n, d)``; above 1 a tile is novel."""
-        return np.maximum(
-            self.foreign_probability(features) / self.limits[0],
-            self.distance(features) / self.limits[1],
-        ).astype(np.float32)
+        foreign = self.foreign_probability(features) / self.limits[0]
+        far = self.distance(features) / self.limits[1]
+        worst: FloatArray = np.maximum(foreign, far).astype(np.float32)
+        return worst
 
-    def foreign_probability(self, features: FloatArray) -> FloatArray:
+    def foreign_probability(self, features: FloatArray) -> Float64Array:
         """Probability ``(n,)`` of being a counter-example."""
-        outputs = features @ self.output_weight.T + self.output_bias
+        outputs = _product(features, self.output_weight.T) + self.output_bias
         powers = np.exp(outputs - outputs.max(1, keepdims=True))
-        return (powers[:, -1] / powers.sum(1)).astype(np.float32)
+        share: Float64Array = powers[:, -1] / powers.sum(1)
+        return share
 
-    def distance(self, features: FloatArray) -> FloatArray:
+    def distance(self, features: FloatArray) -> Float64Array:
         """Distance ``(n,)`` to the nearest class, in typical deviations."""
-        shifted = features - self.centre
-        inside = shifted @ self.basis  # (n, k)
+        shifted = features.astype(np.float64) - self.centre
+        inside = _product(shifted, self.basis)  # (n, k)
         far = ((inside[:, None, :] - self.class_means) ** 2).mean(2).min(1)  # (n,)
-        length = (shifted**2).sum(1)
-        explained = self._explained(shifted)
-        outside = np.maximum(length - explained, 0) / self.residual_scale[0]
-        return np.sqrt(far + outside).astype(np.float32)
-
-    def _explained(self, shifted: FloatArray) -> FloatArray:
-        """Squared length of the part inside the basis; its columns are orthogonal, not unit."""
-        norms = (self.basis**2).sum(0)
-        part: FloatArray = ((shifted @ self.basis) ** 2 / norms).sum(1)
-        return part
+        # Squared length of the part inside the basis, whose columns are orthogonal, not unit.
+        norms = (self.basis.astype(np.float64) ** 2).sum(0)
+        explained = (inside**2 / norms).sum(1)
+        outside = np.maximum((shifted**2).sum(1) - explained, 0) / self.residual_scale[0]
+        distance: Float64Array = np.sqrt(far + outside)
+        return distance
 
 
-def fit_distance(features: FloatArray, labels: NDArray[np.int64], directions: int) -> dict[str, FloatArray]:
+def _product(left: FloatArray | Float64Array, right: FloatArray) -> Float64Array:
+    """Matrix product in double precision, one row at a time as far as rounding goes.
+
+    BLAS rounds differently with the number of tiles that share a batch, and its threads would
+    compete with the workers; einsum does neither.
+    """
+    product: Float64Array = np.einsum(
+        "nd,dk->nk", left.astype(np.float64), right.astype(np.float64), optimize=False
+    )
+    return product
+
+
+def fit_distance(
+    features: FloatArray, labels: NDArray[np.int64], directions: int
+) -> dict[str, FloatArray]:
     """Centre, whitened basis, class means and residual scale of training features ``(n, d)``."""
     centre = features.mean(0)
     shifted = features - centre
@@ -77,7 +100,7 @@ def fit_distance(features: FloatArray, labels: NDArray[np.int64], directions: in
     residual = (shifted**2).sum(1) - ((shifted @ rows[:count].T) ** 2).sum(1)
     return {
         "centre": centre.astype(np.float32),
-        "basis": basis.astype(np.float32),
+        "basis": np.ascontiguousarray(basis, np.float32),
         "class_means": means.astype(np.float32),
         "residual_scale": np.array([max(float(residual.mean()), 1e-9)], np.float32),
     }
@@ -94,6 +117,28 @@ def load_novelty(path: Path) -> Novelty:
 
     try:
         tensors = load_file(path)
-        return Novelty(**{key: tensors[key].astype(np.float32) for key in KEYS})
-    except (SafetensorError, KeyError, OSError) as error:
+        novelty = Novelty(**{key: tensors[key].astype(np.float32) for key in KEYS})
+        _check_shapes(novelty)
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise ModelError(f"{path.name} is damaged ({error}). Install the model again.") from error
+    return novelty
+
+
+def _check_shapes(novelty: Novelty) -> None:
+    """Raise ValueError when the arrays do not fit together."""
+    features, directions = novelty.basis.shape
+    outputs = novelty.output_weight.shape[0]
+    expected = {
+        "centre": (features,),
+        "class_means": (novelty.class_means.shape[0], directions),
+        "residual_scale": (1,),
+        "output_weight": (outputs, features),
+        "output_bias": (outputs,),
+        "limits": (2,),
+    }
+    for name, shape in expected.items():
+        values = getattr(novelty, name)
+        if values.shape != shape or not np.isfinite(values).all():
+            raise ValueError(f"{name} has the shape {values.shape}, or is not all numbers")
+    if not (novelty.limits > 0).all() or not (novelty.residual_scale > 0).all():
+        raise ValueError("a limit is not positive")

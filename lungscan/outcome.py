@@ -1,27 +1,26 @@
-"""From scored tiles to the record of a case."""
+"""From scored files to the record of a case."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-
-import numpy as np
-from PIL import Image
+from dataclasses import dataclass, replace
 
 from lungscan import __version__
-from lungscan.aggregate import count, gather
+from lungscan.aggregate import Evidence, count, gather
 from lungscan.cards import ModelCard
 from lungscan.decide import decide
-from lungscan.errors import LungScanError, TooManyBadTiles
+from lungscan.errors import CaseError, TooManyBadTiles
 from lungscan.options import ScanOptions
+from lungscan.pictures import choose_pictures, pick_pictures
 from lungscan.prepare import Plan
+from lungscan.provenance import utc_now
+from lungscan.scoring import TileBatch, join
 from lungscan.types import (
     CaseInput,
     CaseResult,
     CaseStatus,
     FileResult,
+    InputFile,
     SkippedFile,
     TileCounts,
     TilePicture,
@@ -29,9 +28,7 @@ from lungscan.types import (
     TileState,
 )
 
-FAILED_TILES = 0.05  # with a larger share of unreadable tiles the answer would not stand for the slide
-TOP_TILES = 6
-UNCERTAIN_TILES = 3
+BAD_SHARE = 0.05  # with a larger share unreadable the answer would not stand for the slide
 NO_TILES = TileCounts(0, 0, 0, 0, 0, 0, 0, 0)
 
 
@@ -46,132 +43,186 @@ class RunContext:
     settings_hash: str
 
 
-def utc_now() -> str:
-    """The time, ISO 8601 to the second, in UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+@dataclass(frozen=True)
+class ScoredFile:
+    """One file of a case, after the network."""
+
+    result: FileResult
+    scores: TileScores
+    pictures: tuple[TilePicture, ...]  # candidates for those of the case
+    unreadable: float  # share of its overview
+
+
+def scored_file(
+    planned: Plan, batches: Sequence[TileBatch], card: ModelCard, picture: bool
+) -> ScoredFile:
+    """What is kept of a file whose tiles are all scored; read again for the ``picture``s."""
+    scores = join(batches, planned.grid.boxes, 0, len(card.class_names))
+    pictures = pick_pictures(planned, scores) if picture else ()
+    return ScoredFile(planned.result, scores, pictures, planned.unreadable)
+
+
+def about(problem: CaseError, file: InputFile, case: CaseInput) -> CaseError:
+    """The problem, with the file's name where a case has several."""
+    if len(case.files) == 1:
+        return problem
+    return type(problem)(f"{file.relative_path}: {problem}", code=problem.code)
 
 
 def finished_case(
     case: CaseInput,
     run: RunContext,
-    files: Sequence[FileResult],
-    scores: Sequence[TileScores],
-    pictures: Sequence[TilePicture],
-    problems: Sequence[LungScanError],
+    files: Sequence[ScoredFile],
+    problems: Sequence[CaseError],
     started: str,
     seconds: float,
 ) -> CaseResult:
-    """The record of a case whose files were read, perhaps not all of them (``problems``)."""
-    areas = [file.tissue_mm2 for file in files]
-    evidence = gather(scores, areas, len(run.card.class_names))
-    counts = count(evidence)
-    if counts.failed > FAILED_TILES * counts.total:
-        error = TooManyBadTiles(
-            f"{counts.failed} of {counts.total} tiles cannot be read, so an answer would not stand "
-            "for the slide: the file is damaged or cut short. Copy or export it again."
-        )
-        return _with_files(failed_case(case, run, error, started, seconds), files, counts)
+    """The record of a case whose files were tried; ``problems`` tells of those that failed.
+
+    Readable files give the answer, and the case is partial when anything is missing. It failed
+    when no file, or too little of each, could be read.
+    """
+    files = [_numbered(file, index) for index, file in enumerate(files)]
+    spoiled = [error for file in files if (error := _too_damaged(file, case))]
+    if len(spoiled) == len(files):
+        failed = failed_case(case, run, (*problems, *spoiled)[0], started, seconds)
+        counts = count(_evidence(files, run)) if files else NO_TILES
+        return replace(failed, files=tuple(file.result for file in files), counts=counts)
+    if spoiled:
+        sound = [file for file in files if not _too_damaged(file, case)]
+        return finished_case(case, run, sound, (*problems, *spoiled), started, seconds)
+    evidence = _evidence(files, run)
     prediction, flags = decide(evidence, run.card, run.options.rule, run.options.abstain)
-    incomplete = counts.failed > 0 or bool(problems)
-    status = (
-        CaseStatus.NO_RESULT
-        if prediction.label is None
-        else CaseStatus.PARTIAL
-        if incomplete
-        else CaseStatus.OK
-    )
-    if counts.failed:
-        flags = (*flags, "tiles_unreadable")
-    flags = (*flags, *(f for file in files for f in (*file.info.scale.flags, *file.info.flags)))
-    known = [area for area in areas if area is not None]
-    return CaseResult(
-        key=case.key,
-        case_id=case.case_id,
-        status=status,
-        model=run.card.stamp(),
-        files=tuple(files),
+    damage = [text for file in files if (text := _damage(file))]
+    incomplete = bool(problems or damage)
+    answered = CaseStatus.NO_RESULT if prediction.label is None else CaseStatus.OK
+    areas = [file.result.tissue_mm2 for file in files]
+    return replace(
+        _empty(case.key, case.case_id, _paths(case), run, started, seconds),
+        status=CaseStatus.PARTIAL if incomplete else answered,
+        files=tuple(file.result for file in files),
         prediction=prediction,
-        counts=counts,
-        tissue_mm2=sum(known) if known and len(known) == len(areas) else None,
-        scores=tuple(scores),
-        pictures=tuple(pictures),
-        flags=tuple(dict.fromkeys(flags)),
-        relative_paths=tuple(file.relative_path for file in case.files),
-        settings_hash=run.settings_hash,
-        settings=run.settings,
-        device=run.device,
-        seconds=seconds,
-        started_utc=started,
-        finished_utc=utc_now(),
-        error_code=problems[0].code if problems else "E_TILE" if counts.failed else "",
-        error_message=_incomplete(problems, counts),
-        lungscan_version=__version__,
+        counts=count(evidence),
+        tissue_mm2=None if None in areas else sum(area or 0 for area in areas),
+        scores=tuple(file.scores for file in files),
+        pictures=choose_pictures(picture for file in files for picture in file.pictures),
+        flags=_flags(flags, files, run.card),
+        error_code=problems[0].code if problems else TooManyBadTiles.code if damage else "",
+        error_message=" ".join([*map(str, problems), *damage]),
     )
-
-
-def _incomplete(problems: Sequence[LungScanError], counts: TileCounts) -> str:
-    parts = [str(problem) for problem in problems]
-    if counts.failed:
-        parts.append(f"{counts.failed} of {counts.total} tiles could not be read.")
-    return " ".join(parts)
-
-
-def _with_files(
-    result: CaseResult, files: Sequence[FileResult], counts: TileCounts
-) -> CaseResult:
-    from dataclasses import replace
-
-    return replace(result, files=tuple(files), counts=counts)
 
 
 def failed_case(
-    case: CaseInput, run: RunContext, error: LungScanError, started: str, seconds: float
+    case: CaseInput, run: RunContext, error: CaseError, started: str, seconds: float
 ) -> CaseResult:
     """The record of a case that could not be classified."""
-    return _empty(
-        case.key,
-        case.case_id,
-        CaseStatus.FAILED,
-        tuple(file.relative_path for file in case.files),
-        run,
-        error.code,
-        str(error),
-        started,
-        seconds,
+    return replace(
+        _empty(case.key, case.case_id, _paths(case), run, started, seconds),
+        error_code=error.code,
+        error_message=str(error),
+    )
+
+
+def spoiled_case(result: CaseResult, error: CaseError) -> CaseResult:
+    """A finished case as failed after all, because its files could not be made."""
+    return replace(
+        result,
+        status=CaseStatus.FAILED,
+        prediction=None,
+        tissue_mm2=None,
+        scores=(),
+        pictures=(),
+        flags=(),
+        error_code=error.code,
+        error_message=str(error),
     )
 
 
 def skipped_file(file: SkippedFile, run: RunContext) -> CaseResult:
     """The record of a file left out, or of a folder that could not be read (failed then)."""
-    status = CaseStatus.FAILED if file.error_code else CaseStatus.SKIPPED
-    return _empty(
-        file.key,
-        file.relative_path,
-        status,
-        (file.relative_path,),
-        run,
-        file.error_code,
-        file.reason,
-        utc_now(),
-        0.0,
+    return replace(
+        _empty(file.key, file.relative_path, (file.relative_path,), run, utc_now(), 0.0),
+        status=CaseStatus.FAILED if file.error_code else CaseStatus.SKIPPED,
+        error_code=file.error_code,
+        error_message=file.reason,
     )
+
+
+def _numbered(file: ScoredFile, index: int) -> ScoredFile:
+    """The file as number ``index`` of those that could be read."""
+    return replace(
+        file,
+        scores=replace(file.scores, file_index=index),
+        pictures=tuple(replace(picture, file_index=index) for picture in file.pictures),
+    )
+
+
+def _evidence(files: Sequence[ScoredFile], run: RunContext) -> Evidence:
+    return gather(
+        [file.scores for file in files],
+        [file.result.tissue_mm2 for file in files],
+        len(run.card.class_names),
+    )
+
+
+def _too_damaged(file: ScoredFile, case: CaseInput) -> TooManyBadTiles | None:
+    failed, total = _failed_tiles(file), len(file.scores.state)
+    if failed <= BAD_SHARE * total and file.unreadable <= BAD_SHARE:
+        return None
+    name = f"{file.result.relative_path}: " if len(case.files) > 1 else ""
+    return TooManyBadTiles(
+        f"{name}{_damage(file)} An answer would not stand for the whole, because the file is "
+        "damaged or cut short. Copy or export it again."
+    )
+
+
+def _damage(file: ScoredFile) -> str:
+    """What of a file could not be read, as sentences; "" when it was whole."""
+    failed, total = _failed_tiles(file), len(file.scores.state)
+    parts = []
+    if failed:
+        parts.append(f"{failed} of {total} tiles could not be read.")
+    if file.unreadable:
+        share = max(file.unreadable, 0.001)
+        parts.append(f"{share:.1%} of the picture could not be searched for tissue.")
+    return " ".join(parts)
+
+
+def _failed_tiles(file: ScoredFile) -> int:
+    return file.scores.state.count(TileState.FAILED)
+
+
+def _flags(
+    decided: tuple[str, ...], files: Sequence[ScoredFile], card: ModelCard
+) -> tuple[str, ...]:
+    found = list(decided)
+    for file in files:
+        info = file.result.info
+        if _damage(file):
+            found.append("tiles_unreadable")
+        if file.result.mode == "whole" and min(info.width, info.height) > card.patch_size_pixels:
+            found.append("resized")
+        found += [*info.scale.flags, *info.flags]
+    return tuple(dict.fromkeys(found))
+
+
+def _paths(case: CaseInput) -> tuple[str, ...]:
+    return tuple(file.relative_path for file in case.files)
 
 
 def _empty(
     key: str,
     case_id: str,
-    status: CaseStatus,
     paths: tuple[str, ...],
     run: RunContext,
-    code: str,
-    message: str,
     started: str,
     seconds: float,
 ) -> CaseResult:
+    """A record that tells of the run only."""
     return CaseResult(
         key=key,
         case_id=case_id,
-        status=status,
+        status=CaseStatus.FAILED,
         model=run.card.stamp(),
         files=(),
         prediction=None,
@@ -187,46 +238,5 @@ def _empty(
         seconds=seconds,
         started_utc=started,
         finished_utc=utc_now(),
-        error_code=code,
-        error_message=message,
         lungscan_version=__version__,
     )
-
-
-def pick_pictures(plans: Sequence[Plan], scores: Sequence[TileScores]) -> tuple[TilePicture, ...]:
-    """The surest tiles and the least sure ones among those used, read again from the slide."""
-    ranked = [
-        (float(part.probs[row].max()), index, int(row))
-        for index, part in enumerate(scores)
-        for row in range(len(part.state))
-        if part.state[row] is TileState.USED
-    ]
-    ranked.sort(key=lambda item: (-item[0], item[1], item[2]))
-    if len(ranked) <= 1:
-        return ()
-    top = ranked[:TOP_TILES]
-    rest = ranked[len(top) :][-UNCERTAIN_TILES:]
-    chosen = [("top", item) for item in top] + [("uncertain", item) for item in reversed(rest)]
-    pictures = []
-    for role, (_, index, row) in chosen:
-        plan, part = plans[index], scores[index]
-        pixels = plan.source.read_tiles(part.boxes[row : row + 1], plan.grid.size_px)
-        if pixels.failed[0]:
-            continue
-        x, y, width, height = (int(v) for v in part.boxes[row])
-        pictures.append(
-            TilePicture(
-                role="top" if role == "top" else "uncertain",
-                file_index=part.file_index,
-                box=(x, y, width, height),
-                probs=tuple(float(p) for p in part.probs[row]),
-                jpeg=_jpeg(pixels.rgb[0]),
-            )
-        )
-    return tuple(pictures)
-
-
-def _jpeg(rgb: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(rgb).save(out, "JPEG", quality=88)
-    return out.getvalue()

@@ -11,7 +11,8 @@ from PIL import Image
 
 from lungscan.cards import ModelCard
 from lungscan.errors import UnreadableFile
-from lungscan.inputs import sha256_of
+from lungscan.inputs import require_regular, sha256_of, show
+from lungscan.inputs.files import open_failure
 from lungscan.options import ScanOptions
 from lungscan.reading import ImageSource, kind_of, open_field, open_source
 from lungscan.tiles.grid import pen_area_mm2, plan_grid, tissue_area_mm2, whole_grid
@@ -19,6 +20,8 @@ from lungscan.tiles.tissue import find_tissue
 from lungscan.types import FileResult, FloatArray, InputFile, Overview, TileGrid
 
 THUMBNAIL_PX = 1024
+LEAST_TILE = 0.75  # a field whose shorter side is below this share of a tile is taken whole
+MAX_FIELD_BYTES = 1 << 31  # read at once; the largest picture that is decoded holds 0.8 GB
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Plan:
     source: ImageSource
     grid: TileGrid
     result: FileResult
+    unreadable: float = 0.0  # share of the overview that could not be read: no tiles lie there
 
     @property
     def fraction(self) -> FloatArray:
@@ -39,52 +43,64 @@ class Plan:
 
 
 def plan_file(
-    file: InputFile, options: ScanOptions, card: ModelCard, *, picture: bool, digest: str | None = None
+    file: InputFile,
+    options: ScanOptions,
+    card: ModelCard,
+    *,
+    picture: bool,
+    digest: str | None = None,
 ) -> Plan:
     """Open, hash and plan one file.
 
     Args:
         picture: keep a thumbnail for the reports.
-        digest: the file's SHA-256, when it is known already.
+        digest: the slide's SHA-256, when it is known already.
 
     Raises:
         UnreadableFile, NoScale: the file cannot be classified.
     """
     if kind_of(file) == "field":
-        return plan_field(file, _content(file), options, card, picture=picture)
+        return plan_field(file, options, card, picture=picture)
     digest = digest or sha256_of(file)
     source = open_source(file, options.mpp)
     try:
-        return _plan_tiled(file, source, digest, options, card, source.overview())
+        return _plan_tiled(file, source, digest, options, card, picture=picture)
     except BaseException:
         source.close()
         raise
 
 
-def plan_field(
-    file: InputFile, data: bytes, options: ScanOptions, card: ModelCard, *, picture: bool
-) -> Plan:
-    """Plan a field image from its bytes: tiled when its scale is known and it is large enough."""
+def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, picture: bool) -> Plan:
+    """Plan a field image: tiled when its scale is known and it is large enough, else whole.
+
+    Raises:
+        UnreadableFile: the file is no picture that can be read.
+    """
+    data = _content(file)
     source = open_field(file, data=data, mpp=options.mpp)
     info, digest = source.info, sha256(data).hexdigest()
-    mpp = info.scale.mpp_um
     side = card.patch_size_pixels
-    if mpp is not None:
-        tile = side * card.spacing_um_px / mpp
-        if min(info.width, info.height) >= tile * 0.75:
-            return _plan_tiled(file, source, digest, options, card, source.overview())
+    if info.scale.mpp_um is not None:
+        tile = side * card.spacing_um_px / info.scale.mpp_um
+        if min(info.width, info.height) >= tile * LEAST_TILE:
+            return _plan_tiled(file, source, digest, options, card, picture=picture)
     grid = whole_grid(info.width, info.height, side)
     thumbnail = _thumbnail(source.overview(THUMBNAIL_PX)) if picture else (None, None)
     return Plan(file, source, grid, _record(file, source, digest, grid, thumbnail, None, None))
 
 
 def _content(file: InputFile) -> bytes:
+    """The file's bytes, read once for both the hash and the picture."""
+    if require_regular(file.path) > MAX_FIELD_BYTES:
+        raise UnreadableFile(
+            f"{show(file.path.name)} is too large for a field image; save it as a tiled, pyramidal "
+            "TIFF.",
+            code="E_TOO_LARGE",
+        )
     try:
         return file.path.read_bytes()
     except OSError as error:
-        raise UnreadableFile(
-            f"The file cannot be read ({error.strerror or error}). Check the drive and permissions."
-        ) from error
+        raise open_failure(file.path.name, error) from error
 
 
 def _plan_tiled(
@@ -93,9 +109,10 @@ def _plan_tiled(
     digest: str,
     options: ScanOptions,
     card: ModelCard,
-    overview: Overview,
+    *,
+    picture: bool,
 ) -> Plan:
-    info = source.info
+    info, overview = source.info, source.overview()
     mask = find_tissue(overview, info.scale)
     grid = plan_grid(
         mask,
@@ -111,11 +128,11 @@ def _plan_tiled(
         source,
         digest,
         grid,
-        _thumbnail(overview),
+        _thumbnail(overview) if picture else (None, None),
         tissue_area_mm2(mask, info.scale),
         pen_area_mm2(mask, info.scale),
     )
-    return Plan(file, source, grid, record)
+    return Plan(file, source, grid, record, overview.unreadable)
 
 
 def _thumbnail(overview: Overview) -> tuple[bytes, float]:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from lungscan.cards import ModelCard
+from lungscan.errors import LungScanError, MachineError
 from lungscan.novelty import Novelty
+from lungscan.prepare import Plan
 from lungscan.reading import TilePixels
 from lungscan.runtimes import Runtime
 from lungscan.tiles.quality import judge, measure_quality
-from lungscan.types import BoxArray, FloatArray, TileQuality, TileScores, TileState
+from lungscan.types import BoxArray, FloatArray, RgbBatch, TileQuality, TileScores, TileState
 
 
 @dataclass(frozen=True)
@@ -24,19 +26,42 @@ class Scorer:
     novelty: Novelty
 
     def score(self, pixels: TilePixels, tissue_fraction: FloatArray) -> TileBatch:
-        """Score n tiles; where ``tissue_fraction`` is NaN, the share that is not blank stands in."""
+        """Score n tiles; where ``tissue_fraction`` is NaN, the share that is not blank stands in.
+
+        Raises:
+            MachineError: the network failed. No file is to blame: all tiles are alike to it.
+        """
         quality = measure_quality(pixels.rgb, pixels.valid)
         fraction = np.where(np.isnan(tissue_fraction), 1 - quality.blank, tissue_fraction)
-        probs, features = self.runtime.predict(pixels.rgb)
-        novelty = self.novelty.score(features) / np.float32(self.card.novelty_threshold)
+        probs, novelty = self._ask(pixels.rgb)
         states = [
-            TileState.NOVEL if state is TileState.USED and novel > 1 else state
-            for state, novel in zip(judge(quality, fraction), novelty, strict=True)
+            TileState.NOVEL if state is TileState.USED and value > 1 else state
+            for state, value in zip(judge(quality, fraction), novelty, strict=True)
         ]
         for row in np.flatnonzero(pixels.failed):
             states[row] = TileState.FAILED
-            probs[row], novelty[row] = np.nan, np.nan
+            for column in (probs, novelty, quality.focus, quality.pen, quality.blank):
+                column[row] = np.nan
         return TileBatch(fraction, probs, novelty, quality, tuple(states))
+
+    def _ask(self, tiles: RgbBatch) -> tuple[FloatArray, FloatArray]:
+        """Probabilities ``(n, classes)`` and novelty ``(n,)``, both safe to write to."""
+        try:
+            probs, features = self.runtime.predict(tiles)
+            novelty = self.novelty.score(features) / np.float32(self.card.novelty_threshold)
+        except (LungScanError, MemoryError):
+            raise
+        except Exception as error:  # runtimes raise many kinds: a lost driver, a broken graph
+            raise MachineError(
+                f"The network failed on {self.runtime.device} ({type(error).__name__}: {error}). "
+                "Run `lungscan doctor`, or choose another --device."
+            ) from error
+        if not (np.isfinite(probs).all() and np.isfinite(novelty).all()):
+            raise MachineError(
+                f"The network gave no numbers on {self.runtime.device}. Run `lungscan doctor`, or "
+                "choose another --device."
+            )
+        return np.array(probs, np.float32), novelty
 
 
 @dataclass(frozen=True)
@@ -67,7 +92,15 @@ class TileBatch:
         )
 
 
-def join(batches: Sequence[TileBatch], boxes: BoxArray, file_index: int, classes: int) -> TileScores:
+def score_span(planned: Plan, start: int, stop: int, scorer: Scorer) -> TileBatch:
+    """Read and score tiles ``start`` to ``stop`` of an open image."""
+    boxes, fraction = planned.grid.boxes[start:stop], planned.fraction[start:stop]
+    return scorer.score(planned.source.read_tiles(boxes, planned.grid.size_px), fraction)
+
+
+def join(
+    batches: Sequence[TileBatch], boxes: BoxArray, file_index: int, classes: int
+) -> TileScores:
     """The batches of one file, in order, as one record."""
     empty = np.zeros(0, np.float32)
 

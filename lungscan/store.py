@@ -1,21 +1,24 @@
-"""The output folder of a run: one writer at a time, finished cases found again."""
+"""The output folder of a run: finished cases found again, stale files removed."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import re
+from contextlib import suppress
 from pathlib import Path
 
-from lungscan.errors import LungScanError, OutputLocked
+from lungscan.errors import CaseError, LungScanError
+from lungscan.inputs import sha256_of
 from lungscan.report.case_json import from_json
 from lungscan.report.files import machine_error
 from lungscan.types import CaseInput, CaseResult, CaseStatus
 
-LOCK = ".lungscan-lock"
+_KEY = re.compile(r"[a-z0-9-]+-[0-9a-f]{8}")  # as lungscan.inputs.names makes them
+_TEMPORARY = re.compile(r"\.lungscan-[0-9a-f]{12}\.tmp")  # left by a killed process
+_DERIVED = re.compile(
+    r"report\.pdf|tiles\.csv|tiles(-\d+)?\.geojson|heatmap(-\d+)?\.png|" + _TEMPORARY.pattern
+)
+_CASE = re.compile(r"case\.json|" + _DERIVED.pattern)
+_RUN = re.compile(r"cases\.csv|summary\.pdf|run\.json|" + _TEMPORARY.pattern)
 
 
 class RunStore:
@@ -29,87 +32,82 @@ class RunStore:
         return self.out / "cases" / key
 
     def finished(
-        self, case: CaseInput, hashes: tuple[str, ...], model_sha256: str, settings_hash: str
+        self, case: CaseInput, model_sha256: str, settings_hash: str, *, pictures: bool
     ) -> CaseResult | None:
         """The record of an earlier run, if input, model and settings are still the same.
 
-        Failed and partial cases are always tried again.
+        Failed and partial cases are always tried again, and so are those whose record lacks the
+        ``pictures`` that a report needs.
         """
-        path = self.folder(case.key) / "case.json"
         try:
-            result = from_json(path.read_bytes())
+            result = from_json((self.folder(case.key) / "case.json").read_bytes())
         except (OSError, LungScanError):
             return None  # none yet, or damaged: the case is classified again
         same = (
-            result.status in (CaseStatus.OK, CaseStatus.NO_RESULT)
-            and tuple(file.sha256 for file in result.files) == hashes
-            and result.model.sha256 == model_sha256
-            and result.settings_hash == settings_hash
-            and result.case_id == case.case_id
+            result.status in {CaseStatus.OK, CaseStatus.NO_RESULT}
+            and (result.key, result.case_id) == (case.key, case.case_id)
+            and (result.model.sha256, result.settings_hash) == (model_sha256, settings_hash)
+            and not (pictures and any(file.thumbnail_jpeg is None for file in result.files))
         )
-        return result if same else None
+        return result if same and _hashes(case) == [file.sha256 for file in result.files] else None
 
-    def forget(self) -> None:
-        """Remove what an earlier run wrote (``--fresh``); nothing else in the folder."""
-        cases = self.out / "cases"
-        try:
-            if cases.is_dir():
-                shutil.rmtree(cases)
-        except OSError as error:
-            raise machine_error(error, cases) from error
-        for name in ("cases.csv", "summary.pdf", "run.json"):
-            with suppress(FileNotFoundError):
-                (self.out / name).unlink()
+    def clear(self, key: str, *, stale: bool) -> None:
+        """Make room for a case's files: remove what a killed process left half-written.
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder for this process.
+        With ``stale`` all that was made from an earlier ``case.json`` goes too, so that nothing
+        contradicts the new one.
 
         Raises:
-            OutputLocked: another live run holds it.
-            MachineError: the folder cannot be made or written.
+            MachineError: a file may not be removed.
         """
-        path = self.out / LOCK
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-            self._take(path)
-        except OSError as error:
-            raise machine_error(error, path) from error
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                path.unlink()
+        _remove(self.folder(key), _DERIVED if stale else _TEMPORARY)
 
-    def _take(self, path: Path) -> None:
-        owner = json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
-        for _ in range(2):
+    def tidy(self) -> None:
+        """Remove what a killed process left half-written of the tables. Raises MachineError."""
+        _remove(self.out, _TEMPORARY)
+
+    def forget(self) -> None:
+        """Remove what earlier runs wrote (``--fresh``), and nothing else.
+
+        Whatever else lies in the folder stays: it may be the one with the slides.
+
+        Raises:
+            MachineError: a file may not be removed.
+        """
+        _remove(self.out, _RUN)
+        cases = self.out / "cases"
+        for folder in _children(cases):
+            if _KEY.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
+                _remove(folder, _CASE)
+                _remove_empty(folder)
+        _remove_empty(cases)
+
+
+def _hashes(case: CaseInput) -> list[str]:
+    """SHA-256 of each file; empty when one cannot be read: opening it will say why."""
+    try:
+        return [sha256_of(file) for file in case.files]
+    except CaseError:
+        return []
+
+
+def _remove(folder: Path, names: re.Pattern[str]) -> None:
+    """Remove the files in ``folder`` that bear one of ``names``."""
+    for path in _children(folder):
+        if names.fullmatch(path.name):
             try:
-                descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-            except FileExistsError:
-                if not self._is_stale(path):
-                    raise OutputLocked(
-                        f"Another run is writing to {self.out}. Wait for it, or choose another "
-                        f"--out folder. If no run is alive, remove {path}."
-                    ) from None
-                with suppress(FileNotFoundError):
-                    path.unlink()
-                continue
-            with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-                handle.write(owner)
-            return
-        raise OutputLocked(f"Another run has just begun to write to {self.out}. Wait for it.")
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise machine_error(error, path) from error
 
-    @staticmethod
-    def _is_stale(path: Path) -> bool:
-        """Whether the lock's process is known to be gone; a lock of another host never is."""
-        try:
-            owner = json.loads(path.read_text(encoding="utf-8"))
-            if owner["host"] != socket.gethostname() or os.name == "nt":
-                return False  # Windows has no harmless way to ask whether a process lives
-            os.kill(int(owner["pid"]), 0)
-        except (ProcessLookupError, FileNotFoundError):
-            return True
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-        return int(owner["pid"]) == os.getpid()
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        raise machine_error(error, folder) from error
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):  # it holds something of the user's, or is not there
+        folder.rmdir()

@@ -166,7 +166,7 @@ class TileState(StrEnum):
 class TileScores:
     """Everything measured on the tiles of one image: arrays in one record, row i is tile i."""
 
-    file_index: int  # which file of the case
+    file_index: int  # which of ``CaseResult.files``, those that could be read
     boxes: BoxArray  # (n, 4)
     tissue_fraction: FloatArray  # (n,)
     probs: FloatArray  # (n, classes), calibrated; NaN for failed tiles
@@ -262,7 +262,7 @@ class CaseResult:
     case_id: str
     status: CaseStatus
     model: ModelStamp
-    files: tuple[FileResult, ...]
+    files: tuple[FileResult, ...]  # those that could be read
     prediction: Prediction | None  # None when failed or skipped
     counts: TileCounts
     tissue_mm2: float | None

@@ -11,6 +11,7 @@ import zipfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import packaging
 import pytest
 from packaging.requirements import Requirement
 
@@ -91,7 +92,8 @@ def test_the_wheel_holds_nothing_else(wheel_names: set[str]) -> None:
 def test_packaging_is_no_package() -> None:
     # It would shadow the `packaging` library, which half of the ecosystem imports.
     assert (ROOT / "packaging").is_dir()
-    assert not list((ROOT / "packaging").glob("*.py"))
+    assert not list((ROOT / "packaging").rglob("__init__.py"))
+    assert (ROOT / "packaging") not in Path(packaging.__file__).parents
 
 
 def test_installed_versions_are_not_below_the_floors() -> None:

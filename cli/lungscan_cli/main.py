@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "lungscan_cli.commands.demo:demo",
     "models": "lungscan_cli.commands.models:models",
     "report": "lungscan_cli.commands.report:report",
+    "train": "lungscan_cli.commands.train:train",
     "doctor": "lungscan_cli.commands.doctor:doctor",
     "completion": "lungscan_cli.commands.completion:completion",
 }

@@ -232,10 +232,5 @@ def tail(name: str, width: int) -> str:
 
 def headline(event: RunStarted) -> str:
     """Say in one line what begins: how much, with which model, on which device."""
-    extras = []
-    if event.resumed:
-        extras.append(f"{event.resumed:,} already done by an earlier run")
-    if event.skipped:
-        extras.append(f"{count(event.skipped, 'file')} skipped")
-    more = f" ({'; '.join(extras)})" if extras else ""
+    more = f" ({count(event.skipped, 'file')} skipped)" if event.skipped else ""
     return f"Classifying {count(event.cases, 'case')}{more} with {event.model} on {event.device}."

@@ -25,7 +25,6 @@ def discover(paths: tuple[Path, ...], manifest: Path | None = None) -> Inputs:
 
     Raises:
         UsageProblem: none of ``paths`` exists, or the manifest is wrong.
-
     """
     found = list(walk(paths))
     candidates = [item for item in found if isinstance(item, Candidate)]

@@ -48,7 +48,6 @@ def require_regular(path: Path) -> int:
 
     Raises:
         UnreadableFile: it is something else, empty, gone, or not readable.
-
     """
     try:
         status = path.stat()
@@ -68,7 +67,6 @@ def sha256_of(file: InputFile) -> str:
 
     Raises:
         UnreadableFile: a part cannot be read.
-
     """
     digest = hashlib.sha256()
     for path in file.parts or (file.path,):

@@ -34,7 +34,6 @@ def read_cases(
     Raises:
         UsageProblem: the manifest cannot be read, lacks a column, contradicts itself or names a
             file that is not among ``files``.
-
     """
     known = _by_identity(files)
     bases = (manifest.parent, *(base for root in roots for base in (root, root.parent)))

@@ -17,6 +17,7 @@ SLIDE_SUFFIXES = frozenset(
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 FIELD_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"}) | TIFF_SUFFIXES
 
+_RESULTS = frozenset({"cases", "cases.csv", "run.json", "summary.pdf", ".lungscan-lock"})
 _SYSTEM_FILES = frozenset({"thumbs.db", ".ds_store", "desktop.ini", "ehthumbs.db"})
 
 
@@ -73,8 +74,6 @@ def walk(paths: tuple[Path, ...]) -> Iterator[Candidate | Omission]:
                 stack.extend(reversed(_children(entry)))
             except OSError as error:
                 yield _not_reached(entry, error)
-            except _OwnResultsError:
-                yield Omission(entry.relative_path, "results of an earlier LungScan run")
             continue
         seen.add(identity)
         reason = _file_reason(entry, status)
@@ -84,10 +83,6 @@ def walk(paths: tuple[Path, ...]) -> Iterator[Candidate | Omission]:
             yield Candidate(entry.path, entry.relative_path, identity)
 
 
-class _OwnResultsError(Exception):
-    """The folder was written by LungScan: its heat maps are no input."""
-
-
 def _root_name(path: Path) -> str:
     return path.name if path.name not in {"", ".."} else (path.resolve().name or "root")
 
@@ -95,8 +90,10 @@ def _root_name(path: Path) -> str:
 def _children(folder: _Entry) -> list[_Entry]:
     with os.scandir(folder.path) as listing:
         names = sorted((entry.name for entry in listing), key=natural)
-    if {"run.json", "cases"}.issubset(names) and (folder.path / "cases").is_dir():
-        raise _OwnResultsError
+    if "cases" in names and any((folder.path / "cases").glob("*/case.json")):
+        # Results of LungScan. They are not listed as skipped either, or a run that goes on would
+        # not end with the tables of one that was never stopped.
+        names = [name for name in names if name not in _RESULTS]
     # The folder of a MIRAX slide bears the slide's name and holds only its parts.
     mirax = {Path(name).stem for name in names if Path(name).suffix.lower() == ".mrxs"}
     return [

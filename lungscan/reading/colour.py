@@ -19,7 +19,6 @@ def to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
 
     Raises:
         ValueError: Pillow has no way from this mode to RGB.
-
     """
     flags: list[str] = []
     if image.mode in _GREY_MODES or image.mode.startswith("I;"):

@@ -45,7 +45,6 @@ def open_field(file: InputFile, data: bytes | None = None, mpp: float | None = N
     Raises:
         UnreadableFile: not an image in a format LungScan reads, damaged, cut short or too large.
         NoScale: ``mpp`` is absurd.
-
     """
     name = show(file.path.name)
     if data is not None:

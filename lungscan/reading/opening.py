@@ -22,7 +22,6 @@ def kind_of(file: InputFile) -> FileKind:
 
     Raises:
         UnreadableFile: not a readable regular file.
-
     """
     if file.kind == "slide" or file.path.suffix.lower() in _PLAIN_SUFFIXES:
         return file.kind
@@ -46,6 +45,5 @@ def open_source(file: InputFile, mpp: float | None = None) -> ImageSource:
     Raises:
         UnreadableFile: not an image LungScan reads, damaged, cut short or too large.
         NoScale: a slide whose pixel size is unknown or absurd.
-
     """
     return open_slide(file, mpp) if kind_of(file) == "slide" else open_field(file, mpp=mpp)

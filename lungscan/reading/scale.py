@@ -37,7 +37,6 @@ def slide_scale(
 
     Raises:
         NoScale: nothing usable is known (E_NO_MPP), or only something absurd (E_BAD_MPP).
-
     """
     given = _checked_user(user)
     x, y = number(mpp_x), number(mpp_y)
@@ -69,7 +68,6 @@ def field_scale(tiff_mpp: tuple[float, float] | None, user: float | None) -> Sca
 
     Raises:
         NoScale: the user's value is absurd (E_BAD_MPP).
-
     """
     given = _checked_user(user)
     if tiff_mpp is not None and all(MIN_MPP_UM <= v <= _FIELD_MAX_MPP_UM for v in tiff_mpp):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from math import ceil
@@ -23,6 +24,11 @@ from lungscan.types import BoxArray, FileKind, InputFile, MaskArray, Overview, R
 _CACHE_BYTES = 96 << 20
 _BLOCK_PX = 2048  # side of the blocks an overview is read in, in the level's pixels
 
+_LEAST_BLOCK_PX = 256  # blocks that cannot be read are cut down to this, a file tile's side
+_MAX_FAILURES = 300  # then blocks are given up whole: each failure costs an opening of the file
+
+Frame = tuple[int, int, int, int]  # left, top, right, bottom
+
 _READ_ERRORS = (OpenSlideError, OSError)
 
 
@@ -32,7 +38,6 @@ def open_slide(file: InputFile, mpp: float | None) -> SlideSource:
     Raises:
         UnreadableFile: see ``open_handle``.
         NoScale: the slide's scale is unknown or absurd.
-
     """
     return SlideSource(file, mpp)
 
@@ -86,7 +91,6 @@ class SlideSource:
 
         Raises:
             UnreadableFile: nothing of the picture can be read.
-
         """
         downsample = max(1.0, max(self.info.width, self.info.height) / max_px)
         level = best_level(self._head.level_downsamples, downsample)
@@ -158,15 +162,22 @@ class SlideSource:
         height = ceil(self.info.height / downsample)
         rgb = np.full((height, width, 3), self._head.background, np.uint8)
         valid = np.zeros((height, width), np.bool_)
-        unreadable = 0
+        unreadable, failures = 0, 0
         ratio = downsample / self._head.level_downsamples[level]
-        for left, top, right, bottom in _blocks(width, height, max(1, int(_BLOCK_PX / ratio))):
+        todo = deque(_blocks((0, 0, width, height), max(1, int(_BLOCK_PX / ratio))))
+        while todo:
+            block, step = todo.popleft()
+            left, top, right, bottom = block
             box = (left * ratio, top * ratio, right * ratio, bottom * ratio)
             part = np.s_[top:bottom, left:right]
             try:
                 rgb[part], valid[part] = self._block(level, box, (right - left, bottom - top))
             except (*_READ_ERRORS, UnreadableFile):
-                unreadable += (right - left) * (bottom - top)
+                failures += 1
+                if failures <= _MAX_FAILURES and step * ratio >= 2 * _LEAST_BLOCK_PX:
+                    todo.extend(_blocks(block, step // 2))  # what is whole in it is still read
+                else:
+                    unreadable += (right - left) * (bottom - top)
         return Overview(rgb, valid, downsample, unreadable / (width * height))
 
     def _block(self, level: int, box: Box, size: tuple[int, int]) -> tuple[RgbArray, MaskArray]:
@@ -194,7 +205,9 @@ def _mean_share(alpha: Image.Image, box: Box) -> float:
     return float(np.asarray(alpha.crop(pixel_frame(box))).mean() / 255)
 
 
-def _blocks(width: int, height: int, step: int) -> Iterator[tuple[int, int, int, int]]:
-    for top in range(0, height, step):
-        for left in range(0, width, step):
-            yield left, top, min(left + step, width), min(top + step, height)
+def _blocks(area: Frame, step: int) -> Iterator[tuple[Frame, int]]:
+    """Cut an area (left, top, right, bottom) into blocks of ``step`` a side, and pass that on."""
+    left, top, right, bottom = area
+    for y in range(top, bottom, step):
+        for x in range(left, right, step):
+            yield (x, y, min(x + step, right), min(y + step, bottom)), step

@@ -35,7 +35,6 @@ def open_handle(file: InputFile) -> OpenSlide:
 
     Raises:
         UnreadableFile: not a slide, damaged, incomplete, or with a header that cannot be true.
-
     """
     name = show(file.path.name)
     require_regular(file.path)
@@ -67,7 +66,6 @@ def read_head(handle: OpenSlide, mpp: float | None) -> SlideHead:
 
     Raises:
         NoScale: the slide's scale is unknown or absurd.
-
     """
     read = handle.properties.get
     width, height = handle.dimensions

@@ -12,9 +12,7 @@ from reportlab.platypus import Flowable, Spacer
 from lungscan.report.case_json import to_json
 from lungscan.report.case_pdf_detail import detail_story
 from lungscan.report.case_pdf_evidence import class_table, pictures, quality
-from lungscan.report.legend import (
-    class_rgb,
-)
+from lungscan.report.legend import class_rgb
 from lungscan.report.lettering import shorten
 from lungscan.report.pdf_kit import (
     BODY_HEIGHT,
@@ -29,13 +27,7 @@ from lungscan.report.pdf_kit import (
     rich,
     write_story,
 )
-from lungscan.report.pdf_parts import (
-    TIGHT,
-    color_of,
-    label_column,
-    label_value,
-    plain_table,
-)
+from lungscan.report.pdf_parts import TIGHT, color_of, label_column, label_value, plain_table
 from lungscan.report.wording import (
     cure,
     display_name,
@@ -48,7 +40,8 @@ from lungscan.report.wording import (
 )
 from lungscan.types import CaseResult, CaseStatus, FileResult, Prediction
 
-_TALLEST, _SHORTEST = 88 * mm, 42 * mm
+_TALLEST, _SHORTEST = 88 * mm, 42 * mm  # of the pictures
+_LONGEST_WHY = 1200  # characters; a case of many files may have a sentence for each
 
 
 def write_case_pdf(path: Path, result: CaseResult) -> None:
@@ -148,11 +141,11 @@ def _answer_box(result: CaseResult) -> Flowable:
     kicker = "MODEL OUTPUT" if prediction is not None else "NOT CLASSIFIED"
     left = [paragraph(kicker, "kicker"), paragraph(headline(result), "answer")]
     if result.status is CaseStatus.PARTIAL:
-        left.append(rich("<b>Partial.</b> {}", explanation(result), style="caution"))
+        left.append(rich("<b>Partial.</b> {}", _why(result), style="caution"))
     elif answered and prediction is not None and prediction.reason is not None:
         left.append(rich("<b>With reserve.</b> {}", prediction.reason_text, style="caution"))
     elif not answered:
-        left += [Spacer(0, 2), paragraph(explanation(result))]
+        left += [Spacer(0, 2), paragraph(_why(result))]
         left += _withheld(result, prediction)
     right: list[Flowable] = []
     if answered and prediction is not None:
@@ -172,6 +165,11 @@ def _answer_box(result: CaseResult) -> Flowable:
         ("TOPPADDING", (0, 0), (-1, -1), 7),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 9),
     )
+
+
+def _why(result: CaseResult) -> str:
+    """The explanation, short enough for a page; the whole of it is in case.json."""
+    return shorten(explanation(result), _LONGEST_WHY)
 
 
 def _bar_color(result: CaseResult) -> object:

@@ -151,7 +151,7 @@ def _provenance(result: CaseResult, digest: str) -> list[Flowable]:
             rows += [("Pixel size", pixel_size(file)), ("SHA-256 of the file", file.sha256)]
     rows += [
         ("Model", f"{model.name} {model.version}" + ("" if model.official else ", not official")),
-        ("SHA-256 of the weights", model.sha256),
+        ("SHA-256 of the model", model.sha256),
         ("Aggregation rule", result.prediction.rule if result.prediction else "–"),
         ("Settings", "; ".join(f"{name} = {value}" for name, value in result.settings) or "–"),
         ("Settings hash", result.settings_hash),

@@ -43,4 +43,4 @@ def measures(scores: TileScores) -> np.ndarray[tuple[int, int], np.dtype[np.floa
 
 def file_name(result: CaseResult, file_index: int) -> str:
     """The file that ``TileScores.file_index`` means."""
-    return result.relative_paths[file_index]
+    return result.files[file_index].relative_path

@@ -64,7 +64,7 @@ _CODES = {
 
 _CURES = {
     "E_OPEN": "Copy the file again from the scanner or archive and check that it opens elsewhere.",
-    "E_FORMAT": "Export the slide or picture in one of the formats that `lungscan doctor` lists.",
+    "E_FORMAT": "Export it as a slide that OpenSlide reads, or as JPEG, PNG, TIFF, BMP or WebP.",
     "E_TOO_LARGE": "Export the picture as a pyramidal slide, or crop it.",
     "E_IO": "Check the drive or network connection, then run the same command again.",
     "E_NO_MPP": "Give the scanner's µm per pixel with --mpp (usual: 0.25 at 40x, 0.5 at 20x).",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Protocol
 
 from lungscan.cards import ModelCard
@@ -45,8 +48,7 @@ def available_threads() -> int:
     except AttributeError:  # macOS, Windows
         cores = os.cpu_count() or 1
     try:
-        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as handle:
-            quota, period = handle.read().split()
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
         if quota != "max":
             cores = min(cores, max(1, int(quota) // int(period)))
     except (OSError, ValueError):
@@ -60,7 +62,9 @@ def load_runtime(
     """Load a model on a device.
 
     Args:
-        device: ``auto`` takes CUDA when torch is installed and sees a GPU, else OpenVINO.
+        device: ``auto`` takes CUDA when torch and timm are installed and see a GPU, else OpenVINO.
+        threads: of the CPU; None takes all that this process may use.
+        batch_size: tiles per call; None takes what suits the device.
 
     Raises:
         UsageProblem: no such device name.
@@ -75,12 +79,12 @@ def load_runtime(
 
         precision = "f32" if device == "cpu-fp32" else None
         return OpenVinoRuntime(card, threads, batch_size or 16, precision)
-    if device in ("torch-cpu", "mps", "cuda") or device.startswith("cuda:"):
+    if re.fullmatch(r"torch-cpu|mps|cuda(:\d+)?", device):
         try:
             from lungscan.runtimes.torch import TorchRuntime
-        except ImportError as error:
+        except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
             raise MachineError(
-                f"--device {device} needs torch and timm, which are not installed ({error}). "
+                f"--device {device} needs torch and timm, which cannot be loaded here ({error}). "
                 'Install them with `python -m pip install "lungscan[gpu]"`, or use --device cpu.'
             ) from error
         return TorchRuntime(card, device, threads, batch_size)
@@ -89,11 +93,8 @@ def load_runtime(
 
 def _cuda_works() -> bool:
     """Whether a CUDA device can be used; torch is only imported where a driver is present."""
-    from importlib.util import find_spec
-    from pathlib import Path
-
     driver = Path("/proc/driver/nvidia/version").exists() or os.name == "nt"
-    if not driver or find_spec("torch") is None:
+    if not driver or find_spec("torch") is None or find_spec("timm") is None:
         return False
     import torch
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, cast
 
 import timm
 import torch
 from safetensors.torch import load_file
-from timm.layers import BatchNormAct2d
+from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lungscan.cards import ModelCard
 
+# ImageNet's channel statistics, 0 to 1: what timm's pretrained weights expect. Training uses these
+# very numbers.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
@@ -31,7 +34,8 @@ class Deployed(nn.Module):
         super().__init__()
         self.network = network
         self.classes = classes
-        # Rounded as the shipped graph stores its constants, so that runtimes agree to the last digit.
+        # Rounded as the shipped graph stores its constants, so that runtimes agree to the last
+        # digit.
         self.temperature = float(torch.tensor(temperature).half())
         mean, std = ((torch.tensor(v) * 255).half().float() for v in (MEAN, STD))
         self.register_buffer("mean", mean.view(1, 3, 1, 1), persistent=False)
@@ -54,8 +58,7 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
     """
     network.eval()
     for parent in list(network.modules()):
-        names = list(parent._modules)
-        for first, second in zip(names, names[1:], strict=False):
+        for first, second in pairwise(list(parent._modules)):
             conv, norm = parent._modules[first], parent._modules[second]
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 parent._modules[first] = fuse_conv_bn_eval(conv, norm)
@@ -73,9 +76,7 @@ def load_deployed(card: ModelCard) -> Deployed:
     tensors = load_file(card.folder / "weights.safetensors")
     numbers = {k: v.float() for k, v in tensors.items() if not k.startswith("graph.")}
     classes = len(card.class_names)
-    network = cast(
-        nn.Module, timm.create_model(card.architecture, pretrained=False, num_classes=classes + 1)
-    )
+    network = timm.create_model(card.architecture, pretrained=False, num_classes=classes + 1)
     if not any(name.endswith("running_mean") for name in numbers):
         fold_batch_norm(network)
     network.load_state_dict(numbers)

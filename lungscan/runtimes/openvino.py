@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import openvino as ov
+from numpy.typing import NDArray
 
 from lungscan.cards import ModelCard
 from lungscan.errors import MachineError, ModelError
@@ -20,11 +21,10 @@ class OpenVinoRuntime:
         self, card: ModelCard, threads: int, batch_size: int, precision: str | None = None
     ) -> None:
         self._batch_size = batch_size
-        self._size = card.patch_size_pixels
         core = ov.Core()
         wanted = precision or _best_precision(core)
         model = read_graph(core, card.folder)
-        model.reshape([batch_size, self._size, self._size, 3])
+        _set_batch(model, card, batch_size)
         try:
             self._compiled = core.compile_model(
                 model,
@@ -53,7 +53,8 @@ class OpenVinoRuntime:
 
     def predict(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
         """See ``Runtime.predict``."""
-        parts = [self._infer(batch[i : i + self._batch_size]) for i in range(0, len(batch), self._batch_size)]
+        size = self._batch_size
+        parts = [self._infer(batch[at : at + size]) for at in range(0, len(batch), size)]
         return np.concatenate([p for p, _ in parts]), np.concatenate([f for _, f in parts])
 
     def _infer(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
@@ -79,19 +80,41 @@ def read_graph(core: ov.Core, folder: Path) -> ov.Model:
     Raises:
         ModelError: the two do not fit together.
     """
-    xml = (folder / "graph.xml").read_text(encoding="utf-8")
-    raw = np.fromfile(folder / "weights.safetensors", np.uint8)
     try:
-        header = int(raw[:8].view("<u8")[0])
-        if not 0 < header <= len(raw) - 8:
-            raise ValueError("the header of weights.safetensors is damaged")
-        data = np.ascontiguousarray(raw[8 + header :])
-        return core.read_model(model=xml, weights=ov.Tensor(data))
-    except (RuntimeError, ValueError, IndexError) as error:
+        xml = (folder / "graph.xml").read_text(encoding="utf-8")
+        raw = np.fromfile(folder / "weights.safetensors", np.uint8)
+        return core.read_model(model=xml, weights=ov.Tensor(_data_section(raw)))
+    except (RuntimeError, ValueError, OSError) as error:
         raise ModelError(
             f"The graph and the weights of {folder.name} do not make a network ({error}). "
             "Install the model again."
         ) from error
+
+
+def _set_batch(model: ov.Model, card: ModelCard, batch_size: int) -> None:
+    """Fix the batch of a graph, and check that it gives what ``Runtime.predict`` promises."""
+    size, classes = card.patch_size_pixels, len(card.class_names)
+    fault = ""
+    try:
+        model.reshape([batch_size, size, size, 3])
+        probs, features = (list(output.shape) for output in model.outputs)
+        if probs != [batch_size, classes] or len(features) != 2 or features[0] != batch_size:
+            fault = f"its outputs are {probs} and {features}"
+    except (RuntimeError, ValueError) as error:
+        fault = str(error)
+    if fault:
+        raise ModelError(
+            f"The graph of {card.name} does not take fields of {size} px and give {classes} "
+            f"classes ({fault}). Install the model again."
+        )
+
+
+def _data_section(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What follows the header of a safetensors file, whose length stands in its first 8 bytes."""
+    header = int.from_bytes(raw[:8].tobytes(), "little")
+    if not 0 < header <= len(raw) - 8:
+        raise ValueError("the header of weights.safetensors is damaged")
+    return np.ascontiguousarray(raw[8 + header :])
 
 
 def _best_precision(core: ov.Core) -> str:

@@ -6,29 +6,26 @@ import threading
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 
 from lungscan.cards import ModelCard
 from lungscan.errors import MachineError, ModelError
 from lungscan.runtimes.deploy import Deployed, load_deployed
 from lungscan.types import FloatArray, RgbBatch
 
+NO_MEMORY = (
+    "The GPU has no memory left for {what}. Close other programs that use it, or run with "
+    "--device cpu."
+)
+
 
 class TorchRuntime:
     """A network on one torch device; half precision on CUDA, fp32 elsewhere."""
 
-    def __init__(
-        self, card: ModelCard, device: str, threads: int, batch_size: int | None
-    ) -> None:
-        name = "cpu" if device == "torch-cpu" else device
-        if name.startswith("cuda") and not torch.cuda.is_available():
-            raise MachineError(
-                "--device cuda: torch sees no NVIDIA GPU here. Check the driver, or use --device cpu."
-            )
-        if name == "mps" and not torch.backends.mps.is_available():
-            raise MachineError("--device mps: no Apple GPU here. Use --device cpu.")
-        if name == "cpu":
+    def __init__(self, card: ModelCard, device: str, threads: int, batch_size: int | None) -> None:
+        self._device = _device(device)
+        if self._device.type == "cpu":
             torch.set_num_threads(threads)
-        self._device = torch.device(name)
         self._half = self._device.type == "cuda"
         self._batch_size = batch_size or (128 if self._half else 16)
         self._network = self._load(card)
@@ -37,12 +34,15 @@ class TorchRuntime:
     def _load(self, card: ModelCard) -> Deployed:
         try:
             network = load_deployed(card)
-            return network.to(self._device, memory_format=torch.channels_last)
-        except (RuntimeError, KeyError) as error:
+        except (RuntimeError, KeyError, SafetensorError) as error:
             raise ModelError(
                 f"The weights of {card.name} do not fit {card.architecture} ({error}). "
                 "Install the model again."
             ) from error
+        try:
+            return network.to(self._device).to(memory_format=torch.channels_last)
+        except torch.OutOfMemoryError as error:
+            raise MachineError(NO_MEMORY.format(what="the network")) from error
 
     @property
     def device(self) -> str:
@@ -61,10 +61,7 @@ class TorchRuntime:
                 return self._infer(batch)
             except torch.OutOfMemoryError as error:
                 if len(batch) == 1:
-                    raise MachineError(
-                        "The GPU has no memory left for a single tile. Close other programs that "
-                        "use it, or run with --device cpu."
-                    ) from error
+                    raise MachineError(NO_MEMORY.format(what="a single tile")) from error
         torch.cuda.empty_cache()
         self._batch_size = max(1, min(self._batch_size, len(batch)) // 2)
         first, second = (self.predict(half) for half in np.array_split(batch, 2))
@@ -72,7 +69,26 @@ class TorchRuntime:
 
     @torch.inference_mode()
     def _infer(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
-        tiles = torch.from_numpy(np.ascontiguousarray(batch)).to(self._device)
+        tiles = torch.from_numpy(np.require(batch, requirements=["C", "W"])).to(self._device)
         with torch.autocast(self._device.type, torch.float16, enabled=self._half):
             probs, features = self._network(tiles)
         return probs.float().cpu().numpy(), features.float().cpu().numpy()
+
+
+def _device(name: str) -> torch.device:
+    """The torch device of that name, known to be there."""
+    if name == "torch-cpu":
+        return torch.device("cpu")
+    if name == "mps":
+        if not torch.backends.mps.is_available():
+            raise MachineError("--device mps: no Apple GPU here. Use --device cpu.")
+        return torch.device("mps")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    number = name.removeprefix("cuda").removeprefix(":") or "0"
+    if number not in map(str, range(count)):
+        raise MachineError(
+            f"--device {name}: torch sees {count or 'no'} NVIDIA GPU{'s' * (count > 1)} here"
+            + (f", numbered from 0 to {count - 1}. " if count else ". ")
+            + "Check the driver, or use --device cpu."
+        )
+    return torch.device(name)

@@ -25,7 +25,7 @@ IntArray = NDArray[np.int64]
 Float64Array = NDArray[np.float64]
 
 
-def plan_grid(  # noqa: PLR0917 (all are needed, and each has one obvious meaning)
+def plan_grid(
     mask: TissueMask,
     width: int,
     height: int,

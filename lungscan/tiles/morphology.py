@@ -37,10 +37,11 @@ def find_pieces(mask: MaskArray, *, diagonal: bool = True) -> Pieces:
     """
     height, width = mask.shape
     pitch = width + 2  # an empty column on each side: no run reaches into the next row
-    padded = np.zeros((height, pitch), dtype=np.int8)
+    padded = np.zeros((height, pitch), dtype=np.bool_)
     padded[:, 1:-1] = mask
-    steps = np.diff(padded.ravel(), prepend=0)
-    starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+    flat = padded.ravel()
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    starts, ends = changes[::2], changes[1::2]
     first, second = _touching_runs(starts, ends, pitch, int(diagonal))
     piece = _join(len(starts), first, second)
     count = int(piece.max(initial=-1)) + 1

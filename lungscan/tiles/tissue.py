@@ -17,7 +17,7 @@ from lungscan.tiles.morphology import (
     find_pieces,
 )
 from lungscan.tiles.pen import find_pen
-from lungscan.types import FloatArray, MaskArray, Overview, Scale, TissueMask
+from lungscan.types import FloatArray, MaskArray, Overview, RgbArray, Scale, TissueMask
 
 MIN_PIECE_MM2 = 0.004  # about 60 x 60 µm: a clump of some 20 cells; smaller is a speck
 MIN_PIECE_SHARE = 2e-5  # of the overview, when the scale is unknown
@@ -46,16 +46,21 @@ def find_tissue(overview: Overview, scale: Scale) -> TissueMask:
     A blank picture gives an empty mask, one filled with tissue a nearly full one.
     """
     um_px = None if scale.mpp_um is None else scale.mpp_um * overview.downsample
-    valid = overview.valid
-    density = optical_density(overview.rgb, estimate_background(overview.rgb, valid))
+    rgb, valid = _by_channel(overview.rgb), overview.valid
+    density = optical_density(rgb, estimate_background(rgb, valid))
     if not _has_texture(density, valid):
         empty = np.zeros_like(valid)
         return TissueMask(tissue=empty, pen=empty.copy(), downsample=overview.downsample)
-    pen = find_pen(overview.rgb, density, valid, um_px)
+    pen = find_pen(rgb, density, valid, um_px)
     edge = PEN_MARGIN_PX if um_px is None else max(1, round(PEN_MARGIN_UM / um_px))
     usable = valid & ~dilate(pen, edge)
     tissue = _clean(_is_stained(density, usable), usable, um_px)
     return TissueMask(tissue=tissue, pen=pen, downsample=overview.downsample)
+
+
+def _by_channel(rgb: RgbArray) -> RgbArray:
+    """The same pixels, with each channel in one piece of memory: every step is faster so."""
+    return np.ascontiguousarray(rgb.transpose(2, 0, 1)).transpose(1, 2, 0)
 
 
 def _has_texture(density: FloatArray, valid: MaskArray) -> bool:

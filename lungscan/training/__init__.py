@@ -1,4 +1,4 @@
-"""Training: data, teacher, distillation, calibration, evaluation, and the model folder that results.
+"""Training: data, teacher, distillation, calibration, evaluation, and the resulting model folder.
 
-Needs the extra ``train`` (torch, timm, scikit-learn).
+Needs the extra ``train`` (torch and timm).
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,9 @@ from lungscan.types import FloatArray
 LabelArray = NDArray[np.int64]
 
 DIRECTIONS = 48  # of the training features; the rest counts as residual
-NOVEL_SHARE = 0.010  # of the validation fields each of the two novelty limits may refuse
-UNCERTAIN_SHARE = 0.015  # of the validation fields that may be too uncertain
+LUNG_SHARE = 0.99  # of the lung validation fields lie below the lower mark of a novelty limit
+FOREIGN_SHARE = 0.05  # of the counter-examples of validation lie below the upper mark
+UNCERTAIN_SHARE = 0.02  # of the validation fields that may be too uncertain
 LEAST_CONFIDENCE = 0.5  # a label that is likelier wrong than right is never given
 
 
@@ -25,9 +27,7 @@ def fit_temperature(logits: FloatArray, labels: LabelArray) -> float:
     """
     grid = np.exp(np.linspace(np.log(0.2), np.log(5.0), 801))
     rows = np.arange(len(labels))
-    losses = []
-    for temperature in grid:
-        losses.append(-log_softmax(logits / temperature)[rows, labels].mean())
+    losses = [-log_softmax(logits / value)[rows, labels].mean() for value in grid]
     return float(grid[int(np.argmin(losses))])
 
 
@@ -78,19 +78,35 @@ def fit_novelty(
     train: Outputs,
     train_labels: LabelArray,
     validation: Outputs,
+    foreign: Outputs | None,
     weight: FloatArray,
     bias: FloatArray,
 ) -> Novelty:
-    """Fit the distance on the training fields and set both limits on the validation fields."""
+    """Fit the distance on the training fields and set both limits on the validation groups.
+
+    Args:
+        train, validation: outputs for lung fields.
+        foreign: outputs for the validation groups of the counter-examples, if there are any.
+        weight, bias: the network's last layer.
+    """
     parts = fit_distance(train.features, train_labels, DIRECTIONS)
     free = Novelty(**parts, output_weight=weight, output_bias=bias, limits=np.ones(2, np.float32))
     limits = [
-        float(np.quantile(free.foreign_probability(validation.features), 1 - NOVEL_SHARE)),
-        float(np.quantile(free.distance(validation.features), 1 - NOVEL_SHARE)),
+        _limit(measure(validation.features), measure(foreign.features) if foreign else None)
+        for measure in (free.foreign_probability, free.distance)
     ]
-    return Novelty(
-        **parts, output_weight=weight, output_bias=bias, limits=np.array(limits, np.float32)
-    )
+    return dataclasses.replace(free, limits=np.array(limits, np.float32))
+
+
+def _limit(lung: NDArray[np.float64], foreign: NDArray[np.float64] | None) -> float:
+    """A limit between lung and foreign: the geometric mean of a high and a low quantile.
+
+    Where the two overlap, or nothing foreign is known, lung's quantile alone.
+    """
+    low = float(np.quantile(lung, LUNG_SHARE))
+    if foreign is None:
+        return low
+    return max(low, float(np.sqrt(low * np.quantile(foreign, FOREIGN_SHARE))))
 
 
 def confidence_limit(probs: FloatArray) -> float:

@@ -101,15 +101,23 @@ def load_pixels(paths: Sequence[Path], size_px: int) -> NDArray[np.uint8]:
     """Decode pictures once into a cache, ``(n, size_px, size_px, 3)`` uint8 RGB.
 
     Pictures of another size are resized with the kernel that classification uses.
+
+    Raises:
+        UsageProblem: one of the pictures is missing or cannot be decoded.
     """
     cache = np.empty((len(paths), size_px, size_px, 3), np.uint8)
 
     def load(row: int) -> None:
-        with Image.open(paths[row]) as image:
-            rgb = image.convert("RGB")
-            if rgb.size != (size_px, size_px):
-                rgb = rgb.resize((size_px, size_px), Image.Resampling.BILINEAR)
-            cache[row] = np.asarray(rgb)
+        try:
+            with Image.open(paths[row]) as image:
+                rgb = image.convert("RGB")
+        except OSError as error:
+            why = error.strerror or "no picture, or damaged"
+            name = f"{paths[row].parent.name}/{paths[row].name}"
+            raise UsageProblem(f"{name} of groups.csv cannot be read: {why}.") from error
+        if rgb.size != (size_px, size_px):
+            rgb = rgb.resize((size_px, size_px), Image.Resampling.BILINEAR)
+        cache[row] = np.asarray(rgb)
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(load, range(len(paths))))

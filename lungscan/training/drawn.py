@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-RgbArray = NDArray[np.uint8]
+from lungscan.types import RgbArray
 
 
 def draw_counter_example(rng: np.random.Generator, size_px: int) -> RgbArray:
-    """One drawn picture ``(size_px, size_px, 3)``: noise, a ramp, shapes, stripes or a plain area."""
+    """One drawn picture ``(size_px, size_px, 3)``: noise, ramp, shapes, stripes, plain or dots."""
     makers = (_noise, _ramp, _shapes, _stripes, _plain, _blobs)
     return makers[int(rng.integers(len(makers)))](rng, size_px)
 
@@ -35,7 +34,8 @@ def _ramp(rng: np.random.Generator, size: int) -> RgbArray:
     angle = rng.uniform(0, 2 * np.pi)
     y, x = np.mgrid[0:size, 0:size] / size - 0.5
     along = np.clip(0.5 + x * np.cos(angle) + y * np.sin(angle), 0, 1)[..., None]
-    return (start * (1 - along) + end * along).astype(np.uint8)
+    ramp: RgbArray = (start * (1 - along) + end * along).astype(np.uint8)
+    return ramp
 
 
 def _shapes(rng: np.random.Generator, size: int) -> RgbArray:
@@ -61,7 +61,8 @@ def _stripes(rng: np.random.Generator, size: int) -> RgbArray:
     y, x = np.mgrid[0:size, 0:size]
     wave = np.sin((x * np.cos(angle) + y * np.sin(angle)) * 2 * np.pi / period)[..., None]
     wave = np.sign(wave) if rng.random() < 0.5 else wave
-    return (first * (1 + wave) / 2 + second * (1 - wave) / 2).astype(np.uint8)
+    stripes: RgbArray = (first * (1 + wave) / 2 + second * (1 - wave) / 2).astype(np.uint8)
+    return stripes
 
 
 def _plain(rng: np.random.Generator, size: int) -> RgbArray:
@@ -103,5 +104,6 @@ def draw_stained_field(rng: np.random.Generator, size_px: int) -> RgbArray:
             continue
         rx, ry = rng.uniform(0.7, 1.3, 2) * radius
         shade = int(rng.integers(-20, 30))
-        pen.ellipse((cx - rx, cy - ry, cx + rx, cy + ry), fill=(96 + shade, 62 + shade, 140 + shade))
+        color = (96 + shade, 62 + shade, 140 + shade)
+        pen.ellipse((cx - rx, cy - ry, cx + rx, cy + ry), fill=color)
     return np.asarray(picture.filter(ImageFilter.GaussianBlur(0.7)))

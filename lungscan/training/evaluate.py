@@ -22,7 +22,7 @@ def outputs_of(network: nn.Module, pixels: NDArray[np.uint8]) -> Outputs:
     """Logits and features, fp32, of whole fields ``(n, s, s, 3)`` uint8."""
     network.eval()
     logits, features = [], []
-    for rows in torch.from_numpy(pixels).split(32):
+    for rows in torch.split(torch.from_numpy(pixels), 32):
         found: Tensor = network.forward_head(  # type: ignore[operator]  # every timm network has it
             network.forward_features(normalise(rows.permute(0, 3, 1, 2).float())),  # type: ignore[operator]
             pre_logits=True,

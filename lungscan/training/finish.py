@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from torch import nn
 
 from lungscan import __version__
@@ -34,7 +34,7 @@ from lungscan.training.evaluate import (
 )
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.golden import golden_fields
-from lungscan.training.material import Material
+from lungscan.training.material import Material, at_input_size
 from lungscan.training.options import TrainOptions
 from lungscan.training.stages import load_network
 
@@ -64,6 +64,7 @@ def finish(
         ModelError: a stage is not finished, or a network cannot be folded.
     """
     torch.set_num_threads(options.threads)
+    material = at_input_size(material, options.classify_px)
     student = load_network("student", options, material.classes, work)
     yield StageStarted("calibrate", "on the validation groups")
     fitted = _calibrate(student, material)
@@ -77,13 +78,12 @@ def finish(
         yield StageFinished("evaluate", wording.metric_line(metric))
     yield StageStarted("bundle", out.name)
     out.mkdir(parents=True, exist_ok=True)
-    probe = torch.from_numpy(golden_fields(options.field_px, options.seed))
+    probe = torch.from_numpy(golden_fields(options.classify_px, options.seed))
     deployed = deploy(student, material.classes, fitted.temperature, probe)
-    write_network(deployed, options.field_px, out)
-    save_file(
-        {key: np.ascontiguousarray(v) for key, v in dataclasses.asdict(fitted.novelty).items()},
-        out / "novelty.safetensors",
-    )
+    write_network(deployed, options.classify_px, out)
+    numbers = {k: np.ascontiguousarray(v) for k, v in dataclasses.asdict(fitted.novelty).items()}
+    # Not `save_file`: that makes a file which only its owner may read.
+    (out / "novelty.safetensors").write_bytes(save(numbers))
     with torch.inference_mode():
         golden = deployed(probe)[0].numpy()
     np.savez_compressed(out / "golden.npz", fields=probe.numpy(), probs=golden)
@@ -105,11 +105,21 @@ def _calibrate(student: nn.Module, material: Material) -> Calibration:
         train,
         material.samples.labels[parts.train],
         known,
+        _foreign_outputs(student, material),
         layer.weight.detach().numpy(),
         layer.bias.detach().numpy(),
     )
     probs = softmax(known.logits[:, :classes], temperature)
     return Calibration(temperature, confidence_limit(probs), novelty)
+
+
+def _foreign_outputs(student: nn.Module, material: Material) -> Outputs | None:
+    """Outputs for the validation groups of all counter-examples, each folder weighing the same."""
+    parts = [f.pixels[f.split.validation] for f in material.foreign if len(f.split.validation)]
+    if not parts:
+        return None
+    least = min(len(part) for part in parts)
+    return outputs_of(student, np.concatenate([part[:least] for part in parts]))
 
 
 def _evaluate(
@@ -173,9 +183,8 @@ def _refused(student: nn.Module, fitted: Calibration, material: Material) -> lis
         probs = softmax(own.logits[:, : material.classes], fitted.temperature)
         refused = (fitted.novelty.score(own.features) > 1) | (probs.max(1) < fitted.confidence)
         groups = [foreign.samples.groups[i] for i in rows]
-        found.append(
-            accuracy_metric(f"refused {foreign.name}", refused, groups, "network alone, test groups")
-        )
+        note = "network alone, test groups"
+        found.append(accuracy_metric(f"refused {foreign.name}", refused, groups, note))
     return found
 
 
@@ -201,8 +210,8 @@ def _card(
         display_names=tuple(wording.display_name(name) for name in names),
         colors=tuple(wording.color(i, name) for i, name in enumerate(names)),
         tumour=tuple(wording.is_tumour(name) for name in names),
-        patch_size_pixels=options.field_px,
-        spacing_um_px=options.spacing_um_px,
+        patch_size_pixels=options.classify_px,
+        spacing_um_px=options.spacing_um_px * options.field_px / options.classify_px,
         spacing_note=options.spacing_note,
         large_fields=wording.LARGE_FIELDS,
         temperature=fitted.temperature,
@@ -215,7 +224,11 @@ def _card(
             "summary": wording.data_summary(options, material),
             "sha256": material.data_sha256,
             "protocol": options.protocol,
-            "fields": {"train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)},
+            "fields": {
+                "train": len(parts.train),
+                "validation": len(parts.validation),
+                "test": len(parts.test),
+            },
             "test_groups": sorted({material.samples.groups[i] for i in parts.test}),
         },
         command=command,

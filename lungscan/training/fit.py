@@ -63,6 +63,7 @@ class _State:
     optimiser: torch.optim.Optimizer
     epoch: int
     history: list[dict[str, float]]
+    steps: int = 0  # taken before this one; the average forgets its untrained start with them
 
 
 def fit(
@@ -74,7 +75,8 @@ def fit(
     killed and resumed sees what an undisturbed one would have seen.
     """
     state = _start(job, network)
-    forward = cast(Callable[[Tensor], Tensor], torch.compile(network) if job.fit.compile else network)
+    called = torch.compile(network) if job.fit.compile else network
+    forward = cast(Callable[[Tensor], Tensor], called)
     while state.epoch < job.fit.epochs:
         started = time.perf_counter()
         loss, images = _epoch(job, state, forward, teacher, distil)
@@ -83,9 +85,8 @@ def fit(
         accuracy = None
         if state.epoch % VALIDATE_EVERY == 0 or state.epoch > job.fit.epochs - VALIDATE_EVERY:
             accuracy = _validate(job, state)
-        state.history.append(
-            {"epoch": state.epoch, "loss": loss, "validation": -1.0 if accuracy is None else accuracy}
-        )
+        measured = -1.0 if accuracy is None else accuracy
+        state.history.append({"epoch": state.epoch, "loss": loss, "validation": measured})
         _save(job, state)
         yield EpochFinished(
             job.stage, state.epoch, job.fit.epochs, loss, accuracy, images / seconds, seconds
@@ -97,11 +98,11 @@ def fit(
 def _start(job: Job, network: nn.Module) -> _State:
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
-    optimiser = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": job.fit.weight_decay}, {"params": plain}],
-        lr=job.fit.learning_rate,
-        weight_decay=0.0,
-    )
+    groups: list[dict[str, Any]] = [
+        {"params": decayed, "weight_decay": job.fit.weight_decay},
+        {"params": plain},
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=job.fit.learning_rate, weight_decay=0.0)
     network.to(memory_format=torch.channels_last)
     average = {k: v.detach().clone() for k, v in network.state_dict().items()}
     saved = checkpoint.load(job.path, job.fingerprint)
@@ -163,7 +164,7 @@ def _epoch(
     torch.manual_seed(job.seed * 100_003 + state.epoch)  # stochastic depth, dropout
     pictures = _with_drawn(job, rng)
     order = torch.from_numpy(rng.permutation(len(pictures.labels)))
-    size = job.fit.batch_size
+    size = min(job.fit.batch_size, len(order))
     steps = len(order) // size  # full batches only: a compiled network keeps one shape
     phase = _phase(job.fit, state.epoch)
     state.network.train()
@@ -177,6 +178,7 @@ def _epoch(
         fields, targets = _mix(fields, targets, job.fit.mixup, rng, generator)
         for group in state.optimiser.param_groups:
             group["lr"] = _rate(job.fit, state.epoch + step / steps)
+        state.steps = state.epoch * steps + step
         total += _step(job.fit, state, forward, normalise(fields), targets, teacher, distil)
     return total / steps, steps * size
 
@@ -225,7 +227,7 @@ def _step(
     nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
     state.optimiser.step()
     state.optimiser.zero_grad(set_to_none=True)
-    _average(state, fit.ema_decay)
+    _average(state, min(fit.ema_decay, (1 + state.steps) / (10 + state.steps)))
     return float(loss.detach())
 
 
@@ -265,10 +267,10 @@ def _validate(job: Job, state: _State) -> float:
 
 @torch.inference_mode()
 def predict(network: nn.Module, pixels: Tensor, *, bf16: bool = True) -> Tensor:
-    """Outputs ``(n, classes + 1)`` for whole fields ``(n, s, s, 3)`` uint8, without augmentation."""
+    """Outputs ``(n, classes + 1)`` for whole fields ``(n, s, s, 3)`` uint8, not augmented."""
     network.eval()
     parts = []
-    for rows in pixels.split(32):
+    for rows in torch.split(pixels, 32):
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             parts.append(network(normalise(rows.permute(0, 3, 1, 2).float())).float())
     return torch.cat(parts).clone()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lungscan.reading import resize
 from lungscan.training.data import (
     Samples,
     Split,
@@ -36,7 +37,7 @@ class Material:
 
     samples: Samples
     split: Split
-    pixels: NDArray[np.uint8]  # (n, field_px, field_px, 3)
+    pixels: NDArray[np.uint8]  # (n, side, side, 3)
     foreign: tuple[Foreign, ...]
     data_sha256: str
 
@@ -76,7 +77,21 @@ def training_pictures(material: Material) -> Pictures:
     return Pictures.of(np.concatenate(pixels), np.concatenate(labels))
 
 
-def validation_pictures(material: Material) -> Pictures:
-    """Lung fields of the validation groups."""
+def validation_pictures(material: Material, input_px: int) -> Pictures:
+    """Lung fields of the validation groups, as the network sees them when classifying."""
     rows = material.split.validation
-    return Pictures.of(material.pixels[rows], material.samples.labels[rows])
+    pixels = as_classified(material.pixels[rows], input_px)
+    return Pictures.of(pixels, material.samples.labels[rows])
+
+
+def as_classified(pixels: NDArray[np.uint8], input_px: int) -> NDArray[np.uint8]:
+    """Cached fields at the size of the network's input, by the kernel that classification uses."""
+    if len(pixels) == 0 or pixels.shape[1] == input_px:
+        return pixels
+    return np.stack([resize(field, (input_px, input_px)) for field in pixels])
+
+
+def at_input_size(material: Material, input_px: int) -> Material:
+    """The same material with every field at the size of the network's input."""
+    foreign = tuple(replace(f, pixels=as_classified(f.pixels, input_px)) for f in material.foreign)
+    return replace(material, pixels=as_classified(material.pixels, input_px), foreign=foreign)

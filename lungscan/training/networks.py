@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any
 
+import timm
 import torch
 from torch import Tensor, nn
 
 from lungscan.errors import ModelError
-
-# ImageNet's channel statistics, 0 to 1: what timm's pretrained weights expect.
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
+from lungscan.runtimes.deploy import MEAN, STD
 
 
 def create(name: str, classes: int, *, pretrained: bool, drop_path: float = 0.0) -> nn.Module:
@@ -20,13 +18,9 @@ def create(name: str, classes: int, *, pretrained: bool, drop_path: float = 0.0)
     Raises:
         ModelError: timm does not know the name, or the pretrained weights cannot be had.
     """
-    import timm
-
-    extra = {"drop_path_rate": drop_path} if drop_path > 0 else {}
+    extra: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path > 0 else {}
     try:
-        return cast(
-            nn.Module, timm.create_model(name, pretrained=pretrained, num_classes=classes, **extra)
-        )
+        return timm.create_model(name, pretrained=pretrained, num_classes=classes, **extra)
     except RuntimeError as error:
         raise ModelError(f"timm cannot build {name}: {error}.") from error
     except OSError as error:

@@ -12,6 +12,9 @@ from pathlib import Path
 from lungscan.errors import UsageProblem
 
 
+NOT_IN_WEIGHTS = ("name", "input_px", "spacing_um_px", "spacing_note", "threads")
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
     """A stretch of training at one crop size. Crops keep the scale near 1, so that detail stays."""
@@ -62,8 +65,9 @@ class TrainOptions:
     drawn_examples: int = 64  # drawn counter-examples (noise, shapes, ramps) per epoch
     teacher: str = "edgenext_small"
     student: str = "ghostnet_100"
-    field_px: int = 224  # the network's input when classifying
-    spacing_um_px: float = 0.5
+    field_px: int = 224  # side of the cached fields that crops are cut from
+    input_px: int = 0  # side of the network's input when classifying; 0: field_px
+    spacing_um_px: float = 0.5  # of the cached fields
     spacing_note: str = ""
     split: tuple[float, float, float] = (0.70, 0.15, 0.15)
     protocol: str = "grouped"
@@ -75,9 +79,17 @@ class TrainOptions:
     distil: Distil = Distil()
     stain_sigma: float = 0.15
 
+    @property
+    def classify_px(self) -> int:
+        """Side of the network's input when classifying."""
+        return self.input_px or self.field_px
+
     def fingerprint(self) -> str:
-        """SHA-256 over all options: a checkpoint belongs to the options that made it."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        """SHA-256 over all options that shape the weights: a checkpoint belongs to these."""
+        values = dataclasses.asdict(self)
+        for name in NOT_IN_WEIGHTS:
+            del values[name]
+        text = json.dumps(values, sort_keys=True)
         return sha256(text.encode()).hexdigest()
 
 
@@ -90,7 +102,9 @@ def load_options(path: Path) -> TrainOptions:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         return _options(table)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise UsageProblem(f"The recipe {path.name} lacks {error.args[0]} in a fit.") from error
+    except (ValueError, TypeError, AttributeError) as error:  # TOML's and Unicode's are ValueErrors
         raise UsageProblem(f"The recipe {path.name} cannot be used: {error}.") from error
 
 

@@ -43,7 +43,8 @@ def train(
     """
     unknown = set(stages) - set(STAGE_NAMES)
     if unknown:
-        raise UsageProblem(f"There is no stage {', '.join(unknown)}; {', '.join(STAGE_NAMES)} are.")
+        wrong, known = ", ".join(sorted(unknown)), ", ".join(STAGE_NAMES)
+        raise UsageProblem(f"There is no stage {wrong}. Choose among {known}.")
     torch.set_num_threads(options.threads)
     work = out / "training"
     yield StageStarted("data", "reading and splitting by group")

@@ -13,11 +13,7 @@ from lungscan.errors import ModelError
 from lungscan.training import checkpoint
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.fit import Job, fit
-from lungscan.training.material import (
-    Material,
-    training_pictures,
-    validation_pictures,
-)
+from lungscan.training.material import Material, training_pictures, validation_pictures
 from lungscan.training.networks import create
 from lungscan.training.options import Fit, TrainOptions
 
@@ -29,7 +25,9 @@ def fit_stage(
     stage: Stage, options: TrainOptions, material: Material, work: Path
 ) -> Generator[TrainEvent, None, None]:
     """Fit one network; what an earlier run finished is not done again."""
-    teacher = load_network("teacher", options, material.classes, work) if stage == "student" else None
+    teacher = None
+    if stage == "student":
+        teacher = load_network("teacher", options, material.classes, work)
     settings = stage_fit(stage, options)
     torch.manual_seed(options.seed)
     network = create(
@@ -43,7 +41,7 @@ def fit_stage(
         fit=settings,
         classes=material.classes,
         train=training_pictures(material),
-        validation=validation_pictures(material),
+        validation=validation_pictures(material, options.classify_px),
         drawn_examples=options.drawn_examples,
         stain_sigma=options.stain_sigma,
         seed=options.seed,
@@ -61,7 +59,7 @@ def stage_fit(stage: Stage, options: TrainOptions) -> Fit:
 
 
 def stage_network(stage: Stage, options: TrainOptions) -> str:
-    """timm's name of the network that a stage fits."""
+    """The network that a stage fits, by timm's name."""
     return options.teacher if stage == "teacher" else options.student
 
 

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 SUMMARY = "Adenocarcinoma, squamous cell carcinoma and benign tissue in H&E-stained lung."
 INTENDED_USE = (
-    "Research on H&E-stained lung tissue: sorting collections, comparing methods, teaching. Not for "
-    "diagnosis, and not for any decision about a patient."
+    "Research on H&E-stained lung tissue: sorting collections, comparing methods, teaching. "
+    "Not for diagnosis, and not for any decision about a patient."
 )
 LARGE_FIELDS = (
-    "A field image without a scale is taken as one field at the model's scale: its shorter side is "
-    "resized to the network's input (several squares cover a long picture). With a scale it is tiled."
+    "A field image without a scale is taken as one field at the model's scale: its shorter side "
+    "is resized to the network's input (several squares cover a long picture). With a scale it is "
+    "tiled."
 )
 NAMES = {
     "lung_aca": "Adenocarcinoma",
@@ -51,7 +52,9 @@ def percent(value: float) -> str:
 
 
 def interval(metric: Metric) -> str:
-    """``94.1 % (95 % CI 90.2 to 97.0 %)``."""
+    """``94.1 % (95 % CI 90.2 to 97.0 %)``; of no pictures at all there is no figure."""
+    if metric.n == 0:
+        return "–"
     if metric.low is None or metric.high is None:
         return percent(metric.value)
     return f"{percent(metric.value)} (95 % CI {100 * metric.low:.1f} to {percent(metric.high)})"
@@ -107,7 +110,11 @@ def model_card(card: ModelCard) -> str:
         f"| {m.name} | {interval(m)} | {m.n} | {m.groups} | {m.note} |" for m in card.metrics
     )
     limits_text = "\n".join(f"- {sentence}" for sentence in card.limits)
-    classes = ", ".join(f"`{n}` {d}" for n, d in zip(card.class_names, card.display_names, strict=True))
+    names = zip(card.class_names, card.display_names, strict=True)
+    classes = ", ".join(f"`{name}` {shown}" for name, shown in names)
+    side, spacing = card.patch_size_pixels, f"{card.spacing_um_px:.3g} µm/px"
+    if card.spacing_note:
+        spacing += f" ({card.spacing_note})"
     return f"""# {card.name} {card.version}
 
 {card.summary} **Research use only.**
@@ -116,7 +123,7 @@ def model_card(card: ModelCard) -> str:
 |---|---|
 | Classes | {classes} |
 | Network | {card.architecture}, distilled from {card.teacher} |
-| Input | {card.patch_size_pixels} × {card.patch_size_pixels} px at {card.spacing_um_px:g} µm/px ({card.spacing_note}) |
+| Input | {side} × {side} px at {spacing} |
 | Larger fields | {card.large_fields} |
 | Data | {card.data["summary"]} |
 | Temperature | {card.temperature:.3f}, fitted on the validation groups |
@@ -131,7 +138,7 @@ def model_card(card: ModelCard) -> str:
 ## Figures
 
 Intervals are 95 %, by bootstrap over groups: pictures of one group show the same tissue. The test
-groups were used once, for this table; the command was `{card.command}`.
+groups took no part in training or calibration. The command was `{card.command}`.
 
 | figure | value | pictures | groups | note |
 |---|---|---:|---:|---|

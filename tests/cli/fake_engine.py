@@ -106,7 +106,7 @@ class FakeEngine:
     def _events(self, options: ScanOptions) -> Generator[ScanEvent, None, None]:
         skipped = sum(result.status is CaseStatus.SKIPPED for result in self.results)
         cases = len(self.results) - skipped
-        yield RunStarted(cases, skipped, 0, "fake 1.0", "CPU (fake)", options.out)
+        yield RunStarted(cases, skipped, "fake 1.0", "CPU (fake)", options.out)
         yield Notice("only a fake")
         for index, result in enumerate(self.results, start=1):
             yield CaseStarted(result.key, result.case_id, index)

@@ -250,7 +250,7 @@ def test_plain_lines_give_a_sign_of_life_every_few_seconds(capsys: Captured) -> 
     now = [0.0]
     view = LineView(Console(stderr=True, width=200), clock=lambda: now[0])
     with view:
-        view.run_started(RunStarted(1000, 0, 0, "m", "cpu", Path("r")))
+        view.run_started(RunStarted(1000, 0, "m", "cpu", Path("r")))
         for index in range(1, 101):
             now[0] = index * 0.1
             result = make_result(f"f{index}", label="adeno")
@@ -272,7 +272,7 @@ def test_plain_lines_give_a_sign_of_life_every_few_seconds(capsys: Captured) -> 
 def test_bars_show_cases_and_tiles_with_names_made_harmless() -> None:
     console = Console(force_terminal=True, width=100, record=True, color_system=None)
     with BarView(console) as view:
-        view.run_started(RunStarted(3, 1, 0, "m", "cpu", Path("r")))
+        view.run_started(RunStarted(3, 1, "m", "cpu", Path("r")))
         view.case_started(CaseStarted("k", "[bold]a\x1b[2J.svs", 1))
         view.tiles_scored(TilesScored("k", 30, 120))
         view._progress.refresh()  # its own thread would do so 0.1 s later

@@ -46,7 +46,9 @@ def find(path: tuple[str, ...]) -> click.Command:
     return command
 
 
-@pytest.mark.parametrize("line", ["--help", "--version", "classify --help", "completion zsh"])
+@pytest.mark.parametrize(
+    "line", ["--help", "--version", "classify --help", "train --help", "completion zsh"]
+)
 def test_first_contact_loads_nothing_heavy(line: str) -> None:
     done = run_python(
         "-c",
@@ -82,7 +84,7 @@ def test_each_option_says_what_it_does_and_its_default(path: tuple[str, ...]) ->
         for param in command.params:
             if isinstance(param, click.Option):
                 assert param.help, param.name
-                assert "default" in param.get_help_extra(ctx), param.name
+                assert {"default", "required"} & set(param.get_help_extra(ctx)), param.name
 
 
 @pytest.mark.parametrize(

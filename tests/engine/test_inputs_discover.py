@@ -175,12 +175,19 @@ def test_odd_names_are_shown_and_keyed(tmp_path: Path) -> None:
 
 
 def test_results_of_an_earlier_run_are_no_input(tmp_path: Path) -> None:
-    touch(tmp_path / "in" / "r" / "run.json")
-    touch(tmp_path / "in" / "r" / "cases" / "k" / "heatmap.png")
+    # Also those of a run that was stopped, and also when the slides lie in the same folder.
+    touch(tmp_path / "in" / "cases" / "k" / "case.json")
+    touch(tmp_path / "in" / "cases" / "k" / "heatmap.png")
+    touch(tmp_path / "in" / "cases.csv")
     touch(tmp_path / "in" / "a.png")
     found = discover((tmp_path / "in",))
     assert shown(found) == ["in/a.png"]
-    assert reasons(found) == {"in/r": "results of an earlier LungScan run"}
+    assert reasons(found) == {}
+
+
+def test_a_folder_of_slides_may_be_called_cases(tmp_path: Path) -> None:
+    touch(tmp_path / "in" / "cases" / "k" / "a.png")
+    assert shown(discover((tmp_path / "in",))) == ["in/cases/k/a.png"]
 
 
 def test_hash_covers_all_parts_in_order(tmp_path: Path) -> None:

@@ -129,6 +129,17 @@ def test_a_failed_case_says_what_happened_and_what_to_do(tmp_path: Path) -> None
     assert images_in(path) == 0
 
 
+@pytest.mark.parametrize("result", [failed_result(), partial_result()], ids=lambda r: r.key)
+def test_a_sentence_for_each_of_many_files_still_fits_the_page(
+    tmp_path: Path, result: CaseResult
+) -> None:
+    told = "; ".join(f"part-{number}.svs cannot be opened" for number in range(900))
+    pages = pages_of(written(tmp_path, replace(result, error_message=told)))
+    assert "part-0.svs" in pages[0]
+    assert "part-899.svs" in pages[0]
+    assert "…" in pages[0]
+
+
 def test_an_unknown_scale_is_said(tmp_path: Path) -> None:
     first = pages_of(written(tmp_path, field_result()))[0]
     assert "scale unknown" in first

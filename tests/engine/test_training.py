@@ -95,11 +95,11 @@ def _runtimes_agree(folder: Path) -> None:
 
 def test_an_interrupted_run_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
     draw_data(tmp_path / "drawn")
-    plain = [e for e in train(recipe(), tmp_path, tmp_path / "a", ("teacher",))]
+    plain = list(train(recipe(), tmp_path, tmp_path / "a", ("teacher",)))
     stopped = train(recipe(), tmp_path, tmp_path / "b", ("teacher",))
     next(e for e in stopped if isinstance(e, EpochFinished))
     stopped.close()
-    resumed = [e for e in train(recipe(), tmp_path, tmp_path / "b", ("teacher",))]
+    resumed = list(train(recipe(), tmp_path, tmp_path / "b", ("teacher",)))
 
     def last_loss(events: list[object]) -> float:
         return [e.loss for e in events if isinstance(e, EpochFinished)][-1]
@@ -124,12 +124,11 @@ def test_no_group_stands_on_two_sides(tmp_path: Path) -> None:
     draw_data(tmp_path, groups=11)
     samples = read_samples(tmp_path)
     split = split_by_group(samples, (0.7, 0.15, 0.15), seed=3)
-    sides = [{samples.groups[i] for i in rows} for rows in (split.train, split.validation, split.test)]
+    parts = (split.train, split.validation, split.test)
+    sides = [{samples.groups[i] for i in rows} for rows in parts]
     assert sum(len(side) for side in sides) == len(set(samples.groups))
-    assert sorted(np.concatenate([split.train, split.validation, split.test])) == list(
-        range(len(samples.paths))
-    )
-    for rows in (split.train, split.validation, split.test):
+    assert sorted(np.concatenate(parts)) == list(range(len(samples.paths)))
+    for rows in parts:
         assert set(samples.labels[rows]) == {0, 1, 2}
 
 
@@ -137,6 +136,16 @@ def test_too_few_groups_are_named(tmp_path: Path) -> None:
     draw_data(tmp_path, groups=2)
     with pytest.raises(UsageProblem, match="lung_aca has 2 groups"):
         split_by_group(read_samples(tmp_path), (0.7, 0.15, 0.15), seed=0)
+
+
+def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    draw_data(tmp_path / "drawn")
+    (tmp_path / "drawn" / "lung_n" / "3.png").write_bytes(b"no picture")
+    with pytest.raises(UsageProblem, match=r"lung_n/3\.png of groups\.csv cannot be read"):
+        list(train(recipe(), tmp_path, tmp_path / "model"))
+    (tmp_path / "drawn" / "lung_n" / "3.png").unlink()
+    with pytest.raises(UsageProblem, match=r"lung_n/3\.png .*: No such file"):
+        list(train(recipe(), tmp_path, tmp_path / "model"))
 
 
 def test_the_shipped_recipe_can_be_read() -> None:

@@ -39,7 +39,8 @@ def doctor(*, as_json: bool) -> int:
         checks.append(check)
         if not as_json:
             line = Text(f"{check.state:<8}", style=STYLES[check.state])
-            console.print(line.append(f" {check.name:<22} {plain(check.detail)}", style="default"))
+            line.append(f" {check.name:<28} {plain(check.detail)}", style="default")
+            console.print(line, soft_wrap=not console.is_terminal)
     states = Counter(check.state for check in checks)
     if as_json:
         write_json({"schema_version": 1, "checks": [asdict(check) for check in checks]})

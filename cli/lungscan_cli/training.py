@@ -1,0 +1,108 @@
+"""Run a training for the shell: draw its events, and say how to go on when it is stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, assert_never
+
+from lungscan.errors import MachineError
+from lungscan.training.events import EpochFinished, StageFinished, StageStarted, TrainEvent
+from lungscan.training.options import TrainOptions, load_options
+from lungscan_cli.border import INTERRUPTED
+from lungscan_cli.commands.train import STAGES
+from lungscan_cli.console import RESEARCH_USE, people, plain, say
+from lungscan_cli.train_views import TrainView, train_view_for
+
+Train = Callable[
+    [TrainOptions, Path, Path, tuple[str, ...], str], Generator[TrainEvent, None, None]
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person typed."""
+
+    root: Path
+    recipe: Path
+    out: Path
+    stages: tuple[str, ...]
+    changes: dict[str, Any]  # fields of the recipe that flags replace
+
+    def options(self) -> TrainOptions:
+        """The recipe with its changes."""
+        return dataclasses.replace(load_options(self.recipe), **self.changes)
+
+    def command(self) -> str:
+        """The call as it may stand in a model's card: no folder of this machine is named."""
+        words = ["lungscan", "train", _told(self.root)]
+        words += ["--recipe", _told(self.recipe), "--out", _told(self.out)]
+        if set(self.stages) != set(STAGES):
+            words += [word for stage in self.stages for word in ("--stage", stage)]
+        for name, value in self.changes.items():
+            if isinstance(value, bool):
+                words.append(f"--{name}" if value else f"--no-{name}")
+            else:
+                words += [f"--{name}", str(value)]
+        return shlex.join(words)
+
+
+def _told(path: Path) -> str:
+    """A relative path as it was typed; of an absolute one only its last name."""
+    return path.name if path.is_absolute() else path.as_posix()
+
+
+def run_training(order: Order) -> int:
+    """Train and return the exit code: 0 fine, 130 interrupted."""
+    console = people()
+    options = order.options()
+    say(console, "Loading torch ...", style="dim")
+    try:
+        train = _engine()
+        events = train(options, order.root, order.out, order.stages, order.command())
+        _follow(events, train_view_for(console))
+    except KeyboardInterrupt:
+        say(
+            console,
+            "Stopped. The last finished epoch is safe in "
+            f"{plain(str(order.out / 'training'))}; run the same command again to go on from it.",
+        )
+        return INTERRUPTED
+    if "bundle" in order.stages:
+        folder = plain(str(order.out))
+        say(console, f"The model lies in {folder}; its README.md says how good it is.")
+        say(console, f"Use it with `lungscan classify --model {shlex.quote(folder)}`.")
+        say(console, RESEARCH_USE, style="bold")
+    return 0
+
+
+def _engine() -> Train:
+    try:
+        from lungscan.training.run import train
+    except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
+        if isinstance(error, ImportError) and (error.name or "").split(".")[0] == "lungscan":
+            raise
+        raise MachineError(
+            f"Training needs torch and timm, which cannot be loaded here ({error}). "
+            'Install them with `pip install "lungscan[train]"`.'
+        ) from error
+    return train
+
+
+def _follow(events: Generator[TrainEvent, None, None], view: TrainView) -> None:
+    """Draw each event. Leaving early closes the training."""
+    with closing(events), view:
+        for event in events:
+            match event:
+                case StageStarted():
+                    view.stage_started(event)
+                case EpochFinished():
+                    view.epoch_finished(event)
+                case StageFinished():
+                    view.stage_finished(event)
+                case _:
+                    assert_never(event)

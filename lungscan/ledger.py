@@ -1,0 +1,131 @@
+"""What has become of each case: its files at once, the tables of the run at the end."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import replace
+
+from lungscan import __version__
+from lungscan.errors import case_error
+from lungscan.events import CaseFinished, RunFinished
+from lungscan.outcome import RunContext, spoiled_case
+from lungscan.provenance import library_versions, utc_now
+from lungscan.report.geojson import numbered
+from lungscan.report.heatmap import has_heatmap
+from lungscan.report.run_json import RunSummary
+from lungscan.report.write import FEW_FIELDS, write_case_files, write_run_files
+from lungscan.store import RunStore
+from lungscan.types import CaseResult, CaseStatus, FileKind, Inputs
+
+SWITCHES = ("pdf", "heatmap", "geojson", "tiles_csv")  # of ``write_case_files``
+
+
+class Ledger:
+    """The books of one run, kept by one thread."""
+
+    def __init__(self, run: RunContext, store: RunStore, inputs: Inputs) -> None:
+        self._run, self._store = run, store
+        self._clock, self._started = time.perf_counter(), utc_now()
+        self._keys = [case.key for case in inputs.cases] + [file.key for file in inputs.skipped]
+        fields = sum(file.kind == "field" for case in inputs.cases for file in case.files)
+        self._few_fields = fields <= FEW_FIELDS
+        self._results: dict[str, CaseResult] = {}  # without tiles and pictures
+        self._resumed = 0
+
+    @property
+    def next_index(self) -> int:
+        """Which case, counted from 1, is the next to be recorded."""
+        return len(self._results) + 1
+
+    def wants_files(self, kind: FileKind) -> bool:
+        """Whether a case of this kind gets more than ``case.json``."""
+        return kind == "slide" or self._few_fields or self._run.options.pdf == "cases"
+
+    def record(self, result: CaseResult, *, resumed: bool = False) -> CaseFinished:
+        """Put a case on the disk, keep what the tables need, and tell of it.
+
+        Raises:
+            MachineError: a file cannot be written.
+        """
+        if not (resumed and self._is_complete(result)):
+            result = self._write(result, keep=resumed)
+        index = self.next_index
+        files = tuple(replace(file, thumbnail_jpeg=None) for file in result.files)
+        self._results[result.key] = replace(result, scores=(), pictures=(), files=files)
+        self._resumed += resumed
+        return CaseFinished(result, index, resumed)
+
+    def close(self) -> RunFinished:
+        """Write the tables of the run. Raises MachineError."""
+        seconds = time.perf_counter() - self._clock
+        summary = self._summary(seconds)
+        out, options = self._store.out, self._run.options
+        ordered = (self._results[key] for key in self._keys)
+        write_run_files(out, ordered, summary, pdf=options.pdf != "none")
+        return RunFinished(
+            summary.ok,
+            summary.no_result,
+            summary.partial,
+            summary.failed,
+            summary.skipped,
+            summary.tiles,
+            seconds,
+            out,
+        )
+
+    def _write(self, result: CaseResult, *, keep: bool) -> CaseResult:
+        """Write a case, without what an earlier run left of it unless that still holds."""
+        folder = self._store.folder(result.key)
+        self._store.clear(result.key, stale=not keep)
+        try:
+            write_case_files(folder, result, **self._switches(result))
+        except Exception as error:  # noqa: BLE001  a report that cannot be drawn costs its own case
+            result = spoiled_case(result, case_error(error))
+            self._store.clear(result.key, stale=True)
+            write_case_files(folder, result, **dict.fromkeys(SWITCHES, False))
+        return result
+
+    def _switches(self, result: CaseResult) -> dict[str, bool]:
+        """Which files the case gets beside ``case.json``."""
+        options = self._run.options
+        kinds = {file.kind for file in result.files}
+        more = any(self.wants_files(kind) for kind in kinds)
+        chosen = (options.pdf in {"auto", "cases"}, options.heatmap, options.geojson, True)
+        return {name: more and wanted for name, wanted in zip(SWITCHES, chosen, strict=True)}
+
+    def _is_complete(self, result: CaseResult) -> bool:
+        """Whether every file that the case gets is there; a run may have been stopped before."""
+        switches, files = self._switches(result), range(len(result.files))
+        names = ["report.pdf"] if switches["pdf"] else []
+        if switches["tiles_csv"] and result.scores:
+            names.append("tiles.csv")
+        if switches["geojson"]:
+            names += [numbered("tiles.geojson", part.file_index) for part in result.scores]
+        if switches["heatmap"]:
+            names += [numbered("heatmap.png", i) for i in files if has_heatmap(result, i)]
+        folder = self._store.folder(result.key)
+        return all((folder / name).is_file() for name in names)
+
+    def _summary(self, seconds: float) -> RunSummary:
+        run, results = self._run, self._results.values()
+        ended = Counter(result.status for result in results)
+        return RunSummary(
+            model=run.card.stamp(),
+            lungscan_version=__version__,
+            versions=library_versions(),
+            settings=run.settings,
+            settings_hash=run.settings_hash,
+            device=run.device,
+            started_utc=self._started,
+            finished_utc=utc_now(),
+            seconds=seconds,
+            ok=ended[CaseStatus.OK],
+            no_result=ended[CaseStatus.NO_RESULT],
+            partial=ended[CaseStatus.PARTIAL],
+            failed=ended[CaseStatus.FAILED],
+            skipped=ended[CaseStatus.SKIPPED],
+            tiles=sum(result.counts.total for result in results),
+            resumed=self._resumed,
+            case_keys=tuple(self._keys),
+        )

@@ -1,0 +1,99 @@
+"""Before anything is scored: are the options sensible, what are the inputs, what would be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lungscan.aggregate import rule_named
+from lungscan.cards import ModelCard, find_model
+from lungscan.errors import NothingToDo, UsageProblem, case_error
+from lungscan.inputs import discover
+from lungscan.options import ScanOptions
+from lungscan.prepare import plan_file
+from lungscan.types import CaseInput, Inputs
+
+CASES_CSV = "cases.csv"  # as lungscan.report.write names it
+
+
+@dataclass(frozen=True)
+class PlannedCase:
+    """What ``--dry-run`` says of a case."""
+
+    case_id: str
+    kind: str  # slide, field or skipped
+    tiles: int
+    mpp: float | None  # of its last file that could be opened
+    note: str
+
+
+def plan(options: ScanOptions) -> tuple[PlannedCase, ...]:
+    """Open and tile every case without loading the network or writing anything.
+
+    Raises:
+        UsageProblem, NothingToDo, ModelError: as ``scan``.
+    """
+    check_options(options)
+    card = find_model(options.model)
+    inputs = find_inputs(options)
+    return tuple(_plan_case(case, options, card) for case in inputs.cases) + tuple(
+        PlannedCase(file.relative_path, "skipped", 0, None, file.reason) for file in inputs.skipped
+    )
+
+
+def _plan_case(case: CaseInput, options: ScanOptions, card: ModelCard) -> PlannedCase:
+    tiles, mpp, kinds = 0, None, set()
+    notes: list[str] = []
+    for file in case.files:
+        try:
+            planned = plan_file(file, options, card, picture=False, digest="not needed")
+        except Exception as error:  # noqa: BLE001  libraries raise many kinds on damaged files
+            notes.append(str(case_error(error)))
+            continue
+        planned.source.close()
+        kinds.add(planned.source.kind)
+        tiles += len(planned.grid.boxes)
+        mpp = planned.result.info.scale.mpp_um
+        notes += planned.result.info.scale.flags
+    kind = "slide" if "slide" in kinds else case.files[0].kind
+    return PlannedCase(case.case_id, kind, tiles, mpp, " ".join(notes))
+
+
+def check_options(options: ScanOptions) -> None:
+    """Refuse values that make no sense before anything is opened.
+
+    Raises:
+        UsageProblem: which value, and what it may be.
+    """
+    rule_named(options.rule)
+    if options.mpp is not None and not 0.05 <= options.mpp <= 10:
+        raise UsageProblem(
+            f"--mpp {options.mpp:g} is not a plausible pixel size: it must lie between 0.05 and 10 "
+            "µm per pixel (usual: 0.25 at 40x, 0.5 at 20x)."
+        )
+    if not 0 <= options.overlap <= 0.75:
+        raise UsageProblem("--overlap must lie between 0 and 0.75 of a tile's side.")
+    if options.batch_size is not None and not 1 <= options.batch_size <= 4096:
+        raise UsageProblem("--batch-size must lie between 1 and 4096 tiles.")
+    if options.threads is not None and not 1 <= options.threads <= 256:
+        raise UsageProblem("--threads must lie between 1 and 256.")
+    if options.cases is not None and options.cases.resolve() == (options.out / CASES_CSV).resolve():
+        raise UsageProblem(
+            f"The results would overwrite the manifest {options.cases.name}: give it another name, "
+            "or choose another --out folder."
+        )
+
+
+def find_inputs(options: ScanOptions) -> Inputs:
+    """All cases and skipped files that ``options`` point at.
+
+    Raises:
+        UsageProblem: a path or the manifest is wrong.
+        NothingToDo: there is no case, and nothing that failed to be one.
+    """
+    inputs = discover(options.paths, options.cases)
+    if not inputs.cases and not any(file.error_code for file in inputs.skipped):
+        raise NothingToDo(
+            f"No slide or field image was found ({len(inputs.skipped)} other files were skipped). "
+            "LungScan reads what OpenSlide opens, and JPEG, PNG, TIFF, BMP and WebP."
+        )
+    return inputs

@@ -1,0 +1,133 @@
+"""When an answer is withheld: every reason, under every policy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lungscan.aggregate import Evidence
+from lungscan.decide import decide
+from lungscan.options import Abstain
+from lungscan.types import NoResult, Prediction, TileState
+from tests.models import CARD
+
+SURE, UNSURE = (0.9, 0.05, 0.05), (0.4, 0.35, 0.25)  # the card answers from 0.5 up
+U, B, N, P, E = (
+    TileState.USED, TileState.BLURRED, TileState.NOVEL, TileState.PEN, TileState.BLANK,
+)  # fmt: skip
+FAILED, UNSCANNED = TileState.FAILED, TileState.UNSCANNED
+
+
+def evidence(
+    *tiles: tuple[TileState, int], probs: tuple[float, ...] = SURE, mm2: float = 0.1
+) -> Evidence:
+    """So many tiles of each state, each with ``mm2`` of tissue."""
+    state = tuple(kind for kind, number in tiles for _ in range(number))
+    rows = np.array([probs] * len(state), np.float32).reshape(len(state), 3)
+    rows[[kind is FAILED for kind in state]] = np.nan
+    return Evidence(rows, np.full(len(state), mm2, np.float32), state, measured=True)
+
+
+def ask(seen: Evidence, abstain: Abstain = "strict") -> Prediction:
+    return decide(seen, CARD, "tumour-aware", abstain)[0]
+
+
+def test_a_plain_answer() -> None:
+    prediction, flags = decide(evidence((U, 5), (E, 3), (P, 2)), CARD, "tumour-aware", "strict")
+    assert (prediction.label, prediction.reason, prediction.reason_text) == ("adeno", None, "")
+    assert prediction.confidence == pytest.approx(0.9)
+    assert prediction.suggested == "adeno"
+    assert prediction.area_mm2 == pytest.approx((0.5, 0, 0))
+    assert prediction.tile_share == pytest.approx((1, 0, 0))
+    assert flags == ()
+
+
+REFUSED = {
+    NoResult.UNCERTAIN: evidence((U, 5), probs=UNSURE),
+    NoResult.NOT_LUNG: evidence((U, 2), (N, 5)),
+    NoResult.BLURRED: evidence((U, 2), (B, 5)),
+    NoResult.LITTLE_TISSUE: evidence((U, 5), mm2=0.0001),
+}
+
+
+@pytest.mark.parametrize("reason", list(REFUSED))
+@pytest.mark.parametrize("abstain", ["strict", "flag", "never"])
+def test_every_reason_under_every_policy(reason: NoResult, abstain: Abstain) -> None:
+    prediction, flags = decide(REFUSED[reason], CARD, "tumour-aware", abstain)
+    withheld = abstain == "strict" or (abstain == "flag" and reason is NoResult.LITTLE_TISSUE)
+    assert prediction.reason is reason
+    assert prediction.reason_text.endswith(".")
+    assert (prediction.label is None) == (prediction.confidence is None) == withheld
+    assert prediction.suggested == "adeno"
+    assert len(prediction.probs) == 3
+    assert flags == (() if withheld else (reason.value,))
+
+
+@pytest.mark.parametrize(
+    ("tiles", "reason"),
+    [
+        ([(U, 5), (N, 5)], None),  # half is not more than half
+        ([(U, 4), (N, 5)], NoResult.NOT_LUNG),
+        ([(U, 5), (B, 5)], None),
+        ([(U, 4), (B, 5)], NoResult.BLURRED),
+        ([(N, 3)], NoResult.NOT_LUNG),
+        ([(B, 3)], NoResult.BLURRED),
+        ([(B, 3), (N, 1)], NoResult.NOT_LUNG),  # nothing sharp looked like lung
+        ([(U, 1), (B, 5), (N, 5)], NoResult.NOT_LUNG),  # the graver reason first
+        ([(E, 9)], NoResult.LITTLE_TISSUE),
+        ([(P, 9)], NoResult.LITTLE_TISSUE),
+        ([(UNSCANNED, 9)], NoResult.LITTLE_TISSUE),
+        ([], NoResult.LITTLE_TISSUE),
+        ([(U, 3), (P, 99), (E, 99)], None),  # ink and glass are no tissue
+    ],
+)
+def test_the_reason_follows_from_what_the_tiles_are(
+    tiles: list[tuple[TileState, int]], reason: NoResult | None
+) -> None:
+    assert ask(evidence(*tiles)).reason is reason
+
+
+def test_tissue_counts_not_tiles() -> None:
+    seen = evidence((U, 3), (N, 5))
+    seen.weight[3:] = 0.01
+    assert ask(seen).reason is None
+
+
+def test_the_confidence_limit_is_the_card_s() -> None:
+    assert ask(evidence((U, 3), probs=(0.5, 0.3, 0.2))).reason is None
+    prediction = ask(evidence((U, 3), probs=(0.49, 0.3, 0.21)))
+    assert prediction.reason is NoResult.UNCERTAIN
+    assert "49%" in prediction.reason_text
+    assert "50%" in prediction.reason_text
+
+
+def test_never_answers_wherever_a_tile_was_scored() -> None:
+    for tiles in ([(E, 2)], [(P, 2)], [(N, 1)], [(B, 1)]):
+        assert ask(evidence(*tiles), "never").label == "adeno"
+    blank = evidence((E, 2), mm2=0.0)  # without tissue every tile counts alike
+    assert ask(blank, "never").label == "adeno"
+    for tiles in ([], [(FAILED, 3)], [(UNSCANNED, 2)]):
+        prediction = ask(evidence(*tiles), "never")
+        assert (prediction.label, prediction.suggested, prediction.probs) == (None, None, ())
+
+
+def test_failed_tiles_have_no_say() -> None:
+    seen = evidence((U, 3), (FAILED, 1))
+    prediction = ask(seen)
+    assert prediction.label == "adeno"
+    assert np.isfinite(prediction.probs).all()
+    assert prediction.area_mm2 == pytest.approx((0.3, 0, 0))
+
+
+def test_little_tissue_is_not_asked_of_images_without_a_scale() -> None:
+    seen = evidence((U, 1), mm2=0.0001)
+    bare = Evidence(seen.probs, seen.weight, seen.state, measured=False)
+    prediction = ask(bare)
+    assert prediction.label == "adeno"
+    assert prediction.area_mm2 is None
+
+
+def test_the_rule_s_own_flags_are_passed_on() -> None:
+    benign = evidence((U, 200), probs=(0.05, 0.9, 0.05), mm2=0.0125)
+    benign.probs[0] = SURE
+    assert decide(benign, CARD, "tumour-aware", "strict")[1] == ("tumour_area_below_limit",)

@@ -1,0 +1,113 @@
+"""What `lungscan doctor` finds out, with runtimes that answer as they are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from lungscan import doctor
+from lungscan.doctor import FP32_TOLERANCE, NEAR_TIE, REDUCED_TOLERANCE, Check, Golden, compare
+from lungscan.errors import MachineError, ModelError
+from lungscan.types import FloatArray, RgbBatch
+
+SIDE = 32
+PROBS = np.array([[0.9, 0.1], [0.2, 0.8], [0.51, 0.49]], np.float32)
+
+
+class FakeRuntime:
+    """Answers with what it was given, whatever it is shown."""
+
+    device = "fake CPU"
+    batch_size = 4
+
+    def __init__(self, probs: FloatArray) -> None:
+        self.probs = probs
+
+    def predict(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
+        return np.resize(self.probs, (len(batch), 2)), np.zeros((len(batch), 3), np.float32)
+
+
+def golden() -> Golden:
+    fields = np.random.default_rng(5).integers(0, 256, (3, SIDE, SIDE, 3), np.uint8)
+    return Golden(fields, PROBS)
+
+
+@pytest.fixture
+def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A model folder that holds golden fields and nothing else, as the only shipped model."""
+    np.savez(tmp_path / "golden.npz", fields=golden().fields, probs=PROBS)
+    card = SimpleNamespace(
+        name="tiny",
+        version="1.0",
+        official=True,
+        folder=tmp_path,
+        patch_size_pixels=224,
+        spacing_um_px=0.5,
+    )
+    monkeypatch.setattr(doctor, "list_models", lambda: (card,))
+    monkeypatch.setattr(doctor, "SPEED_SECONDS", 0.001)
+    monkeypatch.setattr(doctor, "_gpus", list)
+    return card
+
+
+def by_name(checks: list[Check]) -> dict[str, Check]:
+    return {check.name: check for check in checks}
+
+
+def test_the_same_answers_are_no_fault() -> None:
+    assert compare(FakeRuntime(PROBS), golden(), FP32_TOLERANCE) == ""
+
+
+@pytest.mark.parametrize("wrong", [0.03, np.nan])
+def test_answers_that_differ_are_a_fault(wrong: float) -> None:
+    changed = PROBS.copy()
+    changed[0] += np.array([-wrong, wrong], np.float32)
+    assert "answers differ" in compare(FakeRuntime(changed), golden(), REDUCED_TOLERANCE)
+
+
+def test_only_a_near_tie_may_change_its_class() -> None:
+    tie = PROBS.copy()
+    tie[2] = tie[2, ::-1]
+    assert compare(FakeRuntime(tie), golden(), 2 * NEAR_TIE) == ""
+    flipped = PROBS.copy()
+    flipped[1] = flipped[1, ::-1]
+    assert compare(FakeRuntime(flipped), golden(), 1.0) == "1 golden fields change their class"
+
+
+@pytest.mark.usefixtures("card")
+def test_a_healthy_machine_gets_every_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "load_runtime", lambda *_: FakeRuntime(PROBS))
+    checks = by_name(list(doctor.examine()))
+    assert {check.state for name, check in checks.items() if name != "Free disk here"} == {"ok"}
+    assert checks["Model tiny"].detail == "1.0, all files unchanged, official"
+    assert "repeats the golden answers" in checks["tiny on cpu"].detail
+    for stage in ("reading", "decoding", "quality", "network"):
+        rate = int(checks[f"Speed: {stage}"].detail.split()[0])
+        assert rate > 0, stage
+
+
+@pytest.mark.usefixtures("card")
+def test_a_device_that_fails_is_one_failed_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(_: object, device: str = "auto") -> FakeRuntime:
+        if device != "cpu-fp32":
+            raise MachineError("No such device.")
+        return FakeRuntime(PROBS)
+
+    monkeypatch.setattr(doctor, "load_runtime", load)
+    checks = by_name(list(doctor.examine()))
+    assert checks["tiny on cpu-fp32"].state == "ok"
+    assert checks["tiny on cpu"] == Check("tiny on cpu", "failed", "No such device.")
+    assert checks["Speed: network"] == Check("Speed: network", "failed", "No such device.")
+
+
+def test_a_changed_model_is_told_and_ends_the_examination(monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed() -> tuple[()]:
+        raise ModelError("The weights were changed.")
+
+    monkeypatch.setattr(doctor, "list_models", changed)
+    assert list(doctor.examine())[-1] == Check("Models", "failed", "The weights were changed.")
+    monkeypatch.setattr(doctor, "list_models", tuple)
+    assert list(doctor.examine())[-1].state == "failed"

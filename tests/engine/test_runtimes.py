@@ -1,0 +1,176 @@
+"""Runtimes: the same answers from each, whatever the batch, from several threads at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lungscan.cards import ModelCard, read_card, write_card
+from lungscan.doctor import FP32_TOLERANCE, REDUCED_TOLERANCE, Golden, compare, read_golden
+from lungscan.errors import MachineError, ModelError, UsageProblem
+from lungscan.runtimes import Runtime, load_runtime
+from lungscan.types import RgbBatch
+
+
+@pytest.fixture(scope="module")
+def runtime(real_model: ModelCard) -> Runtime:
+    """OpenVINO in full precision, four tiles a batch."""
+    return load_runtime(real_model, "cpu-fp32", 2, 4)
+
+
+@pytest.fixture(scope="module")
+def tiles(real_model: ModelCard) -> RgbBatch:
+    """Twenty different tiles."""
+    fields = read_golden(real_model).fields
+    repeated = np.concatenate([fields, fields[:, ::-1], fields[:, :, ::-1], fields[:, ::-1, ::-1]])
+    repeated = np.concatenate([repeated, 255 - repeated])
+    return np.ascontiguousarray(repeated[:20])
+
+
+def test_shapes_and_sums(runtime: Runtime, tiles: RgbBatch, real_model: ModelCard) -> None:
+    probs, features = runtime.predict(tiles)
+    assert probs.shape == (20, len(real_model.class_names))
+    assert features.ndim == 2
+    assert len(features) == 20
+    assert probs.dtype == features.dtype == np.float32
+    np.testing.assert_allclose(probs.sum(1), 1, atol=1e-5)
+    assert runtime.batch_size == 4
+    assert "OpenVINO" in runtime.device
+    assert "f32" in runtime.device
+
+
+def test_a_short_batch_gives_the_same_as_a_full_one(runtime: Runtime, tiles: RgbBatch) -> None:
+    probs, features = runtime.predict(tiles)
+    for count in range(1, 21):
+        some, parts = runtime.predict(tiles[:count])
+        assert some.tobytes() == probs[:count].tobytes()
+        assert parts.tobytes() == features[:count].tobytes()
+
+
+def test_several_threads_at_once(runtime: Runtime, tiles: RgbBatch) -> None:
+    expected = runtime.predict(tiles)[0]
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda i: runtime.predict(tiles[i:])[0], [0, 3, 0, 7, 1, 0]):
+            assert found.tobytes() == expected[-len(found) :].tobytes()
+
+
+def test_the_golden_answers_on_openvino(runtime: Runtime, real_model: ModelCard) -> None:
+    golden = read_golden(real_model)
+    assert compare(runtime, golden, FP32_TOLERANCE) == ""
+    usual = load_runtime(real_model, "cpu", 1, 4)
+    assert compare(usual, golden, REDUCED_TOLERANCE) == ""
+
+
+def test_the_golden_answers_on_torch(
+    real_model: ModelCard, tiles: RgbBatch, runtime: Runtime
+) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("timm")
+    reference = load_runtime(real_model, "torch-cpu", 1, 4)
+    assert compare(reference, read_golden(real_model), FP32_TOLERANCE) == ""
+    for one, other in zip(reference.predict(tiles[:9]), runtime.predict(tiles[:9]), strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-3 * max(1.0, float(np.abs(other).max())))
+    np.testing.assert_allclose(
+        reference.predict(tiles[:9])[0], runtime.predict(tiles[:9])[0], atol=FP32_TOLERANCE
+    )
+    np.testing.assert_allclose(
+        reference.predict(tiles[:3])[0], reference.predict(tiles[:9])[0][:3], atol=1e-5
+    )
+
+
+def test_a_wrong_answer_is_noticed(runtime: Runtime, real_model: ModelCard) -> None:
+    golden = read_golden(real_model)
+    shifted = golden.probs.copy()
+    shifted[0, 0] += 0.01
+    assert "0.01" in compare(runtime, Golden(golden.fields, shifted), FP32_TOLERANCE)
+    flipped = np.zeros_like(golden.probs)
+    flipped[np.arange(len(flipped)), (golden.probs.argmax(1) + 1) % 3] = 1
+    assert "change their class" in compare(runtime, Golden(golden.fields, flipped), 1.0)
+    broken = golden.probs * np.float32(np.nan)
+    assert compare(runtime, Golden(golden.fields, broken), 1.0)
+
+
+@pytest.mark.parametrize("device", ["gpu", "", "cpu:0", "openvino-gpu", "cuda:x", "cuda:"])
+def test_an_unknown_device_is_a_matter_of_usage(real_model: ModelCard, device: str) -> None:
+    with pytest.raises(UsageProblem, match="Choose one of") as caught:
+        load_runtime(real_model, device)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:7", "mps"])
+def test_a_missing_gpu_is_a_matter_of_the_machine(
+    real_model: ModelCard, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("timm")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(MachineError, match="--device cpu") as caught:
+        load_runtime(real_model, device)
+    assert caught.value.exit_code == 5
+
+
+def test_torch_that_is_not_installed_is_a_matter_of_the_machine(
+    real_model: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "lungscan.runtimes.torch", None)
+    with pytest.raises(MachineError, match=r"lungscan\[gpu\]"):
+        load_runtime(real_model, "torch-cpu")
+
+
+def rewrite(folder: Path, card: ModelCard, **changes: object) -> ModelCard:
+    """The folder with a card that fits its files again."""
+    write_card(dataclasses.replace(card, **changes), folder)  # type: ignore[arg-type]
+    return read_card(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("graph.xml", b"<net/>"),
+        ("graph.xml", b"\xff\xfe\x00"),
+        ("graph.xml", b""),
+        ("weights.safetensors", b""),
+        ("weights.safetensors", b"\xff" * 100),
+        ("weights.safetensors", b"\x02\x00\x00\x00\x00\x00\x00\x00{}"),
+    ],
+)
+def test_files_that_make_no_network_are_a_matter_of_the_model(
+    real_model: ModelCard, tmp_path: Path, name: str, data: bytes
+) -> None:
+    folder = tmp_path / "m"
+    shutil.copytree(real_model.folder, folder)
+    (folder / name).write_bytes(data)
+    with pytest.raises(ModelError):
+        load_runtime(rewrite(folder, real_model), "cpu", 1, 1)
+
+
+def test_a_graph_that_does_not_fit_its_card_is_a_matter_of_the_model(
+    real_model: ModelCard, tmp_path: Path
+) -> None:
+    folder = tmp_path / "m"
+    shutil.copytree(real_model.folder, folder)
+    two = rewrite(
+        folder,
+        real_model,
+        class_names=("a", "b"),
+        display_names=("A", "B"),
+        colors=("#000000", "#ffffff"),
+        tumour=(True, False),
+    )
+    with pytest.raises(ModelError, match="2 classes"):
+        load_runtime(two, "cpu", 1, 1)
+
+
+def test_the_card_stores_no_path(real_model: ModelCard) -> None:
+    assert str(real_model.folder) not in json.dumps(
+        json.loads((real_model.folder / "card.json").read_bytes())
+    )

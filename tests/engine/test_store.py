@@ -1,0 +1,233 @@
+"""The output folder: found again, tidied, forgotten, and held by one run at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lungscan.errors import MachineError, OutputLocked
+from lungscan.inputs import sha256_of
+from lungscan.lock import LOCK, output_lock
+from lungscan.report.case_json import to_json
+from lungscan.store import RunStore
+from lungscan.types import CaseInput, CaseResult, CaseStatus, InputFile
+from tests.engine.scanning import files_below
+from tests.results import field_result, slide_result
+
+# Finding again ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> CaseInput:
+    path = tmp_path / "in.png"
+    path.write_bytes(b"picture")
+    return CaseInput("in-0123abcd", "in", (InputFile(path, "in.png", "field"),))
+
+
+def put(store: RunStore, case: CaseInput, **changes: object) -> CaseResult:
+    """Store a finished record of the case."""
+    base = field_result()
+    digest = sha256_of(case.files[0])
+    files = (replace(base.files[0], sha256=digest, thumbnail_jpeg=b"jpeg"),)
+    result = replace(
+        base, key=case.key, case_id=case.case_id, files=files, status=CaseStatus.OK,
+        settings_hash="s", **changes,
+    )  # type: ignore[arg-type]  # fmt: skip
+    folder = store.folder(case.key)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "case.json").write_bytes(to_json(result))
+    return result
+
+
+def test_a_finished_case_is_found_again(tmp_path: Path, case: CaseInput) -> None:
+    store = RunStore(tmp_path / "out")
+    assert store.finished(case, "m", "s", pictures=False) is None
+    result = put(store, case)
+    model = result.model.sha256
+    found = store.finished(case, model, "s", pictures=True)
+    assert found is not None
+    assert to_json(found) == to_json(result)
+    assert store.finished(case, "other model", "s", pictures=False) is None
+    assert store.finished(case, model, "other settings", pictures=False) is None
+    assert store.finished(replace(case, case_id="x"), model, "s", pictures=False) is None
+    case.files[0].path.write_bytes(b"another picture")
+    assert store.finished(case, model, "s", pictures=False) is None
+    case.files[0].path.unlink()
+    assert store.finished(case, model, "s", pictures=False) is None
+
+
+@pytest.mark.parametrize("status", [CaseStatus.FAILED, CaseStatus.PARTIAL, CaseStatus.SKIPPED])
+def test_what_did_not_end_well_is_tried_again(
+    tmp_path: Path, case: CaseInput, status: CaseStatus
+) -> None:
+    store = RunStore(tmp_path / "out")
+    result = put(store, case)
+    (store.folder(case.key) / "case.json").write_bytes(to_json(replace(result, status=status)))
+    assert store.finished(case, result.model.sha256, "s", pictures=False) is None
+
+
+def test_a_record_without_pictures_will_not_do_where_they_are_needed(
+    tmp_path: Path, case: CaseInput
+) -> None:
+    store = RunStore(tmp_path / "out")
+    result = put(store, case)
+    bare = replace(result, files=(replace(result.files[0], thumbnail_jpeg=None),))
+    (store.folder(case.key) / "case.json").write_bytes(to_json(bare))
+    assert store.finished(case, result.model.sha256, "s", pictures=True) is None
+    assert store.finished(case, result.model.sha256, "s", pictures=False) is not None
+
+
+def test_damaged_and_foreign_records_are_no_results(tmp_path: Path, case: CaseInput) -> None:
+    store = RunStore(tmp_path / "out")
+    result = put(store, case)
+    path = store.folder(case.key) / "case.json"
+    data = path.read_bytes()
+    other = to_json(replace(slide_result(), key="another-0123abcd"))
+    for damaged in (b"", data[:-10], b"[]", b"\x80\x04", other):
+        path.write_bytes(damaged)
+        assert store.finished(case, result.model.sha256, "s", pictures=False) is None
+
+
+# Removing ---------------------------------------------------------------------------------------
+
+
+def fill(out: Path, *names: str) -> None:
+    for name in names:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(b"x")
+
+
+OURS = (
+    "cases.csv", "summary.pdf", "run.json", ".lungscan-0123456789ab.tmp",
+    "cases/a-0123abcd/case.json", "cases/a-0123abcd/tiles.csv", "cases/a-0123abcd/tiles-2.geojson",
+    "cases/a-0123abcd/heatmap.png", "cases/a-0123abcd/report.pdf", "cases/b-0123abcd/case.json",
+)  # fmt: skip
+THEIRS = {
+    "notes.txt", "slides/case.json", "cases/mine/report.pdf", "cases/slide.svs",
+    "cases/b-0123abcd/remarks.docx", "cases.csv.bak", "tiles.csv",
+}  # fmt: skip
+
+
+def test_fresh_removes_ours_and_nothing_else(tmp_path: Path) -> None:
+    fill(tmp_path, *OURS, *THEIRS)
+    RunStore(tmp_path).forget()
+    assert files_below(tmp_path) == THEIRS
+    assert not (tmp_path / "cases" / "a-0123abcd").exists()
+
+
+def test_fresh_does_not_follow_links(tmp_path: Path) -> None:
+    fill(tmp_path, "away/case.json")
+    (tmp_path / "out" / "cases").mkdir(parents=True)
+    (tmp_path / "out" / "cases" / "x-0123abcd").symlink_to(tmp_path / "away")
+    RunStore(tmp_path / "out").forget()
+    assert (tmp_path / "away" / "case.json").exists()
+
+
+def test_forgetting_nothing_is_no_trouble(tmp_path: Path) -> None:
+    RunStore(tmp_path / "none").forget()
+    RunStore(tmp_path / "none").tidy()
+    RunStore(tmp_path / "none").clear("k", stale=True)
+    assert not (tmp_path / "none").exists()
+
+
+def test_clear_keeps_the_record_and_what_is_not_ours(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    fill(
+        tmp_path, *OURS, "cases/a-0123abcd/mine.txt", "cases/a-0123abcd/.lungscan-0123456789ab.tmp"
+    )
+    store.clear("a-0123abcd", stale=False)
+    assert len(files_below(store.folder("a-0123abcd"))) == 6
+    store.clear("a-0123abcd", stale=True)
+    assert files_below(store.folder("a-0123abcd")) == {"case.json", "mine.txt"}
+
+
+def test_what_may_not_be_removed_is_a_trouble_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, "cases.csv")
+
+    def denied(self: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", denied)
+        with pytest.raises(MachineError, match=r"cases\.csv"):
+            RunStore(tmp_path).forget()
+
+
+# The lock ---------------------------------------------------------------------------------------
+
+
+def write_lock(out: Path, **owner: object) -> None:
+    out.mkdir(exist_ok=True)
+    (out / LOCK).write_text(json.dumps({"pid": 1, "host": socket.gethostname()} | owner))
+
+
+def test_the_lock_is_held_and_let_go(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    with output_lock(out):
+        assert json.loads((out / LOCK).read_text())["pid"] == os.getpid()
+        with pytest.raises(OutputLocked) as caught, output_lock(out):
+            pytest.fail("two runs hold one folder")
+        assert caught.value.exit_code == 6
+        assert str(out) in str(caught.value)
+    assert files_below(out) == set()
+    with pytest.raises(ZeroDivisionError), output_lock(out):
+        raise ZeroDivisionError
+    assert files_below(out) == set()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot ask whether a process lives")
+def test_the_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", "import os; print(os.getpid())"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    write_lock(tmp_path, pid=int(done.stdout))
+    with output_lock(tmp_path):
+        assert json.loads((tmp_path / LOCK).read_text())["pid"] == os.getpid()
+
+
+def test_a_lock_with_our_own_number_from_an_earlier_life_is_taken_over(tmp_path: Path) -> None:
+    # In a container each run may get the same number.
+    write_lock(tmp_path, pid=os.getpid())
+    with output_lock(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(
+    "owner", [{"pid": 1}, {"host": "elsewhere", "pid": 2**22}, {"pid": 10**30}, {"pid": "x"}]
+)
+def test_a_lock_that_may_be_alive_is_respected(tmp_path: Path, owner: dict[str, object]) -> None:
+    write_lock(tmp_path, **owner)
+    with pytest.raises(OutputLocked, match="remove"), output_lock(tmp_path):
+        pytest.fail("the lock was ignored")
+    assert (tmp_path / LOCK).exists()
+
+
+def test_a_lock_that_says_nothing_is_respected(tmp_path: Path) -> None:
+    (tmp_path / LOCK).write_text("")
+    with pytest.raises(OutputLocked), output_lock(tmp_path):
+        pytest.fail("the lock was ignored")
+
+
+def test_a_disk_too_full_for_the_lock_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lungscan.lock.json.dump", full)
+        with pytest.raises(MachineError, match="full"), output_lock(tmp_path):
+            pytest.fail("the lock was taken")
+    assert files_below(tmp_path) == set()

@@ -23,7 +23,6 @@ from lungscan.cards import ModelCard
 from lungscan.errors import UsageProblem
 from lungscan.types import FloatArray, MaskArray, TileCounts, TileScores, TileState
 
-TUMOUR_TILE = 0.5  # a tile is tumour when its tumour classes together are likelier than not
 AREA_UNIT = 0.0125  # mm² of one tile at 0.5 µm/px and 224 px, for images without a scale
 
 
@@ -115,7 +114,7 @@ def tumour_aware(probs: FloatArray, weight: FloatArray, card: ModelCard) -> Answ
     tumour = np.array(card.tumour)
     if not tumour.any() or tumour.all():
         return mean_probability(probs, weight, card)
-    rows = probs[:, tumour].sum(1) >= TUMOUR_TILE
+    rows = tumour[probs.argmax(1)]  # as the map shows the tile
     total, area = total_weight(weight), total_weight(weight[rows])
     limit = min(max(card.tumour_limit_mm2, card.tumour_limit_share * total), total / 2)
     if area > limit:

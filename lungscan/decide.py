@@ -78,7 +78,9 @@ def _prediction(
         and (abstain == "strict" or (abstain == "flag" and reason is NoResult.LITTLE_TISSUE))
     )
     name = None if answer is None else card.class_names[answer.index]
-    areas = class_areas(evidence, basis, len(card.class_names))
+    # Without a label no excluded tissue counts: the areas are those of the tiles used.
+    shown = evidence.where(TileState.USED) if withheld else basis
+    areas = class_areas(evidence, shown, len(card.class_names))
     return Prediction(
         label=None if withheld else name,
         confidence=None if withheld or answer is None else answer.confidence,

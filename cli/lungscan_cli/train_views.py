@@ -90,7 +90,7 @@ class TrainBarView(TrainView):
         self._remove()
         self._accuracy = None
         self._task = self._progress.add_task(
-            plain(event.stage), total=event.epochs or None, completed=event.first_epoch, told=""
+            plain(event.stage), total=event.epochs or None, told=""
         )
 
     def epoch_finished(self, event: EpochFinished) -> None:

@@ -88,12 +88,11 @@ def rebuild(out: Path) -> int:
     """Write every report below ``out`` again from its JSON files; return the number of cases.
 
     Slides, small runs and cases that already have per-case files get all of them. When
-    ``run.json`` is missing or names other cases (a run was stopped), the run is summarised from
-    its cases. Raises NothingToDo without cases; DamagedRecord, after all the others are written,
-    naming the files that cannot be read; MachineError when a file cannot be written.
+    ``run.json`` is missing, damaged or names other cases (a run was stopped), the run is summarised
+    from its cases. Raises NothingToDo without cases; DamagedRecord, after all the others are
+    written, naming the files that cannot be read; MachineError when a file cannot be written.
     """
-    run_json = out / "run.json"
-    run = read_run_json(run_json.read_bytes()) if run_json.exists() else None
+    run = _run_summary(out)
     paths = _case_paths(out, run.case_keys if run else ())
     if not paths:
         raise NothingToDo(f"{out} holds no cases/*/case.json; point to the --out folder of a run.")
@@ -109,6 +108,14 @@ def rebuild(out: Path) -> int:
             f"be read: {' '.join(damaged)}"
         )
     return len(paths)
+
+
+def _run_summary(out: Path) -> RunSummary | None:
+    """What ``run.json`` says; None when there is none or it is damaged, as the cases hold all."""
+    try:
+        return read_run_json((out / "run.json").read_bytes())
+    except (FileNotFoundError, DamagedRecord):
+        return None
 
 
 def _case_paths(out: Path, keys: tuple[str, ...]) -> list[Path]:

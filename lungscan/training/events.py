@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StageStarted:
-    """A stage begins, or goes on from an epoch that an earlier run finished."""
+    """A stage begins, or goes on where an earlier run stopped."""
 
     stage: str
     detail: str
-    first_epoch: int = 0
     epochs: int = 0
 
 

@@ -202,7 +202,7 @@ def _card(
         schema=CARD_SCHEMA,
         name=options.name,
         version=__version__,
-        summary=wording.SUMMARY,
+        summary=wording.summary(options, names),
         licence="Apache-2.0",
         architecture=options.student,
         teacher=options.teacher,
@@ -238,6 +238,6 @@ def _card(
         reliability=bins,
         facts=wording.facts(metrics, options),
         intended_use=wording.INTENDED_USE,
-        limits=wording.limits(options),
+        limits=wording.limits(options, names),
         files={},
     )

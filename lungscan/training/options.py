@@ -11,8 +11,15 @@ from pathlib import Path
 
 from lungscan.errors import UsageProblem
 
-
-NOT_IN_WEIGHTS = ("name", "input_px", "spacing_um_px", "spacing_note", "threads")
+NOT_IN_WEIGHTS = (
+    "name",
+    "summary",
+    "limits",
+    "input_px",
+    "spacing_um_px",
+    "spacing_note",
+    "threads",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,8 @@ class TrainOptions:
     input_px: int = 0  # side of the network's input when classifying; 0: field_px
     spacing_um_px: float = 0.5  # of the cached fields
     spacing_note: str = ""
+    summary: str = ""  # of the model card; "": made from the class names
+    limits: tuple[str, ...] = ()  # what this data set did not teach, for the card
     split: tuple[float, float, float] = (0.70, 0.15, 0.15)
     protocol: str = "grouped"
     seed: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lungscan.cards import Metric, ModelCard
@@ -10,7 +11,6 @@ if TYPE_CHECKING:
     from lungscan.training.material import Material
     from lungscan.training.options import TrainOptions
 
-SUMMARY = "Adenocarcinoma, squamous cell carcinoma and benign tissue in H&E-stained lung."
 INTENDED_USE = (
     "Research on H&E-stained lung tissue: sorting collections, comparing methods, teaching. "
     "Not for diagnosis, and not for any decision about a patient."
@@ -78,15 +78,16 @@ def facts(metrics: list[Metric], options: TrainOptions) -> tuple[tuple[str, str]
     )
 
 
-def limits(options: TrainOptions) -> tuple[str, ...]:
-    """What the model cannot know."""
+def summary(options: TrainOptions, names: Sequence[str]) -> str:
+    """What the model tells apart, in a sentence."""
+    return options.summary or f"{', '.join(display_name(n) for n in names)} in H&E-stained tissue."
+
+
+def limits(options: TrainOptions, names: Sequence[str]) -> tuple[str, ...]:
+    """What the model cannot know: what holds for any, and what the recipe says of its data."""
     return (
-        "It knows three kinds of lung tissue; any other disease gets one of them or no result.",
-        "All training fields come from one source (LC25000: one camera, one laboratory); other "
-        "scanners and stains are less certain than the figures say.",
-        "The fields were chosen by pathologists; necrosis, bronchi, lymph nodes and artefacts were "
-        "hardly among them, so whole slides hold much that it never saw.",
-        f"The scale of {options.spacing_um_px:g} µm/px is an estimate, as the data state none.",
+        f"It knows {len(names)} kinds of tissue; any other disease gets one of them or no result.",
+        *options.limits,
         "Confidence is calibrated for single fields; that of a whole slide is the mean over its "
         "deciding tiles and has not been validated.",
         "Other organs and metastases are not always refused.",

@@ -11,7 +11,7 @@ import pytest
 
 from lungscan.errors import NothingToDo
 from lungscan.report.case_json import DamagedRecord, from_json, to_json
-from lungscan.report.run_json import summarise
+from lungscan.report.run_json import read_run_json, summarise
 from lungscan.report.write import rebuild, write_case_files, write_run_files
 from lungscan.types import CaseResult
 from tests.results import (
@@ -151,3 +151,13 @@ def test_a_forged_key_cannot_write_outside_its_folder(tmp_path: Path) -> None:
 def test_an_empty_folder_is_nothing_to_do(tmp_path: Path) -> None:
     with pytest.raises(NothingToDo):
         rebuild(tmp_path)
+
+
+def test_a_damaged_run_json_is_made_again_from_the_cases(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    table = (tmp_path / "cases.csv").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "run.json").write_bytes(b'{"schema_version": 1, "mod')
+    assert rebuild(tmp_path) == len(RESULTS)
+    assert read_run_json((tmp_path / "run.json").read_bytes()).cases == len(RESULTS)
+    again = (tmp_path / "cases.csv").read_text(encoding="utf-8").splitlines()
+    assert sorted(again) == sorted(table)

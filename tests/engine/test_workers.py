@@ -113,10 +113,10 @@ def open_slides(monkeypatch: pytest.MonkeyPatch) -> set[int]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Four slides, two of which are one case by the manifest beside them."""
+    """Four slides, three of which are one case by the manifest beside them."""
     for name in "abcd":
         make_slide(tmp_path / "in" / f"{name}.svs", 512, 384)
-    (tmp_path / "m.csv").write_text("file,case\na.svs,P\nb.svs,P\n")
+    (tmp_path / "m.csv").write_text("file,case\na.svs,P\nb.svs,P\nc.svs,P\n")
     return tmp_path / "in"
 
 
@@ -135,7 +135,7 @@ def test_every_slide_is_closed_and_few_are_open_at_once(
 
 
 @pytest.mark.parametrize("kind", [CaseStarted, TilesScored])
-@pytest.mark.parametrize("case", ["P", "c"])
+@pytest.mark.parametrize("case", ["P", "d"])
 def test_every_slide_is_closed_when_a_run_is_left(
     model: Path,
     fake: FakeRuntime,

@@ -20,8 +20,8 @@ STAGES = ("teacher", "student", "alone", "bundle")
         ("lungscan classify slides/ --model model", "use the model"),
     ),
     context_settings=SETTINGS,
-    epilog="An option that changes the recipe makes another model: earlier checkpoints in --out "
-    f"are then refused. {ENVIRONMENT_NOTE}",
+    epilog="Another seed, recipe or start makes another model: earlier checkpoints in --out are "
+    f"then refused. {ENVIRONMENT_NOTE}",
 )
 @click.argument(
     "root",

@@ -86,12 +86,14 @@ def row(kind: str, results: list[CaseResult], truth: dict[str, str] | None) -> R
     return Row(kind, len(results), answered, None if truth is None else right, dict(reasons))
 
 
-def unseen(folder: Path, card: ModelCard, parts: tuple[str, ...] = ("test",)) -> list[Path]:
-    """Pictures of a data folder whose groups were not trained on, by the card's seed and shares."""
+def unseen(folder: Path, card: ModelCard) -> list[Path]:
+    """Pictures of a data folder's test groups, dealt by the card's seed and shares.
+
+    Neither the weights nor any limit was fitted on them.
+    """
     samples = read_samples(folder)
     split = split_by_group(samples, tuple(card.recipe["split"]), card.seed)
-    rows = np.concatenate([getattr(split, part) for part in parts])
-    return [samples.paths[i] for i in np.sort(rows)]
+    return [samples.paths[i] for i in np.sort(split.test)]
 
 
 def sample_pictures(folder: Path) -> list[Path]:
@@ -183,7 +185,7 @@ def kinds(
     """Every kind of input with its pictures."""
     yield "lung, test groups", unseen(data / "lc25000-lung", card)
     if (data / "iq-oth-nccd").is_dir():
-        yield "chest CT, unseen groups", unseen(data / "iq-oth-nccd", card, ("validation", "test"))
+        yield "chest CT, test groups", unseen(data / "iq-oth-nccd", card)
     makers = {
         "scikit-image samples": sample_pictures,
         "drawings": drawings,
@@ -195,7 +197,7 @@ def kinds(
         folder.mkdir()
         yield name, make(folder)
     if (data / "lc25000-colon").is_dir():
-        yield "colon, unseen groups", unseen(data / "lc25000-colon", card, ("validation", "test"))
+        yield "colon, test groups", unseen(data / "lc25000-colon", card)
     skin = slides / "cmu-1-small-region.svs"
     if skin.is_file():
         yield "skin slide (CMU), never trained on", [skin]
@@ -246,7 +248,7 @@ def main() -> None:
             labels = {path.name: path.parent.name for path in paths}
             known = kind.startswith("lung, ")
             rows.append(row(kind, results, labels if known else None))
-    no_tissue = ("chest CT, unseen groups", "scikit-image samples", "drawings", "noise", "blank")
+    no_tissue = ("chest CT, test groups", "scikit-image samples", "drawings", "noise", "blank")
     print(f"Model {card.name} {card.version}, SHA-256 {card.sha256[:12]}\n")
     print(show(rows, no_tissue))
     if given.json:

@@ -192,7 +192,7 @@ def test_abstaining_as_asked(fake: FakeRuntime, tmp_path: Path, abstain: str, mo
     assert (result.status is CaseStatus.NO_RESULT) == (abstain == "strict")
     assert (result.prediction.label is None) == (abstain == "strict")
     assert "too_uncertain" in rows(out)[0]["flags"]
-    assert result.prediction.suggested == "adeno"
+    assert result.prediction.suggested == "benign"  # the likeliest class, as the map shows it
 
 
 def test_an_empty_slide_has_too_little_tissue(

@@ -31,7 +31,7 @@ def decide(
     answer = _ask(evidence, basis, card, rule)
     if reason is None and answer is not None and answer.confidence < card.confidence_threshold:
         reason = NoResult.UNCERTAIN
-    prediction = _prediction(evidence, basis, card, rule, answer, reason, abstain)
+    prediction = _prediction(evidence, card, rule, answer, reason, abstain)
     flags = answer.flags if answer is not None and prediction.label is not None else ()
     if reason is not None and prediction.label is not None:
         flags = (reason.value, *flags)
@@ -66,7 +66,6 @@ def _ask(evidence: Evidence, basis: MaskArray, card: ModelCard, rule: str) -> An
 
 def _prediction(
     evidence: Evidence,
-    basis: MaskArray,
     card: ModelCard,
     rule: str,
     answer: Answer | None,
@@ -78,9 +77,8 @@ def _prediction(
         and (abstain == "strict" or (abstain == "flag" and reason is NoResult.LITTLE_TISSUE))
     )
     name = None if answer is None else card.class_names[answer.index]
-    # Without a label no excluded tissue counts: the areas are those of the tiles used.
-    shown = evidence.where(TileState.USED) if withheld else basis
-    areas = class_areas(evidence, shown, len(card.class_names))
+    # Areas are those of the tiles used, as on the map, even where a flagged label rests on more.
+    areas = class_areas(evidence, evidence.where(TileState.USED), len(card.class_names))
     return Prediction(
         label=None if withheld else name,
         confidence=None if withheld or answer is None else answer.confidence,
@@ -103,10 +101,7 @@ def _explain(reason: NoResult, evidence: Evidence, answer: Answer | None, card: 
     if reason is NoResult.NOT_LUNG:
         novel, used = evidence.where(TileState.NOVEL), evidence.where(TileState.USED)
         share = evidence.share(novel, used | novel) or 1.0
-        return (
-            f"{share:.0%} of what was seen does not look like the lung H&E that the model was "
-            "trained on."
-        )
+        return f"{share:.0%} of what was seen does not look like lung H&E."
     best = 0.0 if answer is None else answer.confidence
     return (
         f"The likeliest class reaches only {best:.0%}; "

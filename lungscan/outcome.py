@@ -200,7 +200,7 @@ def _flags(
         info = file.result.info
         if _damage(file):
             found.append("tiles_unreadable")
-        if file.result.mode == "whole" and min(info.width, info.height) > card.patch_size_pixels:
+        if file.result.mode == "whole" and min(info.width, info.height) != card.patch_size_pixels:
             found.append("resized")
         found += [*info.scale.flags, *info.flags]
     return tuple(dict.fromkeys(found))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from hashlib import sha256
+from math import ceil
 
 import numpy as np
 from PIL import Image
@@ -17,9 +18,11 @@ from lungscan.options import ScanOptions
 from lungscan.reading import ImageSource, kind_of, open_field, open_source
 from lungscan.tiles.grid import pen_area_mm2, plan_grid, tissue_area_mm2, whole_grid
 from lungscan.tiles.tissue import find_tissue
-from lungscan.types import FileResult, FloatArray, InputFile, Overview, TileGrid
+from lungscan.types import FileResult, FloatArray, InputFile, Overview, SourceInfo, TileGrid
 
 THUMBNAIL_PX = 1024
+# Of the network's side; a smaller picture holds no detail, and its answer would only look sure.
+LEAST_FIELD = 0.5
 LEAST_TILE = 0.75  # a field whose shorter side is below this share of a tile is taken whole
 MAX_FIELD_BYTES = 1 << 31  # read at once; the largest picture that is decoded holds 0.8 GB
 
@@ -80,6 +83,13 @@ def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, pictur
     source = open_field(file, data=data, mpp=options.mpp)
     info, digest = source.info, sha256(data).hexdigest()
     side = card.patch_size_pixels
+    if min(info.width, info.height) < side * LEAST_FIELD:
+        raise UnreadableFile(
+            f"{show(file.path.name)} measures only {info.width} × {info.height} px; enlarged, it "
+            f"would show nothing to judge. Export it with {ceil(side * LEAST_FIELD)} px a side at "
+            "the least.",
+            code="E_TOO_SMALL",
+        )
     if info.scale.mpp_um is not None:
         tile = side * card.spacing_um_px / info.scale.mpp_um
         if min(info.width, info.height) >= tile * LEAST_TILE:
@@ -112,6 +122,7 @@ def _plan_tiled(
     *,
     picture: bool,
 ) -> Plan:
+    _require_fine(file, source.info, card)
     info, overview = source.info, source.overview()
     mask = find_tissue(overview, info.scale)
     grid = plan_grid(
@@ -133,6 +144,17 @@ def _plan_tiled(
         pen_area_mm2(mask, info.scale),
     )
     return Plan(file, source, grid, record, overview.unreadable)
+
+
+def _require_fine(file: InputFile, info: SourceInfo, card: ModelCard) -> None:
+    """Refuse pixels so coarse that tiles would be enlarged more than twofold."""
+    mpp, limit = info.scale.mpp_um, card.spacing_um_px / LEAST_FIELD
+    if mpp is not None and mpp > limit:
+        raise UnreadableFile(
+            f"A pixel of {show(file.path.name)} measures {mpp:.3g} µm; this model needs "
+            f"{limit:.3g} µm or finer to see cells. Scan or export it at a higher magnification.",
+            code="E_TOO_COARSE",
+        )
 
 
 def _thumbnail(overview: Overview) -> tuple[bytes, float]:

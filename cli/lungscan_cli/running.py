@@ -25,7 +25,8 @@ def run_scan(options: ScanOptions, *, as_json: bool, quiet: bool) -> int:
         say(
             console,
             f"Stopped. Finished cases are safe in {plain(str(options.out))}; "
-            "run the same command again to go on where it stopped.",
+            "run the same command again to go on where it stopped, or "
+            "`lungscan report` on that folder for the tables of what is finished.",
         )
         return INTERRUPTED
 

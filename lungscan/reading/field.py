@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from math import ceil
 from typing import BinaryIO
@@ -15,7 +16,7 @@ from lungscan.inputs import require_regular, show
 from lungscan.inputs.files import open_failure
 from lungscan.reading.colour import to_rgb
 from lungscan.reading.resize import sample
-from lungscan.reading.scale import field_scale
+from lungscan.reading.scale import field_scale, number, plausible
 from lungscan.reading.source import TilePixels
 from lungscan.types import BoxArray, FileKind, InputFile, Overview, SourceInfo
 
@@ -28,7 +29,14 @@ MAX_PIXELS = 200_000_000
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
-_CENTIMETRE = 3  # value of the TIFF tag ResolutionUnit
+_INCH, _CENTIMETRE = 2, 3  # values of the TIFF tag ResolutionUnit
+_UNITS_UM = {_INCH: 25_400.0, _CENTIMETRE: 10_000.0}
+# OME-XML, attributes of Pixels. µm is their default unit, and other units are not believed; Pillow
+# decodes the text as Latin-1, so the sign µ arrives as any one or two characters beyond ASCII.
+_OME_SIZE = re.compile(
+    r'PhysicalSize([XY])="([0-9.]+)"'
+    r'(?! *PhysicalSize[XY]Unit="(?!(?:u|&#181;|[^"\x00-\x7f]{1,2})m")[^"]*")'
+)
 _UPRIGHT = 1  # value of the EXIF tag Orientation
 _RESOLUTION_TAGS = (TiffImagePlugin.X_RESOLUTION, TiffImagePlugin.Y_RESOLUTION)
 _WHITE = (255, 255, 255)
@@ -144,16 +152,24 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _tiff_mpp(image: Image.Image) -> tuple[float, float] | None:
-    """Read µm per pixel (x, y) from a TIFF that counts in centimetres, else None."""
+    """Read µm per pixel (x, y) from a TIFF: OME's own words, else its resolution tags.
+
+    Dots per inch are believed only where they can be a microscope's: 72 to 600 describe a printout.
+    """
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return None
     tags = image.tag_v2
-    if tags.get(TiffImagePlugin.RESOLUTION_UNIT) != _CENTIMETRE:
+    ome = dict(_OME_SIZE.findall(str(tags.get(TiffImagePlugin.IMAGEDESCRIPTION, ""))))
+    x_um, y_um = number(ome.get("X")), number(ome.get("Y"))
+    if x_um is not None and y_um is not None:
+        return x_um, y_um
+    unit_um = _UNITS_UM.get(tags.get(TiffImagePlugin.RESOLUTION_UNIT, _INCH))
+    per_unit = [float(tags.get(tag, 0)) for tag in _RESOLUTION_TAGS]
+    if unit_um is None or min(per_unit) <= 0:
         return None
-    per_cm = [float(tags.get(tag, 0)) for tag in _RESOLUTION_TAGS]
-    if min(per_cm) <= 0:
-        return None
-    return 10_000 / per_cm[0], 10_000 / per_cm[1]
+    x, y = unit_um / per_unit[0], unit_um / per_unit[1]
+    printed = unit_um == _UNITS_UM[_INCH] and not (plausible(x) and plausible(y))
+    return None if printed else (x, y)
 
 
 def _overlap(box: tuple[int, int, int, int], size: tuple[int, int]) -> float:

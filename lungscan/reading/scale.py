@@ -11,9 +11,6 @@ MIN_MPP_UM = 0.05
 MAX_MPP_UM = 10.0
 _TOLERANCE = 0.05  # 5 %: more than any scanner's calibration moves
 
-# TIFF fields: the resolution tag is believed only where no printer or screen setting lies.
-_FIELD_MAX_MPP_UM = 2.0
-
 _CURE = "Give the scanner's µm per pixel with --mpp (usual: 0.25 for a 40x objective, 0.5 for 20x)."
 
 
@@ -41,14 +38,14 @@ def slide_scale(
     given = _checked_user(user)
     x, y = number(mpp_x), number(mpp_y)
     stated = [value for value in (x, y) if value is not None]
-    absurd = [value for value in stated if not _plausible(value)]
+    absurd = [value for value in stated if not plausible(value)]
     flags: tuple[str, ...] = ("mpp_absurd",) if absurd else ()
     if stated and not absurd:
         if _differ(stated[0], stated[-1]):
             flags += ("mpp_xy_differ",)
         return _compared(Scale(sum(stated) / len(stated), MppSource.FILE, flags), given)
     objective = number(power)
-    if objective is not None and _plausible(10 / objective):
+    if objective is not None and plausible(10 / objective):
         return _compared(Scale(10 / objective, MppSource.OBJECTIVE, flags), given)
     if given is not None:
         return Scale(given, MppSource.USER, flags)
@@ -63,23 +60,23 @@ def slide_scale(
 def field_scale(tiff_mpp: tuple[float, float] | None, user: float | None) -> Scale:
     """Settle the scale of a field image.
 
-    ``tiff_mpp`` is µm per pixel (x, y) from a TIFF whose resolution is in centimetres, else None:
-    the dots per inch of other files describe a printout, not a microscope.
+    ``tiff_mpp`` is µm per pixel (x, y) that a TIFF states, else None; an absurd one is flagged.
 
     Raises:
         NoScale: the user's value is absurd (E_BAD_MPP).
     """
     given = _checked_user(user)
-    if tiff_mpp is not None and all(MIN_MPP_UM <= v <= _FIELD_MAX_MPP_UM for v in tiff_mpp):
+    if tiff_mpp is not None and all(plausible(v) for v in tiff_mpp):
         flags = ("mpp_xy_differ",) if _differ(*tiff_mpp) else ()
         return _compared(Scale(sum(tiff_mpp) / 2, MppSource.FILE, flags), given)
+    absurd = ("mpp_absurd",) if tiff_mpp is not None else ()
     if given is not None:
-        return Scale(given, MppSource.USER)
-    return Scale(None, MppSource.UNKNOWN, ("scale_unknown",))
+        return Scale(given, MppSource.USER, absurd)
+    return Scale(None, MppSource.UNKNOWN, (*absurd, "scale_unknown"))
 
 
 def _checked_user(value: float | None) -> float | None:
-    if value is not None and not _plausible(value):
+    if value is not None and not plausible(value):
         raise NoScale(
             f"--mpp {value:g} is outside {MIN_MPP_UM} to {MAX_MPP_UM:g} µm per pixel. {_CURE}",
             code="E_BAD_MPP",
@@ -93,7 +90,8 @@ def _compared(scale: Scale, given: float | None) -> Scale:
     return replace(scale, flags=(*scale.flags, "mpp_option_differs"))
 
 
-def _plausible(mpp_um: float) -> bool:
+def plausible(mpp_um: float) -> bool:
+    """Whether a pixel under a microscope can measure so much."""
     return MIN_MPP_UM <= mpp_um <= MAX_MPP_UM
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
@@ -195,3 +196,48 @@ def test_field_from_disk(tmp_path: Path) -> None:
     path = tmp_path / "x.png"
     path.write_bytes(encoded(Image.fromarray(HE)))
     assert (pixels(open_field(InputFile(path, "x.png", "field"))) == HE).all()
+
+
+@pytest.mark.parametrize(
+    ("description", "expected"),
+    [
+        ('<OME><Pixels PhysicalSizeX="0.5" PhysicalSizeY="0.5"/></OME>', 0.5),
+        (
+            '<Pixels PhysicalSizeX="0.25" PhysicalSizeXUnit="µm" PhysicalSizeY="0.25" '
+            'PhysicalSizeYUnit="µm"/>',
+            0.25,
+        ),
+        (
+            '<Pixels PhysicalSizeX="250" PhysicalSizeXUnit="nm" PhysicalSizeY="250" '
+            'PhysicalSizeYUnit="nm"/>',
+            None,
+        ),
+        ('<Pixels PhysicalSizeX="1.2.3" PhysicalSizeY="x"/>', None),
+    ],
+)
+def test_an_ome_tiff_states_its_scale(
+    tmp_path: Path, description: str, expected: float | None
+) -> None:
+    path = tmp_path / "a.tif"
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    tifffile.imwrite(path, pixels, description=description.encode(), metadata=None)
+    assert open_field(InputFile(path, path.name, "field")).info.scale.mpp_um == expected
+
+
+@pytest.mark.parametrize(("dpi", "expected"), [(72, None), (600, None), (50_800, 0.5)])
+def test_inches_count_only_where_they_can_be_a_microscopes(
+    tmp_path: Path, dpi: int, expected: float | None
+) -> None:
+    path = tmp_path / "a.tif"
+    Image.new("RGB", (64, 64)).save(path, dpi=(dpi, dpi))
+    scale = open_field(InputFile(path, path.name, "field")).info.scale
+    assert scale.mpp_um == (None if expected is None else pytest.approx(expected))
+    assert "mpp_absurd" not in scale.flags
+
+
+def test_an_absurd_resolution_is_flagged(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    Image.new("RGB", (64, 64)).save(path, resolution_unit="cm", resolution=5)
+    scale = open_field(InputFile(path, path.name, "field")).info.scale
+    assert scale.mpp_um is None
+    assert scale.flags == ("mpp_absurd", "scale_unknown")

@@ -143,7 +143,7 @@ def test_a_field_is_tiled_when_its_scale_is_known_and_it_is_large_enough(
     assert result.files[0].mode == mode
     assert result.counts.total == tiles
     assert ("scale_unknown" in result.flags) == (mpp is None)
-    assert ("resized" in result.flags) == (mode == "whole" and side > TILE_PX)
+    assert ("resized" in result.flags) == (mode == "whole" and side != TILE_PX)
     assert (result.tissue_mm2 is None) == (mode == "whole")
     if mode == "tiled" and mpp is not None:
         assert result.tissue_mm2 == pytest.approx((side * mpp / 1000) ** 2, rel=0.05)
@@ -272,3 +272,15 @@ def test_novel_and_blurred_tiles_are_refused(fake: FakeRuntime, tmp_path: Path) 
     result = results(run(options(plain.folder, tmp_path / "b", tmp_path / "g.png")))["g"]
     assert result.prediction is not None
     assert result.prediction.reason is NoResult.BLURRED
+
+
+def test_a_tiny_or_coarse_picture_is_refused_not_enlarged(
+    model: Path, fake: FakeRuntime, tmp_path: Path
+) -> None:
+    tiny = tmp_path / "tiny.png"
+    Image.open(make_field(tmp_path / "f.png")).crop((0, 0, 12, 12)).save(tiny)
+    coarse = write_svs(tmp_path / "coarse.svs", draw_he(600, 600, seed=3), mpp=4.0)
+    found = results(run(options(model, tmp_path / "out", tiny, coarse)))
+    assert found["tiny"].error_code == "E_TOO_SMALL"
+    assert found["coarse"].error_code == "E_TOO_COARSE"
+    assert {found[case].status for case in ("tiny", "coarse")} == {CaseStatus.FAILED}

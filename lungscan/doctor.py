@@ -23,6 +23,7 @@ from lungscan.cards import ModelCard, list_models
 from lungscan.demo import draw_demo
 from lungscan.errors import LungScanError, ModelError
 from lungscan.inputs import discover
+from lungscan.prepare import to_jpeg
 from lungscan.provenance import library_versions
 from lungscan.reading import open_source
 from lungscan.runtimes import Runtime, load_runtime
@@ -161,7 +162,7 @@ def _speed(card: ModelCard) -> Generator[Check, None, None]:
     with tempfile.TemporaryDirectory() as scratch:
         rate = _reading_rate(Path(scratch), card)
     yield Check("Speed: reading", "ok", f"{rate:.0f} tiles/s from a JPEG slide, one thread")
-    data = _jpeg(golden.fields[0])
+    data = to_jpeg(Image.fromarray(golden.fields[0]), 90)
     rate = _rate(lambda: _decode(data), 1)
     yield Check("Speed: decoding", "ok", f"{rate:.0f} JPEG fields/s, one thread")
     valid = np.ones(len(golden.fields), np.float32)
@@ -216,12 +217,6 @@ def _network_rate(runtime: Runtime, batch: RgbBatch) -> float:
             pool.map(lambda _: _rate(lambda: runtime.predict(batch), len(batch)), range(threads))
         )
     return sum(rates)
-
-
-def _jpeg(rgb: RgbArray) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(rgb).save(out, "JPEG", quality=90)
-    return out.getvalue()
 
 
 def _decode(data: bytes) -> RgbArray:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import replace
 
-from lungscan import __version__
 from lungscan.errors import case_error
 from lungscan.events import CaseFinished, RunFinished
 from lungscan.outcome import RunContext, spoiled_case
 from lungscan.provenance import library_versions, utc_now
 from lungscan.report.geojson import numbered
 from lungscan.report.heatmap import has_heatmap
-from lungscan.report.run_json import RunSummary
+from lungscan.report.run_json import RunSummary, summarise
 from lungscan.report.write import FEW_FIELDS, write_case_files, write_run_files
 from lungscan.store import RunStore
-from lungscan.types import CaseResult, CaseStatus, FileKind, Inputs
+from lungscan.types import CaseResult, FileKind, Inputs
 
 SWITCHES = ("pdf", "heatmap", "geojson", "tiles_csv")  # of ``write_case_files``
 
@@ -108,24 +106,14 @@ class Ledger:
         return all((folder / name).is_file() for name in names)
 
     def _summary(self, seconds: float) -> RunSummary:
-        run, results = self._run, self._results.values()
-        ended = Counter(result.status for result in results)
-        return RunSummary(
-            model=run.card.stamp(),
-            lungscan_version=__version__,
+        run = self._run
+        return replace(
+            summarise(self._results.values()),
             versions=library_versions(),
-            settings=run.settings,
-            settings_hash=run.settings_hash,
             device=run.device,
             started_utc=self._started,
             finished_utc=utc_now(),
             seconds=seconds,
-            ok=ended[CaseStatus.OK],
-            no_result=ended[CaseStatus.NO_RESULT],
-            partial=ended[CaseStatus.PARTIAL],
-            failed=ended[CaseStatus.FAILED],
-            skipped=ended[CaseStatus.SKIPPED],
-            tiles=sum(result.counts.total for result in results),
             resumed=self._resumed,
             case_keys=tuple(self._keys),
         )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeVar
 
 from PIL import Image
 
-from lungscan.prepare import Plan
-from lungscan.types import RgbArray, TilePicture, TileScores, TileState
+from lungscan.prepare import Plan, to_jpeg
+from lungscan.types import TilePicture, TileScores, TileState
 
 TOP_TILES = 6
 UNCERTAIN_TILES = 3
@@ -34,7 +33,7 @@ def pick_pictures(planned: Plan, scores: TileScores) -> tuple[TilePicture, ...]:
                 file_index=scores.file_index,
                 box=(x, y, width, height),
                 probs=tuple(float(p) for p in scores.probs[row]),
-                jpeg=_jpeg(pixels.rgb[0]),
+                jpeg=to_jpeg(Image.fromarray(pixels.rgb[0]), 88),
             )
         )
     return tuple(pictures)
@@ -64,9 +63,3 @@ def _ends(ranked: list[T]) -> list[T]:
 def _rank(picture: TilePicture) -> tuple[float, int, int, int]:
     x, y = picture.box[:2]
     return -max(picture.probs), picture.file_index, y, x
-
-
-def _jpeg(rgb: RgbArray) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(rgb).save(out, "JPEG", quality=88)
-    return out.getvalue()

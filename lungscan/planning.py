@@ -10,6 +10,8 @@ from lungscan.errors import NothingToDo, UsageProblem, case_error
 from lungscan.inputs import discover
 from lungscan.options import ScanOptions
 from lungscan.prepare import plan_file
+from lungscan.reading.scale import MAX_MPP_UM, MIN_MPP_UM, plausible
+from lungscan.tiles.grid import MAX_OVERLAP
 from lungscan.types import CaseInput, Inputs
 
 CASES_CSV = "cases.csv"  # as lungscan.report.write names it
@@ -65,13 +67,13 @@ def check_options(options: ScanOptions) -> None:
         UsageProblem: which value, and what it may be.
     """
     rule_named(options.rule)
-    if options.mpp is not None and not 0.05 <= options.mpp <= 10:
+    if options.mpp is not None and not plausible(options.mpp):
         raise UsageProblem(
-            f"--mpp {options.mpp:g} is not a plausible pixel size: it must lie between 0.05 and 10 "
-            "µm per pixel (usual: 0.25 at 40x, 0.5 at 20x)."
+            f"--mpp {options.mpp:g} is not a plausible pixel size: it must lie between "
+            f"{MIN_MPP_UM:g} and {MAX_MPP_UM:g} µm per pixel (usual: 0.25 at 40x, 0.5 at 20x)."
         )
-    if not 0 <= options.overlap <= 0.75:
-        raise UsageProblem("--overlap must lie between 0 and 0.75 of a tile's side.")
+    if not 0 <= options.overlap <= MAX_OVERLAP:
+        raise UsageProblem(f"--overlap must lie between 0 and {MAX_OVERLAP} of a tile's side.")
     if options.batch_size is not None and not 1 <= options.batch_size <= 4096:
         raise UsageProblem("--batch-size must lie between 1 and 4096 tiles.")
     if options.threads is not None and not 1 <= options.threads <= 256:

@@ -68,7 +68,7 @@ def plan_file(
     source = open_source(file, options.mpp)
     try:
         return _plan_tiled(file, source, digest, options, card, picture=picture)
-    except BaseException:
+    except BaseException:  # whatever it is, the file must not stay open
         source.close()
         raise
 
@@ -162,9 +162,14 @@ def _thumbnail(overview: Overview) -> tuple[bytes, float]:
     image = Image.fromarray(overview.rgb)
     full = max(image.size)
     image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX)
+    return to_jpeg(image, 85), overview.downsample * full / max(image.size)
+
+
+def to_jpeg(image: Image.Image, quality: int) -> bytes:
+    """A picture as JPEG, without any metadata."""
     out = io.BytesIO()
-    image.save(out, "JPEG", quality=85)
-    return out.getvalue(), overview.downsample * full / max(image.size)
+    image.save(out, "JPEG", quality=quality)
+    return out.getvalue()
 
 
 def _record(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lungscan.errors import UsageProblem
+from lungscan.reading import resize
 
 IndexArray = NDArray[np.int64]
 
@@ -115,9 +116,7 @@ def load_pixels(paths: Sequence[Path], size_px: int) -> NDArray[np.uint8]:
             why = error.strerror or "no picture, or damaged"
             name = f"{paths[row].parent.name}/{paths[row].name}"
             raise UsageProblem(f"{name} of groups.csv cannot be read: {why}.") from error
-        if rgb.size != (size_px, size_px):
-            rgb = rgb.resize((size_px, size_px), Image.Resampling.BILINEAR)
-        cache[row] = np.asarray(rgb)
+        cache[row] = resize(np.asarray(rgb), (size_px, size_px))
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(load, range(len(paths))))

@@ -22,6 +22,7 @@ from lungscan.types import ModelStamp
 
 CARD_SCHEMA = 1
 FILES = ("weights.safetensors", "graph.xml", "novelty.safetensors", "golden.npz")
+FP16, INT8 = "fp16", "int8"  # how a model's numbers are stored
 UNSAFE = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".bin", ".onnx", ".h5", ".zip"}
 
 _KINDS = {
@@ -85,6 +86,8 @@ class ModelCard:
     folder: Path = field(default=Path(), compare=False)
     sha256: str = ""
     official: bool = False
+    precision: str = FP16  # fp16: computed in fp32, bf16 or fp16; int8: by OpenVINO alone
+    compression: dict[str, Any] = field(default_factory=dict)  # how an int8 model was made
 
     def stamp(self) -> ModelStamp:
         """What results say of the model."""
@@ -208,6 +211,8 @@ def _check_sense(card: ModelCard) -> None:
     for value in (card.temperature, card.confidence_threshold, card.novelty_threshold):
         if not 0 < value < 1000:
             raise ValueError("temperature and thresholds must be positive numbers")
+    if card.precision not in (FP16, INT8):
+        raise ValueError(f"precision is {FP16} or {INT8}, not {card.precision}")
     if min(card.minimum_tissue_mm2, card.tumour_limit_mm2, card.tumour_limit_share) < 0:
         raise ValueError("areas and shares must not be negative")
 

@@ -16,6 +16,8 @@ COMMANDS = {
     "models": "lungscan_cli.commands.models:models",
     "report": "lungscan_cli.commands.report:report",
     "train": "lungscan_cli.commands.train:train",
+    "evaluate": "lungscan_cli.commands.evaluate:evaluate",
+    "compare": "lungscan_cli.commands.compare:compare",
     "doctor": "lungscan_cli.commands.doctor:doctor",
     "completion": "lungscan_cli.commands.completion:completion",
 }

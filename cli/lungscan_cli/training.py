@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -10,13 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, assert_never
 
+from rich.console import Console
+
 from lungscan.errors import MachineError
 from lungscan.training.events import EpochFinished, StageFinished, StageStarted, TrainEvent
-from lungscan.training.options import TrainOptions, load_options
+from lungscan.training.options import TrainOptions, changed, load_options
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.commands.train import STAGES
 from lungscan_cli.console import RESEARCH_USE, people, plain, say
 from lungscan_cli.train_views import TrainView, train_view_for
+
+PATHS = ("split_file", "teacher_from")  # options that name a file
 
 Train = Callable[
     [TrainOptions, Path, Path, tuple[str, ...], str], Generator[TrainEvent, None, None]
@@ -28,27 +32,39 @@ class Order:
     """What a person typed."""
 
     root: Path
-    recipe: Path
+    recipe: Path | None
     out: Path
     stages: tuple[str, ...]
-    changes: dict[str, Any]  # fields of the recipe that flags replace
+    flags: dict[str, Any]  # fields of the recipe that flags replace
+    others: tuple[str, ...] = ()  # KEY=VALUE of further fields
 
     def options(self) -> TrainOptions:
-        """The recipe with its changes."""
-        return dataclasses.replace(load_options(self.recipe), **self.changes)
+        """The recipe, or the standard one named after the data, with its changes."""
+        if self.recipe is None:
+            options = TrainOptions(name=self.root.resolve().name, pretrained=True)
+        else:
+            options = load_options(self.recipe)
+        return changed(dataclasses.replace(options, **self.flags), self.others)
 
     def command(self) -> str:
         """The call as it may stand in a model's card: no folder of this machine is named."""
-        words = ["lungscan", "train", _told(self.root)]
-        words += ["--recipe", _told(self.recipe), "--out", _told(self.out)]
-        if set(self.stages) != set(STAGES):
-            words += [word for stage in self.stages for word in ("--stage", stage)]
-        for name, value in self.changes.items():
-            if isinstance(value, bool):
-                words.append(f"--{name}" if value else f"--no-{name}")
-            else:
-                words += [f"--{name}", str(value)]
+        words = ["lungscan", "train", _told(self.root), "--out", _told(self.out)]
+        if self.recipe is not None:
+            words += ["--recipe", _told(self.recipe)]
+        words += [word for stage in self.stages for word in ("--stage", stage)]
+        for name, value in self.flags.items():
+            words += _flag(name, value)
+        words += [word for pair in self.others for word in ("--set", pair)]
         return shlex.join(words)
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    if name == "allow_leakage":
+        return ["--allow-leakage" if value else "--refuse-leakage"]
+    flag = "split" if name == "split_file" else name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    return [f"--{flag}", _told(Path(value)) if name in PATHS else str(value)]
 
 
 def _told(path: Path) -> str:
@@ -58,7 +74,7 @@ def _told(path: Path) -> str:
 
 def run_training(order: Order) -> int:
     """Train and return the exit code: 0 fine, 130 interrupted."""
-    console = people()
+    console = people() if _first_rank() else Console(quiet=True)
     options = order.options()
     say(console, "Loading torch ...", style="dim")
     try:
@@ -72,12 +88,19 @@ def run_training(order: Order) -> int:
             f"{plain(str(order.out / 'training'))}; run the same command again to go on from it.",
         )
         return INTERRUPTED
-    if "bundle" in order.stages:
+    if not _first_rank():
+        return 0
+    if not order.stages or "bundle" in order.stages:
         folder = plain(str(order.out))
         say(console, f"The model lies in {folder}; its README.md says how good it is.")
         say(console, f"Use it with `lungscan classify --model {shlex.quote(folder)}`.")
         say(console, RESEARCH_USE, style="bold")
     return 0
+
+
+def _first_rank() -> bool:
+    """Whether this process may speak: under torchrun several run the same command."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _engine() -> Train:

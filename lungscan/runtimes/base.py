@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
-from lungscan.cards import ModelCard
+from lungscan.cards import INT8, ModelCard
 from lungscan.errors import MachineError, UsageProblem
 from lungscan.types import FloatArray, RgbBatch
 
@@ -63,23 +63,29 @@ def load_runtime(
 
     Args:
         device: ``auto`` takes CUDA when torch and timm are installed and see a GPU, else OpenVINO.
+            int8 models always run on OpenVINO.
         threads: of the CPU; None takes all that this process may use.
         batch_size: tiles per call; None takes what suits the device.
 
     Raises:
-        UsageProblem: no such device name.
+        UsageProblem: no such device name, or one that cannot compute an int8 model.
         MachineError: the device is not there, or needs an extra that is not installed.
         ModelError: the model's files are no network that the runtime can build.
     """
     threads = threads or available_threads()
     if device == "auto":
-        device = "cuda" if _cuda_works() else "cpu"
+        device = "cuda" if card.precision != INT8 and _cuda_works() else "cpu"
     if device in ("cpu", "openvino", "cpu-fp32"):
         from lungscan.runtimes.openvino import OpenVinoRuntime
 
         precision = "f32" if device == "cpu-fp32" else None
         return OpenVinoRuntime(card, threads, batch_size or 16, precision)
     if re.fullmatch(r"torch-cpu|mps|cuda(:\d+)?", device):
+        if card.precision == INT8:
+            raise UsageProblem(
+                f"{card.name} is an int8 model, which only OpenVINO can compute. Use --device cpu, "
+                "or the model that it was made from."
+            )
         try:
             from lungscan.runtimes.torch import TorchRuntime
         except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch

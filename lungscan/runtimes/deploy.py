@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import pairwise
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import timm
 import torch
@@ -13,6 +14,9 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lungscan.cards import ModelCard
+
+if TYPE_CHECKING:
+    import openvino as ov
 
 # ImageNet's channel statistics, 0 to 1: what timm's pretrained weights expect. Training uses these
 # very numbers.
@@ -81,3 +85,14 @@ def load_deployed(card: ModelCard) -> Deployed:
         fold_batch_norm(network)
     network.load_state_dict(numbers)
     return Deployed(network, classes, card.temperature).eval()
+
+
+def convert(deployed: Deployed, size_px: int) -> ov.Model:
+    """The network as an OpenVINO graph with a batch of any size."""
+    import openvino as ov
+
+    example = torch.zeros((1, size_px, size_px, 3), dtype=torch.uint8)
+    with warnings.catch_warnings():
+        # OpenVINO still reads torch's networks through TorchScript, which announces its end.
+        warnings.filterwarnings("ignore", r"`torch\.jit\.", FutureWarning)
+        return ov.convert_model(deployed, example_input=example)

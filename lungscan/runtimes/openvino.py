@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 import numpy as np
 import openvino as ov
-from numpy.typing import NDArray
 
-from lungscan.cards import ModelCard
+from lungscan.cards import INT8, ModelCard
 from lungscan.errors import MachineError, ModelError
+from lungscan.runtimes.graph import read_graph
 from lungscan.types import FloatArray, RgbBatch
 
 
@@ -22,9 +21,9 @@ class OpenVinoRuntime:
     ) -> None:
         self._batch_size = batch_size
         core = ov.Core()
-        wanted = precision or _best_precision(core)
+        wanted = precision or best_precision(core)
         model = read_graph(core, card.folder)
-        _set_batch(model, card, batch_size)
+        set_batch(model, card, batch_size)
         try:
             self._compiled = core.compile_model(
                 model,
@@ -38,7 +37,7 @@ class OpenVinoRuntime:
             )
         except RuntimeError as error:
             raise MachineError(f"OpenVINO cannot compile the network here: {error}") from error
-        self._precision = wanted
+        self._precision = f"int8 with {wanted}" if card.precision == INT8 else wanted
         self._local = threading.local()
 
     @property
@@ -71,27 +70,7 @@ class OpenVinoRuntime:
         return probs, features
 
 
-def read_graph(core: ov.Core, folder: Path) -> ov.Model:
-    """Join ``graph.xml`` with the numbers in ``weights.safetensors``.
-
-    The data section of the safetensors file is laid out as the graph's constants are (see
-    ``lungscan.training.bundle``), so the numbers are stored once for every runtime.
-
-    Raises:
-        ModelError: the two do not fit together.
-    """
-    try:
-        xml = (folder / "graph.xml").read_text(encoding="utf-8")
-        raw = np.fromfile(folder / "weights.safetensors", np.uint8)
-        return core.read_model(model=xml, weights=ov.Tensor(_data_section(raw)))
-    except (RuntimeError, ValueError, OSError) as error:
-        raise ModelError(
-            f"The graph and the weights of {folder.name} do not make a network ({error}). "
-            "Install the model again."
-        ) from error
-
-
-def _set_batch(model: ov.Model, card: ModelCard, batch_size: int) -> None:
+def set_batch(model: ov.Model, card: ModelCard, batch_size: int) -> None:
     """Fix the batch of a graph, and check that it gives what ``Runtime.predict`` promises."""
     size, classes = card.patch_size_pixels, len(card.class_names)
     fault = ""
@@ -109,14 +88,6 @@ def _set_batch(model: ov.Model, card: ModelCard, batch_size: int) -> None:
         )
 
 
-def _data_section(raw: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What follows the header of a safetensors file, whose length stands in its first 8 bytes."""
-    header = int.from_bytes(raw[:8].tobytes(), "little")
-    if not 0 < header <= len(raw) - 8:
-        raise ValueError("the header of weights.safetensors is damaged")
-    return np.ascontiguousarray(raw[8 + header :])
-
-
-def _best_precision(core: ov.Core) -> str:
+def best_precision(core: ov.Core) -> str:
     """bf16 where the CPU computes in it, else fp32."""
     return "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"

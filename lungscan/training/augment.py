@@ -3,6 +3,7 @@
 Geometry: any angle, either mirror image, a random crop and scale: tissue has no up or left.
 Colour: each stain's strength changes in optical density, where stains add up (Ruifrok and
 Johnston 2001; as augmentation: Tellez et al. 2018), then the lamp's brightness. Focus: a mild blur.
+Storage: JPEG's loss.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import math
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from lungscan.training import jpeg
+from lungscan.training.options import Augment
 
 # Optical density of haematoxylin, eosin and the residual, per red, green, blue; rows have length 1.
 STAINS = ((0.650, 0.704, 0.286), (0.072, 0.990, 0.105), (0.268, 0.570, 0.776))
@@ -92,11 +96,14 @@ def augment(
     fields: Tensor,
     crop_px: int,
     span_px: tuple[int, int],
-    stain_sigma: float,
+    how: Augment,
     generator: torch.Generator,
 ) -> Tensor:
     """The whole augmentation: ``(b, s, s, 3)`` uint8 in, ``(b, 3, crop_px, crop_px)`` float out."""
     picture = fields.permute(0, 3, 1, 2).float()
     picture = crop_and_turn(picture, crop_px, span_px, generator)
-    picture = stain_shift(picture, stain_sigma, generator)
-    return soften(picture, 0.2, generator)
+    picture = stain_shift(picture, how.stain_sigma, generator)
+    picture = soften(picture, how.blur_share, generator)
+    if how.jpeg_share > 0:
+        picture = jpeg.compress(picture, how.jpeg_share, how.jpeg_quality, generator)
+    return picture

@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from lungscan.errors import ModelError
+from lungscan.errors import MachineError, ModelError
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write ``state`` beside ``path``, flush it to the disk, then put it in place."""
+    """Write ``state`` beside ``path``, flush it to the disk, then put it in place.
+
+    Raises:
+        MachineError: it cannot be written; an earlier checkpoint stays as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    with part.open("wb") as handle:
-        torch.save(state, handle)
-        handle.flush()
-        os.fsync(handle.fileno())
-    part.replace(path)
+    try:
+        with part.open("wb") as handle:
+            torch.save(state, handle)
+            handle.flush()
+            os.fsync(handle.fileno())
+        part.replace(path)
+    except (OSError, RuntimeError) as error:  # torch's writer turns a full disk into the latter
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "disk full?"
+        raise MachineError(
+            f"The checkpoint {path.name} cannot be written ({why}). The last one stays; "
+            "make room and run the same command again."
+        ) from error
 
 
-def load(path: Path, fingerprint: str) -> dict[str, Any] | None:
-    """Read a checkpoint, or None when there is none.
+def load(path: Path, fingerprint: str | None) -> dict[str, Any] | None:
+    """Read a checkpoint, or None when there is none. ``fingerprint`` None takes any recipe's.
 
     Raises:
         ModelError: the file is damaged, or belongs to another recipe.
@@ -34,7 +48,7 @@ def load(path: Path, fingerprint: str) -> dict[str, Any] | None:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         raise ModelError(f"The checkpoint {path.name} cannot be read ({error}).") from error
-    if state.get("fingerprint") != fingerprint:
+    if fingerprint is not None and state.get("fingerprint") != fingerprint:
         raise ModelError(
             f"The checkpoint {path.name} was made with other options. "
             "Use another output folder, or remove the checkpoint to start over."

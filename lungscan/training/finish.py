@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.numpy import save
-from torch import nn
 
 from lungscan import __version__
 from lungscan.cards import CARD_SCHEMA, Metric, ModelCard, read_card, write_card
-from lungscan.novelty import Novelty
+from lungscan.errors import UsageProblem
 from lungscan.training import wording
 from lungscan.training.bundle import deploy, write_network
-from lungscan.training.calibrate import (
-    Outputs,
-    calibration_error,
-    confidence_limit,
-    fit_novelty,
-    fit_temperature,
-    reliability,
-    softmax,
-)
-from lungscan.training.evaluate import (
-    accuracy_metric,
-    class_metrics,
-    difference_metric,
-    outputs_of,
-)
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.golden import golden_fields
+from lungscan.training.judge import Calibration, calibrate, judge
 from lungscan.training.material import Material, at_input_size
 from lungscan.training.options import TrainOptions
 from lungscan.training.stages import load_network
@@ -45,14 +30,20 @@ MINIMUM_TISSUE_MM2 = 0.002
 TUMOUR_LIMIT_MM2 = 0.1
 TUMOUR_LIMIT_SHARE = 0.02
 
-
-@dataclass(frozen=True)
-class Calibration:
-    """What the validation groups taught."""
-
-    temperature: float
-    confidence: float
-    novelty: Novelty
+# What a twin that lends its figures may be told otherwise.
+MAY_DIFFER = {
+    "name",
+    "summary",
+    "limits",
+    "split",
+    "figures_from",
+    "alone",
+    "threads",
+    "device",
+    "tensorboard",
+    "int8",
+    "int8_bound",
+}
 
 
 def finish(
@@ -63,17 +54,21 @@ def finish(
     Raises:
         ModelError: a stage is not finished, or a network cannot be folded.
     """
-    torch.set_num_threads(options.threads)
     material = at_input_size(material, options.classify_px)
-    student = load_network("student", options, material.classes, work)
+    student = load_network(options.model_stage, options, material, work)
     yield StageStarted("calibrate", "on the validation groups")
-    fitted = _calibrate(student, material)
+    fitted = calibrate(student, material)
     yield StageFinished(
         "calibrate",
         f"temperature {fitted.temperature:.3f}, least confidence {fitted.confidence:.3f}",
     )
-    yield StageStarted("evaluate", "on the test groups, once")
-    metrics, bins = _evaluate(student, fitted, options, material, work)
+    metrics: list[Metric] = []
+    bins: tuple[tuple[float, float, int], ...] = ()
+    if len(material.split.test):
+        yield StageStarted("evaluate", "on the test groups, once")
+        metrics, bins = judge(student, fitted, options, material, work)
+    elif options.figures_from:
+        metrics, bins = _twin_figures(options)
     for metric in metrics:
         yield StageFinished("evaluate", wording.metric_line(metric))
     yield StageStarted("bundle", out.name)
@@ -94,98 +89,22 @@ def finish(
     yield StageFinished("bundle", f"{out.name} {card.sha256[:12]}")
 
 
-def _calibrate(student: nn.Module, material: Material) -> Calibration:
-    classes, parts = material.classes, material.split
-    train = outputs_of(student, material.pixels[parts.train])
-    known = outputs_of(student, material.pixels[parts.validation])
-    labels = material.samples.labels[parts.validation]
-    temperature = fit_temperature(known.logits[:, :classes], labels)
-    layer = student.get_classifier()  # type: ignore[operator]  # every timm network has it
-    novelty = fit_novelty(
-        train,
-        material.samples.labels[parts.train],
-        known,
-        _foreign_outputs(student, material),
-        layer.weight.detach().numpy(),
-        layer.bias.detach().numpy(),
-    )
-    probs = softmax(known.logits[:, :classes], temperature)
-    return Calibration(temperature, confidence_limit(probs), novelty)
-
-
-def _foreign_outputs(student: nn.Module, material: Material) -> Outputs | None:
-    """Outputs for the validation groups of all counter-examples, each folder weighing the same."""
-    parts = [f.pixels[f.split.validation] for f in material.foreign if len(f.split.validation)]
-    if not parts:
-        return None
-    least = min(len(part) for part in parts)
-    return outputs_of(student, np.concatenate([part[:least] for part in parts]))
-
-
-def _evaluate(
-    student: nn.Module,
-    fitted: Calibration,
+def _twin_figures(
     options: TrainOptions,
-    material: Material,
-    work: Path,
 ) -> tuple[list[Metric], tuple[tuple[float, float, int], ...]]:
-    classes, rows = material.classes, material.split.test
-    labels = material.samples.labels[rows]
-    groups = [material.samples.groups[i] for i in rows]
-    pixels = material.pixels[rows]
-    own = outputs_of(student, pixels)
-    right = {"student": own.logits[:, :classes].argmax(1) == labels}
-    for stage in ("teacher", "alone"):
-        network = load_network(stage, options, classes, work)
-        right[stage] = outputs_of(network, pixels).logits[:, :classes].argmax(1) == labels
-    probs = softmax(own.logits[:, :classes], fitted.temperature)
-    metrics = [
-        accuracy_metric("accuracy teacher", right["teacher"], groups, options.teacher),
-        accuracy_metric("accuracy student", right["student"], groups, "distilled; the model"),
-        accuracy_metric("accuracy student alone", right["alone"], groups, "without the teacher"),
-        difference_metric(
-            "gain by distillation", right["student"], right["alone"], groups, "student minus alone"
-        ),
-        *_answered(own, probs, fitted, labels, groups),
-        *class_metrics(probs, labels, groups, material.samples.class_names),
-    ]
-    error = calibration_error(probs, labels)
-    metrics.append(
-        Metric("calibration error", error, None, None, len(labels), len(set(groups)), "10 bins")
-    )
-    metrics.extend(_refused(student, fitted, material))
-    return metrics, reliability(probs, labels)
+    """The figures of a model fitted by the same recipe with groups held out.
 
-
-def _answered(
-    own: Outputs,
-    probs: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-    fitted: Calibration,
-    labels: np.ndarray[tuple[int, ...], np.dtype[np.int64]],
-    groups: list[str],
-) -> list[Metric]:
-    """How many test fields get an answer, and how many of these answers are right."""
-    answered = (fitted.novelty.score(own.features) <= 1) & (probs.max(1) >= fitted.confidence)
-    right = probs.argmax(1) == labels
-    kept = [group for group, answer in zip(groups, answered, strict=True) if answer]
-    return [
-        accuracy_metric("answered", answered, groups, "network alone, before the tissue checks"),
-        accuracy_metric("accuracy of the answered", right[answered], kept),
-    ]
-
-
-def _refused(student: nn.Module, fitted: Calibration, material: Material) -> list[Metric]:
-    """How many counter-examples of the test groups are refused."""
-    found = []
-    for foreign in material.foreign:
-        rows = foreign.split.test
-        own = outputs_of(student, foreign.pixels[rows])
-        probs = softmax(own.logits[:, : material.classes], fitted.temperature)
-        refused = (fitted.novelty.score(own.features) > 1) | (probs.max(1) < fitted.confidence)
-        groups = [foreign.samples.groups[i] for i in rows]
-        note = "network alone, test groups"
-        found.append(accuracy_metric(f"refused {foreign.name}", refused, groups, note))
-    return found
+    Raises:
+        UsageProblem: its recipe is another one.
+    """
+    card = read_card(Path(options.figures_from))
+    ours = json.loads(json.dumps(dataclasses.asdict(options)))
+    changed = [key for key in ours if key not in MAY_DIFFER and ours[key] != card.recipe.get(key)]
+    if changed:
+        raise UsageProblem(
+            f"The figures of {card.name} are not those of this recipe: {', '.join(changed)} differ."
+        )
+    return list(card.metrics), card.reliability
 
 
 def _card(
@@ -229,6 +148,8 @@ def _card(
                 "validation": len(parts.validation),
                 "test": len(parts.test),
             },
+            "leaking_groups": len(material.leaking),
+            "figures": wording.figures_note(options, material),
             "test_groups": sorted({material.samples.groups[i] for i in parts.test}),
         },
         command=command,
@@ -236,8 +157,8 @@ def _card(
         recipe=dataclasses.asdict(options),
         metrics=tuple(metrics),
         reliability=bins,
-        facts=wording.facts(metrics, options),
+        facts=wording.facts(metrics, options, material),
         intended_use=wording.INTENDED_USE,
-        limits=wording.limits(options, names),
+        limits=wording.limits(options, material),
         files={},
     )

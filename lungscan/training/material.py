@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lungscan.errors import UsageProblem
 from lungscan.reading import resize
 from lungscan.training.data import (
     Samples,
@@ -15,7 +16,9 @@ from lungscan.training.data import (
     data_hash,
     load_pixels,
     read_samples,
+    split_at_random,
     split_by_group,
+    straddling,
 )
 from lungscan.training.fit import Pictures
 from lungscan.training.options import TrainOptions
@@ -40,6 +43,7 @@ class Material:
     pixels: NDArray[np.uint8]  # (n, side, side, 3)
     foreign: tuple[Foreign, ...]
     data_sha256: str
+    leaking: tuple[str, ...] = ()  # groups that stand in more than one part
 
     @property
     def classes(self) -> int:
@@ -48,23 +52,44 @@ class Material:
 
 
 def gather(options: TrainOptions, root: Path) -> Material:
-    """Read, split and decode the folders that ``options`` names below ``root``."""
+    """Read, split and decode the folders that ``options`` names below ``root``.
+
+    Raises:
+        UsageProblem: data that cannot be read or split, or a split that leaks without
+            ``allow_leakage``.
+    """
     samples = read_samples(root / options.data)
-    foreign = []
-    for name in options.counter_examples:
-        others = read_samples(root / name)
-        split = split_by_group(others, options.split, options.seed)
-        if options.counter_limit:
-            rng = np.random.default_rng(options.seed)
-            keep = rng.permutation(split.train)[: options.counter_limit]
-            split = Split(np.sort(keep), split.validation, split.test)
-        foreign.append(Foreign(name, others, split, load_pixels(others.paths, options.field_px)))
-    return Material(
-        samples,
-        split_by_group(samples, options.split, options.seed),
-        load_pixels(samples.paths, options.field_px),
-        tuple(foreign),
-        data_hash(samples),
+    deal = split_at_random if options.protocol == "random" else split_by_group
+    split = deal(samples, options.split, options.seed)
+    leaking = straddling(samples, split)
+    if leaking and not options.allow_leakage:
+        raise UsageProblem(
+            f"The split leaks: {len(leaking)} groups stand in more than one part, so the test "
+            "would ask for tissue that was learnt. Split by group, or say --allow-leakage, and "
+            "every report will name it."
+        )
+    foreign = tuple(_foreign(root / name, options) for name in options.counter_examples)
+    pixels = load_pixels(samples.paths, options.field_px)
+    return Material(samples, split, pixels, foreign, data_hash(samples), leaking)
+
+
+def _foreign(folder: Path, options: TrainOptions) -> Foreign:
+    others = read_samples(folder)
+    split = split_by_group(others, options.split, options.seed)
+    if options.counter_limit:
+        rng = np.random.default_rng(options.seed)
+        keep = rng.permutation(split.train)[: options.counter_limit]
+        split = Split(np.sort(keep), split.validation, split.test)
+    return Foreign(folder.name, others, split, load_pixels(others.paths, options.field_px))
+
+
+def told(material: Material) -> str:
+    """The split in a sentence."""
+    parts = material.split
+    leak = f"LEAKING: {len(material.leaking)} groups stand in more than one part"
+    return (
+        f"{len(parts.train)} fields to train on, {len(parts.validation)} to validate, "
+        f"{len(parts.test)} to test; " + (leak if material.leaking else "no group on two sides")
     )
 
 

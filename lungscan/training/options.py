@@ -8,18 +8,34 @@ import tomllib
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, Literal
 
 from lungscan.errors import UsageProblem
 
-NOT_IN_WEIGHTS = (
-    "name",
-    "summary",
-    "limits",
-    "input_px",
-    "spacing_um_px",
-    "spacing_note",
-    "threads",
+Stage = Literal["teacher", "student", "finetune", "alone"]
+STAGES: tuple[Stage, ...] = ("teacher", "student", "finetune", "alone")
+
+# What shapes a stage's weights: options of all stages, and those of its own.
+SHARED_OPTIONS = (
+    "data",
+    "counter_examples",
+    "counter_limit",
+    "drawn_examples",
+    "field_px",
+    "split",
+    "split_file",
+    "protocol",
+    "seed",
+    "pretrained",
+    "augment",
 )
+TEACHING = ("teacher", "teacher_fit", "teacher_from")
+STAGE_OPTIONS: dict[Stage, tuple[str, ...]] = {
+    "teacher": ("teacher", "teacher_fit"),
+    "student": (*TEACHING, "student", "student_fit", "distil"),
+    "finetune": (*TEACHING, "student", "student_fit", "distil", "finetune_fit"),
+    "alone": ("student", "student_fit"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +60,7 @@ class Fit:
     drop_path: float = 0.0
     ema_decay: float = 0.99
     mixup: float = 0.2  # Beta(a, a) parameter; 0 is off
+    frozen_stages: int = 0  # of a pretrained network: its stem and so many stages stay as they are
     bf16: bool = False
     compile: bool = False
 
@@ -62,16 +79,28 @@ class Distil:
 
 
 @dataclass(frozen=True, slots=True)
+class Augment:
+    """How strongly pictures are changed while training; crops are part of a phase."""
+
+    stain_sigma: float = 0.15  # standard deviation of each stain's log strength
+    blur_share: float = 0.2
+    jpeg_share: float = 0.0
+    jpeg_quality: tuple[int, int] = (40, 90)
+
+
+@dataclass(frozen=True, slots=True)
 class TrainOptions:
     """All that a training run can be told."""
 
     name: str
-    data: str  # folder of one folder per class, with groups.csv
+    data: str = "."  # folder of one folder per class, below the data root
     counter_examples: tuple[str, ...] = ()  # folders whose pictures are not lung H&E
     counter_limit: int = 0  # at most so many training pictures per such folder; 0: all
     drawn_examples: int = 64  # drawn counter-examples (noise, shapes, ramps) per epoch
-    teacher: str = "edgenext_small"
-    student: str = "ghostnet_100"
+    teacher: str = "tf_efficientnet_lite2"
+    teacher_from: str = ""  # another run's teacher.pt to learn from; "": fit one
+    student: str = "tf_efficientnet_lite0"
+    alone: bool = False  # also fit the student without its teacher, for comparison
     field_px: int = 224  # side of the cached fields that crops are cut from
     input_px: int = 0  # side of the network's input when classifying; 0: field_px
     spacing_um_px: float = 0.5  # of the cached fields
@@ -79,27 +108,75 @@ class TrainOptions:
     summary: str = ""  # of the model card; "": made from the class names
     limits: tuple[str, ...] = ()  # what this data set did not teach, for the card
     split: tuple[float, float, float] = (0.70, 0.15, 0.15)
-    protocol: str = "grouped"
+    figures_from: str = ""  # without a test share: a model of the same recipe that has one
+    split_file: str = ""  # made by `lungscan data split`; "": split by the two options around it
+    protocol: str = "grouped"  # or "random", which leaks
+    allow_leakage: bool = False
     seed: int = 0
-    threads: int = 2
+    threads: int = 0  # 0: torch's own choice
+    device: str = "auto"
     pretrained: bool = False
-    teacher_fit: Fit = Fit((Phase(30, 160, (130, 224)),), 32, 1e-3)
-    student_fit: Fit = Fit((Phase(45, 160, (130, 224)),), 64, 2e-3)
+    tensorboard: bool = False
+    teacher_fit: Fit = Fit((Phase(8, 192, (150, 224)),), 32, 4e-4)
+    student_fit: Fit = Fit((Phase(12, 192, (150, 224)),), 32, 4e-4)
+    finetune_fit: Fit | None = None  # the distilled student once more, with the labels alone
     distil: Distil = Distil()
-    stain_sigma: float = 0.15
+    augment: Augment = Augment()
+    int8: bool = False  # also make an int8 model, in the folder int8
+    int8_bound: float = 0.005  # accuracy that it may lose on the validation groups
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The networks that this run fits."""
+        skipped: set[Stage] = set()
+        if self.teacher_from:
+            skipped.add("teacher")
+        if self.finetune_fit is None:
+            skipped.add("finetune")
+        if not self.alone:
+            skipped.add("alone")
+        return tuple(stage for stage in STAGES if stage not in skipped)
+
+    @property
+    def model_stage(self) -> Stage:
+        """The stage whose network becomes the model."""
+        return "student" if self.finetune_fit is None else "finetune"
 
     @property
     def classify_px(self) -> int:
         """Side of the network's input when classifying."""
         return self.input_px or self.field_px
 
-    def fingerprint(self) -> str:
-        """SHA-256 over all options that shape the weights: a checkpoint belongs to these."""
-        values = dataclasses.asdict(self)
-        for name in NOT_IN_WEIGHTS:
-            del values[name]
-        text = json.dumps(values, sort_keys=True)
+    def fingerprint(self, stage: Stage, data_sha256: str = "") -> str:
+        """SHA-256 over the data and all options that shape a stage's weights.
+
+        A checkpoint belongs to these. Options at their default do not count, so that a new option
+        leaves old checkpoints valid; a default that shapes weights must therefore never change.
+        """
+        names = SHARED_OPTIONS + STAGE_OPTIONS[stage]
+        default = {field.name: field.default for field in dataclasses.fields(self)}
+        values = {name: getattr(self, name) for name in names}
+        told = {k: _changed(v) for k, v in values.items() if v != default[k]}
+        text = json.dumps([data_sha256, told], sort_keys=True)
         return sha256(text.encode()).hexdigest()
+
+
+FITS = ("teacher_fit", "student_fit", "finetune_fit")
+RECORDS: dict[str, type[Any]] = {"distil": Distil, "augment": Augment}
+
+
+def _changed(value: object) -> object:
+    """A record as plain values, without the fields that stand at their default."""
+    if isinstance(value, tuple):
+        return [_changed(part) for part in value]
+    if not dataclasses.is_dataclass(value):
+        return value
+    told = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return {
+        field.name: _changed(told[field.name])
+        for field in dataclasses.fields(value)
+        if told[field.name] != field.default
+    }
 
 
 def load_options(path: Path) -> TrainOptions:
@@ -112,24 +189,63 @@ def load_options(path: Path) -> TrainOptions:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         return _options(table)
     except KeyError as error:
-        raise UsageProblem(f"The recipe {path.name} lacks {error.args[0]} in a fit.") from error
+        raise UsageProblem(f"The recipe {path.name} lacks or does not know {error}.") from error
     except (ValueError, TypeError, AttributeError) as error:  # TOML's and Unicode's are ValueErrors
         raise UsageProblem(f"The recipe {path.name} cannot be used: {error}.") from error
 
 
+def changed(options: TrainOptions, pairs: tuple[str, ...]) -> TrainOptions:
+    """The options with further ones set: ``seed=3`` or ``student_fit.batch_size=16``, in TOML.
+
+    Raises:
+        UsageProblem: there is no such option, or its value is not TOML.
+    """
+    for pair in pairs:
+        key, _, text = pair.partition("=")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+            options = _with(options, key.strip().split("."), value)
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            raise UsageProblem(
+                f"{pair!r} sets no option ({error}). Write KEY=VALUE with a key of a recipe and "
+                'TOML\'s values, such as seed=3 or name="lung".'
+            ) from error
+    return options
+
+
+def _with(record: Any, path: list[str], value: object) -> Any:
+    name, *rest = path
+    if rest:
+        value = _with(getattr(record, name), rest, value)
+    elif name == "phases" and isinstance(value, list):
+        value = tuple(_phase(part) for part in value)
+    elif isinstance(value, dict):
+        value = _record(name, value)
+    elif isinstance(value, list):
+        value = tuple(value)
+    return dataclasses.replace(record, **{name: value})
+
+
+def _record(key: str, table: dict[str, Any]) -> object:
+    """A nested table of a recipe as its record."""
+    if key in FITS:
+        phases = tuple(_phase(dict(part)) for part in table["phases"])
+        return Fit(**{**table, "phases": phases})
+    return RECORDS[key](**_tuples(table))
+
+
 def _options(table: dict[str, object]) -> TrainOptions:
-    values: dict[str, object] = {}
-    for key, value in table.items():
-        if key in ("teacher_fit", "student_fit") and isinstance(value, dict):
-            phases = tuple(_phase(p) for p in value.pop("phases"))
-            values[key] = Fit(phases=phases, **value)
-        elif key == "distil" and isinstance(value, dict):
-            values[key] = Distil(**value)
-        else:
-            values[key] = tuple(value) if isinstance(value, list) else value
-    return TrainOptions(**values)  # type: ignore[arg-type]  # names are checked by the constructor
+    values = {
+        key: _record(key, value) if isinstance(value, dict) else value
+        for key, value in table.items()
+    }
+    return TrainOptions(**_tuples(values))
 
 
-def _phase(table: dict[str, object]) -> Phase:
-    low, high = table.pop("span_px")  # type: ignore[misc]  # a wrong shape raises ValueError
-    return Phase(span_px=(low, high), **table)  # type: ignore[arg-type,has-type]
+def _tuples(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in table.items()}
+
+
+def _phase(table: dict[str, Any]) -> Phase:
+    low, high = table["span_px"]
+    return Phase(**{**table, "span_px": (low, high)})

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Generator
 from pathlib import Path
 
-import torch
-
 from lungscan.errors import UsageProblem
-from lungscan.training import checkpoint
+from lungscan.training.board import recorded
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.finish import finish
-from lungscan.training.material import gather
-from lungscan.training.options import TrainOptions
-from lungscan.training.stages import STAGES, Stage, checkpoint_path, fit_stage
+from lungscan.training.material import gather, told
+from lungscan.training.options import STAGES, TrainOptions
+from lungscan.training.ranks import join
+from lungscan.training.records import keep_curves, keep_records
+from lungscan.training.stages import fit_stage
 
 BUNDLE = "bundle"
 STAGE_NAMES: tuple[str, ...] = (*STAGES, BUNDLE)
@@ -24,51 +24,51 @@ def train(
     options: TrainOptions,
     root: Path,
     out: Path,
-    stages: tuple[str, ...] = STAGE_NAMES,
+    stages: tuple[str, ...] = (),
     command: str = "",
 ) -> Generator[TrainEvent, None, None]:
     """Make a model folder from data folders; the same call goes on where it was stopped.
+
+    Under torchrun every process calls it; the first alone writes files and finishes the model.
 
     Args:
         options: the recipe.
         root: folder that holds the data folders.
         out: the model folder to be; checkpoints and curves lie in ``out/training``.
         stages: which stages to run, in this order: ``teacher``, ``student`` (needs the teacher),
-            ``alone`` (the student without the teacher, for comparison), ``bundle``.
+            ``finetune`` (the student again, by labels alone), ``alone`` (the student without the
+            teacher, for comparison), ``bundle``; none: all that the options ask for.
         command: how the run was started, for the card.
 
     Raises:
-        UsageProblem: an unknown stage, or data that cannot be split.
+        UsageProblem: an unknown stage, or data that cannot be split, or a split that leaks.
         ModelError: a stage that another needs is not finished, or checkpoints of another recipe.
+        MachineError: the disk is full, or a device is not there.
     """
     unknown = set(stages) - set(STAGE_NAMES)
     if unknown:
         wrong, known = ", ".join(sorted(unknown)), ", ".join(STAGE_NAMES)
         raise UsageProblem(f"There is no stage {wrong}. Choose among {known}.")
-    torch.set_num_threads(options.threads)
+    events = _events(options, root, out, stages, command)
+    if options.tensorboard and os.environ.get("RANK", "0") == "0":
+        events = recorded(events, out / "training" / "tensorboard")
+    yield from events
+
+
+def _events(
+    options: TrainOptions, root: Path, out: Path, stages: tuple[str, ...], command: str
+) -> Generator[TrainEvent, None, None]:
     work = out / "training"
-    yield StageStarted("data", "reading and splitting by group")
-    material = gather(options, root)
-    parts = material.split
-    yield StageFinished(
-        "data",
-        f"{len(parts.train)} fields to train on, {len(parts.validation)} to validate, "
-        f"{len(parts.test)} to test; no group on two sides",
-    )
-    for stage in STAGES:
-        if stage in stages:
-            yield from fit_stage(stage, options, material, work)
-            _write_curves(options, work)
-    if BUNDLE in stages:
-        yield from finish(options, material, work, out, command)
-
-
-def _write_curves(options: TrainOptions, work: Path) -> None:
-    """Loss and validation accuracy of every stage so far, beside the checkpoints."""
-    curves: dict[Stage, object] = {}
-    for stage in STAGES:
-        state = checkpoint.load(checkpoint_path(work, stage), options.fingerprint())
-        if state is not None:
-            curves[stage] = state["history"]
-    text = json.dumps(curves, indent=1)
-    (work / "curves.json").write_text(text + "\n", encoding="utf-8")
+    with join(options.device, options.threads) as ranks:
+        yield StageStarted("data", "reading and splitting")
+        material = gather(options, root)
+        yield StageFinished("data", told(material))
+        if ranks.first:
+            keep_records(options, material, work)
+        for stage in STAGES:
+            if stage in (stages or options.stages):
+                yield from fit_stage(stage, options, material, work, ranks)
+                if ranks.first:
+                    keep_curves(options, material, work)
+        if ranks.first and BUNDLE in (stages or STAGE_NAMES):
+            yield from finish(options, material, work, out, command)

@@ -4,58 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import nn
 
-from lungscan.errors import ModelError
+from lungscan.errors import ModelError, UsageProblem
 from lungscan.training import checkpoint
+from lungscan.training.answering import Teacher
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.fit import Job, fit
 from lungscan.training.material import Material, training_pictures, validation_pictures
 from lungscan.training.networks import create
-from lungscan.training.options import Fit, TrainOptions
-
-Stage = Literal["teacher", "student", "alone"]
-STAGES: tuple[Stage, ...] = ("teacher", "student", "alone")
+from lungscan.training.options import Fit, Stage, TrainOptions
+from lungscan.training.ranks import Ranks
 
 
 def fit_stage(
-    stage: Stage, options: TrainOptions, material: Material, work: Path
+    stage: Stage, options: TrainOptions, material: Material, work: Path, ranks: Ranks
 ) -> Generator[TrainEvent, None, None]:
     """Fit one network; what an earlier run finished is not done again."""
     teacher = None
     if stage == "student":
-        teacher = load_network("teacher", options, material.classes, work)
+        teacher = Teacher(load_teacher(options, material, work), ranks.device)
     settings = stage_fit(stage, options)
     torch.manual_seed(options.seed)
-    network = create(
-        stage_network(stage, options),
-        material.classes + 1,
-        pretrained=options.pretrained,
-        drop_path=settings.drop_path,
-    )
+    if stage == "finetune":
+        network = load_network("student", options, material, work)
+    else:
+        network = create(
+            stage_network(stage, options),
+            material.classes + 1,
+            pretrained=options.pretrained,
+            drop_path=settings.drop_path,
+        )
     job = Job(
         stage=stage,
         fit=settings,
-        classes=material.classes,
+        class_names=material.samples.class_names,
         train=training_pictures(material),
         validation=validation_pictures(material, options.classify_px),
         drawn_examples=options.drawn_examples,
-        stain_sigma=options.stain_sigma,
+        augment=options.augment,
         seed=options.seed,
         path=checkpoint_path(work, stage),
-        fingerprint=options.fingerprint(),
+        fingerprint=options.fingerprint(stage, material.data_sha256),
     )
     yield StageStarted(stage, stage_network(stage, options), epochs=settings.epochs)
-    yield from fit(job, network, teacher, options.distil)
+    yield from fit(job, network, teacher, options.distil, ranks)
     yield StageFinished(stage, f"{settings.epochs} epochs done")
 
 
 def stage_fit(stage: Stage, options: TrainOptions) -> Fit:
     """The settings of a stage; the student alone gets exactly those of the distilled one."""
-    return options.teacher_fit if stage == "teacher" else options.student_fit
+    if stage == "teacher":
+        return options.teacher_fit
+    if stage == "finetune" and options.finetune_fit is not None:
+        return options.finetune_fit
+    return options.student_fit
 
 
 def stage_network(stage: Stage, options: TrainOptions) -> str:
@@ -68,15 +73,50 @@ def checkpoint_path(work: Path, stage: Stage) -> Path:
     return work / "checkpoints" / f"{stage}.pt"
 
 
-def load_network(stage: Stage, options: TrainOptions, classes: int, work: Path) -> nn.Module:
-    """A finished stage's network with its averaged weights, in evaluation mode.
+def finished(stage: Stage, options: TrainOptions, material: Material, work: Path) -> bool:
+    """Whether a stage has its last epoch behind it."""
+    belongs = options.fingerprint(stage, material.data_sha256)
+    state = checkpoint.load(checkpoint_path(work, stage), belongs)
+    return state is not None and state["epoch"] >= stage_fit(stage, options).epochs
+
+
+def load_network(stage: Stage, options: TrainOptions, material: Material, work: Path) -> nn.Module:
+    """A finished stage's network with its averaged weights, in evaluation mode, on the CPU.
 
     Raises:
         ModelError: the stage has no finished checkpoint under these options.
     """
-    state = checkpoint.load(checkpoint_path(work, stage), options.fingerprint())
+    belongs = options.fingerprint(stage, material.data_sha256)
+    state = checkpoint.load(checkpoint_path(work, stage), belongs)
     if state is None or state["epoch"] < stage_fit(stage, options).epochs:
         raise ModelError(f"The stage {stage} is not finished in {work.name}; run it first.")
-    network = create(stage_network(stage, options), classes + 1, pretrained=False)
+    network = create(stage_network(stage, options), material.classes + 1, pretrained=False)
     network.load_state_dict(state["average"])
+    return network.to(memory_format=torch.channels_last).eval()
+
+
+def load_teacher(options: TrainOptions, material: Material, work: Path) -> nn.Module:
+    """This run's teacher, or the one of another run that ``teacher_from`` names.
+
+    Raises:
+        ModelError: there is none, it is another network, or it was never finished.
+        UsageProblem: it knows other classes.
+    """
+    if not options.teacher_from:
+        return load_network("teacher", options, material, work)
+    path = Path(options.teacher_from)
+    state = checkpoint.load(path, None)
+    if state is None:
+        raise ModelError(f"There is no teacher {path.name}; teacher_from names a teacher.pt.")
+    own, theirs = material.samples.class_names, tuple(state["class_names"])
+    if own != theirs:
+        raise UsageProblem(
+            f"The teacher knows the classes {', '.join(theirs)}, the data {', '.join(own)}. "
+            "Fit a teacher on these data, or give one with the same classes."
+        )
+    network = create(options.teacher, material.classes + 1, pretrained=False)
+    try:
+        network.load_state_dict(state["average"])
+    except RuntimeError as error:
+        raise ModelError(f"{path.name} does not hold a {options.teacher}.") from error
     return network.to(memory_format=torch.channels_last).eval()

@@ -65,16 +65,33 @@ def metric_line(metric: Metric) -> str:
     return f"{metric.name}: {interval(metric)}, n = {metric.n} in {metric.groups} groups"
 
 
-def facts(metrics: list[Metric], options: TrainOptions) -> tuple[tuple[str, str], ...]:
+def facts(
+    metrics: list[Metric], options: TrainOptions, material: Material
+) -> tuple[tuple[str, str], ...]:
     """The figures that a report shows."""
     by_name = {metric.name: metric for metric in metrics}
+    if "accuracy student" not in by_name:
+        return (("Accuracy", "not measured: no groups were held out for a test"),)
     test = by_name["accuracy student"]
+    apart = leak(material) or "none of them seen in training"
+    if not len(material.split.test):
+        apart = "of a twin model, fitted by the same recipe without these groups"
     return (
         (f"Accuracy, {options.protocol} test", interval(test)),
-        ("Test set", f"{test.n} fields in {test.groups} groups, none of them seen in training"),
+        ("Test set", f"{test.n} fields in {test.groups} groups, {apart}"),
         ("Fields answered", interval(by_name["answered"])),
         ("Accuracy of the answered", interval(by_name["accuracy of the answered"])),
         ("Calibration error", percent(by_name["calibration error"].value)),
+    )
+
+
+def leak(material: Material) -> str:
+    """What to say of a split that leaks; "" of one that does not."""
+    if not material.leaking:
+        return ""
+    return (
+        f"LEAKING: {len(material.leaking)} groups of the same tissue stand in training and in "
+        "test, so these figures say little about new patients"
     )
 
 
@@ -83,9 +100,12 @@ def summary(options: TrainOptions, names: Sequence[str]) -> str:
     return options.summary or f"{', '.join(display_name(n) for n in names)} in H&E-stained tissue."
 
 
-def limits(options: TrainOptions, names: Sequence[str]) -> tuple[str, ...]:
+def limits(options: TrainOptions, material: Material) -> tuple[str, ...]:
     """What the model cannot know: what holds for any, and what the recipe says of its data."""
+    names = material.samples.class_names
+    leaking = leak(material)
     return (
+        *((f"{leaking}.",) if leaking else ()),
         f"It knows {len(names)} kinds of tissue; any other disease gets one of them or no result.",
         *options.limits,
         "Confidence is calibrated for single fields; that of a whole slide is the mean over its "
@@ -100,9 +120,24 @@ def data_summary(options: TrainOptions, material: Material) -> str:
     others = ", ".join(foreign.name for foreign in material.foreign)
     return (
         f"{options.data}: {len(parts.train)} fields to train, {len(parts.validation)} to validate, "
-        f"{len(parts.test)} to test, split by group"
+        f"{len(parts.test)} to test, "
+        + (leak(material) or "split by group")
         + (f"; counter-examples from {others} and drawings" if others else "")
     )
+
+
+def figures_note(options: TrainOptions, material: Material) -> str:
+    """Whose figures a card holds."""
+    if material.leaking:
+        return f"**{leak(material)}.**"
+    if len(material.split.test):
+        return "The test groups took no part in training or calibration."
+    if options.figures_from:
+        return (
+            "This model was fitted on all groups but those that calibration needs. The figures are "
+            "those of a twin, fitted by the same recipe with test groups held out from everything."
+        )
+    return "No groups were held out, so there are no figures."
 
 
 def model_card(card: ModelCard) -> str:
@@ -113,6 +148,7 @@ def model_card(card: ModelCard) -> str:
     limits_text = "\n".join(f"- {sentence}" for sentence in card.limits)
     names = zip(card.class_names, card.display_names, strict=True)
     classes = ", ".join(f"`{name}` {shown}" for name, shown in names)
+    figures = str(card.data["figures"])
     side, spacing = card.patch_size_pixels, f"{card.spacing_um_px:.3g} µm/px"
     if card.spacing_note:
         spacing += f" ({card.spacing_note})"
@@ -138,8 +174,8 @@ def model_card(card: ModelCard) -> str:
 
 ## Figures
 
-Intervals are 95 %, by bootstrap over groups: pictures of one group show the same tissue. The test
-groups took no part in training or calibration. The command was `{card.command}`.
+Intervals are 95 %, by bootstrap over groups: pictures of one group show the same tissue.
+{figures} The command was `{card.command}`.
 
 | figure | value | pictures | groups | note |
 |---|---|---:|---:|---|

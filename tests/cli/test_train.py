@@ -75,7 +75,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-LINE = "train data --recipe lung.toml --out models/new"
+LINE = "train data --out models/new --recipe lung.toml"
 
 
 @pytest.mark.usefixtures("here")
@@ -83,7 +83,7 @@ def test_the_recipe_is_trained_in_all_stages(training: FakeTraining, capsys: Cap
     assert main(LINE.split()) == 0
     assert training.options == TrainOptions(name="tiny", data="fields", seed=3, threads=2)
     assert training.places == (Path("data"), Path("models/new"))
-    assert training.stages == STAGES
+    assert training.stages == ()
     assert training.command == f"lungscan {LINE}"
     assert training.closed
     shown = capsys.readouterr()
@@ -111,7 +111,29 @@ def test_the_card_s_command_names_no_folder_of_this_machine(
     spaced = here / "my recipe.toml"
     (here / "lung.toml").rename(spaced)
     assert main(["train", str(here / "data"), "--recipe", str(spaced), "--out", "../new"]) == 0
-    assert training.command == "lungscan train data --recipe 'my recipe.toml' --out ../new"
+    assert training.command == "lungscan train data --out ../new --recipe 'my recipe.toml'"
+
+
+@pytest.mark.usefixtures("here")
+def test_a_folder_of_classes_needs_no_recipe(training: FakeTraining) -> None:
+    line = "train data --out new --split parts.csv --allow-leakage --set student_fit.batch_size=16"
+    assert main(line.split()) == 0
+    options = training.options
+    assert options is not None
+    assert (options.name, options.data, options.pretrained) == ("data", ".", True)
+    assert (options.split_file, options.allow_leakage) == ("parts.csv", True)
+    assert options.student_fit.batch_size == 16
+    assert training.command == f"lungscan {line}"
+
+
+@pytest.mark.usefixtures("here")
+def test_only_the_first_of_several_processes_speaks(
+    training: FakeTraining, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    assert main(LINE.split()) == 0
+    assert training.closed
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.usefixtures("here")
@@ -153,7 +175,7 @@ def test_without_the_extra_the_cure_is_named(
     [
         ("name = ", "lung.toml cannot be used"),
         ('name = "x"\ndata = "y"\nlerning_rate = 1\n', "lerning_rate"),
-        ('name = "x"\ndata = "y"\nteacher_fit = { batch_size = 8 }\n', "lacks phases"),
+        ('name = "x"\ndata = "y"\nteacher_fit = { batch_size = 8 }\n', "lacks or does not know 'phases'"),
         ('name = "x"\ndata = "y"\nteacher_fit = { phases = [1] }\n', "cannot be used"),
     ],
 )
@@ -170,12 +192,13 @@ def test_a_wrong_recipe_is_a_usage_error(
 @pytest.mark.parametrize(
     "line",
     [
-        "train data --out x",
         "train data --recipe lung.toml",
+        f"{LINE} --set sed=3",
+        f"{LINE} --protocol literature",
         "train no-such-folder --recipe lung.toml --out x",
         "train data --recipe no-such-file.toml --out x",
         f"{LINE} --stage pupil",
-        f"{LINE} --threads 0",
+        f"{LINE} --threads -1",
     ],
 )
 def test_wrong_usage_ends_with_2(training: FakeTraining, line: str) -> None:

@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from lungscan_cli.choices import ENVIRONMENT_NOTE, SETTINGS
 from lungscan_cli.groups import ExamplesCommand
 
-STAGES = ("teacher", "student", "alone", "bundle")
+STAGES = ("teacher", "student", "finetune", "alone", "bundle")
+AS_RECIPE = "as the recipe says"
+RECIPE_FLAGS = "Flags of the recipe"
 
 
 @click.command(
     cls=ExamplesCommand,
     examples=(
-        ("lungscan train data/ --recipe lung.toml --out model", "train, or go on training"),
-        ("lungscan train data/ --recipe lung.toml --out model --stage bundle", "one stage only"),
+        ("lungscan train data/ --out model", "a folder of classes becomes a model"),
+        ("lungscan train data/ --recipe lung.toml --out model", "by a recipe, or go on with it"),
+        ("lungscan train data/ --out model --set student_fit.batch_size=16", "any other option"),
         ("lungscan classify slides/ --model model", "use the model"),
     ),
     context_settings=SETTINGS,
-    epilog="Another seed, recipe or start makes another model: earlier checkpoints in --out are "
-    f"then refused. {ENVIRONMENT_NOTE}",
+    epilog="Options that shape the weights make another model: earlier checkpoints in --out are "
+    "then refused. On several GPUs: `torchrun --nproc-per-node 4 -m lungscan_cli train ...`. "
+    f"{ENVIRONMENT_NOTE}",
 )
 @click.argument(
     "root",
-    metavar="DATA_ROOT",
+    metavar="DATA",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-)
-@click.option(
-    "--recipe",
-    required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="TOML file that names the data folders, networks and settings.",
 )
 @click.option(
     "--out",
@@ -43,48 +42,87 @@ STAGES = ("teacher", "student", "alone", "bundle")
     help="The model folder to make; checkpoints lie in its folder training.",
 )
 @click.option(
+    "--recipe",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    show_default="the standard recipe",
+    help="TOML file of options.",
+)
+@click.option(
     "--stage",
     "stages",
     multiple=True,
     type=click.Choice(STAGES),
-    show_default="all",
-    help="A stage to run; may be given several times. student needs teacher, bundle needs all.",
+    show_default="all that the recipe asks for",
+    help="A stage to run; may be given several times. student needs teacher, bundle needs both.",
 )
+@click.option("--name", show_default=AS_RECIPE, help="The model's name.")
+@click.option("--teacher", show_default=AS_RECIPE, help="Any timm network.")
+@click.option(
+    "--teacher-from",
+    show_default=AS_RECIPE,
+    help="A teacher.pt of another run with the same classes, to learn from.",
+)
+@click.option("--student", show_default=AS_RECIPE, help="Any timm network; it becomes the model.")
 @click.option(
     "--pretrained/--no-pretrained",
     default=None,
-    show_default="as the recipe says",
-    help="Begin from timm's weights, fetched from its hub.",
+    show_default=AS_RECIPE,
+    help="Begin from ImageNet weights, installed with the extra train or fetched by timm.",
 )
 @click.option(
-    "--seed",
-    type=click.IntRange(0),
-    show_default="as the recipe says",
-    help="Of the split, the first weights, and the order of the pictures.",
+    "--split",
+    "split_file",
+    show_default="split by group",
+    help="Table file,label,group,part, made by `lungscan data split`.",
 )
 @click.option(
-    "--threads",
-    type=click.IntRange(1),
-    show_default="as the recipe says",
-    help="Threads for the training.",
+    "--protocol",
+    type=click.Choice(("grouped", "random")),
+    show_default=AS_RECIPE,
+    help="random leaks where pictures show the same tissue.",
+)
+@click.option(
+    "--allow-leakage/--refuse-leakage",
+    default=None,
+    show_default=AS_RECIPE,
+    help="Train on a split that leaks; every report then says so.",
+)
+@click.option("--seed", type=click.IntRange(0), show_default=AS_RECIPE, help="Of all chance.")
+@click.option("--threads", type=click.IntRange(0), show_default=AS_RECIPE, help="0: torch's own.")
+@click.option("--device", show_default=AS_RECIPE, help="auto, cpu, cuda or cuda:1.")
+@click.option(
+    "--int8/--no-int8", default=None, show_default=AS_RECIPE, help="Also make an int8 model."
+)
+@click.option(
+    "--tensorboard/--no-tensorboard",
+    default=None,
+    show_default=AS_RECIPE,
+    help="Also write the curves as TensorBoard events.",
+)
+@click.option(
+    "--set",
+    "others",
+    metavar="KEY=VALUE",
+    multiple=True,
+    show_default="none",
+    help="Any other option of a recipe, its value as TOML: student_fit.learning_rate=2e-4.",
 )
 def train(
     *,
     root: Path,
-    recipe: Path,
     out: Path,
+    recipe: Path | None,
     stages: tuple[str, ...],
-    pretrained: bool | None,
-    seed: int | None,
-    threads: int | None,
+    others: tuple[str, ...],
+    **flags: Any,
 ) -> int:
     """Train a model on your own pictures.
 
-    DATA_ROOT holds the data folders that the recipe names, each with one folder per class and a
-    table groups.csv (file,label,group). A run that was stopped goes on with the same command.
+    DATA holds one folder per class, or the data folders that a recipe names. A table groups.csv
+    (file,label,group) says which pictures show the same tissue; without one, near-duplicates are
+    found. A run that was stopped goes on with the same command.
     """
     from lungscan_cli.training import Order, run_training
 
-    changes = {"pretrained": pretrained, "seed": seed, "threads": threads}
-    given = {name: value for name, value in changes.items() if value is not None}
-    return run_training(Order(root, recipe, out, stages or STAGES, given))
+    given = {name: value for name, value in flags.items() if value is not None}
+    return run_training(Order(root, recipe, out, stages, given, others))

@@ -1,0 +1,82 @@
+"""``lungscan evaluate``: how good a model is on labelled fields."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lungscan_cli.choices import (
+    ENVIRONMENT_NOTE,
+    SETTINGS,
+    complete_model,
+    device_option,
+    json_option,
+    quiet_option,
+)
+from lungscan_cli.evaluate_choices import announce, data_options
+from lungscan_cli.groups import ExamplesCommand
+
+
+@click.command(
+    cls=ExamplesCommand,
+    examples=(
+        ("lungscan evaluate lung-histology data/ --split split.csv", "on the test part"),
+        ("lungscan evaluate runs/mine data/ --groups groups.csv", "on a whole folder"),
+        ("lungscan evaluate runs/mine data/ --split split.csv --robustness", "and on changed ones"),
+    ),
+    context_settings=SETTINGS,
+    epilog="Exit codes: 0 fine, 1 some fields could not be read, 2 wrong usage, 3 nothing to do, "
+    f"4 model, 5 machine, 130 interrupted. {ENVIRONMENT_NOTE}",
+)
+@click.argument("model", metavar="MODEL", shell_complete=complete_model)
+@data_options
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("lungscan-evaluation"),
+    help="Folder for tables, figures and pictures of the errors.",
+)
+@click.option(
+    "--robustness",
+    is_flag=True,
+    show_default="off",
+    help="Judge every field 19 times more, with changed stain, focus, JPEG, scale and light.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of the bootstrap.")
+@device_option
+@json_option
+@quiet_option
+def evaluate(
+    *,
+    model: str,
+    data: Path,
+    split: Path | None,
+    part: str,
+    groups: Path | None,
+    mpp: float | None,
+    out: Path,
+    robustness: bool,
+    seed: int,
+    device: str,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Measure how good a model is on labelled fields.
+
+    MODEL is a shipped model's name or a model folder; DATA holds one folder of fields per class,
+    named as the model names its classes. Fields are judged as `lungscan classify` judges them.
+    """
+    announce(quiet=quiet)
+    from lungscan.evaluation.options import DataOptions, JudgeOptions
+    from lungscan_cli.evaluate_running import run_evaluation
+
+    return run_evaluation(
+        model,
+        DataOptions(data, split, part, groups),
+        JudgeOptions(mpp=mpp, device=device, robustness=robustness, seed=seed),
+        out,
+        as_json=as_json,
+        quiet=quiet,
+    )

@@ -1,0 +1,153 @@
+"""Ask a model of labelled fields, by the same functions that ``lungscan classify`` uses."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PIL import Image
+
+from lungscan.aggregate import gather
+from lungscan.cards import ModelCard
+from lungscan.decide import decide
+from lungscan.errors import CaseError
+from lungscan.evaluation.events import FieldsJudged
+from lungscan.evaluation.options import JudgeOptions
+from lungscan.evaluation.records import FieldAnswer, LabelledField
+from lungscan.evaluation.shifts import Shift
+from lungscan.fields import FieldOutcome, field_jobs, score_fields
+from lungscan.novelty import load_novelty
+from lungscan.options import ScanOptions
+from lungscan.outcome import RunContext
+from lungscan.provenance import settings_of
+from lungscan.reading import open_field
+from lungscan.report.wording import REASONS
+from lungscan.runtimes import load_runtime
+from lungscan.runtimes.base import available_threads
+from lungscan.scoring import Scorer
+from lungscan.store import RunStore
+from lungscan.types import CaseInput, CaseResult, CaseStatus, InputFile, MppSource, Prediction
+from lungscan.workers import Workers
+
+_NO_STORE = RunStore(Path("no earlier run"))  # never written to: nothing was judged before
+_IS_SLIDE = "This is a whole slide; an evaluation judges field images."
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A loaded model."""
+
+    run: RunContext
+    scorer: Scorer
+    threads: int
+
+    def ask(
+        self, fields: Sequence[LabelledField], shift: Shift | None = None
+    ) -> Generator[FieldsJudged, None, tuple[FieldAnswer, ...]]:
+        """Judge fields as they are, or each changed by ``shift``; returns one answer per field.
+
+        A field that cannot be read costs only its own answer.
+
+        Raises:
+            MachineError: the network or the disk failed.
+        """
+        cases = [_case(index, field) for index, field in enumerate(fields)]
+        answers: list[FieldAnswer] = []
+
+        def work(job: Sequence[CaseInput]) -> list[FieldOutcome]:
+            with _changed(job, shift) if shift else nullcontext(job) as inputs:
+                return score_fields(inputs, self.run, self.scorer, _NO_STORE, picture=False)
+
+        with (
+            Workers(self.threads) as workers,
+            workers.in_order(work, field_jobs(cases)) as jobs,
+        ):
+            for outcomes in jobs:
+                for outcome in outcomes:
+                    field = fields[len(answers)]
+                    answers.append(_answer(field, outcome.result, self.run.card))
+                yield FieldsJudged(len(answers))
+        return tuple(answers)
+
+
+def load_judge(card: ModelCard, options: JudgeOptions) -> Judge:
+    """Load the model of ``card``.
+
+    Raises:
+        UsageProblem, MachineError, ModelError: see ``lungscan.runtimes.load_runtime``.
+    """
+    threads = options.threads or available_threads()
+    runtime = load_runtime(card, options.device, threads, None)
+    scorer = Scorer(card, runtime, load_novelty(card.folder / "novelty.safetensors"))
+    scan = ScanOptions((), Path(), model=card.name, mpp=options.mpp)
+    run = RunContext(scan, card, runtime.device, *settings_of(scan, card))
+    return Judge(run, scorer, threads)
+
+
+def _case(index: int, field: LabelledField) -> CaseInput:
+    return CaseInput(
+        f"field-{index}", field.file, (InputFile(field.path, field.file, kind="field"),)
+    )
+
+
+@contextmanager
+def _changed(cases: Sequence[CaseInput], shift: Shift) -> Iterator[list[CaseInput]]:
+    """The cases with changed copies of their files, which live as long as the block.
+
+    Copies on the disk, because then everything after is classification as it stands.
+    """
+    with tempfile.TemporaryDirectory(prefix="lungscan-") as folder:
+        yield [
+            replace(case, files=(_copy(case.files[0], shift, Path(folder) / f"{case.key}.tif"),))
+            for case in cases
+        ]
+
+
+def _copy(file: InputFile, shift: Shift, path: Path) -> InputFile:
+    try:
+        source = open_field(file)
+    except CaseError:
+        return file  # judging it will tell
+    info = source.info
+    picture = Image.fromarray(shift.apply(source.overview(max(info.width, info.height)).rgb))
+    if info.scale.source is MppSource.FILE and info.scale.mpp_um:
+        per_cm = 10_000 / info.scale.mpp_um
+        picture.save(path, "TIFF", resolution_unit=3, resolution=per_cm)
+    else:
+        picture.save(path, "TIFF")
+    return replace(file, path=path)
+
+
+def _answer(field: LabelledField, result: CaseResult | None, card: ModelCard) -> FieldAnswer:
+    if result is None:
+        return _unread(field, CaseStatus.SKIPPED, _IS_SLIDE)
+    prediction = result.prediction
+    if prediction is None:
+        return _unread(field, CaseStatus.FAILED, result.error_message)
+    forced = _forced(result, card)
+    return FieldAnswer(
+        field.file,
+        field.label,
+        field.group,
+        result.status,
+        prediction.label,
+        forced.label,
+        forced.confidence,
+        forced.probs,
+        REASONS[prediction.reason] if prediction.reason else "",
+    )
+
+
+def _unread(field: LabelledField, status: CaseStatus, why: str) -> FieldAnswer:
+    return FieldAnswer(field.file, field.label, field.group, status, None, None, None, (), why)
+
+
+def _forced(result: CaseResult, card: ModelCard) -> Prediction:
+    """The same evidence judged again by the policy that never withholds a label."""
+    areas = [file.tissue_mm2 for file in result.files]
+    evidence = gather(result.scores, areas, len(card.class_names))
+    rule = result.prediction.rule if result.prediction else ScanOptions((), Path()).rule
+    return decide(evidence, card, rule, "never")[0]

@@ -1,0 +1,132 @@
+"""The sentences that every output of an evaluation shares, and numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from lungscan.cards import Metric, ModelCard
+from lungscan.evaluation.records import DataNote, FieldAnswer, Protocol, Seen
+from lungscan.inputs.names import show
+
+RESEARCH_USE = "Research use only. Not for use in diagnostic procedures."
+LEAKING = "LEAKING SPLIT"
+FEW_NAMES = 5
+
+
+def warnings(data: DataNote, card: ModelCard, skipped: Sequence[FieldAnswer]) -> tuple[str, ...]:
+    """What spoils the figures or narrows what they say, worst first."""
+    told = []
+    if data.protocol is Protocol.LEAKING:
+        told.append(
+            f"{LEAKING}: {data.leaking_groups:,} of the {data.groups:,} groups judged also stand "
+            f"in another part of {data.split}, so the same tissue was there to learn from. "
+            "These figures are no measure of unseen tissue."
+        )
+    if data.seen is Seen.YES:
+        told.append(
+            f"NOT HELD OUT: {card.name} was trained on this very data (same SHA-256), and "
+            f"{data.seen_groups:,} of the {data.groups:,} groups judged are not among its test "
+            "groups. These figures are no measure of unseen tissue."
+        )
+    if data.protocol is Protocol.WHOLE:
+        told.append(
+            "No split file was given: every field of the folder was judged, whatever the model was "
+            "trained on."
+        )
+    if not data.grouped:
+        told.append(
+            "No groups are known: each picture counts as a group of its own. Where pictures show "
+            "the same tissue, the intervals are too narrow, and a leak cannot be seen."
+        )
+    if skipped:
+        told.append(_skipped(skipped))
+    return tuple(told)
+
+
+def notes(data: DataNote, card: ModelCard, draws: int, mpp: float | None) -> tuple[str, ...]:
+    """How the figures are meant."""
+    told = [
+        "Accuracy over all fields is that of the forced choice: the class that the model names "
+        "when it must, refusals included. A field without any tissue to judge counts as wrong.",
+        f"Intervals are 95 %, by bootstrap over {data.groups:,} groups ({draws:,} draws). Where "
+        "every answer is right the interval has no width; that is a limit of the method, and the "
+        "true figure may lie below.",
+        _scale(card, mpp),
+    ]
+    if data.protocol is Protocol.GROUPED:
+        told.append(f"No group judged stands in another part of {data.split}.")
+    if data.seen is Seen.NO:
+        told.append(
+            "The model's card names this very data (same SHA-256), and every group judged is one "
+            "of its test groups."
+        )
+    elif data.seen is Seen.UNKNOWN:
+        told.append(
+            "The model's card names other training data than this folder, so the card cannot tell "
+            "whether the model has seen any of these fields."
+        )
+    return tuple(told)
+
+
+def protocol_line(data: DataNote) -> str:
+    """What was judged, for the head of tables and the foot of figures."""
+    where = f"{data.folder}, part {data.part} of {data.split}" if data.split else data.folder
+    word = LEAKING if data.protocol is Protocol.LEAKING else data.protocol.value
+    seen = "" if data.seen is Seen.UNKNOWN else f", {data.seen.value}"
+    return f"{where}: {data.fields:,} fields in {data.groups:,} groups ({word}{seen})"
+
+
+def percent(value: float) -> str:
+    """A share with one decimal; a dash where there is none."""
+    return "–" if math.isnan(value) else f"{100 * value:.1f} %"
+
+
+def decimal(value: float) -> str:
+    """Three decimals; a dash where there is none."""
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def with_interval(metric: Metric) -> str:
+    """``93.3 % (88.5 to 97.3)``; Brier score and AUC are no shares and stand as decimals."""
+    if is_share(metric):
+        return _ranged(metric, percent(metric.value), 100, ".1f")
+    return _ranged(metric, decimal(metric.value), 1, ".3f")
+
+
+def points(metric: Metric) -> str:
+    """A difference of shares in points, with its sign: ``−1.2 (−3.0 to 0.4)``."""
+    text = _ranged(metric, f"{100 * metric.value:+.1f}", 100, "+.1f")
+    return re.sub(r"[+-](0\.0\b)", r"\1", text).replace("-", "−")
+
+
+def is_share(metric: Metric) -> bool:
+    """Whether the figure is a share of fields, told in per cent."""
+    return not any(word in metric.name for word in ("AUC", "Brier", "F1", "precision", "recall"))
+
+
+def _ranged(metric: Metric, told: str, factor: int, form: str) -> str:
+    low, high = metric.low, metric.high
+    if low is None or high is None or math.isnan(metric.value) or math.isnan(low):
+        return told
+    return f"{told} ({factor * low:{form}} to {factor * high:{form}})"
+
+
+def _scale(card: ModelCard, mpp: float | None) -> str:
+    if mpp is None:
+        return (
+            "Fields that state no scale are taken whole, at the model's "
+            f"{card.spacing_um_px:.3g} µm/px; those that state one are tiled, as in classification."
+        )
+    return f"Fields that state no scale are taken to have {mpp:g} µm/px (--mpp)."
+
+
+def _skipped(answers: Sequence[FieldAnswer]) -> str:
+    names = ", ".join(show(answer.file) for answer in answers[:FEW_NAMES])
+    more = f" and {len(answers) - FEW_NAMES:,} more" if len(answers) > FEW_NAMES else ""
+    fields = "field" if len(answers) == 1 else "fields"
+    return (
+        f"{len(answers):,} {fields} could not be read and count in no figure ({names}{more}); "
+        "predictions.csv says why."
+    )

@@ -1,0 +1,36 @@
+"""The curves as TensorBoard events, for those who ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from pathlib import Path
+
+from lungscan.errors import MachineError
+from lungscan.training.events import EpochFinished, TrainEvent
+
+
+def recorded(
+    events: Generator[TrainEvent, None, None], folder: Path
+) -> Generator[TrainEvent, None, None]:
+    """Pass a run's events on and write each epoch's figures into ``folder``.
+
+    Raises:
+        MachineError: TensorBoard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard.writer import SummaryWriter
+    except ImportError as error:
+        raise MachineError(
+            "TensorBoard is not installed. Install it with `pip install tensorboard`, or train "
+            "without --tensorboard; the curves are in training/curves.json anyway."
+        ) from error
+    with closing(events), closing(SummaryWriter(str(folder))) as writer:
+        for event in events:
+            if isinstance(event, EpochFinished):
+                writer.add_scalar(f"{event.stage}/loss", event.loss, event.epoch)
+                writer.add_scalar(f"{event.stage}/images_per_s", event.images_per_s, event.epoch)
+                if event.validation_accuracy is not None:
+                    accuracy = event.validation_accuracy
+                    writer.add_scalar(f"{event.stage}/validation accuracy", accuracy, event.epoch)
+            yield event

@@ -1,0 +1,82 @@
+"""One step of learning: targets, mixing, losses, and the running average of the weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lungscan.training.options import Distil
+
+
+def smooth(labels: Tensor, outputs: int, smoothing: float) -> Tensor:
+    """Labels ``(b,)`` as targets ``(b, outputs)`` that keep a little for every output."""
+    return F.one_hot(labels, outputs).float() * (1 - smoothing) + smoothing / outputs
+
+
+def mix(
+    fields: Tensor,
+    targets: Tensor,
+    strength: float,
+    rng: np.random.Generator,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Mixup (Zhang et al. 2018) of every second batch; the others stay as they are."""
+    if strength <= 0 or rng.random() < 0.5:
+        return fields, targets
+    share = float(rng.beta(strength, strength))
+    other = torch.randperm(len(fields), generator=generator).to(fields.device)
+    return (
+        fields * share + fields[other] * (1 - share),
+        targets * share + targets[other] * (1 - share),
+    )
+
+
+def loss_of(logits: Tensor, targets: Tensor, soft: Tensor | None, distil: Distil) -> Tensor:
+    """Cross-entropy with the targets, shared with the teacher's answers where there are any.
+
+    Args:
+        logits: the learner's outputs ``(b, outputs)``.
+        soft: the teacher's outputs for the same augmented views, or None.
+    """
+    hard = F.cross_entropy(logits, targets)
+    if soft is None:
+        return hard
+    likeness = soft_loss(logits, soft, distil.temperature)
+    return (1 - distil.soft_share) * hard + distil.soft_share * likeness
+
+
+def soft_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Divergence of softened outputs times T², so that its gradients keep their size (Hinton)."""
+    return (
+        F.kl_div(
+            F.log_softmax(student / temperature, 1),
+            F.log_softmax(teacher / temperature, 1),
+            log_target=True,
+            reduction="batchmean",
+        )
+        * temperature**2
+    )
+
+
+class Average:
+    """An exponential moving average of a network's weights and statistics.
+
+    It warms up, so that the untrained start is soon forgotten; what does not change is not touched.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.values = {k: v.detach().clone() for k, v in network.state_dict().items()}
+        self._decay = decay
+
+    @torch.no_grad()
+    def follow(self, network: nn.Module, steps: int) -> None:
+        """Take in the weights after one more step; ``steps`` were taken before it."""
+        decay = min(self._decay, (1 + steps) / (10 + steps))
+        for key, value in network.state_dict().items():
+            kept = self.values[key]
+            if kept.is_floating_point():
+                kept.lerp_(value, 1 - decay)
+            else:
+                kept.copy_(value)

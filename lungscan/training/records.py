@@ -1,0 +1,62 @@
+"""What is kept beside the weights: the options, the versions, the data and the curves."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from lungscan import __version__
+from lungscan.training import checkpoint
+from lungscan.training.material import Material
+from lungscan.training.options import STAGES, Stage, TrainOptions
+from lungscan.training.stages import checkpoint_path
+
+LIBRARIES = ("torch", "timm", "numpy", "pillow", "openvino")
+PARTS = ("train", "validation", "test")
+
+
+def keep_records(options: TrainOptions, material: Material, work: Path) -> None:
+    """Write ``run.json`` (options, seed, versions, data hash) and ``split.csv`` into ``work``."""
+    work.mkdir(parents=True, exist_ok=True)
+    record = {
+        "options": dataclasses.asdict(options),
+        "data_sha256": material.data_sha256,
+        "leaking_groups": len(material.leaking),
+        "versions": {
+            "lungscan": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in LIBRARIES},
+        },
+    }
+    text = json.dumps(record, indent=1, ensure_ascii=False)
+    (work / "run.json").write_text(text + "\n", encoding="utf-8")
+    write_split(material, work / "split.csv")
+
+
+def write_split(material: Material, path: Path) -> None:
+    """The split as a table ``file,label,group,part``, as `lungscan data split` writes it."""
+    samples = material.samples
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(("file", "label", "group", "part"))
+        for name in PARTS:
+            for row in getattr(material.split, name):
+                file = f"{samples.paths[row].parent.name}/{samples.paths[row].name}"
+                label = samples.class_names[samples.labels[row]]
+                writer.writerow((file, label, samples.groups[row], name))
+
+
+def keep_curves(options: TrainOptions, material: Material, work: Path) -> None:
+    """Loss and validation accuracy of every stage so far, in ``curves.json``."""
+    curves: dict[Stage, object] = {}
+    for stage in STAGES:
+        path = checkpoint_path(work, stage)
+        state = checkpoint.load(path, options.fingerprint(stage, material.data_sha256))
+        if state is not None:
+            curves[stage] = state["history"]
+    text = json.dumps(curves, indent=1)
+    (work / "curves.json").write_text(text + "\n", encoding="utf-8")

@@ -8,6 +8,7 @@ number is stored twice. Formats: huggingface.co/docs/safetensors (format), OpenV
 from __future__ import annotations
 
 import json
+import math
 import re
 import struct
 import tempfile
@@ -51,6 +52,23 @@ def read_graph(core: ov.Core, folder: Path) -> ov.Model:
             f"The graph and the weights of {folder.name} do not make a network ({error}). "
             "Install the model again."
         ) from error
+
+
+def count_parameters(folder: Path) -> int:
+    """How many numbers torch would load by name: weights and biases, batch normalisation folded.
+
+    None of an int8 model's numbers bears a name; its card says how many there were.
+
+    Raises:
+        ModelError: the file is not a safetensors file.
+    """
+    try:
+        with (folder / "weights.safetensors").open("rb") as handle:
+            header = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
+        shapes = [entry["shape"] for name, entry in header.items() if name[:6] != "graph."]
+        return sum(math.prod(shape) for shape in shapes)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ModelError(f"The weights of {folder.name} are damaged ({error}).") from error
 
 
 def write_graph(model: ov.Model, parameters: Parameters, folder: Path) -> None:

@@ -15,6 +15,7 @@ from lungscan import __version__
 from lungscan.cards import CARD_SCHEMA, Metric, ModelCard, read_card, write_card
 from lungscan.errors import UsageProblem
 from lungscan.training import wording
+from lungscan.training.after import judge_bundle
 from lungscan.training.bundle import deploy, write_network
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.golden import golden_fields
@@ -41,15 +42,16 @@ MAY_DIFFER = {
     "threads",
     "device",
     "tensorboard",
+    "robustness",
     "int8",
     "int8_bound",
 }
 
 
 def finish(
-    options: TrainOptions, material: Material, work: Path, out: Path, command: str
+    options: TrainOptions, material: Material, root: Path, work: Path, out: Path, command: str
 ) -> Generator[TrainEvent, None, None]:
-    """Write the model folder ``out`` from finished checkpoints in ``work``.
+    """Write the model folder ``out`` from finished checkpoints in ``work``, and judge it.
 
     Raises:
         ModelError: a stage is not finished, or a network cannot be folded.
@@ -84,9 +86,9 @@ def finish(
     np.savez_compressed(out / "golden.npz", fields=probe.numpy(), probs=golden)
     card = _card(options, material, fitted, metrics, bins, command)
     write_card(card, out)
-    card = read_card(out)
-    (out / "README.md").write_text(wording.model_card(card), encoding="utf-8")
-    yield StageFinished("bundle", f"{out.name} {card.sha256[:12]}")
+    yield StageFinished("bundle", f"{out.name} {read_card(out).sha256[:12]}")
+    tested = len(material.split.test) > 0
+    yield from judge_bundle(options, root, work, out, tested=tested)
 
 
 def _twin_figures(

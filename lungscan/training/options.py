@@ -122,6 +122,7 @@ class TrainOptions:
     finetune_fit: Fit | None = None  # the distilled student once more, with the labels alone
     distil: Distil = Distil()
     augment: Augment = Augment()
+    robustness: bool = False  # judge changed copies of the test fields too
     int8: bool = False  # also make an int8 model, in the folder int8
     int8_bound: float = 0.005  # accuracy that it may lose on the validation groups
 

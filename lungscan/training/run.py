@@ -71,4 +71,4 @@ def _events(
                 if ranks.first:
                     keep_curves(options, material, work)
         if ranks.first and BUNDLE in (stages or STAGE_NAMES):
-            yield from finish(options, material, work, out, command)
+            yield from finish(options, material, root, work, out, command)

@@ -22,10 +22,11 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from lungscan.cards import ModelCard, find_model
+from lungscan.dataset.listing import read_listing
+from lungscan.dataset.splits import split_by_group
 from lungscan.events import CaseFinished
 from lungscan.options import ScanOptions
 from lungscan.scan import scan
-from lungscan.training.data import read_samples, split_by_group
 from lungscan.types import CaseResult, NoResult
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,7 +92,7 @@ def unseen(folder: Path, card: ModelCard) -> list[Path]:
 
     Neither the weights nor any limit was fitted on them.
     """
-    samples = read_samples(folder)
+    samples = read_listing(folder, check=False).samples()
     split = split_by_group(samples, tuple(card.recipe["split"]), card.seed)
     return [samples.paths[i] for i in np.sort(split.test)]
 

@@ -13,14 +13,18 @@ from rich.table import Table
 from rich.text import Text
 
 from lungscan.dataset.audit import Agreement, Audit
-from lungscan.dataset.audit_content import class_rows, headline_facts
+from lungscan.dataset.audit_content import Facts, class_rows, headline_facts
 from lungscan.dataset.listing import Listing
 from lungscan.dataset.similar import Pair, SearchProgress
 from lungscan.dataset.splits import PARTS, SplitRow
 from lungscan_cli.console import count, plain, say
 
 FIRST_FEW = 5
-STEPS = {"reading": "Looking at pictures", "comparing": "Comparing pairs"}
+STEPS = {
+    "reading": "Looking at pictures",
+    "trying": "Trying likely pairs",
+    "comparing": "Comparing pairs",
+}
 
 
 class SearchView:
@@ -89,18 +93,25 @@ def show_audit(console: Console, audit: Audit) -> None:
     for name, pictures, tissues in class_rows(audit):
         table.add_row(Text(plain(name)), pictures, tissues)
     console.print(table)
-    facts = headline_facts(audit)
-    width = max(len(name) for name, _ in facts)
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(width=width, no_wrap=True)
-    grid.add_column(overflow="fold")
-    for name, value in facts:
-        grid.add_row(Text(name), Text(plain(value)))
-    console.print(grid)
+    _show_facts(console, headline_facts(audit))
     console.print()
     show_skipped(console, audit.listing)
     _show_pairs(console, audit, audit.crossing, "One tissue with two labels:")
     _show_pairs(console, audit, audit.unexpected, "One tissue in two given groups:")
+
+
+def _show_facts(console: Console, facts: Facts) -> None:
+    width = max(len(name) for name, _ in facts)
+    if not console.is_terminal:
+        for name, value in facts:
+            say(console, f"{name:<{width}}  {plain(value)}")
+        return
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(min_width=width, no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in facts:
+        grid.add_row(Text(name, style="dim"), Text(plain(value)))
+    console.print(grid)
 
 
 def show_skipped(console: Console, listing: Listing) -> None:

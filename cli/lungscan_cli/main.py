@@ -19,6 +19,9 @@ COMMANDS = {
     "train": "lungscan_cli.commands.train:train",
     "evaluate": "lungscan_cli.commands.evaluate:evaluate",
     "compare": "lungscan_cli.commands.compare:compare",
+    "compress": "lungscan_cli.commands.compress:compress",
+    "export": "lungscan_cli.commands.export:export",
+    "benchmark": "lungscan_cli.commands.benchmark:benchmark",
     "doctor": "lungscan_cli.commands.doctor:doctor",
     "completion": "lungscan_cli.commands.completion:completion",
 }

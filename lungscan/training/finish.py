@@ -15,7 +15,7 @@ from lungscan import __version__
 from lungscan.cards import CARD_SCHEMA, Metric, ModelCard, read_card, write_card
 from lungscan.errors import UsageProblem
 from lungscan.training import wording
-from lungscan.training.after import judge_bundle
+from lungscan.training.after import compress_bundle, judge_bundle
 from lungscan.training.bundle import deploy, write_network
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.golden import golden_fields
@@ -59,18 +59,20 @@ def finish(
     material = at_input_size(material, options.classify_px)
     student = load_network(options.model_stage, options, material, work)
     yield StageStarted("calibrate", "on the validation groups")
-    fitted = calibrate(student, material)
+    tested = len(material.split.test) > 0
+    twin = _twin(options) if options.figures_from and not tested else None
+    fitted = calibrate(student, material, twin)
     yield StageFinished(
         "calibrate",
         f"temperature {fitted.temperature:.3f}, least confidence {fitted.confidence:.3f}",
     )
     metrics: list[Metric] = []
     bins: tuple[tuple[float, float, int], ...] = ()
-    if len(material.split.test):
+    if tested:
         yield StageStarted("evaluate", "on the test groups, once")
         metrics, bins = judge(student, fitted, options, material, work)
-    elif options.figures_from:
-        metrics, bins = _twin_figures(options)
+    elif twin is not None:
+        metrics, bins = list(twin.metrics), twin.reliability
     for metric in metrics:
         yield StageFinished("evaluate", wording.metric_line(metric))
     yield StageStarted("bundle", out.name)
@@ -87,14 +89,13 @@ def finish(
     card = _card(options, material, fitted, metrics, bins, command)
     write_card(card, out)
     yield StageFinished("bundle", f"{out.name} {read_card(out).sha256[:12]}")
-    tested = len(material.split.test) > 0
     yield from judge_bundle(options, root, work, out, tested=tested)
+    if options.int8:
+        yield from compress_bundle(options, material, out, command)
 
 
-def _twin_figures(
-    options: TrainOptions,
-) -> tuple[list[Metric], tuple[tuple[float, float, int], ...]]:
-    """The figures of a model fitted by the same recipe with groups held out.
+def _twin(options: TrainOptions) -> ModelCard:
+    """The card of a model that was fitted by the same recipe with groups held out.
 
     Raises:
         UsageProblem: its recipe is another one.
@@ -106,7 +107,7 @@ def _twin_figures(
         raise UsageProblem(
             f"The figures of {card.name} are not those of this recipe: {', '.join(changed)} differ."
         )
-    return list(card.metrics), card.reliability
+    return card
 
 
 def _card(

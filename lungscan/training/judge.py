@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from lungscan.cards import Metric
+from lungscan.cards import Metric, ModelCard
 from lungscan.novelty import Novelty
 from lungscan.training.calibrate import (
+    LEAST_CONFIDENCE,
     LabelArray,
     Outputs,
     calibration_error,
@@ -41,13 +42,21 @@ class Calibration:
     novelty: Novelty
 
 
-def calibrate(student: nn.Module, material: Material) -> Calibration:
-    """Fit temperature and limits on the validation groups."""
+def calibrate(student: nn.Module, material: Material, twin: ModelCard | None) -> Calibration:
+    """Fit temperature and limits on the validation groups.
+
+    Of two estimates the more careful one counts: a model that was fitted on nearly all groups has
+    few left to calibrate on, so it is never surer than its twin was found to be.
+    """
     classes, parts = material.classes, material.split
     train = outputs_of(student, material.pixels[parts.train])
     known = outputs_of(student, material.pixels[parts.validation])
     labels = material.samples.labels[parts.validation]
     temperature = fit_temperature(known.logits[:, :classes], labels)
+    least = LEAST_CONFIDENCE
+    if twin is not None:
+        temperature = max(temperature, twin.temperature)
+        least = max(least, twin.confidence_threshold)
     layer = student.get_classifier()  # type: ignore[operator]  # every timm network has it
     novelty = fit_novelty(
         train,
@@ -58,7 +67,7 @@ def calibrate(student: nn.Module, material: Material) -> Calibration:
         layer.bias.detach().numpy(),
     )
     probs = softmax(known.logits[:, :classes], temperature)
-    return Calibration(temperature, confidence_limit(probs), novelty)
+    return Calibration(temperature, max(least, confidence_limit(probs)), novelty)
 
 
 def _foreign_outputs(student: nn.Module, material: Material) -> Outputs | None:

@@ -8,20 +8,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.errors import UsageProblem
-from lungscan.reading import resize
-from lungscan.training.data import (
-    Samples,
+from lungscan.dataset.listing import Listing, read_listing
+from lungscan.dataset.pixels import load_pixels
+from lungscan.dataset.samples import Samples, data_hash
+from lungscan.dataset.similar import find_similar
+from lungscan.dataset.splits import (
     Split,
-    data_hash,
-    load_pixels,
-    read_samples,
+    SplitRow,
+    apply_split,
+    leaks,
+    read_split,
     split_at_random,
     split_by_group,
-    straddling,
+    split_rows,
 )
+from lungscan.errors import UsageProblem
+from lungscan.reading import resize
 from lungscan.training.fit import Pictures
 from lungscan.training.options import TrainOptions
+
+SPLIT_FILE = "split.csv"  # in the folder of checkpoints
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,8 @@ class Material:
     foreign: tuple[Foreign, ...]
     data_sha256: str
     leaking: tuple[str, ...] = ()  # groups that stand in more than one part
+    skipped: tuple[str, ...] = ()  # broken pictures, each with the reason
+    rows: tuple[SplitRow, ...] = ()  # the split as a table
 
     @property
     def classes(self) -> int:
@@ -51,17 +59,19 @@ class Material:
         return len(self.samples.class_names)
 
 
-def gather(options: TrainOptions, root: Path) -> Material:
+def gather(options: TrainOptions, root: Path, work: Path) -> Material:
     """Read, split and decode the folders that ``options`` names below ``root``.
+
+    Groups come from the split file, else from the folder's ``groups.csv``, else near-duplicates are
+    searched once; ``work`` holds the split of an earlier start, which spares the search.
 
     Raises:
         UsageProblem: data that cannot be read or split, or a split that leaks without
             ``allow_leakage``.
     """
-    samples = read_samples(root / options.data)
-    deal = split_at_random if options.protocol == "random" else split_by_group
-    split = deal(samples, options.split, options.seed)
-    leaking = straddling(samples, split)
+    listing = read_listing(root / options.data)
+    samples, split = _dealt(listing, options, work)
+    leaking = _leaking(listing, samples, split)
     if leaking and not options.allow_leakage:
         raise UsageProblem(
             f"The split leaks: {len(leaking)} groups stand in more than one part, so the test "
@@ -70,11 +80,53 @@ def gather(options: TrainOptions, root: Path) -> Material:
         )
     foreign = tuple(_foreign(root / name, options) for name in options.counter_examples)
     pixels = load_pixels(samples.paths, options.field_px)
-    return Material(samples, split, pixels, foreign, data_hash(samples), leaking)
+    return Material(
+        samples,
+        split,
+        pixels,
+        foreign,
+        data_hash(samples),
+        leaking,
+        tuple(f"{item.name}: {item.reason}" for item in listing.skipped if item.broken),
+        split_rows(listing, samples.groups, split),
+    )
+
+
+def _dealt(listing: Listing, options: TrainOptions, work: Path) -> tuple[Samples, Split]:
+    if options.split_file:
+        return apply_split(read_split(Path(options.split_file)), listing)
+    groups = listing.groups or _groups_of_earlier(listing, work)
+    if groups is None:
+        groups = find_similar(listing.paths).groups
+    samples = listing.samples(groups)
+    deal = split_at_random if options.protocol == "random" else split_by_group
+    return samples, deal(samples, options.split, options.seed)
+
+
+def _groups_of_earlier(listing: Listing, work: Path) -> tuple[str, ...] | None:
+    """The groups that an earlier start found for these very pictures, if there was one."""
+    path = work / SPLIT_FILE
+    if not path.exists():
+        return None
+    try:
+        return apply_split(read_split(path), listing)[0].groups
+    except UsageProblem:  # other pictures than then: their groups are found anew
+        return None
+
+
+def _leaking(listing: Listing, samples: Samples, split: Split) -> tuple[str, ...]:
+    """Groups in several parts: those of the split, and those that the folder itself knows."""
+    rows = split_rows(listing, samples.groups, split)
+    found = {leak.group for leak in leaks(rows)}
+    if listing.groups is not None:
+        known = dict(zip(listing.names, listing.groups, strict=True))
+        found |= {leak.group for leak in leaks(rows, known)}
+    return tuple(sorted(found))
 
 
 def _foreign(folder: Path, options: TrainOptions) -> Foreign:
-    others = read_samples(folder)
+    listing = read_listing(folder, check=False)
+    others = listing.samples(listing.groups or listing.names)
     split = split_by_group(others, options.split, options.seed)
     if options.counter_limit:
         rng = np.random.default_rng(options.seed)

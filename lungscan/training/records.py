@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 import platform
@@ -10,13 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lungscan import __version__
+from lungscan.dataset.splits import write_split
 from lungscan.training import checkpoint
-from lungscan.training.material import Material
+from lungscan.training.material import SPLIT_FILE, Material
 from lungscan.training.options import STAGES, Stage, TrainOptions
 from lungscan.training.stages import checkpoint_path
 
 LIBRARIES = ("torch", "timm", "numpy", "pillow", "openvino")
-PARTS = ("train", "validation", "test")
 
 
 def keep_records(options: TrainOptions, material: Material, work: Path) -> None:
@@ -26,6 +25,7 @@ def keep_records(options: TrainOptions, material: Material, work: Path) -> None:
         "options": dataclasses.asdict(options),
         "data_sha256": material.data_sha256,
         "leaking_groups": len(material.leaking),
+        "skipped": list(material.skipped),
         "versions": {
             "lungscan": __version__,
             "python": platform.python_version(),
@@ -34,20 +34,7 @@ def keep_records(options: TrainOptions, material: Material, work: Path) -> None:
     }
     text = json.dumps(record, indent=1, ensure_ascii=False)
     (work / "run.json").write_text(text + "\n", encoding="utf-8")
-    write_split(material, work / "split.csv")
-
-
-def write_split(material: Material, path: Path) -> None:
-    """The split as a table ``file,label,group,part``, as `lungscan data split` writes it."""
-    samples = material.samples
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(("file", "label", "group", "part"))
-        for name in PARTS:
-            for row in getattr(material.split, name):
-                file = f"{samples.paths[row].parent.name}/{samples.paths[row].name}"
-                label = samples.class_names[samples.labels[row]]
-                writer.writerow((file, label, samples.groups[row], name))
+    write_split(work / SPLIT_FILE, material.rows)
 
 
 def keep_curves(options: TrainOptions, material: Material, work: Path) -> None:

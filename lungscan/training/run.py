@@ -61,7 +61,9 @@ def _events(
     work = out / "training"
     with join(options.device, options.threads) as ranks:
         yield StageStarted("data", "reading and splitting")
-        material = gather(options, root)
+        material = gather(options, root, work)
+        for sentence in material.skipped:
+            yield StageFinished("data", f"left out: {sentence}")
         yield StageFinished("data", told(material))
         if ranks.first:
             keep_records(options, material, work)

@@ -47,21 +47,6 @@ def listing_of(samples: Samples) -> Listing:
     return Listing(Path(), names, samples.labels, samples.class_names, samples.groups, ())
 
 
-@pytest.mark.parametrize("seed", [0, 7])
-@pytest.mark.parametrize("shares", [SHARES, (70.0, 15.0, 15.0), (0.8, 0.2, 0.0)])
-def test_groups_are_dealt_exactly_as_training_did(
-    shares: tuple[float, float, float], seed: int
-) -> None:
-    data = pytest.importorskip("lungscan.training.data", reason="training no longer splits itself")
-    if not hasattr(data, "Samples"):
-        pytest.skip("training no longer splits itself")
-    samples = draw_samples()
-    old = data.Samples(samples.paths, samples.labels, samples.groups, samples.class_names)
-    expected, split = data.split_by_group(old, shares, seed), split_by_group(samples, shares, seed)
-    for part in PARTS:
-        assert getattr(split, part).tolist() == getattr(expected, part).tolist()
-
-
 def test_no_group_stands_in_two_parts_and_no_picture_is_lost() -> None:
     samples = draw_samples()
     split = split_by_group(samples, SHARES, 3)

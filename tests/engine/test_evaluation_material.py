@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from lungscan.cards import ModelCard
+from lungscan.dataset.samples import Samples, data_hash
 from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.evaluation.material import load_material, material_of, require_known_classes
 from lungscan.evaluation.options import DataOptions
 from lungscan.evaluation.records import Protocol, Seen
-from lungscan.training.data import Samples, data_hash
 from tests.labelled import CLASSES, draw_class, draw_folder, write_split, write_table
 from tests.models import CARD
 

@@ -11,9 +11,10 @@ pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("timm", reason="training needs the extra train")
 
 from lungscan.cards import read_card
+from lungscan.dataset.listing import read_listing
+from lungscan.dataset.splits import split_by_group
 from lungscan.errors import ModelError, UsageProblem
-from lungscan.training.data import read_samples, split_by_group
-from lungscan.training.events import EpochFinished
+from lungscan.training.events import EpochFinished, StageFinished
 from lungscan.training.options import Fit, Phase, TrainOptions, load_options
 from lungscan.training.run import train
 from tests.training_data import SIDE, draw_data
@@ -104,7 +105,7 @@ def test_a_student_needs_its_teacher(tmp_path: Path) -> None:
 
 def test_no_group_stands_on_two_sides(tmp_path: Path) -> None:
     draw_data(tmp_path, groups=11)
-    samples = read_samples(tmp_path)
+    samples = read_listing(tmp_path).samples()
     split = split_by_group(samples, (0.7, 0.15, 0.15), seed=3)
     parts = (split.train, split.validation, split.test)
     sides = [{samples.groups[i] for i in rows} for rows in parts]
@@ -117,17 +118,23 @@ def test_no_group_stands_on_two_sides(tmp_path: Path) -> None:
 def test_too_few_groups_are_named(tmp_path: Path) -> None:
     draw_data(tmp_path, groups=2)
     with pytest.raises(UsageProblem, match="lung_aca has 2 groups"):
-        split_by_group(read_samples(tmp_path), (0.7, 0.15, 0.15), seed=0)
+        split_by_group(read_listing(tmp_path).samples(), (0.7, 0.15, 0.15), seed=0)
 
 
-def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_read_is_left_out_and_named(tmp_path: Path) -> None:
     draw_data(tmp_path / "drawn")
     (tmp_path / "drawn" / "lung_n" / "3.png").write_bytes(b"no picture")
-    with pytest.raises(UsageProblem, match=r"lung_n/3\.png of groups\.csv cannot be read"):
-        list(train(recipe(), tmp_path, tmp_path / "model"))
-    (tmp_path / "drawn" / "lung_n" / "3.png").unlink()
-    with pytest.raises(UsageProblem, match=r"lung_n/3\.png .*: No such file"):
-        list(train(recipe(), tmp_path, tmp_path / "model"))
+    (tmp_path / "drawn" / "lung_scc" / "5.png").unlink()
+    events = list(train(recipe(1), tmp_path, tmp_path / "model", ("teacher",)))
+    told = [e.detail for e in events if isinstance(e, StageFinished) and e.stage == "data"]
+    assert [text.split(":")[1].split()[0] for text in told[:-1]] == [
+        "lung_n/3.png",
+        "lung_scc/5.png",
+    ]
+    assert all(text.startswith("left out: ") for text in told[:-1])
+    rows = (tmp_path / "model" / "training" / "split.csv").read_text(encoding="utf-8")
+    assert "lung_n/3.png" not in rows
+    assert "lung_n/4.png" in rows
 
 
 def test_the_shipped_recipe_can_be_read() -> None:

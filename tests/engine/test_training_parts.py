@@ -1,4 +1,4 @@
-"""Parts of the training: options, JPEG's loss, weights to start from, checkpoints, leaks."""
+"""Parts of the training: options, JPEG's loss, weights to start from, checkpoints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ import torch
 
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.training import checkpoint, jpeg, pretrained
-from lungscan.training.data import Samples, Split, split_at_random, straddling
 from lungscan.training.drawn import draw_stained_field
 from lungscan.training.networks import create, freeze
 from lungscan.training.options import Augment, Fit, Phase, TrainOptions, changed
@@ -141,13 +140,3 @@ def test_a_full_disk_leaves_the_last_checkpoint(
     assert found is not None
     assert found["epoch"] == 1
     assert [p.name for p in tmp_path.iterdir()] == ["student.pt"]
-
-
-def test_groups_on_two_sides_are_found() -> None:
-    groups = tuple(f"g{row // 4}" for row in range(80))
-    labels = np.repeat(np.arange(2), 40)
-    samples = Samples(tuple(Path(str(r)) for r in range(80)), labels, groups, ("a", "b"))
-    dealt = split_at_random(samples, (0.7, 0.15, 0.15), 0)
-    assert len(straddling(samples, dealt)) > 5
-    whole = Split(np.arange(40), np.arange(40, 60), np.arange(60, 80))
-    assert straddling(samples, whole) == ()

@@ -139,3 +139,19 @@ def test_two_processes_train_as_one(root: Path) -> None:
     assert [f.name for f in files] == ["teacher.pt"]
     two = torch.load(files[0], weights_only=True)["history"][-1]
     assert two["loss"] == pytest.approx(one.loss, rel=0.2)
+
+
+def test_a_model_fitted_on_all_groups_borrows_its_twin_s_figures_and_care(root: Path) -> None:
+    list(train(TINY, root, root / "twin"))
+    whole = dataclasses.replace(TINY, split=(0.8, 0.2, 0.0), figures_from=str(root / "twin"))
+    list(train(whole, root, root / "model"))
+    twin, card = read_card(root / "twin"), read_card(root / "model")
+    assert card.metrics == twin.metrics
+    assert card.temperature >= twin.temperature
+    assert card.confidence_threshold >= twin.confidence_threshold
+    text = (root / "model" / "README.md").read_text(encoding="utf-8")
+    assert "those of a twin" in text
+    assert "## Evaluation of drawn" in text
+    other = dataclasses.replace(whole, drawn_examples=3)
+    with pytest.raises(UsageProblem, match="drawn_examples differ"):
+        list(train(other, root, root / "other"))

@@ -1,0 +1,93 @@
+"""Run a benchmark for the shell: a line for what is measured now, then one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing, nullcontext
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lungscan.measuring.records import (
+    Benchmark,
+    BenchmarkFinished,
+    BenchmarkOptions,
+    RoundDone,
+    Seeking,
+    Variant,
+)
+from lungscan.measuring.run import benchmark
+from lungscan.measuring.tables import (
+    HEADINGS,
+    NUMBERS,
+    as_data,
+    cells,
+    machine_line,
+    require_format,
+    write_benchmark,
+)
+from lungscan_cli.border import INTERRUPTED
+from lungscan_cli.console import answers, people, plain, say, write_json
+
+
+def run_benchmark(
+    options: BenchmarkOptions, outs: Sequence[Path], *, as_json: bool, quiet: bool
+) -> int:
+    """Measure and return the exit code: 0 fine, 130 interrupted."""
+    for path in outs:
+        require_format(path)  # before minutes are spent
+    console = Console(quiet=True) if quiet else people()
+    try:
+        found = _follow(options, console)
+    except KeyboardInterrupt:
+        say(console, "Stopped; nothing was written.")
+        return INTERRUPTED
+    if as_json:
+        write_json(as_data(found))
+    elif not quiet:
+        show_benchmark(answers(), found)
+    for path in outs:
+        write_benchmark(found, path)
+        say(console, f"Written: {plain(str(path))}")
+    return 0
+
+
+def _follow(options: BenchmarkOptions, console: Console) -> Benchmark:
+    animated = console.is_terminal and not console.is_dumb_terminal and not console.quiet
+    status = console.status("Loading ...") if animated else None
+    with closing(benchmark(options)) as events, status or nullcontext():
+        for event in events:
+            match event:
+                case Seeking():
+                    place = f"{event.done + 1} of {event.total}"
+                    told = f"Seeking the best batch, {place}: {_name(event.variant)}"
+                case RoundDone():
+                    told = f"Round {event.done} of {event.rounds} done"
+                case BenchmarkFinished():
+                    return event.benchmark
+            if status is None:
+                say(console, told, style="dim")
+            else:
+                status.update(Text(told))
+    raise RuntimeError("the benchmark ended without saying so")
+
+
+def _name(variant: Variant) -> str:
+    where = f"{variant.runtime}, {variant.device}, {variant.precision}"
+    return f"{plain(variant.subject)}, {where}"
+
+
+def show_benchmark(console: Console, found: Benchmark) -> None:
+    """The machine, the table, and what to know when reading it."""
+    say(console, machine_line(found.machine))
+    table = Table(box=box.SIMPLE_HEAD)
+    for index, heading in enumerate(HEADINGS):
+        table.add_column(heading, justify="right" if index in NUMBERS else "left", overflow="fold")
+    for row in found.rows:
+        table.add_row(*(Text(plain(cell)) for cell in cells(found, row)))
+    console.print(table)
+    for note in found.notes:
+        say(console, note, style="dim")

@@ -1,0 +1,93 @@
+"""``lungscan compress``: the int8 form of a model, within a stated bound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lungscan_cli.choices import (
+    ENVIRONMENT_NOTE,
+    SETTINGS,
+    complete_model,
+    json_option,
+    quiet_option,
+)
+from lungscan_cli.groups import ExamplesCommand
+
+
+@click.command(
+    cls=ExamplesCommand,
+    examples=(
+        ("lungscan compress lung-histology data/ --split split.csv --out model-int8", "make it"),
+        ("lungscan classify slides/ --model model-int8", "use it"),
+        ("lungscan benchmark lung-histology model-int8", "see what it gains"),
+    ),
+    context_settings=SETTINGS,
+    epilog="Exit codes: 0 fine, 2 wrong usage, 3 nothing to do, 4 the bound was missed or the "
+    f"model is damaged, 5 machine, 130 interrupted. {ENVIRONMENT_NOTE}",
+)
+@click.argument("model", metavar="MODEL", shell_complete=complete_model)
+@click.argument(
+    "data", metavar="DATA", type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@click.option(
+    "--split",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    show_default="whole groups are dealt, the model's test groups left out",
+    help="CSV file,label,group,part: train calibrates, validation judges.",
+)
+@click.option(
+    "--out",
+    "-o",
+    required=True,
+    allow_from_autoenv=False,  # LUNGSCAN_OUT is meant for results
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The model folder to make; an earlier int8 model there is replaced.",
+)
+@click.option(
+    "--bound",
+    type=click.FloatRange(0, 100),
+    default=0.5,
+    help="Points of accuracy that may be lost on the judged fields.",
+)
+@click.option(
+    "--refusals",
+    type=click.FloatRange(0, 100),
+    default=2.0,
+    help="Percent of the judged fields that only one of the two models may answer.",
+)
+@click.option(
+    "--fields",
+    type=click.IntRange(1),
+    default=300,
+    help="Fields to calibrate on, of all classes alike.",
+)
+@click.option(
+    "--threads", type=click.IntRange(1), show_default="all cores", help="Threads to compute with."
+)
+@json_option
+@quiet_option
+def compress(
+    *,
+    model: str,
+    data: Path,
+    split: Path | None,
+    out: Path,
+    bound: float,
+    refusals: float,
+    fields: int,
+    threads: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Make the int8 form of a model, for OpenVINO.
+
+    MODEL is a shipped model's name or a model folder; DATA holds one folder of fields per class,
+    named as the model names its classes. When int8 loses more than allowed, layers that suffer most
+    are kept as they are; when that does not help either, nothing is written.
+    """
+    from lungscan_cli.compress_running import Order, run_compression
+
+    order = Order(model, data, split, out, bound / 100, refusals / 100, fields, threads)
+    return run_compression(order, as_json=as_json, quiet=quiet)

@@ -1,0 +1,60 @@
+"""``lungscan export``: a model as one ONNX file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lungscan_cli.choices import SETTINGS, complete_model, json_option
+from lungscan_cli.groups import ExamplesCommand
+
+
+@click.command(
+    cls=ExamplesCommand,
+    examples=(
+        ("lungscan export lung-histology --out lung.onnx", "for programs that run ONNX"),
+        ("lungscan export my-model --out my-model.onnx", "the same of a model folder"),
+    ),
+    context_settings=SETTINGS,
+    epilog="The file takes uint8 RGB fields of the model's size and gives calibrated "
+    "probabilities and features. What LungScan does around the network is not in it: finding "
+    "tissue, and refusing what does not look like lung.",
+)
+@click.argument("model", metavar="MODEL", shell_complete=complete_model)
+@click.option(
+    "--out",
+    "-o",
+    required=True,
+    allow_from_autoenv=False,  # LUNGSCAN_OUT is meant for results
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; its name ends with .onnx.",
+)
+@json_option
+def export(*, model: str, out: Path, as_json: bool) -> int:
+    """Write a model as one ONNX file, checked against its golden answers.
+
+    MODEL is a shipped model's name or a model folder. Needs torch (the extra train).
+    """
+    from lungscan.cards import find_model
+    from lungscan.compression.onnx_file import export_onnx
+    from lungscan_cli.console import RESEARCH_USE, answers, people, plain, say, write_json
+
+    done = export_onnx(find_model(model), out)
+    if as_json:
+        write_json(
+            {
+                "schema_version": 1,
+                "file": str(done.path),
+                "bytes": done.bytes,
+                "worst_difference": done.worst_difference,
+            }
+        )
+        return 0
+    say(
+        answers(),
+        f"{plain(str(done.path))}, {done.bytes / 1e6:.1f} MB; repeats the golden answers "
+        f"(largest difference of a probability {done.worst_difference:.1e}).",
+    )
+    say(people(), RESEARCH_USE, style="bold")
+    return 0

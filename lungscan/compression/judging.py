@@ -1,0 +1,94 @@
+"""The same tiles answered by two models: which answers and which refusals changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lungscan.cards import Metric, ModelCard
+from lungscan.compression.records import Agreement, LabelledTiles
+from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.novelty import Novelty
+from lungscan.runtimes import Runtime
+from lungscan.types import FloatArray, MaskArray, RgbBatch
+from lungscan.workers import Workers
+
+ACCURACY_BEFORE, ACCURACY_INT8 = "accuracy before int8", "accuracy int8"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says of n tiles."""
+
+    probs: FloatArray  # (n, classes)
+    features: FloatArray  # (n, d)
+    answered: MaskArray  # (n,) neither novel nor too uncertain
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A model's answers for the tiles that count, and for the counter-examples."""
+
+    known: Answers
+    foreign: Answers
+
+
+def answer(
+    runtime: Runtime, card: ModelCard, novelty: Novelty, pixels: RgbBatch, threads: int
+) -> Answers:
+    """Answer tiles as a scan does, one caller for each thread; of no tiles, no answers."""
+    size = runtime.batch_size
+    batches = [pixels[at : at + size] for at in range(0, len(pixels), size)]
+    with Workers(threads) as workers, workers.in_order(runtime.predict, batches) as found:
+        parts = list(found)
+    classes, width = len(card.class_names), novelty.centre.shape[0]
+    probs = _joined([p for p, _ in parts], classes)
+    features = _joined([f for _, f in parts], width)
+    return judged(probs, features, card, novelty)
+
+
+def judged(probs: FloatArray, features: FloatArray, card: ModelCard, novelty: Novelty) -> Answers:
+    """What a network put out, with the verdict of the card's limits."""
+    answered = novelty.score(features) <= card.novelty_threshold
+    return Answers(probs, features, answered & (probs.max(1) >= card.confidence_threshold))
+
+
+def compare(before: Judged, after: Judged, tiles: LabelledTiles) -> Agreement:
+    """Count what changed."""
+    right_before, right_after = (
+        judged.known.probs.argmax(1) == tiles.labels for judged in (before, after)
+    )
+    return Agreement(
+        tiles=len(tiles.labels),
+        groups=len(set(tiles.groups)),
+        accuracy_before=float(right_before.mean()),
+        accuracy_after=float(right_after.mean()),
+        became_wrong=int((right_before & ~right_after).sum()),
+        became_right=int((right_after & ~right_before).sum()),
+        answered_before=float(before.known.answered.mean()),
+        answered_after=float(after.known.answered.mean()),
+        refusals_changed=int((before.known.answered != after.known.answered).sum()),
+        foreign=len(before.foreign.answered),
+        foreign_answered_before=int(before.foreign.answered.sum()),
+        foreign_answered_after=int(after.foreign.answered.sum()),
+    )
+
+
+def figures(before: Judged, after: Judged, tiles: LabelledTiles) -> tuple[Metric, ...]:
+    """Accuracy before and after, what was lost, and the refusals that changed, with intervals."""
+    right = [judged.known.probs.argmax(1) == tiles.labels for judged in (before, after)]
+    gain = right[0].astype(np.float64) - right[1]
+    changed = before.known.answered != after.known.answered
+    bootstrap, note = GroupBootstrap(tiles.groups), "validation part, while compressing"
+    return (
+        bootstrap.mean(ACCURACY_BEFORE, right[0], f"fp32; {note}"),
+        bootstrap.mean(ACCURACY_INT8, right[1], note),
+        bootstrap.mean("accuracy lost by int8", gain, f"paired; {note}"),
+        bootstrap.mean("refusals changed by int8", changed, note),
+    )
+
+
+def _joined(parts: Sequence[FloatArray], width: int) -> FloatArray:
+    return np.concatenate(parts) if parts else np.empty((0, width), np.float32)

@@ -1,0 +1,118 @@
+"""What goes into a compression, what it tells while it runs, and what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungscan.cards import ModelCard
+from lungscan.types import RgbBatch
+
+
+@dataclass(frozen=True)
+class LabelledTiles:
+    """Tiles as the network sees them; row i of every field is tile i."""
+
+    pixels: RgbBatch  # (n, s, s, 3)
+    labels: NDArray[np.int64]  # index into the card's class_names
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much an int8 model may differ from the model that it was made from."""
+
+    accuracy: float = 0.005  # lost, as a share of the judged tiles
+    refusals: float = 0.02  # tiles answered by one of the two alone, as a share
+
+
+@dataclass(frozen=True)
+class CompressionJob:
+    """All that a compression needs to know."""
+
+    source: ModelCard  # as ``read_card`` or ``find_model`` returned it
+    # Ranges are measured on these: a few hundred tiles of the training part with counter-examples
+    # among them. What lies outside the ranges is cut off, and could then pass for tissue.
+    calibration: RgbBatch
+    tiles: LabelledTiles  # of the validation part; what is lost is measured on these
+    foreign: RgbBatch | None = None  # other counter-examples, which must stay refused
+    bounds: Bounds = Bounds()
+    threads: int | None = None  # None: every core this process may use
+    command: str = ""  # how it was started, for the card
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The int8 model beside its source in fp32, on the same tiles."""
+
+    tiles: int
+    groups: int
+    accuracy_before: float
+    accuracy_after: float
+    became_wrong: int
+    became_right: int
+    answered_before: float  # share that gets an answer: neither novel nor too uncertain
+    answered_after: float
+    refusals_changed: int  # tiles answered by one of the two alone
+    foreign: int  # counter-examples asked
+    foreign_answered_before: int
+    foreign_answered_after: int
+
+    @property
+    def lost(self) -> float:
+        """Accuracy lost, as a share; negative where some was won."""
+        return (self.became_wrong - self.became_right) / self.tiles
+
+    def within(self, bounds: Bounds) -> bool:
+        """Whether accuracy and refusals stay within ``bounds``.
+
+        One changed refusal is always allowed: of few tiles it would be a large share. As many more
+        counter-examples may be answered as the same share of them allows.
+        """
+        more_let_in = self.foreign_answered_after - self.foreign_answered_before
+        return (
+            self.lost <= bounds.accuracy
+            and self.refusals_changed <= max(1.0, bounds.refusals * self.tiles)
+            and more_let_in <= bounds.refusals * self.foreign
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Trying:
+    """A way of quantizing begins."""
+
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How it turned out; once one is ``kept`` no other is tried."""
+
+    method: str
+    agreement: Agreement
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CompressionResult:
+    """An int8 model folder and what it cost."""
+
+    folder: Path
+    method: str
+    calibrated_on: int  # tiles
+    agreement: Agreement
+    bytes_before: int  # of all files that the folder needs
+    bytes_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """The last event: the folder is written."""
+
+    result: CompressionResult
+
+
+CompressionEvent = Trying | Tried | Compressed

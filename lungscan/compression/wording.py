@@ -1,0 +1,75 @@
+"""What a compression says to people."""
+
+from __future__ import annotations
+
+from lungscan.cards import ModelCard
+from lungscan.compression.records import Agreement
+
+NOT_NOW = "measured before int8"
+
+
+def change(agreement: Agreement) -> str:
+    """What became of the accuracy, in half a sentence."""
+    points = -100 * agreement.lost
+    if agreement.became_wrong == agreement.became_right:
+        return f"accuracy unchanged at {agreement.accuracy_after:.1%}"
+    word = "up" if points > 0 else "down"
+    return f"accuracy {word} {abs(points):.2f} points to {agreement.accuracy_after:.1%}"
+
+
+def all_changes(agreement: Agreement) -> str:
+    """What became of accuracy and refusals."""
+    refusals = f"{agreement.refusals_changed} of {agreement.tiles} refusals changed"
+    more = agreement.foreign_answered_after - agreement.foreign_answered_before
+    let_in = f", {more} more of {agreement.foreign} counter-examples answered" if more > 0 else ""
+    return f"{change(agreement)}, {refusals}{let_in}"
+
+
+def fact(agreement: Agreement) -> str:
+    """For the card's facts."""
+    return (
+        f"{change(agreement)} on {agreement.tiles} validation fields; the figures above were "
+        f"{NOT_NOW}"
+    )
+
+
+def readme(source: ModelCard, card: ModelCard, sizes: tuple[int, int], text: str) -> str:
+    """``README.md`` of an int8 model.
+
+    Args:
+        sizes: bytes on disk before and after.
+        text: the source's own ``README.md``.
+    """
+    made, agreement = card.compression, Agreement(**card.compression["agreement"])
+    foreign = agreement.foreign
+    rows = (
+        ("Accuracy", f"{agreement.accuracy_before:.2%}", f"{agreement.accuracy_after:.2%}"),
+        ("Answered", f"{agreement.answered_before:.2%}", f"{agreement.answered_after:.2%}"),
+        (
+            "Counter-examples answered",
+            f"{agreement.foreign_answered_before} of {foreign}",
+            f"{agreement.foreign_answered_after} of {foreign}",
+        ),
+        ("Size on disk", *(f"{size / 1e6:.1f} MB" for size in sizes)),
+    )
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    loss, refusals = made["bounds"]["accuracy"], made["bounds"]["refusals"]
+    return f"""# {card.name} {card.version}
+
+{source.name} (SHA-256 `{source.sha256}`) in int8, for OpenVINO. **Research use only.**
+
+Quantized after training by NNCF {made["nncf"]}, {made["method"]}, with {made["calibration_tiles"]}
+fields to calibrate on. Judged on {agreement.tiles} validation fields in {agreement.groups} groups:
+
+| | before, fp32 | int8 |
+|---|---:|---:|
+{table}
+
+Answers that became wrong: {agreement.became_wrong}; that became right: {agreement.became_right};
+refusals that changed: {agreement.refusals_changed}. Allowed were a loss of {100 * loss:g} points of
+accuracy and {refusals:.1%} changed refusals. Temperature and limits are those of the source.
+
+What follows describes the model that this one was made from; its figures were {NOT_NOW}.
+
+{text.partition(chr(10))[2].strip()}
+"""

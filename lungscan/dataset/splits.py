@@ -1,0 +1,207 @@
+"""Deal pictures to training, validation and test, and keep the outcome in a split file.
+
+A split file is a CSV table ``file,label,group,part``; ``part`` is train, validation or test. It
+does not say whether it leaks: that is found by looking (``leaks``).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from lungscan.dataset.group_table import read_table, require_inside
+from lungscan.dataset.listing import Listing
+from lungscan.dataset.samples import IndexArray, Samples
+from lungscan.errors import UsageProblem
+from lungscan.inputs import show
+from lungscan.report.files import write_atomic
+
+PARTS = ("train", "validation", "test")
+COLUMNS = ("file", "label", "group", "part")
+SHARES = (0.70, 0.15, 0.15)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of each part."""
+
+    train: IndexArray
+    validation: IndexArray
+    test: IndexArray
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRow:
+    """One line of a split file."""
+
+    file: str
+    label: str
+    group: str
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A group that stands in more than one part."""
+
+    group: str
+    counts: Mapping[str, int]  # pictures in each part where it stands
+
+
+def split_by_group(samples: Samples, shares: tuple[float, float, float], seed: int) -> Split:
+    """Deal whole groups to train, validation and test, class by class.
+
+    A group that holds several classes is dealt once, with the class of its first picture.
+
+    Raises:
+        UsageProblem: a class has fewer groups than there are parts.
+    """
+    rng = np.random.default_rng(seed)
+    home: dict[str, int] = {}
+    for group, label in zip(samples.groups, samples.labels, strict=True):
+        home.setdefault(group, int(label))
+    part_of: dict[str, int] = {}
+    for label, name in enumerate(samples.class_names):
+        groups = sorted(group for group, owner in home.items() if owner == label)
+        if len(groups) < 3:
+            raise UsageProblem(
+                f"Class {show(name)} has {len(groups)} groups; three at least are needed."
+            )
+        rng.shuffle(groups)
+        edges = np.cumsum(shares)[:2] / sum(shares) * len(groups)
+        tested = 1 if shares[2] > 0 else 0  # groups that a class must keep for the test
+        first = min(max(1, round(edges[0])), len(groups) - 1 - tested)
+        second = min(max(first + 1, round(edges[1])), len(groups) - tested)
+        for rank, group in enumerate(groups):
+            part_of[group] = 0 if rank < first else 1 if rank < second else 2
+    part = np.array([part_of[group] for group in samples.groups])
+    train, validation, test = (np.flatnonzero(part == k).astype(np.int64) for k in range(3))
+    return Split(train, validation, test)
+
+
+def split_at_random(samples: Samples, shares: tuple[float, float, float], seed: int) -> Split:
+    """Deal single pictures, class by class: the literature's protocol, which leaks.
+
+    Raises:
+        UsageProblem: a class has fewer pictures than there are parts.
+    """
+    alone = replace(samples, groups=tuple(str(row) for row in range(len(samples.groups))))
+    return split_by_group(alone, shares, seed)
+
+
+def split_rows(listing: Listing, groups: Sequence[str], split: Split) -> tuple[SplitRow, ...]:
+    """The lines of a split file, in the order of the listing."""
+    part = {row: PARTS[k] for k, rows in enumerate(_parts(split)) for row in rows.tolist()}
+    columns = zip(listing.names, listing.label_names, groups, strict=True)
+    return tuple(SplitRow(*cells, part[row]) for row, cells in enumerate(columns))
+
+
+def write_split(path: Path, rows: Sequence[SplitRow]) -> None:
+    """Write a split file, whole or not at all.
+
+    Raises:
+        MachineError: it cannot be written.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows((row.file, row.label, row.group, row.part) for row in rows)
+    write_atomic(path, text.getvalue().encode())
+
+
+def read_split(path: Path) -> tuple[SplitRow, ...]:
+    """Read a split file.
+
+    Raises:
+        UsageProblem: it is no such table, names a file twice or outside the data folder, or an
+            unknown part.
+    """
+    rows: dict[str, SplitRow] = {}
+    for line, cells in enumerate(read_table(path, COLUMNS), 2):
+        row = SplitRow(*(cells[name] for name in COLUMNS))
+        if not (row.file and row.label and row.group):
+            raise UsageProblem(f"{show(path.name)}, line {line}: a value is missing.")
+        require_inside(row.file, path, line)
+        if row.part not in PARTS:
+            raise UsageProblem(
+                f"{show(path.name)}, line {line}: part is {show(row.part)!r:.40}, not one of "
+                f"{', '.join(PARTS)}."
+            )
+        if row.file in rows:
+            raise UsageProblem(f"{show(path.name)}, line {line}: {show(row.file)} stands twice.")
+        rows[row.file] = row
+    if not rows:
+        raise UsageProblem(f"{show(path.name)} names no picture.")
+    return tuple(rows.values())
+
+
+def apply_split(rows: Sequence[SplitRow], listing: Listing) -> tuple[Samples, Split]:
+    """The pictures of a listing with the split file's groups, and the rows of each part.
+
+    Raises:
+        UsageProblem: the split file and the folder do not hold the same pictures and labels.
+    """
+    by_file = {row.file: row for row in rows}
+    _require_same(by_file, listing)
+    wrong = [
+        name
+        for name, label in zip(listing.names, listing.label_names, strict=True)
+        if by_file[name].label != label
+    ]
+    if wrong:
+        raise UsageProblem(
+            f"{show(wrong[0])} is {show(by_file[wrong[0]].label)} in the split file and another "
+            f"class in the data folder{_more(wrong)}; make the split again."
+        )
+    samples = listing.samples([by_file[name].group for name in listing.names])
+    part = np.array([PARTS.index(by_file[name].part) for name in listing.names])
+    return samples, Split(*(np.flatnonzero(part == k).astype(np.int64) for k in range(3)))
+
+
+def leaks(rows: Sequence[SplitRow], groups: Mapping[str, str] | None = None) -> tuple[Leak, ...]:
+    """The groups that stand in several parts, by name; empty when none leaks.
+
+    ``groups`` (file -> group) looks with other groups than the split file's own, such as found
+    near-duplicates; a file that it does not name stands alone.
+    """
+    counts: dict[str, Counter[str]] = {}
+    for row in rows:
+        group = row.group if groups is None else groups.get(row.file)
+        if group is not None:
+            counts.setdefault(group, Counter())[row.part] += 1
+    return tuple(
+        Leak(group, {part: counts[group][part] for part in PARTS if counts[group][part]})
+        for group in sorted(counts)
+        if len(counts[group]) > 1
+    )
+
+
+def _parts(split: Split) -> tuple[IndexArray, IndexArray, IndexArray]:
+    return split.train, split.validation, split.test
+
+
+def _require_same(by_file: Mapping[str, SplitRow], listing: Listing) -> None:
+    broken = {item.name: item.reason for item in listing.skipped}
+    gone = [file for file in by_file if file not in set(listing.names)]
+    if gone:
+        why = broken.get(show(gone[0]), "is not in the data folder")
+        raise UsageProblem(
+            f"{show(gone[0])} of the split file {why.rstrip('.')}{_more(gone)}; make the split "
+            "again or bring the pictures back."
+        )
+    new = [name for name in listing.names if name not in by_file]
+    if new:
+        raise UsageProblem(
+            f"{show(new[0])} is in the data folder and not in the split file{_more(new)}; make "
+            "the split again."
+        )
+
+
+def _more(names: Sequence[str]) -> str:
+    return f" (and {len(names) - 1:,} more)" if len(names) > 1 else ""

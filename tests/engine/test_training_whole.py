@@ -1,0 +1,54 @@
+"""From a laboratory's plain folder of classes to answers, by both models that training makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="training needs the extra train")
+pytest.importorskip("timm", reason="training needs the extra train")
+pytest.importorskip("nncf", reason="training needs the extra train")
+
+from lungscan.cards import read_card
+from lungscan.events import CaseFinished
+from lungscan.options import ScanOptions
+from lungscan.scan import scan
+from lungscan.training.options import Fit, Phase, TrainOptions
+from lungscan.training.run import train
+from tests.training_data import SIDE, draw_data
+
+FIT = Fit((Phase(6, 48, (48, 64)),), 8, 2e-3, ema_decay=0.8, mixup=0.0, warmup_epochs=1.0)
+
+
+def test_a_folder_of_classes_becomes_two_models_that_classify(tmp_path: Path) -> None:
+    draw_data(tmp_path / "lab", groups=12)
+    (tmp_path / "lab" / "groups.csv").unlink()
+    options = TrainOptions(
+        name="lab",
+        teacher="ghostnet_050",
+        student="ghostnet_050",
+        drawn_examples=8,
+        field_px=SIDE,
+        spacing_um_px=2.0,
+        device="cpu",
+        threads=1,
+        teacher_fit=FIT,
+        student_fit=FIT,
+        int8=True,
+        int8_bound=0.1,
+    )
+    out = tmp_path / "model"
+    told = [str(event) for event in train(options, tmp_path / "lab", out)]
+    assert (out / "evaluation" / "evaluation.md").exists()
+    assert (out / "int8" / "card.json").exists(), told[-1]
+    assert read_card(out).data["leaking_groups"] == 0
+    for model in (out, out / "int8"):
+        fields = sorted((tmp_path / "lab").glob("*/1.png"))
+        options_of_scan = ScanOptions(
+            (*fields,), tmp_path / f"results-{model.name}", model=str(model), abstain="never"
+        )
+        cases = [e.result for e in scan(options_of_scan) if isinstance(e, CaseFinished)]
+        answers = {c.relative_paths[0]: c.prediction.label for c in cases if c.prediction}
+        assert len(answers) == 3
+        assert all(label == file.split("/")[0] for file, label in answers.items()), answers

@@ -9,9 +9,8 @@ overlap.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lungscan.dataset.looks import SIDE_PX, HalfArray
+from lungscan.dataset.looks import FINE_DISC, SIDE_PX, HalfArray
 from lungscan.types import FloatArray
 
 _TRIAL_STEPS, _STEPS = 4, 6  # the latter only where the trial promises something
@@ -22,10 +21,10 @@ _OVERLAP = 0.5  # share of the disc that both must show
 _LEAP = np.array([0.3, 0.3, 6.0], np.float32)  # stretch, stretch, pixels
 _CAUTION = 0.05  # added to the curvature, so that a flat picture takes small steps
 _CENTRE = (SIDE_PX - 1) / 2
+_RADIUS = SIDE_PX / 2 - 0.5
 _Y, _X = np.mgrid[:SIDE_PX, :SIDE_PX].astype(np.float32) - np.float32(_CENTRE)
-_DISC: NDArray[np.bool_] = np.hypot(_X, _Y) <= SIDE_PX / 2
 _ALL: FloatArray = np.stack([_X.ravel(), _Y.ravel(), np.ones(SIDE_PX**2)]).astype(np.float32)
-_PLACES: FloatArray = np.ascontiguousarray(_ALL[:, _DISC.ravel()])
+_PLACES: FloatArray = np.ascontiguousarray(_ALL[:, FINE_DISC.ravel()])
 
 
 def alikeness(first: HalfArray, second: HalfArray, start: FloatArray) -> FloatArray:
@@ -47,7 +46,7 @@ def _fit(
     one: FloatArray, two: FloatArray, matrix: FloatArray, steps: int
 ) -> tuple[FloatArray, FloatArray]:
     """The best correlation on the way, and the matrix at its end."""
-    template = one[:, _DISC]
+    template = one[:, FINE_DISC]
     solver = _solver(_slope(one))
     best = np.full(len(one), -1, np.float32)
     for step in range(steps + 1):
@@ -64,8 +63,7 @@ def _displaced(one: FloatArray, two: FloatArray, matrix: FloatArray) -> FloatArr
     seen, inside = _sample(two, matrix, _ALL)
     size = SIDE_PX + _REACH_PX + 1  # so much empty border that nothing wraps round within reach
     spectra = [
-        np.fft.rfft2(picture, (size, size))
-        for picture in (one * _DISC, (seen * inside).reshape(one.shape))
+        np.fft.rfft2(picture, (size, size)) for picture in (one, (seen * inside).reshape(one.shape))
     ]
     reach = np.arange(-_REACH_PX, _REACH_PX + 1)
     likeness = np.fft.irfft2(np.conj(spectra[0]) * spectra[1], (size, size))
@@ -98,7 +96,7 @@ def _slope(one: FloatArray) -> FloatArray:
     """How the picture changes with each of the six numbers, (b, 6, places)."""
     down: FloatArray = np.gradient(one, axis=1)
     right: FloatArray = np.gradient(one, axis=2)
-    along = np.stack([right[:, _DISC], down[:, _DISC]], axis=1)
+    along = np.stack([right[:, FINE_DISC], down[:, FINE_DISC]], axis=1)
     return (along[:, :, None] * _PLACES).reshape(len(one), 6, -1)
 
 
@@ -113,11 +111,11 @@ def _solver(slope: FloatArray) -> FloatArray:
 def _sample(
     two: FloatArray, matrix: FloatArray, places: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Read each picture at the mapped places (3, p), and where those lie inside it (1 or 0)."""
-    x, y = (matrix[:, :2] @ places).transpose(1, 0, 2) + np.float32(_CENTRE)
+    """Read each picture at the mapped places (3, p), and where those lie in its disc (1 or 0)."""
+    x, y = (matrix[:, :2] @ places).transpose(1, 0, 2)
+    inside = (x * x + y * y < _RADIUS**2).astype(np.float32)
     last = np.float32(SIDE_PX - 1.001)
-    inside = ((x >= 0) & (x <= last) & (y >= 0) & (y <= last)).astype(np.float32)
-    x, y = np.clip(x, 0, last), np.clip(y, 0, last)
+    x, y = np.clip(x + np.float32(_CENTRE), 0, last), np.clip(y + np.float32(_CENTRE), 0, last)
     left, top = x.astype(np.int32), y.astype(np.int32)
     x, y = x - left, y - top
     index = top * SIDE_PX + left + (np.arange(len(two), dtype=np.int32) * SIDE_PX**2)[:, None]

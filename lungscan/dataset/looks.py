@@ -1,7 +1,8 @@
 """What the search for near-duplicates keeps of a picture: some 21 kB, whatever its size.
 
-All of it is taken from optical density inside the largest centred disc, so that turning a picture
-about its centre changes no content. ``Looks`` holds four views, from coarse to exact:
+All of it is taken from optical density inside the largest centred disc: turning a picture about its
+centre changes no content there, and corners that a program filled do not count. ``Looks`` holds
+four views, from coarse to exact:
 
 - ``colour``: statistics of colour in three discs; no rotation or mirroring changes them.
 - ``polar``: rings around the centre, evenly spaced in the logarithm of the radius. A rotation is a
@@ -36,6 +37,7 @@ COLOURS = 63  # 3 discs, 7 statistics, 3 channels
 _DISCS_PX = (20.0, 38.0, OUTER_PX)
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 _SHARP_PX, _BROAD_PX = 0.8, 8.0  # the fine view holds structures between these two blurs
+_DARKEST = 12  # what is darker is no tissue, and would outweigh all that is
 _LITTLE_OD = 1e-3  # keeps the noise of an empty picture from being stretched to full contrast
 
 
@@ -46,7 +48,7 @@ class Looks:
     colour: FloatArray  # (n, COLOURS)
     polar: HalfArray  # (n, RINGS, ANGLES), optical density
     spectral: HalfArray  # (n, RINGS, ANGLES), mean 1 on each ring
-    fine: HalfArray  # (n, SIDE_PX, SIDE_PX), standard deviation 1
+    fine: HalfArray  # (n, SIDE_PX, SIDE_PX), standard deviation 1 in FINE_DISC, 0 outside
 
 
 def empty_looks(count: int) -> Looks:
@@ -62,15 +64,15 @@ def empty_looks(count: int) -> Looks:
 def look(rgb: RgbArray, looks: Looks, row: int) -> None:
     """Write the views of one picture (height, width, 3) into ``row`` of ``looks``."""
     square = _centre(rgb)
-    middle = resize(square, (POLAR_PX, POLAR_PX))
+    middle = _rounded(resize(square, (POLAR_PX, POLAR_PX)))
     blurred = Image.fromarray(middle).filter(ImageFilter.GaussianBlur(1.0))
     density = _density(np.asarray(blurred))
     looks.colour[row] = np.concatenate([_statistics(density[disc]) for disc in _DISCS])
     looks.polar[row] = _sample(density.mean(2), _PLACES)
     looks.spectral[row] = _spectrum(_density(middle).mean(2))
     small = _density(resize(square, (SIDE_PX, SIDE_PX))).mean(2)
-    detail = _SHARP @ small @ _SHARP.T - _BROAD @ small @ _BROAD.T
-    looks.fine[row] = detail / (detail.std() + _LITTLE_OD)
+    detail = (_blurred(small, _SHARP) - _blurred(small, _BROAD)) * FINE_DISC
+    looks.fine[row] = detail / (detail[FINE_DISC].std() + _LITTLE_OD)
 
 
 def _centre(rgb: RgbArray) -> RgbArray:
@@ -80,10 +82,22 @@ def _centre(rgb: RgbArray) -> RgbArray:
     return rgb[top : top + side, left : left + side]
 
 
+def _rounded(rgb: RgbArray) -> RgbArray:
+    """The picture with its corners in the mean colour of the disc."""
+    disc = _DISCS[-1]
+    return np.where(disc[..., None], rgb, rgb[disc].mean(0).astype(np.uint8))
+
+
 def _density(rgb: RgbArray) -> FloatArray:
     """Optical density; stain adds up in it, while light multiplies."""
-    density: FloatArray = -np.log((rgb.astype(np.float32) + 1) / 256)
+    density: FloatArray = -np.log((np.maximum(rgb, _DARKEST).astype(np.float32) + 1) / 256)
     return density
+
+
+def _blurred(small: FloatArray, blur: FloatArray) -> FloatArray:
+    """Blur inside the disc, as if there were nothing outside."""
+    inside = blur @ FINE_DISC.astype(np.float32) @ blur.T
+    return np.asarray((blur @ (small * FINE_DISC) @ blur.T) / np.maximum(inside, 1e-6), np.float32)
 
 
 def _statistics(pixels: FloatArray) -> FloatArray:
@@ -92,9 +106,10 @@ def _statistics(pixels: FloatArray) -> FloatArray:
     return np.concatenate([pixels.mean(0), pixels.std(0), quantiles.ravel()])
 
 
-def _disc_masks() -> list[NDArray[np.bool_]]:
-    y, x = np.mgrid[:POLAR_PX, :POLAR_PX] - (POLAR_PX - 1) / 2
-    return [np.hypot(x, y) < radius for radius in _DISCS_PX]
+def _radius(side: int) -> FloatArray:
+    """Distance of each pixel from the centre of a square, in pixels."""
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    return np.asarray(np.hypot(x, y), np.float32)
 
 
 Places = tuple[NDArray[np.int64], NDArray[np.int64], FloatArray, FloatArray]
@@ -132,9 +147,10 @@ def _blur_matrix(sigma_px: float) -> FloatArray:
     return np.asarray(weight / weight.sum(1, keepdims=True), np.float32)
 
 
-_DISCS = _disc_masks()
+_DISCS = [_radius(POLAR_PX) < radius for radius in _DISCS_PX]
+FINE_DISC: NDArray[np.bool_] = _radius(SIDE_PX) < SIDE_PX / 2 - 0.5
 _PLACES = _places(INNER_PX, (POLAR_PX - 1) / 2, (POLAR_PX - 1) / 2, ANGLES)
 _SPECTRUM_PX = 2 * POLAR_PX  # twice as fine as the picture, to read between its frequencies
 _WAVE_PLACES = _places(2 * INNER_WAVES, _SPECTRUM_PX / 2, 0, ANGLES // 2)
-_WINDOW = np.outer(*[np.hanning(POLAR_PX + 2)[1:-1]] * 2).astype(np.float32)
+_WINDOW = np.asarray(np.cos(np.pi / 2 * np.minimum(_radius(POLAR_PX) / OUTER_PX, 1)) ** 2)
 _SHARP, _BROAD = _blur_matrix(_SHARP_PX), _blur_matrix(_BROAD_PX)

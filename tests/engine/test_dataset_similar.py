@@ -49,6 +49,8 @@ CHANGES: dict[str, Change] = {
     "turned 37": turned(37),
     "turned 90": turned(90),
     "turned 141": turned(141),
+    "turned 37, black corners": lambda full: centre(full).rotate(37, Image.Resampling.BICUBIC),
+    "turned 45, white corners": lambda full: centre(full).rotate(45, fillcolor="white"),
     "mirrored": lambda full: ImageOps.mirror(centre(full)),
     "mirrored and turned": lambda full: ImageOps.mirror(turned(67)(full)),
     "cropped": cropped,

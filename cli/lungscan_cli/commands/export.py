@@ -32,7 +32,7 @@ from lungscan_cli.groups import ExamplesCommand
 )
 @json_option
 def export(*, model: str, out: Path, as_json: bool) -> int:
-    """Write a model as one ONNX file, checked against its golden answers.
+    """Write a model as one ONNX file.
 
     MODEL is a shipped model's name or a model folder. Needs torch (the extra train).
     """

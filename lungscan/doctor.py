@@ -34,8 +34,8 @@ from lungscan.tiles.tissue import find_tissue
 from lungscan.types import FloatArray, RgbArray, RgbBatch
 
 FP32_TOLERANCE = 1e-4
-# bf16, fp16, int8. bf16 keeps 8 bits of a number: of drawn fields, which lie between the classes, an
-# answer of the shipped model moves by up to 0.03.
+# bf16, fp16, int8. bf16 keeps 8 bits of a number: answers to drawn fields, which lie between the
+# classes, move by up to 0.03 in the shipped model.
 REDUCED_TOLERANCE = 0.05
 NEAR_TIE = 0.05  # classes closer than this may change places in reduced precision
 SPEED_SECONDS = 1.0  # each stage is timed for about so long

@@ -18,7 +18,8 @@ import openvino as ov
 from lungscan.errors import MachineError
 from lungscan.types import RgbBatch
 
-Drop = Callable[[Any, list[int]], tuple[float, list[list[Any]]]]
+# Of a compiled model and rows: how good it is there, and how near to the source in each row.
+Score = Callable[[Any, list[int]], tuple[float, list[float]]]
 
 # The second says at import that there is no GPU.
 CHATTY = ("nncf", "torch.utils.cpp_extension")
@@ -48,31 +49,24 @@ def quantize(model: ov.Model, tiles: RgbBatch, *, depthwise: bool) -> ov.Model:
         )
 
 
-def quantize_but_sensitive(
-    model: ov.Model, tiles: RgbBatch, judged: RgbBatch, drop: Drop
-) -> ov.Model:
-    """Quantize, then give layers their full precision back, worst first, until ``drop`` allows.
+def quantize_but_sensitive(model: ov.Model, tiles: RgbBatch, judged: int, score: Score) -> ov.Model:
+    """Quantize, then give layers their full precision back, worst first, until ``score`` is good.
 
     Args:
-        judged: tiles that ``drop`` can be asked for by their row.
-        drop: of a compiled model and rows of ``judged``: the negative of how much of the bounds is
-            used up (-1: all of it), and the outputs for each row.
+        judged: how many rows ``score`` can be asked for.
+        score: 1 is the source itself, 0 what is just allowed.
     """
     nncf = _nncf()
 
-    def validate(compiled: Any, items: Any) -> tuple[float, list[list[Any]]]:
-        left, answers = drop(compiled, [int(row) for row in items])
-        return 2.0 + left, answers  # NNCF divides by the first model's value: never zero
+    def validate(compiled: Any, items: Any) -> tuple[float, list[float]]:
+        return score(compiled, [int(row) for row in items])
 
-    rows = nncf.Dataset(range(len(judged)), lambda row: judged[row][None])
-    advanced = nncf.AdvancedAccuracyRestorerParameters(
-        ranking_subset_size=min(RANKED_ON, len(judged))
-    )
+    advanced = nncf.AdvancedAccuracyRestorerParameters(ranking_subset_size=min(RANKED_ON, judged))
     with _silence():
         return nncf.quantize_with_accuracy_control(
             model,
             _dataset(tiles),
-            rows,
+            nncf.Dataset(range(judged)),
             validate,
             max_drop=1.0,
             drop_type=nncf.DropType.ABSOLUTE,

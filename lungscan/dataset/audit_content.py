@@ -82,7 +82,8 @@ def galleries(audit: Audit) -> list[Gallery]:
         Gallery(
             "Least alike",
             "The pairs nearest to the limit, for a judgement whether the limit suits these data. "
-            f"Above a correlation of {SAME_TISSUE:.2f} two pictures count as the same tissue.",
+            f"Above a correlation of {SAME_TISSUE:.2f} two pictures count as the same tissue; "
+            "pictures with few details must reach more.",
             tuple(ordered[: MOST_PAIRS // 2]),
         ),
         Gallery(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lungscan.dataset.aligning import alikeness
 from lungscan.dataset.candidates import candidate_pairs
+from lungscan.dataset.chance import details, proof
 from lungscan.dataset.layout import without_layout
 from lungscan.dataset.looks import HalfArray, Looks, empty_looks, look
 from lungscan.dataset.pixels import read_rgb
@@ -27,7 +28,7 @@ from lungscan.runtimes.base import available_threads
 from lungscan.types import FloatArray
 from lungscan.workers import Workers
 
-SAME_TISSUE = 0.75  # correlation of two fitted pictures above which they show the same tissue
+SAME_TISSUE = 0.75  # the least correlation of two fitted pictures that show the same tissue
 
 # Where the common layout of a set was taken away: enough with the layout, too. It finds copies in
 # a set so poor that its few pictures are the layout.
@@ -83,7 +84,8 @@ def find_similar(paths: Sequence[Path]) -> Similar:
 def search(paths: Sequence[Path], limit: float = SAME_TISSUE) -> Search:
     """Find near-duplicates among pictures; the generator's value is a ``Similar``.
 
-    ``limit`` is the correlation of two fitted pictures above which they count as the same tissue.
+    ``limit`` is the least correlation of two fitted pictures that count as the same tissue; those
+    with few details must reach more.
     Memory is some 21 kB a picture and does not grow with their size.
 
     Raises:
@@ -165,24 +167,28 @@ def _compare(
     workers: Workers,
     limit: float,
 ) -> Generator[SearchProgress, None, list[Pair]]:
-    """Fit the pairs that no earlier pair has joined already, and join those that correlate."""
+    """Fit the pairs that no earlier pair has joined already, and join those that are proven."""
     bare = without_layout(looks.fine)
+    compared = looks.fine if bare is None else bare
+    known = details(compared)
 
     def work(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], FloatArray]:
         some, starts = pairs[rows], Guess(guess.score[rows], guess.matrix[rows])
-        if bare is None:
-            return rows, _fit(looks.fine, some, starts, limit)
-        whole = _fit(looks.fine, some, starts, _NEARLY_EQUAL)
-        return rows, np.where(whole > _NEARLY_EQUAL, whole, _fit(bare, some, starts, limit))
+        enough = proof(known[some[:, 0]], known[some[:, 1]], limit)
+        proven = _fit(compared, some, starts, enough)
+        if bare is not None:
+            whole = _fit(looks.fine, some, starts, np.full_like(enough, _NEARLY_EQUAL))
+            proven = np.maximum(proven, whole)
+        return rows, proven
 
     found: list[Pair] = []
     with workers.in_order(work, _open_rows(pairs, unions), ahead=_AHEAD) as results:
-        for rows, correlation in results:
-            for row, value in zip(rows.tolist(), correlation.tolist(), strict=True):
+        for rows, proven in results:
+            for row, correlation in zip(rows.tolist(), proven.tolist(), strict=True):
                 one, two = pairs[row].tolist()
-                if value > limit and not unions.together(one, two):
+                if correlation and not unions.together(one, two):
                     unions.join(one, two)
-                    found.append(Pair(one, two, value))
+                    found.append(Pair(one, two, correlation))
             if len(rows):
                 yield SearchProgress("comparing", int(rows[-1]) + 1, len(pairs))
     return found
@@ -196,13 +202,13 @@ def _open_rows(pairs: PairIndex, unions: Unions) -> Iterator[NDArray[np.int64]]:
         yield np.array(rows, np.int64)
 
 
-def _fit(fine: HalfArray, pairs: PairIndex, starts: Guess, enough: float) -> FloatArray:
-    """The best correlation (b,) from any start; the others are left out once one is enough."""
-    best = np.full(len(pairs), -1, np.float32)
+def _fit(fine: HalfArray, pairs: PairIndex, starts: Guess, enough: FloatArray) -> FloatArray:
+    """The correlation (b,) from the first start that gives more than ``enough``; 0 from none."""
+    proven = np.zeros(len(pairs), np.float32)
     for start in range(starts.score.shape[1]):
-        rest = np.flatnonzero((best <= enough) & (starts.score[:, start] > _WORTH_FITTING))
+        rest = np.flatnonzero((proven == 0) & (starts.score[:, start] > _WORTH_FITTING))
         if len(rest):
             one, two = fine[pairs[rest, 0]], fine[pairs[rest, 1]]
             fitted = alikeness(one, two, starts.matrix[rest, start])
-            best[rest] = np.maximum(best[rest], fitted)
-    return best
+            proven[rest] = np.where(fitted > enough[rest], fitted, 0)
+    return proven

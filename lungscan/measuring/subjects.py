@@ -122,9 +122,8 @@ def accuracy_of(card: ModelCard) -> tuple[float | None, str]:
 
 def _of_network(name: str, px: int) -> Candidate:
     from lungscan.measuring.torch_networks import count_of, untrained
-    from lungscan.runtimes.deploy import convert
 
-    network = untrained(name, px)
+    network, graph = untrained(name, px)
     parameters = count_of(network)
     subject = Subject(
         name=name,
@@ -137,4 +136,4 @@ def _of_network(name: str, px: int) -> Candidate:
         accuracy_note=RANDOM,
         precision="fp16",
     )
-    return Candidate(subject, convert(network, px), network)
+    return Candidate(subject, graph, network)

@@ -6,13 +6,14 @@ import copy
 from collections.abc import Callable
 
 import numpy as np
+import openvino as ov
 import timm
 import torch
 from torch import Tensor
 
 from lungscan.errors import MachineError, UsageProblem
 from lungscan.measuring.records import Variant
-from lungscan.runtimes.deploy import Deployed, fold_batch_norm
+from lungscan.runtimes.deploy import Deployed, convert, fold_batch_norm
 
 RUNTIME = "torch"
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}  # None: no autocast
@@ -76,26 +77,30 @@ class TorchNetwork:
         return probs.float().cpu(), features.float().cpu()
 
 
-def untrained(name: str, size_px: int) -> Deployed:
+def untrained(name: str, size_px: int) -> tuple[Deployed, ov.Model]:
     """A timm network with random weights, between LungScan's normalisation and softmax.
+
+    Returns:
+        The network for torch, and as a graph for OpenVINO.
 
     Raises:
         UsageProblem: timm does not know the name, or the network cannot take such an input.
     """
     try:
-        network = timm.create_model(name, pretrained=False, num_classes=UNTRAINED_CLASSES + 1)
-        deployed = Deployed(network, UNTRAINED_CLASSES, 1.0).eval()
+        bare = timm.create_model(name, pretrained=False, num_classes=UNTRAINED_CLASSES + 1)
+        deployed = Deployed(bare, UNTRAINED_CLASSES, 1.0).eval()
         folded = copy.deepcopy(deployed)
         fold_batch_norm(folded.network)
         tiles = _noise(2, size_px)
         with torch.inference_mode():
             same = torch.allclose(deployed(tiles)[1], folded(tiles)[1], rtol=1e-2, atol=1e-2)
-    except (RuntimeError, AssertionError, ValueError, AttributeError) as error:
+        # Where definition order is not call order folding is wrong; LungScan would not ship that.
+        network = folded if same else deployed
+        return network, convert(network, size_px)
+    except (RuntimeError, AssertionError, ValueError, AttributeError, TypeError) as error:
         raise UsageProblem(
             f"timm's network {name!r} cannot be measured with fields of {size_px} px ({error})."
         ) from error
-    # Where definition order is not call order folding is wrong, and LungScan would not ship it.
-    return folded if same else deployed
 
 
 def count_of(network: Deployed) -> int:

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
+from torch.jit._trace import TracerWarning
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from lungscan.cards import ModelCard
@@ -95,4 +96,6 @@ def convert(deployed: Deployed, size_px: int) -> ov.Model:
     with warnings.catch_warnings():
         # OpenVINO still reads torch's networks through TorchScript, which announces its end.
         warnings.filterwarnings("ignore", r"`torch\.jit\.", FutureWarning)
+        # What depends on the input's size is fixed by tracing, and the size is fixed here anyway.
+        warnings.filterwarnings("ignore", category=TracerWarning)
         return ov.convert_model(deployed, example_input=example)

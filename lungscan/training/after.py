@@ -18,6 +18,7 @@ from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.run import evaluation_of
 from lungscan.evaluation.writing import write_evaluation
 from lungscan.training import wording
+from lungscan.training.drawn import draw_counter_example
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.material import SPLIT_FILE, Material
 from lungscan.training.options import TrainOptions
@@ -25,6 +26,7 @@ from lungscan.training.options import TrainOptions
 FOLDER, SECTION = "evaluation", "section.md"
 INT8_FOLDER = "int8"
 CALIBRATION_TILES = 300  # of the training part, for the ranges of int8
+CALIBRATION_DRAWINGS = 40  # ranges of tissue alone would make foreign pictures resemble tissue
 
 
 def judge_bundle(
@@ -71,6 +73,8 @@ def compress_bundle(
     yield StageStarted("int8", f"within {100 * options.int8_bound:.1f} points on validation")
     rng = np.random.default_rng(options.seed)
     train = rng.permutation(material.split.train)[:CALIBRATION_TILES]
+    side = material.pixels.shape[1]
+    drawn = np.stack([draw_counter_example(rng, side) for _ in range(CALIBRATION_DRAWINGS)])
     rows = material.split.validation
     tiles = LabelledTiles(
         material.pixels[rows],
@@ -80,7 +84,7 @@ def compress_bundle(
     others = [f.pixels[f.split.validation] for f in material.foreign]
     job = CompressionJob(
         source=read_card(out),
-        calibration=material.pixels[train],
+        calibration=np.concatenate([material.pixels[train], drawn]),
         tiles=tiles,
         foreign=np.concatenate(others) if others else None,
         bounds=Bounds(options.int8_bound, max(Bounds().refusals, options.int8_bound)),

@@ -93,6 +93,18 @@ def test_the_best_batch_and_streams_are_found(clock: Clock) -> None:
     assert measured.latency_ms.repeats >= timing.LEAST_CALLS
 
 
+def test_the_search_ends_when_larger_batches_bring_nothing(clock: Clock) -> None:
+    tried: list[int] = []
+
+    class Noted(FakeNetwork):
+        def many(self, batch: int, streams: int) -> Callable[[int], object]:
+            tried.append(batch)
+            return super().many(batch, streams)
+
+    assert seek(Noted(clock), (7, 8, 9, 10, 11, 12, 13), 0.1).batch == 8
+    assert max(tried) == 11
+
+
 def test_every_second_round_goes_backwards(clock: Clock) -> None:
     log: list[str] = []
     contenders = [seek(FakeNetwork(clock, name, log), (8,), 0.01) for name in "ab"]

@@ -108,11 +108,11 @@ GROUPED = (
     "The honest figure. For comparison, published on the same grouping (80/20, ten splits; "
     "Batchkala et al. 2024, Table 1): frozen ImageNet ResNet18 94.3 %, foundation model UNI 99.4 %."
 )
-SPEED_NOTE = (
-    "\nThe accuracy beside an int8 model was measured on fields of its own compression, most of whose "
-    "groups\na model fitted on all groups has seen: it tells how near int8 is to its source, not how "
-    "good it is.\n"
-)
+SPEED_NOTE = """
+The accuracy beside an int8 model was measured on fields of its own compression, most of whose
+groups a model fitted on all groups has seen: it tells how near int8 is to its source, not how good
+it is.
+"""
 RANDOM = (
     "## Random split, as the literature reports it\n\n"
     "**LEAKING**: the same tissue stands in training and in test, so this says how well a network "

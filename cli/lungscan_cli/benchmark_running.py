@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
+from typing import Literal
 
 from rich import box
 from rich.console import Console
@@ -21,12 +22,13 @@ from lungscan.measuring.records import (
 )
 from lungscan.measuring.run import benchmark
 from lungscan.measuring.tables import (
-    HEADINGS,
     NUMBERS,
+    SPEED_HEADINGS,
     as_data,
-    cells,
     machine_line,
     require_format,
+    speed_cells,
+    subject_cells,
     write_benchmark,
 )
 from lungscan_cli.border import INTERRUPTED
@@ -81,13 +83,29 @@ def _name(variant: Variant) -> str:
 
 
 def show_benchmark(console: Console, found: Benchmark) -> None:
-    """The machine, the table, and what to know when reading it."""
+    """The machine, each model with its figures, and what to know when reading them."""
     say(console, machine_line(found.machine))
-    table = Table(box=box.SIMPLE_HEAD)
-    for index, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify="right" if index in NUMBERS else "left", overflow="fold")
-    for row in found.rows:
-        table.add_row(*(Text(plain(cell)) for cell in cells(found, row)))
-    console.print(table)
+    cells = {row: speed_cells(row)[1:] for row in found.rows}
+    columns = zip(SPEED_HEADINGS[1:], *cells.values(), strict=True)
+    widths = [max(map(len, column)) for column in columns]  # of all models: their columns line up
+    for subject in found.subjects:
+        name, network, side, parameters, size, accuracy = subject_cells(subject)
+        console.print()
+        say(console, plain(name), style="bold")
+        say(console, plain(f"{network}, {side}, {parameters} parameters, {size} on disk"))
+        told = "Accuracy in the card: " if subject.accuracy is not None else ""
+        say(console, plain(f"{told}{accuracy}"))
+        rows = [cells[row] for row in found.rows if found.subject_of(row) == subject]
+        console.print(_table(rows, widths))
     for note in found.notes:
         say(console, note, style="dim")
+
+
+def _table(rows: Sequence[tuple[str, ...]], widths: Sequence[int]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading, width in zip(SPEED_HEADINGS[1:], widths, strict=True):
+        justify: Literal["left", "right"] = "right" if heading in NUMBERS else "left"
+        table.add_column(heading, justify=justify, min_width=width, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(plain(cell)) for cell in row))
+    return table

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from lungscan.runtimes.deploy import Deployed
 
 RANDOM = "random weights"
-# The card's figure for the model as it stands; "accuracy" alone is that of an evaluation.
-ACCURACY_NAMES = ("accuracy int8", "accuracy", "accuracy student")
+ACCURACY_NAMES = ("accuracy", "accuracy student")
+LOST = "accuracy lost by int8"
 
 
 @dataclass(frozen=True)
@@ -108,16 +108,22 @@ def _parameters(card: ModelCard) -> int:
 
 
 def accuracy_of(card: ModelCard) -> tuple[float | None, str]:
-    """The accuracy that the card holds, and on what it was measured."""
+    """The accuracy that the card holds, and on what it was measured.
+
+    That of an int8 model is its source's, with what int8 lost beside it: the two were measured on
+    different fields.
+    """
     by_name = {metric.name: metric for metric in card.metrics}
     found = next((by_name[name] for name in ACCURACY_NAMES if name in by_name), None)
     if found is None or found.n == 0:
-        return None, "none in the card"
-    part = "validation" if "validation" in found.note else "test"
-    low_high = ""
+        return None, "no accuracy in the card"
+    told = f"test, {found.n} fields"
     if found.low is not None and found.high is not None:
-        low_high = f", 95 % CI {100 * found.low:.1f} to {100 * found.high:.1f} %"
-    return found.value, f"{part}, {found.n} fields{low_high}"
+        told += f", 95 % CI {100 * found.low:.1f} to {100 * found.high:.1f} %"
+    lost = by_name.get(LOST)
+    if lost is not None:
+        told += f"; before int8, which lost {100 * lost.value:.2f} points on {lost.n} others"
+    return found.value, told
 
 
 def _of_network(name: str, px: int) -> Candidate:

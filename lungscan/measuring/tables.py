@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from lungscan.errors import UsageProblem
-from lungscan.measuring.records import Benchmark, Machine, Measured
+from lungscan.measuring.records import Benchmark, Machine, Measured, Subject
 from lungscan.report.files import write_atomic
 from lungscan.report.tables import number_cell, text_cell, write_csv
 
@@ -19,11 +19,9 @@ CSV_COLUMNS = (
     *("images_per_s", "images_per_s_p5", "images_per_s_p95", "batch", "streams", "threads"),
     *("accuracy", "accuracy_note", "processor", "utc"),
 )
-HEADINGS = (
-    *("Model", "Runtime", "Precision", "Latency, ms (5 to 95 %)", "Images/s", "Batch × streams"),
-    *("Parameters", "On disk", "Accuracy in the card"),
-)
-NUMBERS = frozenset({3, 4, 5, 6, 7})  # columns of HEADINGS that align right
+SUBJECT_HEADINGS = ("Model", "Network", "Input", "Parameters", "On disk", "Accuracy in the card")
+SPEED_HEADINGS = ("Model", "Runtime", "Precision", "ms (5 to 95 %)", "images/s", "batch × streams")
+NUMBERS = frozenset({"Input", "Parameters", "On disk", *SPEED_HEADINGS[3:]})  # align right
 
 
 def write_benchmark(benchmark: Benchmark, path: Path) -> None:
@@ -56,15 +54,19 @@ def as_data(benchmark: Benchmark) -> dict[str, object]:
 
 
 def markdown(benchmark: Benchmark) -> str:
-    """Headline, machine, table and notes."""
-    rule = ["---:" if i in NUMBERS else "---" for i in range(len(HEADINGS))]
-    rows = [HEADINGS, rule, *(cells(benchmark, row) for row in benchmark.rows)]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    """Machine, what was measured, how fast it is, and notes."""
+    subjects = _table(SUBJECT_HEADINGS, [subject_cells(one) for one in benchmark.subjects])
+    speeds = _table(SPEED_HEADINGS, [speed_cells(row) for row in benchmark.rows])
     notes = "\n".join(f"- {note}" for note in benchmark.notes)
     return (
         f"# Speed\n\n{machine_line(benchmark.machine)}; {benchmark.options.rounds} rounds, "
-        f"{benchmark.utc}\n\n{table}\n\n{notes}\n\n{RESEARCH_USE}\n"
+        f"{benchmark.utc}\n\n{subjects}\n\n{speeds}\n\n{notes}\n\n{RESEARCH_USE}\n"
     )
+
+
+def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    rule = tuple("---:" if heading in NUMBERS else "---" for heading in headings)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (headings, rule, *rows))
 
 
 def machine_line(machine: Machine) -> str:
@@ -78,24 +80,30 @@ def machine_line(machine: Machine) -> str:
     )
 
 
-def cells(benchmark: Benchmark, row: Measured) -> tuple[str, ...]:
-    """One row as people read it, in the order of ``HEADINGS``."""
-    subject, latency = benchmark.subject_of(row), row.latency_ms
+def subject_cells(subject: Subject) -> tuple[str, ...]:
+    """One subject as people read it, in the order of ``SUBJECT_HEADINGS``."""
     size = subject.weights_mb if subject.folder_mb is None else subject.folder_mb
     accuracy = "" if subject.accuracy is None else f"{100 * subject.accuracy:.1f} %, "
-    name = subject.name
-    if subject.architecture != name:
-        name += f" ({subject.architecture})"
     return (
-        f"{name}, {subject.input_px} px",
-        f"{row.variant.runtime}, {row.variant.device}",
-        row.variant.precision,
-        f"{latency.median:.2f} ({latency.p5:.2f} to {latency.p95:.2f})",
-        f"{row.images_per_s.median:,.0f}",
-        f"{row.batch} × {row.streams}",
+        subject.name,
+        subject.architecture,
+        f"{subject.input_px} px",
         f"{subject.parameters / 1e6:.2f} M",
         f"{size:.1f} MB",
         f"{accuracy}{subject.accuracy_note}",
+    )
+
+
+def speed_cells(row: Measured) -> tuple[str, ...]:
+    """One row of figures as people read it, in the order of ``SPEED_HEADINGS``."""
+    variant, latency = row.variant, row.latency_ms
+    return (
+        variant.subject,
+        f"{variant.runtime}, {variant.device}",
+        variant.precision,
+        f"{latency.median:.2f} ({latency.p5:.2f} to {latency.p95:.2f})",
+        f"{row.images_per_s.median:,.0f}",
+        f"{row.batch} × {row.streams}",
     )
 
 

@@ -75,9 +75,12 @@ def test_without_a_name_the_shipped_model_is_measured(
     assert fake.closed
     shown = capsys.readouterr()
     assert "A CPU, 2 of 4 cores used, 16 GB of memory, no GPU" in shown.out
-    row = next(line for line in shown.out.splitlines() if "ghostnet_050" in line)
-    for cell in ("bf16", "2.50 (2.25 to 4.00)", "512", "16 × 2", "1.30 M", "3.1 MB", "94.0 %"):
-        assert cell in row
+    lines = shown.out.splitlines()
+    assert "ghostnet_050, 64 px, 1.30 M parameters, 3.1 MB on disk" in lines
+    assert "Accuracy in the card: 94.0 %, test, 375 fields" in lines
+    speed = next(line for line in lines if "bf16" in line)
+    for cell in ("OpenVINO, CPU", "2.50 (2.25 to 4.00)", "512", "16 × 2"):
+        assert cell in speed
     assert "There is no GPU here." in shown.out
     assert "Seeking the best batch, 1 of 1: tiny, OpenVINO, CPU, bf16" in shown.err
     assert "Round 1 of 3 done" in shown.err
@@ -93,7 +96,7 @@ def test_files_are_written_beside_the_table(fake: FakeBenchmark, capsys: Capture
     assert main(["benchmark", "tiny", "--out", "speed.csv", "-o", "speed.md", "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
     assert "tiny,ghostnet_050,OpenVINO,CPU,bf16,64," in Path("speed.csv").read_text("utf-8")
-    assert "| tiny (ghostnet_050), 64 px |" in Path("speed.md").read_text("utf-8")
+    assert "| tiny | ghostnet_050 | 64 px |" in Path("speed.md").read_text("utf-8")
 
 
 def test_a_wrong_suffix_is_refused_before_anything_is_measured(

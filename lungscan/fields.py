@@ -10,25 +10,17 @@ import numpy as np
 
 from lungscan.errors import CaseError, case_error
 from lungscan.outcome import RunContext, ScoredFile, about, finished_case, scored_file
-from lungscan.prepare import Plan, plan_field
+from lungscan.prepare import Plan
 from lungscan.provenance import utc_now
-from lungscan.reading import TilePixels, kind_of
+from lungscan.readers import OpenedField
+from lungscan.reading import TilePixels, may_be_slide
 from lungscan.scoring import Scorer, TileBatch, score_span
-from lungscan.store import RunStore
+from lungscan.tools import Tools
 from lungscan.types import CaseInput, CaseResult, InputFile
 
 FIELDS_PER_JOB = 16  # decoded at once by each thread
-FEW_TILES = 16  # a field with more fills batches of its own
 
 Scored = ScoredFile | CaseError
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """A planned field; ``pixels`` are those of all its tiles when they are few."""
-
-    plan: Plan
-    pixels: TilePixels | None
 
 
 @dataclass(frozen=True)
@@ -52,42 +44,40 @@ def field_jobs(cases: Sequence[CaseInput]) -> Iterator[list[CaseInput]]:
         yield job
 
 
-def score_fields(
-    cases: Sequence[CaseInput], run: RunContext, scorer: Scorer, store: RunStore, picture: bool
-) -> list[FieldOutcome]:
+def score_fields(cases: Sequence[CaseInput], tools: Tools, picture: bool) -> list[FieldOutcome]:
     """Classify cases of fields, in order. A bad file costs only its own case.
 
     Raises:
         LungScanError: the model or the machine failed, so no other case would do better.
     """
     clock, started = time.perf_counter(), utc_now()
-    known = {case.key: _known(case, run, store, picture) for case in cases}
-    todo = [case for case in cases if known[case.key] is None]
+    known = _known(cases, tools, picture)
+    todo = [case for case in cases if case.key not in known]
     files = [file for case in todo for file in case.files]
-    scored = iter(_score_files(files, run, scorer, picture))
+    scored = iter(_score_files(files, tools, picture))
     seconds = (time.perf_counter() - clock) / len(cases)
     return [
-        known[case.key]
+        known.get(case.key)
         or FieldOutcome(
-            case, _judge(case, [next(scored) for _ in case.files], run, started, seconds)
+            case, _judge(case, [next(scored) for _ in case.files], tools.run, started, seconds)
         )
         for case in cases
     ]
 
 
-def _known(case: CaseInput, run: RunContext, store: RunStore, picture: bool) -> FieldOutcome | None:
-    """The outcome of a case that needs no scoring here."""
-    if any(_is_slide(file) for file in case.files):
-        return FieldOutcome(case, None)
-    earlier = store.finished(case, run.card.sha256, run.settings_hash, pictures=picture)
-    return FieldOutcome(case, earlier, resumed=True) if earlier else None
-
-
-def _is_slide(file: InputFile) -> bool:
-    try:
-        return kind_of(file) == "slide"
-    except CaseError:
-        return False  # opening it will say what is wrong
+def _known(cases: Sequence[CaseInput], tools: Tools, picture: bool) -> dict[str, FieldOutcome]:
+    """By key, the outcomes of cases that need no scoring here."""
+    doubtful = [file for case in cases for file in case.files if may_be_slide(file)]
+    kinds = tools.readers.are_slides(doubtful) if doubtful else ()
+    slides = {file.path for file, slide in zip(doubtful, kinds, strict=True) if slide}
+    known = {}
+    for case in cases:
+        model, settings = tools.run.card.sha256, tools.run.settings_hash
+        if any(file.path in slides for file in case.files):
+            known[case.key] = FieldOutcome(case, None)
+        elif earlier := tools.store.finished(case, model, settings, pictures=picture):
+            known[case.key] = FieldOutcome(case, earlier, resumed=True)
+    return known
 
 
 def _judge(
@@ -102,33 +92,22 @@ def _judge(
     return finished_case(case, run, files, problems, started, seconds)
 
 
-def _score_files(
-    files: Sequence[InputFile], run: RunContext, scorer: Scorer, picture: bool
-) -> list[Scored]:
+def _score_files(files: Sequence[InputFile], tools: Tools, picture: bool) -> list[Scored]:
     """Open and score a handful at a time, in order."""
     scored: list[Scored] = []
     for start in range(0, len(files), FIELDS_PER_JOB):
-        opened = [_open(file, run, picture) for file in files[start : start + FIELDS_PER_JOB]]
-        fields = [item for item in opened if isinstance(item, _Opened)]
-        shared = iter(_score_together([item for item in fields if item.pixels], scorer))
+        part = files[start : start + FIELDS_PER_JOB]
+        opened = tools.readers.fields(part, picture=picture)
+        fields = [item for item in opened if isinstance(item, OpenedField)]
+        shared = iter(_score_together([item for item in fields if item.pixels], tools.scorer))
         scored += [
-            _finish(item, shared, scorer, picture) if isinstance(item, _Opened) else item
+            _finish(item, shared, tools.scorer, picture) if isinstance(item, OpenedField) else item
             for item in opened
         ]
     return scored
 
 
-def _open(file: InputFile, run: RunContext, picture: bool) -> _Opened | CaseError:
-    try:
-        planned = plan_field(file, run.options, run.card, picture=picture)
-        boxes, size = planned.grid.boxes, planned.grid.size_px
-        few = 0 < len(boxes) <= FEW_TILES
-        return _Opened(planned, planned.source.read_tiles(boxes, size) if few else None)
-    except Exception as error:  # noqa: BLE001  libraries raise many kinds on damaged files
-        return case_error(error)
-
-
-def _score_together(fields: Sequence[_Opened], scorer: Scorer) -> list[TileBatch]:
+def _score_together(fields: Sequence[OpenedField], scorer: Scorer) -> list[TileBatch]:
     """Score the tiles of several fields as one batch; returns one part per field."""
     pixels = [item.pixels for item in fields if item.pixels]
     if not pixels:
@@ -141,7 +120,9 @@ def _score_together(fields: Sequence[_Opened], scorer: Scorer) -> list[TileBatch
     return [scored.rows(start, stop) for start, stop in zip([0, *ends], ends, strict=False)]
 
 
-def _finish(item: _Opened, shared: Iterator[TileBatch], scorer: Scorer, picture: bool) -> Scored:
+def _finish(
+    item: OpenedField, shared: Iterator[TileBatch], scorer: Scorer, picture: bool
+) -> Scored:
     """The field with its scores: the next of the ``shared`` ones, or now those of its own."""
     planned = item.plan
     batches = [next(shared)] if item.pixels else None

@@ -29,3 +29,5 @@ class ScanOptions:
     rule: str = "tumour-aware"  # see lungscan.aggregate
     abstain: Abstain = "strict"
     fresh: bool = False  # True: forget what an earlier run left in ``out``
+    timeout: float = 60.0  # seconds that reading may stand still before the file is given up
+    isolate: bool = True  # read images in child processes; False: in this one, for debugging

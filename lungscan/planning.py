@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lungscan.aggregate import rule_named
-from lungscan.cards import ModelCard, find_model
+from lungscan.cards import find_model
 from lungscan.errors import NothingToDo, UsageProblem, case_error
 from lungscan.inputs import discover
 from lungscan.options import ScanOptions
-from lungscan.prepare import plan_file
+from lungscan.readers import Readers, open_readers
 from lungscan.reading.scale import MAX_MPP_UM, MIN_MPP_UM, plausible
 from lungscan.tiles.grid import MAX_OVERLAP
 from lungscan.types import CaseInput, Inputs
@@ -37,17 +37,23 @@ def plan(options: ScanOptions) -> tuple[PlannedCase, ...]:
     check_options(options)
     card = find_model(options.model)
     inputs = find_inputs(options)
-    return tuple(_plan_case(case, options, card) for case in inputs.cases) + tuple(
-        PlannedCase(file.relative_path, "skipped", 0, None, file.reason) for file in inputs.skipped
+    with open_readers(options, card, threads=1) as readers:
+        planned = [_plan_case(case, readers) for case in inputs.cases]
+    return (
+        *planned,
+        *(
+            PlannedCase(file.relative_path, "skipped", 0, None, file.reason)
+            for file in inputs.skipped
+        ),
     )
 
 
-def _plan_case(case: CaseInput, options: ScanOptions, card: ModelCard) -> PlannedCase:
+def _plan_case(case: CaseInput, readers: Readers) -> PlannedCase:
     tiles, mpp, kinds = 0, None, set()
     notes: list[str] = []
     for file in case.files:
         try:
-            planned = plan_file(file, options, card, picture=False, digest="not needed")
+            planned = readers.plan(file, picture=False, digest="not needed")
         except Exception as error:  # noqa: BLE001  libraries raise many kinds on damaged files
             notes.append(str(case_error(error)))
             continue
@@ -76,6 +82,8 @@ def check_options(options: ScanOptions) -> None:
         raise UsageProblem(f"--overlap must lie between 0 and {MAX_OVERLAP} of a tile's side.")
     if options.batch_size is not None and not 1 <= options.batch_size <= 4096:
         raise UsageProblem("--batch-size must lie between 1 and 4096 tiles.")
+    if not 0 < options.timeout <= 86_400:
+        raise UsageProblem("--timeout must lie between 0 and 86400 seconds.")
     if options.threads is not None and not 1 <= options.threads <= 256:
         raise UsageProblem("--threads must lie between 1 and 256.")
     if options.cases is not None and options.cases.resolve() == (options.out / CASES_CSV).resolve():

@@ -16,6 +16,7 @@ from lungscan.inputs import require_regular, sha256_of, show
 from lungscan.inputs.files import open_failure
 from lungscan.options import ScanOptions
 from lungscan.reading import ImageSource, kind_of, open_field, open_source
+from lungscan.reading.source import TileSource
 from lungscan.tiles.grid import pen_area_mm2, plan_grid, tissue_area_mm2, whole_grid
 from lungscan.tiles.tissue import find_tissue
 from lungscan.types import FileResult, FloatArray, InputFile, Overview, SourceInfo, TileGrid
@@ -32,7 +33,7 @@ class Plan:
     """An opened image with its tiles; ``source`` stays open until the case is done."""
 
     file: InputFile
-    source: ImageSource
+    source: TileSource
     grid: TileGrid
     result: FileResult
     unreadable: float = 0.0  # share of the overview that could not be read: no tiles lie there

@@ -21,12 +21,14 @@ from lungscan.options import ScanOptions
 from lungscan.outcome import RunContext, skipped_file
 from lungscan.planning import PlannedCase, check_options, find_inputs, plan
 from lungscan.provenance import settings_of
+from lungscan.readers import open_readers
 from lungscan.runtimes import load_runtime
 from lungscan.runtimes.base import available_threads
 from lungscan.scoring import Scorer
 from lungscan.slides import BegunCase, begin_case, drop_case, score_case
 from lungscan.store import RunStore
-from lungscan.types import CaseInput, Inputs
+from lungscan.tools import Tools
+from lungscan.types import CaseInput, CaseStatus, Inputs
 from lungscan.workers import Workers
 
 __all__ = ["PlannedCase", "check_options", "plan", "scan"]
@@ -50,6 +52,7 @@ def scan(options: ScanOptions) -> Generator[ScanEvent, None, None]:
     with ExitStack() as stack:
         stack.enter_context(output_lock(options.out))
         threads = options.threads or available_threads()
+        readers = stack.enter_context(open_readers(options, card, threads))
         runtime = load_runtime(card, options.device, threads, options.batch_size)
         scorer = Scorer(card, runtime, load_novelty(card.folder / "novelty.safetensors"))
         if options.fresh:  # only now: a run that cannot begin must not cost an earlier one
@@ -57,9 +60,9 @@ def scan(options: ScanOptions) -> Generator[ScanEvent, None, None]:
         store.tidy()
         run = RunContext(options, card, runtime.device, *settings_of(options, card))
         workers = stack.enter_context(Workers(threads))
-        ledger = Ledger(run, store, inputs)
+        tools = Tools(run, store, scorer, workers, readers)
         try:
-            yield from _Run(run, store, scorer, workers, inputs, ledger).events()
+            yield from _Run(tools, inputs, Ledger(run, store, inputs)).events()
         except MemoryError as error:
             raise MachineError(
                 "This machine ran out of memory. Try a smaller --batch-size or fewer --threads, "
@@ -71,16 +74,13 @@ def scan(options: ScanOptions) -> Generator[ScanEvent, None, None]:
 class _Run:
     """One run in progress."""
 
-    run: RunContext
-    store: RunStore
-    scorer: Scorer
-    workers: Workers
+    tools: Tools
     inputs: Inputs
     ledger: Ledger
 
     def events(self) -> Generator[ScanEvent, None, None]:
         """Everything from the first case to the last file."""
-        run, cases, skipped = self.run, self.inputs.cases, self.inputs.skipped
+        run, cases, skipped = self.tools.run, self.inputs.cases, self.inputs.skipped
         yield RunStarted(len(cases), len(skipped), run.card.name, run.device, run.options.out)
         for file in skipped:
             yield self.ledger.record(skipped_file(file, run))
@@ -96,9 +96,9 @@ class _Run:
         slides = []
 
         def work(part: Sequence[CaseInput]) -> list[FieldOutcome]:
-            return score_fields(part, self.run, self.scorer, self.store, picture)
+            return score_fields(part, self.tools, picture)
 
-        with self.workers.in_order(work, field_jobs(cases)) as jobs:
+        with self.tools.workers.in_order(work, field_jobs(cases)) as jobs:
             for done in jobs:
                 for outcome in done:
                     if outcome.result is None:
@@ -111,14 +111,17 @@ class _Run:
         """One after the other, the next one opened meanwhile."""
 
         def work(case: CaseInput) -> BegunCase:
-            return begin_case(case, self.run, self.store)
+            return begin_case(case, self.tools)
 
-        with self.workers.in_order(work, cases, ahead=1, drop=drop_case) as opened:
+        with self.tools.workers.in_order(work, cases, ahead=1, drop=drop_case) as opened:
             for begun in opened:
                 with begun.files:
                     yield CaseStarted(begun.case.key, begun.case.case_id, self.ledger.next_index)
-                    result = yield from score_case(begun, self.run, self.scorer, self.workers)
-                yield self.ledger.record(result, resumed=begun.resumed)
+                    result = yield from score_case(begun, self.tools)
+                recorded = self.ledger.record(result, resumed=begun.resumed)
+                if recorded.result.status is not CaseStatus.FAILED:  # a failed one is tried again
+                    self.tools.store.drop_journals(begun.case.key)
+                yield recorded
 
 
 def _looks_like_fields(case: CaseInput) -> bool:

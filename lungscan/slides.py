@@ -10,17 +10,22 @@ import time
 from collections.abc import Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import chain
+from pathlib import Path
+
+import numpy as np
 
 from lungscan.errors import CaseError, case_error
 from lungscan.events import TilesScored
+from lungscan.journal import Journal
 from lungscan.outcome import RunContext, ScoredFile, about, finished_case, scored_file
-from lungscan.prepare import Plan, plan_file
+from lungscan.prepare import Plan
 from lungscan.provenance import utc_now
-from lungscan.scoring import Scorer, TileBatch, score_span
-from lungscan.store import RunStore
+from lungscan.readers import Readers
+from lungscan.scoring import TileBatch, score_span
+from lungscan.tools import Tools
 from lungscan.types import CaseInput, CaseResult, InputFile
-from lungscan.workers import Workers
 
 Opened = Plan | CaseError
 
@@ -41,12 +46,13 @@ class BegunCase:
         return isinstance(self.first, CaseResult)
 
 
-def begin_case(case: CaseInput, run: RunContext, store: RunStore) -> BegunCase:
+def begin_case(case: CaseInput, tools: Tools) -> BegunCase:
     """Look for an earlier result, else open the first file."""
     clock, started = time.perf_counter(), utc_now()
     files = ExitStack()
-    earlier = store.finished(case, run.card.sha256, run.settings_hash, pictures=True)
-    first = earlier or _open(case.files[0], run)
+    model, settings = tools.run.card.sha256, tools.run.settings_hash
+    earlier = tools.store.finished(case, model, settings, pictures=True)
+    first = earlier or _open(case.files[0], tools.readers)
     if isinstance(first, Plan):
         files.callback(first.source.close)
     return BegunCase(case, first, files, started, time.perf_counter() - clock)
@@ -57,9 +63,7 @@ def drop_case(begun: BegunCase) -> None:
     begun.files.close()
 
 
-def score_case(
-    begun: BegunCase, run: RunContext, scorer: Scorer, workers: Workers
-) -> Generator[TilesScored, None, CaseResult]:
+def score_case(begun: BegunCase, tools: Tools) -> Generator[TilesScored, None, CaseResult]:
     """Score the files of a case in order; a bad one costs only itself.
 
     The caller closes ``begun.files`` in the end.
@@ -73,19 +77,21 @@ def score_case(
     progress = _Progress(case.key)
     files: list[ScoredFile] = []
     problems: list[CaseError] = []
-    with workers.in_order(
-        lambda file: _open(file, run), case.files[1:], ahead=1, drop=_drop
+    with tools.workers.in_order(
+        lambda file: _open(file, tools.readers), case.files[1:], ahead=1, drop=_drop
     ) as rest:
-        for file, opened in zip(case.files, chain([begun.first], rest), strict=True):
+        opened_files = enumerate(zip(case.files, chain([begun.first], rest), strict=True))
+        for index, (file, opened) in opened_files:
             if opened is not begun.first and isinstance(opened, Plan):
                 begun.files.callback(opened.source.close)
             try:
-                files.append((yield from _score_file(opened, scorer, workers, progress)))
+                journal = tools.store.journal(case.key, index)
+                files.append((yield from _score_file(opened, tools, progress, journal)))
             except Exception as error:  # noqa: BLE001  one bad file must not cost the others
                 problems.append(about(case_error(error), file, case))
             begun.files.close()
     seconds = time.perf_counter() - clock
-    return finished_case(case, run, files, problems, begun.started, seconds)
+    return finished_case(case, tools.run, files, problems, begun.started, seconds)
 
 
 @dataclass
@@ -102,9 +108,9 @@ class _Progress:
         return TilesScored(self.key, self.done, self.total)
 
 
-def _open(file: InputFile, run: RunContext) -> Opened:
+def _open(file: InputFile, readers: Readers) -> Opened:
     try:
-        return plan_file(file, run.options, run.card, picture=True)
+        return readers.plan(file, picture=True)
     except Exception as error:  # noqa: BLE001  libraries raise many kinds on damaged files
         return case_error(error)
 
@@ -115,17 +121,30 @@ def _drop(opened: Opened) -> None:
 
 
 def _score_file(
-    opened: Opened, scorer: Scorer, workers: Workers, progress: _Progress
+    opened: Opened, tools: Tools, progress: _Progress, path: Path
 ) -> Generator[TilesScored, None, ScoredFile]:
     if isinstance(opened, CaseError):
         raise opened
+    scorer = tools.scorer
     total, size = len(opened.grid.boxes), scorer.runtime.batch_size
     progress.total += total
-    batches: list[TileBatch] = []
-    with workers.in_order(
-        lambda start: score_span(opened, start, start + size, scorer), range(0, total, size)
-    ) as scored:
-        for batch in scored:
-            batches.append(batch)
-            yield progress.add(len(batch.state))
+    with Journal(path, _journal_key(opened, tools.run), len(scorer.card.class_names)) as journal:
+        batches: list[TileBatch] = list(journal.earlier)
+        if journal.done:
+            yield progress.add(journal.done)
+        with tools.workers.in_order(
+            lambda start: score_span(opened, start, start + size, scorer),
+            range(journal.done, total, size),
+        ) as scored:
+            for batch in scored:
+                batches.append(batch)
+                journal.add(batch)
+                yield progress.add(len(batch.state))
     return scored_file(opened, batches, scorer.card, picture=True)
+
+
+def _journal_key(opened: Plan, run: RunContext) -> str:
+    """Input, model and settings, and how the tiles lie: what scored tiles depend on."""
+    boxes = np.ascontiguousarray(opened.grid.boxes, "<i4")
+    parts = (opened.result.sha256, run.card.sha256, run.settings_hash, run.device)
+    return sha256("".join(parts).encode() + boxes.tobytes()).hexdigest()

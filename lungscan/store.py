@@ -12,13 +12,15 @@ from lungscan.report.case_json import from_json
 from lungscan.report.files import machine_error
 from lungscan.types import CaseInput, CaseResult, CaseStatus
 
-_KEY = re.compile(r"[a-z0-9-]+-[0-9a-f]{8}")  # as lungscan.inputs.names makes them
+KEY = re.compile(r"[a-z0-9-]+-[0-9a-f]{8}")  # as lungscan.inputs.names makes them
 _TEMPORARY = re.compile(r"\.lungscan-[0-9a-f]{12}\.tmp")  # left by a killed process
 _DERIVED = re.compile(
-    r"report\.pdf|tiles\.csv|tiles(-\d+)?\.geojson|heatmap(-\d+)?\.png|" + _TEMPORARY.pattern
+    r"report\.pdf|tiles\.csv|tiles(-\d+)?\.geojson|heatmap(-\d+)?\.png|lungscan\.sha256|"
+    + _TEMPORARY.pattern
 )
-_CASE = re.compile(r"case\.json|" + _DERIVED.pattern)
-_RUN = re.compile(r"cases\.csv|summary\.pdf|run\.json|" + _TEMPORARY.pattern)
+_JOURNAL = re.compile(r"\.tiles-\d+\.journal")
+CASE_FILES = re.compile(r"case\.json|" + _JOURNAL.pattern + "|" + _DERIVED.pattern)
+RUN_FILES = re.compile(r"cases\.csv|summary\.pdf|run\.json|lungscan\.sha256|" + _TEMPORARY.pattern)
 
 
 class RunStore:
@@ -30,6 +32,14 @@ class RunStore:
     def folder(self, key: str) -> Path:
         """The folder of one case."""
         return self.out / "cases" / key
+
+    def journal(self, key: str, file_index: int) -> Path:
+        """Where the tiles of a case's file are kept while it runs; see ``lungscan.journal``."""
+        return self.folder(key) / f".tiles-{file_index}.journal"
+
+    def drop_journals(self, key: str) -> None:
+        """Remove the journals of a case whose result is on the disk. Raises MachineError."""
+        _remove(self.folder(key), _JOURNAL)
 
     def finished(
         self, case: CaseInput, model_sha256: str, settings_hash: str, *, pictures: bool
@@ -74,11 +84,11 @@ class RunStore:
         Raises:
             MachineError: a file may not be removed.
         """
-        _remove(self.out, _RUN)
+        _remove(self.out, RUN_FILES)
         cases = self.out / "cases"
         for folder in _children(cases):
-            if _KEY.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
-                _remove(folder, _CASE)
+            if KEY.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
+                _remove(folder, CASE_FILES)
                 _remove_empty(folder)
         _remove_empty(cases)
 

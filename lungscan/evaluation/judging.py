@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,12 +23,14 @@ from lungscan.novelty import load_novelty
 from lungscan.options import ScanOptions
 from lungscan.outcome import RunContext
 from lungscan.provenance import settings_of
+from lungscan.readers.local import LocalReaders
 from lungscan.reading import open_field
 from lungscan.report.wording import REASONS
 from lungscan.runtimes import load_runtime
 from lungscan.runtimes.base import available_threads
 from lungscan.scoring import Scorer
 from lungscan.store import RunStore
+from lungscan.tools import Tools
 from lungscan.types import CaseInput, CaseResult, CaseStatus, InputFile, MppSource, Prediction
 from lungscan.workers import Workers
 
@@ -56,15 +58,17 @@ class Judge:
         """
         cases = [_case(index, field) for index, field in enumerate(fields)]
         answers: list[FieldAnswer] = []
+        # Labelled data are one's own, so no child process stands between.
+        readers = LocalReaders(self.run.options, self.run.card)
 
         def work(job: Sequence[CaseInput]) -> list[FieldOutcome]:
             with _changed(job, shift) if shift else nullcontext(job) as inputs:
-                return score_fields(inputs, self.run, self.scorer, _NO_STORE, picture=False)
+                return score_fields(inputs, tools, picture=False)
 
-        with (
-            Workers(self.threads) as workers,
-            workers.in_order(work, field_jobs(cases)) as jobs,
-        ):
+        with ExitStack() as stack:
+            workers = stack.enter_context(Workers(self.threads))
+            tools = Tools(self.run, _NO_STORE, self.scorer, workers, readers)
+            jobs = stack.enter_context(workers.in_order(work, field_jobs(cases)))
             for outcomes in jobs:
                 for outcome in outcomes:
                     field = fields[len(answers)]

@@ -1,8 +1,16 @@
 """Pixels: slides through OpenSlide, field images through Pillow, one interface for both."""
 
 from lungscan.reading.field import open_field
-from lungscan.reading.opening import kind_of, open_source
+from lungscan.reading.opening import kind_of, may_be_slide, open_source
 from lungscan.reading.resize import resize
 from lungscan.reading.source import ImageSource, TilePixels
 
-__all__ = ["ImageSource", "TilePixels", "kind_of", "open_field", "open_source", "resize"]
+__all__ = [
+    "ImageSource",
+    "TilePixels",
+    "kind_of",
+    "may_be_slide",
+    "open_field",
+    "open_source",
+    "resize",
+]

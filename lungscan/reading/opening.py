@@ -17,6 +17,11 @@ _PLAIN_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 _FIELD_MAX_SIDE_PX = 8192
 
 
+def may_be_slide(file: InputFile) -> bool:
+    """Whether only the content tells what the file holds; asks the name alone."""
+    return file.kind == "field" and file.path.suffix.lower() not in _PLAIN_SUFFIXES
+
+
 def kind_of(file: InputFile) -> FileKind:
     """Tell a slide from a field image by content where the name leaves it open (TIFF, unknown).
 

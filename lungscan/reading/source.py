@@ -18,8 +18,8 @@ class TilePixels(NamedTuple):
     failed: NDArray[np.bool_]  # (n,) could not be read, not even after reopening the file
 
 
-class ImageSource(Protocol):
-    """An opened image. ``read_tiles`` may be called from several threads at once."""
+class TileSource(Protocol):
+    """An opened image whose tiles can be read, from several threads at once."""
 
     @property
     def kind(self) -> FileKind:
@@ -28,9 +28,6 @@ class ImageSource(Protocol):
     @property
     def info(self) -> SourceInfo:
         """Size, scale and other harmless metadata."""
-
-    def overview(self, max_px: int = 2048) -> Overview:
-        """Make a small picture of the whole image, its longest side at most ``max_px``."""
 
     def read_tiles(self, boxes: BoxArray, size_px: int) -> TilePixels:
         """Read ``boxes`` ((n, 4), level-0 pixels), each scaled to ``size_px`` squared.
@@ -41,3 +38,10 @@ class ImageSource(Protocol):
 
     def close(self) -> None:
         """Let go of the file. Call it when no thread reads any more."""
+
+
+class ImageSource(TileSource, Protocol):
+    """An opened image that can be looked at as a whole, too."""
+
+    def overview(self, max_px: int = 2048) -> Overview:
+        """Make a small picture of the whole image, its longest side at most ``max_px``."""

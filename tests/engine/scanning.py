@@ -30,6 +30,7 @@ def options(model: Path, out: Path, *paths: Path, **changes: object) -> ScanOpti
         pdf="none",
         heatmap=False,
         geojson=False,
+        isolate=False,
     )
     return replace(quick, **changes)  # type: ignore[arg-type]
 

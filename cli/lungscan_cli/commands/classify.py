@@ -107,6 +107,12 @@ EXISTING = click.Path(exists=True, readable=False, path_type=Path)  # the engine
     show_default="every core this process may use",
     help="Threads for reading and for the network.",
 )
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, 86_400, min_open=True),
+    default=60.0,
+    help="Seconds that reading a file may stand still before the file is given up.",
+)
 def classify(*, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> int:
     """Classify slides and field images.
 

@@ -1,0 +1,139 @@
+"""The reader process: ``python -m lungscan.readers.child DESCRIPTOR|FILE SLOTS SIZE THREADS``.
+
+It reads requests from stdin, answers on stdout, and ends when stdin does: when the run closes it,
+and also when the run is killed. It never outlives its run, not even inside a library that hangs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from lungscan.errors import CaseError, LungScanError, case_error
+from lungscan.prepare import Plan
+from lungscan.readers.limits import limit_memory
+from lungscan.readers.local import LocalReaders, out_of_memory
+from lungscan.readers.protocol import (
+    Answer,
+    AreSlides,
+    Close,
+    FieldAnswer,
+    Job,
+    PlanFields,
+    PlanFile,
+    Planned,
+    PlannedField,
+    ReadResult,
+    ReadTiles,
+    Request,
+    Setup,
+    receive,
+    send,
+)
+from lungscan.readers.slots import SLOT_TILES, Layout, Slots
+from lungscan.reading import TilePixels
+from lungscan.reading.source import TileSource
+
+
+class Child:
+    """Opens files and reads tiles, on as many threads as requests are in flight."""
+
+    def __init__(self, setup: Setup, slots: Slots) -> None:
+        self._local = LocalReaders(setup.options, setup.card)
+        self._slots = slots
+        self._open: dict[int, TileSource] = {}
+        self._numbers = count()
+
+    def answer(self, request: Request) -> Answer:
+        """Do a job; whatever goes wrong becomes an error to send back."""
+        try:
+            return Answer(request.number, "value", self._do(request.job))
+        except MemoryError:
+            return Answer(request.number, "error", out_of_memory())
+        except LungScanError as error:
+            return Answer(request.number, "error", error)
+        except Exception as error:  # noqa: BLE001  libraries raise many kinds on damaged files
+            return Answer(request.number, "error", case_error(error))
+
+    def _do(self, job: Job) -> Any:
+        match job:
+            case PlanFile(file, picture, digest):
+                return self._keep(self._local.plan(file, picture=picture, digest=digest))
+            case PlanFields():
+                return self._fields(job)
+            case ReadTiles(handle, boxes, size_px, slot):
+                pixels = self._open[handle].read_tiles(boxes, size_px)
+                return self._into_slot(pixels, slot, 0)
+            case AreSlides(files):
+                return self._local.are_slides(files)
+            case Close(handle):
+                self._open.pop(handle).close()
+                return None
+
+    def _fields(self, job: PlanFields) -> list[FieldAnswer]:
+        answers: list[FieldAnswer] = []
+        used = 0
+        for opened in self._local.fields(job.files, picture=job.picture):
+            if isinstance(opened, CaseError):
+                answers.append(opened)
+                continue
+            read = None
+            if opened.pixels and used + len(opened.pixels.valid) <= SLOT_TILES:
+                read = self._into_slot(opened.pixels, job.slot, used)
+                used += len(read.valid)
+            answers.append(PlannedField(self._keep(opened.plan), read))
+        return answers
+
+    def _into_slot(self, pixels: TilePixels, slot: int, first: int) -> ReadResult:
+        np.copyto(self._slots.tiles(slot, first, len(pixels.valid)), pixels.rgb)
+        return ReadResult(first, pixels.valid, pixels.failed)
+
+    def _keep(self, plan: Plan) -> Planned:
+        handle = next(self._numbers)
+        self._open[handle] = plan.source
+        source = plan.source
+        return Planned(handle, source.kind, source.info, plan.grid, plan.result, plan.unreadable)
+
+
+def serve(requests: BinaryIO, replies: BinaryIO, slots: Slots, threads: int) -> None:
+    """Answer until the requests end."""
+    lock = threading.Lock()
+    child = Child(receive(requests), slots)
+    limit_memory()
+
+    def work(answer: Callable[[Request], Answer], request: Request) -> None:
+        reply = answer(request)
+        with lock:
+            send(replies, reply)
+
+    pool = ThreadPoolExecutor(threads, "reader")
+    while True:
+        pool.submit(work, child.answer, receive(requests))
+
+
+def main(arguments: list[str]) -> None:
+    """Take over stdin and stdout, so that no library's chatter gets among the answers."""
+    where, count_, size, threads = arguments
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the run's to handle
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
+    descriptor = int(where) if where.isdigit() else os.open(where, os.O_RDWR)
+    slots = Slots(descriptor, Layout(int(count_), int(size)))
+    try:
+        serve(requests, replies, slots, int(threads))
+    except (EOFError, BrokenPipeError):
+        os._exit(0)  # at once: other threads may hang inside a library
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

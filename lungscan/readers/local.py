@@ -1,0 +1,61 @@
+"""The work itself: what a child process does, and what tests do without one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lungscan.cards import ModelCard
+from lungscan.errors import CaseError, UnreadableFile, case_error
+from lungscan.options import ScanOptions
+from lungscan.prepare import Plan, plan_field, plan_file
+from lungscan.readers.base import FEW_TILES, OpenedField
+from lungscan.reading import kind_of
+from lungscan.types import InputFile
+
+
+@dataclass(frozen=True)
+class LocalReaders:
+    """Opens images in this very process."""
+
+    options: ScanOptions
+    card: ModelCard
+
+    def plan(self, file: InputFile, *, picture: bool, digest: str | None = None) -> Plan:
+        """See ``Readers.plan``."""
+        return plan_file(file, self.options, self.card, picture=picture, digest=digest)
+
+    def fields(self, files: Sequence[InputFile], *, picture: bool) -> list[OpenedField | CaseError]:
+        """See ``Readers.fields``."""
+        return [self._field(file, picture) for file in files]
+
+    def are_slides(self, files: Sequence[InputFile]) -> tuple[bool, ...]:
+        """See ``Readers.are_slides``."""
+        return tuple(map(_is_slide, files))
+
+    def _field(self, file: InputFile, picture: bool) -> OpenedField | CaseError:
+        try:
+            planned = plan_field(file, self.options, self.card, picture=picture)
+            boxes, size = planned.grid.boxes, planned.grid.size_px
+            few = 0 < len(boxes) <= FEW_TILES
+            return OpenedField(planned, planned.source.read_tiles(boxes, size) if few else None)
+        except MemoryError:
+            return out_of_memory()
+        except Exception as error:  # noqa: BLE001  libraries raise many kinds on damaged files
+            return case_error(error)
+
+
+def out_of_memory() -> UnreadableFile:
+    """What it means for a file that its pixels do not fit."""
+    return UnreadableFile(
+        "Reading the file takes more memory than LungScan allows for one image; the file is "
+        "damaged, or must be saved again as a tiled, pyramidal TIFF.",
+        code="E_MEMORY",
+    )
+
+
+def _is_slide(file: InputFile) -> bool:
+    try:
+        return kind_of(file) == "slide"
+    except CaseError:
+        return False  # opening it will say what is wrong

@@ -1,0 +1,196 @@
+"""Reader processes, each lent to one file or one handful of fields at a time.
+
+So a crash names its file, and costs no other. Processes are kept and lent again: starting one takes
+some tenths of a second.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TypeVar
+
+from lungscan.errors import CaseError, UnreadableFile
+from lungscan.prepare import Plan
+from lungscan.readers.base import OpenedField
+from lungscan.readers.process import ReaderProcess
+from lungscan.readers.protocol import (
+    AreSlides,
+    Close,
+    FieldAnswer,
+    PlanFields,
+    PlanFile,
+    Planned,
+    Setup,
+)
+from lungscan.reading import TilePixels
+from lungscan.types import BoxArray, FileKind, InputFile, SourceInfo
+
+SLOWEST_DRIVE = 4e6  # bytes per second at which hashing a file still counts as going on
+
+T = TypeVar("T")
+
+
+class ReaderPool:
+    """``Readers`` in child processes."""
+
+    def __init__(self, setup: Setup, threads: int) -> None:
+        self._setup, self._threads = setup, threads
+        self._patience_s = setup.options.timeout
+        self._idle: list[ReaderProcess] = []
+        self._all: list[ReaderProcess] = []
+        self._lock = threading.Lock()
+        self.give_back(self._lend())  # one is ready when the network is loaded
+
+    def close(self) -> None:
+        """End all processes."""
+        with self._lock:
+            everyone, self._all, self._idle = self._all, [], []
+        for process in everyone:
+            process.close()
+
+    def plan(self, file: InputFile, *, picture: bool, digest: str | None = None) -> Plan:
+        """See ``Readers.plan``."""
+        process = self._lend()
+        try:
+            job = PlanFile(file, picture, digest)
+            planned: Planned = process.call(job, self._time_to_open((file,)))
+        except BaseException:
+            self.give_back(process)
+            raise
+        return self._plan(file, planned, Lease(self, process, 1))
+
+    def fields(self, files: Sequence[InputFile], *, picture: bool) -> list[OpenedField | CaseError]:
+        """See ``Readers.fields``."""
+        try:
+            return self._fields(files, picture)
+        except UnreadableFile as error:
+            if len(files) == 1:
+                return [error]
+        # One of them ended the process. Each by itself, so that only that one is lost.
+        return [opened for file in files for opened in self.fields([file], picture=picture)]
+
+    def are_slides(self, files: Sequence[InputFile]) -> tuple[bool, ...]:
+        """See ``Readers.are_slides``."""
+        process = self._lend()
+        try:
+            found: tuple[bool, ...] = process.call(AreSlides(tuple(files)), self._patience_s)
+        except UnreadableFile:
+            if len(files) == 1:
+                return (False,)  # opening it will say what is wrong
+            return tuple(slide for file in files for slide in self.are_slides([file]))
+        else:
+            return found
+        finally:
+            self.give_back(process)
+
+    def give_back(self, process: ReaderProcess) -> None:
+        """Keep a process for the next file, or bury it."""
+        with self._lock:
+            known = process in self._all
+            if known and process.alive:
+                self._idle.append(process)
+                return
+            if known:
+                self._all.remove(process)
+        if known:
+            process.close()
+
+    def _lend(self) -> ReaderProcess:
+        with self._lock:
+            while self._idle:
+                process = self._idle.pop()
+                if process.alive:
+                    return process
+                self._all.remove(process)
+                process.close()
+        process = ReaderProcess(self._setup, self._threads)
+        with self._lock:
+            self._all.append(process)
+        return process
+
+    def _fields(self, files: Sequence[InputFile], picture: bool) -> list[OpenedField | CaseError]:
+        process = self._lend()
+        slot = process.take_slot()
+        try:
+            job = PlanFields(tuple(files), picture, slot)
+            answers: list[FieldAnswer] = process.call(job, self._time_to_open(files))
+            fields = sum(not isinstance(answer, CaseError) for answer in answers)
+            lease = Lease(self, process, fields)
+            return [
+                answer
+                if isinstance(answer, CaseError)
+                else OpenedField(
+                    self._plan(file, answer.planned, lease),
+                    process.pixels(slot, answer.read) if answer.read else None,
+                )
+                for file, answer in zip(files, answers, strict=True)
+            ]
+        except BaseException:
+            self.give_back(process)
+            raise
+        finally:
+            process.give_slot(slot)
+
+    def _plan(self, file: InputFile, planned: Planned, lease: Lease) -> Plan:
+        source = RemoteSource(planned, lease, self._patience_s)
+        return Plan(file, source, planned.grid, planned.result, planned.unreadable)
+
+    def _time_to_open(self, files: Sequence[InputFile]) -> float:
+        """Seconds after which opening counts as hanging; hashing a large file takes its time."""
+        total = 0
+        for path in (part for file in files for part in file.parts or (file.path,)):
+            with suppress(OSError):
+                total += path.stat().st_size
+        return self._patience_s + total / SLOWEST_DRIVE
+
+
+class Lease:
+    """A process that serves some opened files; it goes back with the last of them."""
+
+    def __init__(self, pool: ReaderPool, process: ReaderProcess, files: int) -> None:
+        self.process = process
+        self._pool, self._files, self._lock = pool, files, threading.Lock()
+        if files == 0:
+            pool.give_back(process)
+
+    def close(self) -> None:
+        """One of the files is closed."""
+        with self._lock:
+            self._files -= 1
+            last = self._files == 0
+        if last:
+            self._pool.give_back(self.process)
+
+
+class RemoteSource:
+    """An image that is open in a reader process."""
+
+    def __init__(self, planned: Planned, lease: Lease, patience_s: float) -> None:
+        self._planned, self._lease, self._patience_s = planned, lease, patience_s
+        self._closed = False
+
+    @property
+    def kind(self) -> FileKind:
+        """What the content is."""
+        return self._planned.kind
+
+    @property
+    def info(self) -> SourceInfo:
+        """Size, scale and other harmless metadata."""
+        return self._planned.info
+
+    def read_tiles(self, boxes: BoxArray, size_px: int) -> TilePixels:
+        """See ``TileSource.read_tiles``. Raises UnreadableFile when the process dies of it."""
+        process = self._lease.process
+        return process.read_tiles(self._planned.handle, boxes, size_px, self._patience_s)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._closed:
+            return
+        self._closed = True
+        with suppress(CaseError):  # the process is gone, and the file with it
+            self._lease.process.call(Close(self._planned.handle), self._patience_s)
+        self._lease.close()

@@ -1,0 +1,203 @@
+"""One reader process, seen from the run: requests, a watchdog, and what a crash means."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import Future
+from contextlib import ExitStack, suppress
+from itertools import count
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+
+from lungscan.errors import CaseError, MachineError, UnreadableFile
+from lungscan.readers.protocol import (
+    Answer,
+    Job,
+    ReadResult,
+    ReadTiles,
+    Request,
+    Setup,
+    receive,
+    send,
+)
+from lungscan.readers.slots import SLOT_TILES, Layout, Slots, shared_memory
+from lungscan.reading import TilePixels
+from lungscan.types import BoxArray
+
+CHILD = ("-m", "lungscan.readers.child")
+
+
+class ReaderProcess:
+    """A child that reads images. May be called from several threads at once."""
+
+    def __init__(self, setup: Setup, threads: int) -> None:
+        """Start it. Raises MachineError when the system will not."""
+        layout = Layout(threads + 1, setup.card.patch_size_pixels)
+        self._slots: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for slot in range(layout.count):
+            self._slots.put(slot)
+        self._numbers = count()
+        self._waiting: dict[int, Future[Any]] = {}
+        self._lock = threading.Lock()
+        self._verdict: CaseError | None = None  # why it is dead
+        try:
+            with ExitStack() as stack:
+                descriptor, name = stack.enter_context(shared_memory(layout))
+                self._pixels = Slots(descriptor, layout)
+                self._child = _start(descriptor, name, layout, threads)
+                if name:  # the child must have opened the file before it goes
+                    self._files = stack.pop_all()
+                else:
+                    self._files = ExitStack()
+        except OSError as error:
+            raise MachineError(
+                f"No process to read images can be started ({error.strerror or error}). Close "
+                "other programs, or ask for a higher limit of processes."
+            ) from error
+        self._requests = cast(BinaryIO, self._child.stdin)
+        self._send(setup)
+        threading.Thread(target=self._listen, name="lungscan-replies", daemon=True).start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take another job."""
+        return self._verdict is None and self._child.poll() is None
+
+    def call(self, job: Job, patience_s: float) -> Any:
+        """Have a job done.
+
+        Raises:
+            LungScanError: as the job raised it there.
+            UnreadableFile: the process crashed (E_CRASH) or took longer than ``patience_s``
+                (E_TIMEOUT); it is dead then.
+        """
+        future: Future[Any] = Future()
+        with self._lock:
+            if self._verdict:
+                raise _again(self._verdict)
+            number = next(self._numbers)
+            self._waiting[number] = future
+            self._send(Request(number, job))
+        try:
+            return future.result(patience_s)
+        except TimeoutError:
+            self._kill(
+                UnreadableFile(
+                    f"Reading the file stood still for {patience_s:g} s; the drive does not "
+                    "answer, or the file is damaged. Check the drive, then run again; --timeout "
+                    "grants more time.",
+                    code="E_TIMEOUT",
+                )
+            )
+            return future.result()  # raises the verdict
+
+    def read_tiles(
+        self, handle: int, boxes: BoxArray, size_px: int, patience_s: float
+    ) -> TilePixels:
+        """See ``TileSource.read_tiles``; ``patience_s`` is for each ``SLOT_TILES`` of them."""
+        parts = [
+            self._read(handle, boxes[at : at + SLOT_TILES], size_px, patience_s)
+            for at in range(0, len(boxes), SLOT_TILES)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        return TilePixels(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+    def _read(self, handle: int, boxes: BoxArray, size_px: int, patience_s: float) -> TilePixels:
+        slot = self._slots.get()
+        try:
+            read = self.call(ReadTiles(handle, boxes, size_px, slot), patience_s)
+            return self.pixels(slot, read)
+        finally:
+            self._slots.put(slot)
+
+    def take_slot(self) -> int:
+        """A slot of this caller's own until ``give_slot``."""
+        return self._slots.get()
+
+    def give_slot(self, slot: int) -> None:
+        """Others may use the slot again."""
+        self._slots.put(slot)
+
+    def pixels(self, slot: int, read: ReadResult) -> TilePixels:
+        """Copy tiles out of a slot."""
+        rgb = self._pixels.tiles(slot, read.first, len(read.valid)).copy()
+        return TilePixels(rgb, read.valid, read.failed)
+
+    def close(self) -> None:
+        """End it, whatever it is at."""
+        self._kill(UnreadableFile("The reading process has been closed.", code="E_CRASH"))
+        with suppress(OSError):
+            self._requests.close()
+        self._child.wait()
+        self._pixels.close()
+        self._files.close()
+
+    def _send(self, message: object) -> None:
+        with suppress(OSError):  # it died; the listener says why
+            send(self._requests, message)
+
+    def _listen(self) -> None:
+        replies = cast(BinaryIO, self._child.stdout)
+        with replies, suppress(EOFError, OSError):
+            while True:
+                answer: Answer = receive(replies)
+                with self._lock:
+                    future = self._waiting.pop(answer.number)
+                if answer.kind == "value":
+                    future.set_result(answer.value)
+                else:
+                    future.set_exception(answer.value)
+        self._bury()
+
+    def _bury(self) -> None:
+        """Tell everybody who waits that the process is gone."""
+        status = self._child.wait()
+        with self._lock:
+            self._verdict = self._verdict or _crashed(status)
+            waiting, self._waiting = self._waiting, {}
+        for future in waiting.values():
+            future.set_exception(_again(self._verdict))
+
+    def _kill(self, verdict: CaseError) -> None:
+        with self._lock:
+            self._verdict = self._verdict or verdict
+        with suppress(OSError):
+            self._child.kill()
+
+
+def _start(descriptor: int, name: str, layout: Layout, threads: int) -> subprocess.Popen[bytes]:
+    numbers = [name or str(descriptor), str(layout.count), str(layout.size_px), str(threads)]
+    # The same modules as here, and none from the working folder, which may hold anything.
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    return subprocess.Popen(  # noqa: S603  our own interpreter and numbers
+        [sys.executable, "-P", *CHILD, *numbers],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        pass_fds=() if name else (descriptor,),
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def _crashed(status: int) -> UnreadableFile:
+    try:
+        how = signal.Signals(-status).name
+    except ValueError:
+        how = f"status {status}"
+    return UnreadableFile(
+        f"Reading the file ended the process that read it ({how}): the file is damaged in a way "
+        "that a library does not survive, or needs too much memory. Copy it again from its source.",
+        code="E_CRASH",
+    )
+
+
+def _again(verdict: CaseError) -> CaseError:
+    """A copy for each who is told: a raised error grows a traceback of its own."""
+    return type(verdict)(str(verdict), code=verdict.code)

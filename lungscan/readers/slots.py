@@ -1,0 +1,74 @@
+"""Memory that a run and one of its reader processes share, cut into slots of tiles."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from lungscan.types import RgbBatch
+
+SLOT_TILES = 64  # read with one request; a batch rarely has more
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the memory is cut: ``count`` slots of ``SLOT_TILES`` tiles of ``size_px`` squared."""
+
+    count: int
+    size_px: int
+
+    @property
+    def slot_bytes(self) -> int:
+        """Bytes of one slot."""
+        return SLOT_TILES * self.size_px**2 * 3
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all of them; only what is touched takes memory."""
+        return self.count * self.slot_bytes
+
+
+class Slots:
+    """The mapped memory. ``tiles`` gives views, valid until ``close``."""
+
+    def __init__(self, descriptor: int, layout: Layout) -> None:
+        self._layout = layout
+        self._map = mmap.mmap(descriptor, layout.bytes)
+
+    def tiles(self, slot: int, first: int, count: int) -> RgbBatch:
+        """View ``count`` tiles of a slot: ``(count, size, size, 3)``."""
+        size = self._layout.size_px
+        start = slot * self._layout.slot_bytes + first * size**2 * 3
+        flat = np.frombuffer(self._map, np.uint8, count * size**2 * 3, start)
+        return flat.reshape(count, size, size, 3)
+
+    def close(self) -> None:
+        """Unmap; where somebody still holds a view, the memory goes with the last one."""
+        with suppress(BufferError):
+            self._map.close()
+
+
+@contextmanager
+def shared_memory(layout: Layout) -> Iterator[tuple[int, str]]:
+    """Memory without a name on the disk where the system has such, else a temporary file.
+
+    Yields its descriptor, and the name under which a child opens it: "" when the child inherits the
+    descriptor. ``/dev/shm`` is not used: containers often keep it at 64 MB.
+    """
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("lungscan")
+        try:
+            os.ftruncate(descriptor, layout.bytes)
+            yield descriptor, ""
+        finally:
+            os.close(descriptor)
+        return
+    with tempfile.NamedTemporaryFile(prefix="lungscan-") as file:
+        file.truncate(layout.bytes)
+        yield file.fileno(), file.name

@@ -1,0 +1,109 @@
+"""Child processes that read images: same results, and nothing in a file takes the run along."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lungscan.cards import read_card
+from lungscan.errors import UnreadableFile
+from lungscan.inputs import discover
+from lungscan.readers import open_readers
+from lungscan.readers.pool import ReaderPool
+from tests.engine.scanning import make_field, make_slide, options, results, rows, run
+from tests.models import FakeRuntime
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+VOLATILE = {"seconds", "started_utc", "finished_utc", "device"}
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reader processes die, hang or overeat at files called so."""
+    monkeypatch.setattr("lungscan.readers.process.CHILD", ("-m", "tests.failing_reader"))
+
+
+def steady(out: Path) -> list[dict[str, str]]:
+    """``cases.csv`` without what differs from run to run."""
+    return [{k: v for k, v in row.items() if k not in VOLATILE} for row in rows(out)]
+
+
+def test_a_child_gives_the_same_bytes(model: Path, fake: FakeRuntime, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    make_slide(folder / "a.svs")
+    make_field(folder / "small.png")
+    make_field(folder / "large.png", 700, seed=1)
+    make_field(folder / "tiff.tif", 300, seed=2)
+    for isolate in (False, True):
+        run(options(model, tmp_path / str(isolate), folder, isolate=isolate, mpp=0.5, pdf="cases"))
+    inside, child = tmp_path / "False", tmp_path / "True"
+    assert steady(child) == steady(inside)
+    assert {(row["status"], row["error_message"]) for row in rows(child)} == {("ok", "")}
+    tables = sorted(path.relative_to(inside) for path in inside.glob("cases/*/tiles.csv"))
+    assert len(tables) == 4
+    assert all((child / name).read_bytes() == (inside / name).read_bytes() for name in tables)
+
+
+@pytest.mark.usefixtures("failing")
+@pytest.mark.parametrize("kind", ["svs", "png"])
+def test_each_way_to_die_is_one_row(
+    model: Path, fake: FakeRuntime, tmp_path: Path, kind: str
+) -> None:
+    make = make_slide if kind == "svs" else make_field
+    names = ["a", "abort", "b", "hang", "hog", "killed", "z"]
+    names += ["later-abort", "later-hang"] if kind == "svs" else []
+    for name in names:
+        make(tmp_path / "in" / f"{name}.{kind}")
+    chosen = options(model, tmp_path / "out", tmp_path / "in", isolate=True, timeout=3.0)
+    found = results(run(chosen))
+    codes = {case: found[case].error_code for case in found}
+    expected = {
+        "a": "", "b": "", "z": "", "abort": "E_CRASH", "killed": "E_CRASH", "hang": "E_TIMEOUT",
+        "hog": "E_MEMORY", "later-abort": "E_CRASH", "later-hang": "E_TIMEOUT",
+    }  # fmt: skip
+    assert codes == {name: expected[name] for name in names}
+    assert "SIGABRT" in found["abort"].error_message
+    assert "--timeout" in found["hang"].error_message
+    assert {row["status"] for row in rows(tmp_path / "out")} == {"ok", "failed"}
+
+
+def test_no_process_outlives_the_run(model: Path, tmp_path: Path) -> None:
+    chosen = options(model, tmp_path / "out", make_slide(tmp_path / "s.svs"), isolate=True)
+    file = discover(chosen.paths).cases[0].files[0]
+    with open_readers(chosen, read_card(model), 2) as readers:
+        assert isinstance(readers, ReaderPool)
+        first, second = (readers.plan(file, picture=False) for _ in range(2))
+        children = [process._child for process in readers._all]
+        assert len(children) == 2
+        assert all(child.poll() is None for child in children)
+        first.source.close()
+        third = readers.plan(file, picture=False)
+        assert len(readers._all) == 2  # the process that was given back served again
+    assert all(child.returncode is not None for child in children)
+    for plan in (second, third):
+        with pytest.raises(UnreadableFile) as caught:
+            plan.source.read_tiles(plan.grid.boxes, 64)
+        assert caught.value.code == "E_CRASH"
+        plan.source.close()
+
+
+def test_more_tiles_than_a_slot_holds(model: Path, tmp_path: Path) -> None:
+    slide = make_slide(tmp_path / "s.svs", 2048, 1536)
+    chosen = options(model, tmp_path / "out", slide, isolate=True)
+    file = discover(chosen.paths).cases[0].files[0]
+    card = read_card(model)
+    with (
+        open_readers(chosen, card, 1) as children,
+        open_readers(options(model, tmp_path / "out", slide), card, 1) as inside,
+    ):
+        plans = [readers.plan(file, picture=True) for readers in (children, inside)]
+        boxes = plans[0].grid.boxes
+        assert len(boxes) > 64
+        remote, local = (plan.source.read_tiles(boxes, 64) for plan in plans)
+        assert (remote.rgb == local.rgb).all()
+        assert (remote.valid == local.valid).all()
+        assert plans[0].result == plans[1].result
+        for plan in plans:
+            plan.source.close()

@@ -19,6 +19,7 @@ from lungscan.tools import Tools
 from lungscan.types import CaseInput, CaseResult, InputFile
 
 FIELDS_PER_JOB = 16  # decoded at once by each thread
+BYTES_PER_JOB = 64 << 20  # of files; a JPEG may hold 30 times as much once decoded
 
 Scored = ScoredFile | CaseError
 
@@ -33,15 +34,26 @@ class FieldOutcome:
 
 
 def field_jobs(cases: Sequence[CaseInput]) -> Iterator[list[CaseInput]]:
-    """Whole cases that together have at most ``FIELDS_PER_JOB`` files, or one larger case."""
+    """Whole cases that together are a handful: few files and few bytes, or one larger case."""
     job: list[CaseInput] = []
+    files = size = 0
     for case in cases:
-        if job and sum(len(other.files) for other in (*job, case)) > FIELDS_PER_JOB:
+        more = sum(_size(file) for file in case.files)
+        if job and (files + len(case.files) > FIELDS_PER_JOB or size + more > BYTES_PER_JOB):
             yield job
-            job = []
+            job, files, size = [], 0, 0
         job.append(case)
+        files, size = files + len(case.files), size + more
     if job:
         yield job
+
+
+def _size(file: InputFile) -> int:
+    """Bytes of a file; nothing where it cannot be asked: opening it will say why."""
+    try:
+        return file.path.stat().st_size
+    except OSError:
+        return 0
 
 
 def score_fields(cases: Sequence[CaseInput], tools: Tools, picture: bool) -> list[FieldOutcome]:

@@ -5,20 +5,18 @@ The only place of the evaluation that reads ``groups.csv`` and split files.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 from lungscan.cards import ModelCard
+from lungscan.dataset.group_table import read_table, require_inside
 from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.evaluation.options import PARTS, DataOptions
 from lungscan.evaluation.records import DataNote, LabelledField, Protocol, Seen
 from lungscan.inputs.names import natural, show
 from lungscan.inputs.walk import FIELD_SUFFIXES
-
-Rows = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,7 @@ def _list_folder(root: Path) -> tuple[LabelledField, ...]:
     Rows whose file is missing stay in the list: judging them tells that they cannot be read.
     """
     table = root / "groups.csv"
-    rows = _read_table(table, ("file", "label", "group")) if table.is_file() else []
+    rows = read_table(table, ("file", "label", "group")) if table.is_file() else []
     named = {row["file"]: _field(root, row) for row in rows}
     for path in _pictures(root):
         file = path.relative_to(root).as_posix()
@@ -149,7 +147,9 @@ def _pictures(root: Path) -> Iterator[Path]:
 
 
 def _read_split(table: Path, root: Path) -> dict[str, tuple[LabelledField, ...]]:
-    rows = _read_table(table, ("file", "label", "group", "part"))
+    rows = read_table(table, ("file", "label", "group", "part"))
+    for line, row in enumerate(rows, 2):
+        require_inside(row["file"], table, line)
     strange = sorted({row["part"] for row in rows} - set(PARTS))
     if strange:
         raise UsageProblem(
@@ -166,36 +166,18 @@ def _regrouped(fields: tuple[LabelledField, ...], table: Path | None) -> tuple[L
     """The fields with the groups of ``table``; those it does not name keep theirs."""
     if table is None:
         return fields
-    group_of = {row["file"]: row["group"] for row in _read_table(table, ("file", "group"))}
+    group_of = {row["file"]: row["group"] for row in read_table(table, ("file", "group"))}
     return tuple(replace(field, group=group_of.get(field.file, field.group)) for field in fields)
 
 
 def _require_named(fields: Sequence[LabelledField], table: Path) -> None:
     """Refuse a table of groups that is about other files."""
-    named = {row["file"] for row in _read_table(table, ("file", "group"))}
+    named = {row["file"] for row in read_table(table, ("file", "group"))}
     if named.isdisjoint(field.file for field in fields):
         raise UsageProblem(
             f"{show(table.name)} names none of the fields; its column file must be relative to "
             "the data folder, such as lung_n/a.jpeg."
         )
-
-
-def _read_table(table: Path, columns: tuple[str, ...]) -> Rows:
-    """The rows of a CSV, which must have ``columns``."""
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle, strict=True)
-            missing = [name for name in columns if name not in (reader.fieldnames or ())]
-            rows = [{name: row[name] or "" for name in columns} for row in reader if not missing]
-    except (OSError, ValueError, csv.Error) as error:
-        raise UsageProblem(
-            f"{show(table.name)} cannot be read as a CSV table ({error})."
-        ) from error
-    if missing:
-        raise UsageProblem(
-            f"{show(table.name)} lacks the column {missing[0]}; it needs {','.join(columns)}."
-        )
-    return rows
 
 
 def _protocol(parts: dict[str, tuple[LabelledField, ...]], part: str) -> tuple[Protocol, int]:

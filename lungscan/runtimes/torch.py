@@ -19,6 +19,30 @@ NO_MEMORY = (
 )
 
 
+LANES = 2
+
+
+class _Lane:
+    """One thread's way to a GPU: a stream of its own, and memory that the GPU can fetch from.
+
+    While one lane's batch is computed, another's is copied: copies from pinned memory and kernels
+    of different streams overlap (CUDA C++ Programming Guide, "Overlap of Data Transfer and Kernel
+    Execution").
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._pinned = torch.empty(0, dtype=torch.uint8)
+
+    def pinned(self, batch: RgbBatch) -> torch.Tensor:
+        """The batch in pinned memory, which is kept for the next one."""
+        if self._pinned.numel() < batch.size:
+            self._pinned = torch.empty(batch.size, dtype=torch.uint8, pin_memory=True)
+        tiles = self._pinned[: batch.size].view(batch.shape)
+        np.copyto(tiles.numpy(), batch)
+        return tiles
+
+
 class TorchRuntime:
     """A network on one torch device; half precision on CUDA, fp32 elsewhere."""
 
@@ -29,7 +53,9 @@ class TorchRuntime:
         self._half = self._device.type == "cuda"
         self._batch_size = batch_size or (128 if self._half else 16)
         self._network = self._load(card)
-        self._lock = threading.Lock()
+        # Two batches at once on a GPU: one is copied while the other is computed.
+        self._gate = threading.BoundedSemaphore(LANES if self._half else 1)
+        self._local = threading.local()
 
     def _load(self, card: ModelCard) -> Deployed:
         try:
@@ -56,7 +82,7 @@ class TorchRuntime:
 
     def predict(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
         """See ``Runtime.predict``. When the GPU's memory is full the batch is halved."""
-        with self._lock:
+        with self._gate:
             try:
                 return self._infer(batch)
             except torch.OutOfMemoryError as error:
@@ -69,10 +95,21 @@ class TorchRuntime:
 
     @torch.inference_mode()
     def _infer(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
+        if self._half:
+            return self._infer_on_gpu(batch)
         tiles = torch.from_numpy(np.require(batch, requirements=["C", "W"])).to(self._device)
-        with torch.autocast(self._device.type, torch.float16, enabled=self._half):
-            probs, features = self._network(tiles)
+        probs, features = self._network(tiles)
         return probs.float().cpu().numpy(), features.float().cpu().numpy()
+
+    def _infer_on_gpu(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
+        lane = getattr(self._local, "lane", None)
+        if lane is None:
+            lane = self._local.lane = _Lane(self._device)
+        with torch.cuda.stream(lane.stream), torch.autocast("cuda", torch.float16):
+            tiles = lane.pinned(batch).to(self._device, non_blocking=True)
+            probs, features = self._network(tiles)
+            # Copies to pageable memory wait for this stream alone.
+            return probs.float().cpu().numpy(), features.float().cpu().numpy()
 
 
 def _device(name: str) -> torch.device:

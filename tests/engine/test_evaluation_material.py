@@ -147,11 +147,12 @@ def test_lists_from_python(root: Path, rows: Rows) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,label,group\nadeno/g0-0.png,adeno,x\n", "lacks the column part"),
+        ("file,label,group\nadeno/g0-0.png,adeno,x\n", "has no column part"),
         ("file,label,group,part\nadeno/g0-0.png,adeno,x,tset\n", "names the part 'tset'"),
         ("file,label,group,part\nadeno/g0-0.png,adeno,x,train\n", "no field of the part 'test'"),
-        ("", "lacks the column file"),
-        ("\udcff", "cannot be read as a CSV table"),
+        ("", "has no column file"),
+        ("\udcff", "is no table"),
+        ("file,label,group,part\n../x.png,adeno,x,test\n", "no path below the data folder"),
     ],
 )
 def test_a_wrong_split_file_is_one_sentence(

@@ -11,6 +11,7 @@ import pytest
 
 from lungscan.cards import ModelCard
 from lungscan.events import CaseFinished, TilesScored
+from lungscan.report.checksums import LIST
 from lungscan.scan import scan
 from lungscan.types import CaseStatus
 from tests.engine.scanning import (
@@ -58,15 +59,19 @@ def test_neither_batches_nor_threads_change_a_byte(
     assert table(tmp_path / "a") == table(tmp_path / "b")
 
 
-def test_the_real_network_repeats_itself_with_other_threads(
+def test_the_real_network_repeats_itself_with_other_batches_and_threads(
     real_model: ModelCard, tmp_path: Path
 ) -> None:
-    field = make_field(tmp_path / "f.png", side=500)
-    for threads in (1, 2):
-        chosen = options(real_model.folder, tmp_path / str(threads), field, mpp=0.5)
-        run(replace(chosen, threads=threads, batch_size=4))
-    assert tiles(tmp_path / "1") == tiles(tmp_path / "2")
-    assert table(tmp_path / "1")[0]["tiles_used"] == "9"
+    make_field(tmp_path / "in" / "f.png", side=500)
+    make_slide(tmp_path / "in" / "s.svs", 1024, 768)
+    settings = [(16, 2), (1, 1), (64, 4), (5, 2)]
+    for batch, threads in settings:
+        chosen = options(real_model.folder, tmp_path / f"{batch}", tmp_path / "in", mpp=0.5)
+        run(replace(chosen, threads=threads, batch_size=batch))
+    for batch, _ in settings[1:]:
+        assert tiles(tmp_path / f"{batch}") == tiles(tmp_path / "16")
+        assert table(tmp_path / f"{batch}") == table(tmp_path / "16")
+    assert {row["tiles_used"] for row in table(tmp_path / "16")} >= {"9"}
 
 
 def test_finished_cases_are_taken_over(
@@ -132,7 +137,7 @@ def test_files_of_an_earlier_answer_do_not_stay_beside_a_new_one(
     (case / "my notes.txt").write_text("mine")
     field.write_bytes(b"no picture any more")
     run(options(model, out, field, pdf="auto", heatmap=True, geojson=True))
-    assert {path.name for path in case.iterdir()} == {"case.json", "my notes.txt"}
+    assert {path.name for path in case.iterdir()} == {"case.json", LIST, "my notes.txt"}
     assert stored(out)["f"].status is CaseStatus.FAILED
 
 
@@ -144,7 +149,7 @@ def test_missing_files_are_made_from_the_record(
     events = run(options(model, out, field, heatmap=True, geojson=True))
     assert [event.resumed for event in events if isinstance(event, CaseFinished)] == [True]
     names = {path.rsplit("/")[-1] for path in files_below(out / "cases")}
-    assert names == {"case.json", "tiles.csv", "heatmap.png", "tiles.geojson"}
+    assert names == {"case.json", "tiles.csv", "heatmap.png", "tiles.geojson", LIST}
 
 
 def test_a_run_that_was_left_goes_on_to_the_same_end(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from lungscan.errors import case_error
 from lungscan.events import CaseFinished, RunFinished
 from lungscan.outcome import RunContext, spoiled_case
 from lungscan.provenance import library_versions, utc_now
+from lungscan.report.checksums import LIST, unseal
 from lungscan.report.geojson import numbered
 from lungscan.report.heatmap import has_heatmap
 from lungscan.report.run_json import RunSummary, summarise
@@ -19,8 +20,16 @@ from lungscan.types import CaseResult, FileKind, Inputs
 SWITCHES = ("pdf", "heatmap", "geojson", "tiles_csv")  # of ``write_case_files``
 
 
+@dataclass(frozen=True)
+class Written:
+    """A case whose files are on the disk."""
+
+    result: CaseResult
+    resumed: bool  # an earlier run had finished it
+
+
 class Ledger:
-    """The books of one run, kept by one thread."""
+    """The books of one run: ``write`` may be called by several threads, the rest by one."""
 
     def __init__(self, run: RunContext, store: RunStore, inputs: Inputs) -> None:
         self._run, self._store = run, store
@@ -30,6 +39,7 @@ class Ledger:
         self._few_fields = fields <= FEW_FIELDS
         self._results: dict[str, CaseResult] = {}  # without tiles and pictures
         self._resumed = 0
+        self.notices: tuple[str, ...] = ()  # what ``close`` has to tell beside the counts
 
     @property
     def next_index(self) -> int:
@@ -40,27 +50,31 @@ class Ledger:
         """Whether a case of this kind gets more than ``case.json``."""
         return kind == "slide" or self._few_fields or self._run.options.pdf == "cases"
 
-    def record(self, result: CaseResult, *, resumed: bool = False) -> CaseFinished:
-        """Put a case on the disk, keep what the tables need, and tell of it.
+    def write(self, result: CaseResult, *, resumed: bool = False) -> Written:
+        """Put a case on the disk.
 
         Raises:
             MachineError: a file cannot be written.
         """
         if not (resumed and self._is_complete(result)):
             result = self._write(result, keep=resumed)
-        index = self.next_index
+        return Written(result, resumed)
+
+    def record(self, written: Written) -> CaseFinished:
+        """Keep what the tables need of a case, and tell of it."""
+        result, resumed, index = written.result, written.resumed, self.next_index
         files = tuple(replace(file, thumbnail_jpeg=None) for file in result.files)
         self._results[result.key] = replace(result, scores=(), pictures=(), files=files)
         self._resumed += resumed
         return CaseFinished(result, index, resumed)
 
     def close(self) -> RunFinished:
-        """Write the tables of the run. Raises MachineError."""
+        """Write the tables of the run, and note what to tell of them. Raises MachineError."""
         seconds = time.perf_counter() - self._clock
         summary = self._summary(seconds)
         out, options = self._store.out, self._run.options
         ordered = (self._results[key] for key in self._keys)
-        write_run_files(out, ordered, summary, pdf=options.pdf != "none")
+        self.notices = write_run_files(out, ordered, summary, pdf=options.pdf != "none")
         return RunFinished(
             summary.ok,
             summary.no_result,
@@ -75,6 +89,7 @@ class Ledger:
     def _write(self, result: CaseResult, *, keep: bool) -> CaseResult:
         """Write a case, without what an earlier run left of it unless that still holds."""
         folder = self._store.folder(result.key)
+        unseal(self._store.out)  # the checksums of the run hold again when it is closed
         self._store.clear(result.key, stale=not keep)
         try:
             write_case_files(folder, result, **self._switches(result))
@@ -95,7 +110,7 @@ class Ledger:
     def _is_complete(self, result: CaseResult) -> bool:
         """Whether every file that the case gets is there; a run may have been stopped before."""
         switches, files = self._switches(result), range(len(result.files))
-        names = ["report.pdf"] if switches["pdf"] else []
+        names = [LIST, "report.pdf"] if switches["pdf"] else [LIST]
         if switches["tiles_csv"] and result.scores:
             names.append("tiles.csv")
         if switches["geojson"]:
@@ -106,7 +121,7 @@ class Ledger:
         return all((folder / name).is_file() for name in names)
 
     def _summary(self, seconds: float) -> RunSummary:
-        run = self._run
+        run, options = self._run, self._run.options
         return replace(
             summarise(self._results.values()),
             versions=library_versions(),
@@ -116,4 +131,7 @@ class Ledger:
             seconds=seconds,
             resumed=self._resumed,
             case_keys=tuple(self._keys),
+            pdf=options.pdf,
+            heatmap=options.heatmap,
+            geojson=options.geojson,
         )

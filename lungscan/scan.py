@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 
 from lungscan.cards import find_model
 from lungscan.errors import MachineError
-from lungscan.events import CaseStarted, RunStarted, ScanEvent
+from lungscan.events import CaseStarted, Notice, RunStarted, ScanEvent
 from lungscan.fields import FieldOutcome, field_jobs, score_fields
-from lungscan.ledger import Ledger
+from lungscan.ledger import Ledger, Written
 from lungscan.lock import output_lock
 from lungscan.novelty import load_novelty
 from lungscan.options import ScanOptions
@@ -30,6 +31,8 @@ from lungscan.store import RunStore
 from lungscan.tools import Tools
 from lungscan.types import CaseInput, CaseStatus, Inputs
 from lungscan.workers import Workers
+
+WRITERS = 8  # records of fields on their way to the disk at once
 
 __all__ = ["PlannedCase", "check_options", "plan", "scan"]
 
@@ -83,12 +86,14 @@ class _Run:
         run, cases, skipped = self.tools.run, self.inputs.cases, self.inputs.skipped
         yield RunStarted(len(cases), len(skipped), run.card.name, run.device, run.options.out)
         for file in skipped:
-            yield self.ledger.record(skipped_file(file, run))
+            yield self.ledger.record(self.ledger.write(skipped_file(file, run)))
         fields = [case for case in cases if _looks_like_fields(case)]
         slides = [case for case in cases if not _looks_like_fields(case)]
         slides += yield from self._fields(fields)
         yield from self._slides(slides)
-        yield self.ledger.close()
+        finished = self.ledger.close()
+        yield from map(Notice, self.ledger.notices)
+        yield finished
 
     def _fields(self, cases: Sequence[CaseInput]) -> Generator[ScanEvent, None, list[CaseInput]]:
         """Many fields share a job and a batch. Returns the cases that hold a slide after all."""
@@ -98,13 +103,21 @@ class _Run:
         def work(part: Sequence[CaseInput]) -> list[FieldOutcome]:
             return score_fields(part, self.tools, picture)
 
-        with self.tools.workers.in_order(work, field_jobs(cases)) as jobs:
-            for done in jobs:
-                for outcome in done:
-                    if outcome.result is None:
-                        slides.append(outcome.case)
-                    else:
-                        yield self.ledger.record(outcome.result, resumed=outcome.resumed)
+        def write(outcome: FieldOutcome) -> Written | CaseInput:
+            if outcome.result is None:
+                return outcome.case
+            return self.ledger.write(outcome.result, resumed=outcome.resumed)
+
+        with ExitStack() as stack:
+            jobs = stack.enter_context(self.tools.workers.in_order(work, field_jobs(cases)))
+            # A record waits for the disk, not for the CPU, so writers come on top of the workers.
+            writers = stack.enter_context(Workers(WRITERS))
+            outcomes = chain.from_iterable(jobs)
+            for done in stack.enter_context(writers.in_order(write, outcomes)):
+                if isinstance(done, Written):
+                    yield self.ledger.record(done)
+                else:
+                    slides.append(done)
         return slides
 
     def _slides(self, cases: Sequence[CaseInput]) -> Generator[ScanEvent, None, None]:
@@ -118,7 +131,7 @@ class _Run:
                 with begun.files:
                     yield CaseStarted(begun.case.key, begun.case.case_id, self.ledger.next_index)
                     result = yield from score_case(begun, self.tools)
-                recorded = self.ledger.record(result, resumed=begun.resumed)
+                recorded = self.ledger.record(self.ledger.write(result, resumed=begun.resumed))
                 if recorded.result.status is not CaseStatus.FAILED:  # a failed one is tried again
                     self.tools.store.drop_journals(begun.case.key)
                 yield recorded

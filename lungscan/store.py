@@ -9,6 +9,7 @@ from pathlib import Path
 from lungscan.errors import CaseError, LungScanError
 from lungscan.inputs import sha256_of
 from lungscan.report.case_json import from_json
+from lungscan.report.checksums import differs
 from lungscan.report.files import machine_error
 from lungscan.types import CaseInput, CaseResult, CaseStatus
 
@@ -50,9 +51,12 @@ class RunStore:
         ``pictures`` that a report needs.
         """
         try:
-            result = from_json((self.folder(case.key) / "case.json").read_bytes())
+            data = (self.folder(case.key) / "case.json").read_bytes()
+            result = from_json(data)
         except (OSError, LungScanError):
             return None  # none yet, or damaged: the case is classified again
+        if differs(self.folder(case.key), "case.json", data):
+            return None  # changed since: it may say anything
         same = (
             result.status in {CaseStatus.OK, CaseStatus.NO_RESULT}
             and (result.key, result.case_id) == (case.key, case.case_id)

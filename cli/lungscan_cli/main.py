@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "lungscan_cli.commands.demo:demo",
     "models": "lungscan_cli.commands.models:models",
     "report": "lungscan_cli.commands.report:report",
+    "verify": "lungscan_cli.commands.verify:verify",
     "data": "lungscan_cli.commands.data:data",
     "train": "lungscan_cli.commands.train:train",
     "evaluate": "lungscan_cli.commands.evaluate:evaluate",

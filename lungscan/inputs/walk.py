@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -17,7 +18,9 @@ SLIDE_SUFFIXES = frozenset(
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 FIELD_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"}) | TIFF_SUFFIXES
 
-_RESULTS = frozenset({"cases", "cases.csv", "run.json", "summary.pdf", ".lungscan-lock"})
+_RESULTS = frozenset(
+    {"cases", "cases.csv", "lungscan.sha256", "run.json", "summary.pdf", ".lungscan-lock"}
+)
 _SYSTEM_FILES = frozenset({"thumbs.db", ".ds_store", "desktop.ini", "ehthumbs.db"})
 
 
@@ -139,7 +142,8 @@ def _not_reached(entry: _Entry, error: OSError) -> Omission:
             "may not be read by this user; ask for read permission",
             "E_PERMISSION",
         )
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
+    in_a_ring = error.errno == errno.ELOOP  # a link that leads back to itself
+    if in_a_ring or isinstance(error, FileNotFoundError | NotADirectoryError):
         reason = "does not exist" if entry.named else "link that leads nowhere"
         return Omission(entry.relative_path, reason, "E_NOT_FOUND" if entry.named else "")
     return Omission(

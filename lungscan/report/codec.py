@@ -184,6 +184,8 @@ def _array_decoder(dtype: Any) -> Convert:
     def convert(value: Any) -> Any:
         try:
             if isinstance(value, dict):
+                if 0 not in value["shape"]:
+                    raise Fault(" has a shape, but no numbers")
                 return np.zeros(value["shape"], dtype=dtype)
             return np.array(_list(value), dtype=dtype)  # None becomes NaN
         except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -197,7 +199,10 @@ def _decode_float(value: Any) -> float:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Fault(f" should be a number, not {type(value).__name__}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise Fault(" is too large a number") from None
 
 
 def _decode_bytes(value: Any) -> bytes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -38,8 +39,7 @@ def atomic_writer(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
 
     Raises MachineError as ``write_atomic`` does. An error in the block leaves ``path`` as it was.
     """
-    # A short name of its own: adding to the file's name could pass the 255 bytes a name may have.
-    temporary = path.with_name(f".lungscan-{secrets.token_hex(6)}.tmp")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
@@ -55,6 +55,39 @@ def atomic_writer(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def put(path: Path, write: Callable[[Path], None]) -> Path:
+    """Let ``write`` make a file and move it to ``path``; return where it lies in the end.
+
+    Windows does not replace a file that another program has open. The new one is then put beside
+    it as ``cases (1).csv``, under the first free number: a file of such a name may be somebody's
+    own copy. Raises MachineError as ``write_atomic`` does.
+    """
+    draft = _temporary(path)
+    write(draft)
+    try:
+        try:
+            draft.replace(path)
+        except PermissionError:
+            path = _free_name(path)
+            draft.replace(path)
+    except OSError as error:
+        raise machine_error(error, path) from error
+    finally:
+        with suppress(OSError):
+            draft.unlink()
+    return path
+
+
+def _temporary(path: Path) -> Path:
+    # A short name of its own: adding to the file's name could pass the 255 bytes a name may have.
+    return path.with_name(f".lungscan-{secrets.token_hex(6)}.tmp")
+
+
+def _free_name(path: Path) -> Path:
+    names = (path.with_name(f"{path.stem} ({n}){path.suffix}") for n in count(1))
+    return next(name for name in names if not name.exists())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lungscan.options import PdfChoice
 from lungscan.report.case_json import DamagedRecord, dump_record, load_record
 from lungscan.report.files import write_atomic
 from lungscan.types import CaseResult, CaseStatus, ModelStamp
@@ -34,6 +35,9 @@ class RunSummary:
     resumed: int = 0  # cases taken over from an earlier run with the same settings
     case_keys: tuple[str, ...] = ()  # the order of cases.csv
     schema_version: int = 1
+    pdf: PdfChoice = "auto"  # which files of a case were wanted; `lungscan report` keeps to it
+    heatmap: bool = True
+    geojson: bool = True
 
     @property
     def cases(self) -> int:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lungscan.errors import NothingToDo
+from lungscan.options import PdfChoice
 from lungscan.report.case_json import DamagedRecord, from_json, to_json
 from lungscan.report.case_pdf import write_case_pdf
 from lungscan.report.cases_csv import write_cases_csv
-from lungscan.report.files import write_atomic
+from lungscan.report.checksums import LIST, differs, lists_of_cases, sealed
+from lungscan.report.files import put, write_atomic
 from lungscan.report.geojson import numbered, write_tiles_geojson
 from lungscan.report.heatmap import has_heatmap, render_heatmap
 from lungscan.report.run_json import RunSummary, read_run_json, summarise, write_run_json
@@ -19,6 +21,7 @@ from lungscan.report.tiles_csv import write_tiles_csv
 from lungscan.types import CaseResult
 
 FEW_FIELDS = 12  # a run of at most this many fields gets per-case files without asking
+RECORD = "case.json"
 
 
 def write_case_files(
@@ -30,12 +33,18 @@ def write_case_files(
     geojson: bool,
     tiles_csv: bool,
 ) -> None:
-    """Write ``case.json``, durably and first, and the chosen files that are made from it.
+    """Write ``case.json``, durably and first, the chosen files made from it, and their checksums.
 
     Files that a case has nothing for (tiles of a failed one) are left out. Raises MachineError.
     """
-    write_atomic(folder / "case.json", to_json(result))
-    _write_derived(folder, result, pdf=pdf, heatmap=heatmap, geojson=geojson, tiles_csv=tiles_csv)
+    with sealed(folder) as written:
+        write_atomic(folder / RECORD, to_json(result))
+        written.add(RECORD)
+        written.update(
+            _write_derived(
+                folder, result, pdf=pdf, heatmap=heatmap, geojson=geojson, tiles_csv=tiles_csv
+            )
+        )
 
 
 def _write_derived(
@@ -46,33 +55,51 @@ def _write_derived(
     heatmap: bool,
     geojson: bool,
     tiles_csv: bool,
-) -> None:
+) -> set[str]:
+    """Write the chosen files; return their names."""
+    written = set()
     if tiles_csv and result.scores:
         write_tiles_csv(folder / "tiles.csv", result)
+        written.add("tiles.csv")
     if geojson and result.scores:
-        write_tiles_geojson(folder, result)
+        written |= {path.name for path in write_tiles_geojson(folder, result)}
     if heatmap:
         for index in range(len(result.files)):
             if has_heatmap(result, index):
-                path = folder / numbered("heatmap.png", index)
-                write_atomic(path, render_heatmap(result, index), durable=False)
+                name = numbered("heatmap.png", index)
+                write_atomic(folder / name, render_heatmap(result, index), durable=False)
+                written.add(name)
     if pdf:
         write_case_pdf(folder / "report.pdf", result)
+        written.add("report.pdf")
+    return written
 
 
 def write_run_files(
     out: Path, results: Iterable[CaseResult], summary: RunSummary, *, pdf: bool
-) -> None:
-    """Write ``cases.csv``, ``run.json`` and, if asked, ``summary.pdf``, in one pass.
+) -> tuple[str, ...]:
+    """Write ``cases.csv``, ``run.json`` and, if asked, ``summary.pdf``, in one pass; seal the run.
 
-    ``results`` may be a generator: no more than one record is held at a time. Raises MachineError.
+    ``results`` may be a generator: no more than one record is held at a time. Returns sentences
+    about files that had to go elsewhere because another program has the old one open. Raises
+    MachineError.
     """
     rows: list[SummaryRow] = []
-    passing = _noting(results, rows)
-    write_cases_csv(out / "cases.csv", passing, summary.model.class_names)
-    write_run_json(out / "run.json", summary)
-    if pdf:
-        write_summary_rows(out / "summary.pdf", rows, summary)
+    passing, names = _noting(results, rows), summary.model.class_names
+    wanted = [out / "cases.csv"] + [out / "summary.pdf"] * pdf
+    with sealed(out) as written:
+        places = [put(wanted[0], lambda path: write_cases_csv(path, passing, names))]
+        write_run_json(out / "run.json", summary)
+        if pdf:
+            places.append(put(wanted[1], lambda path: write_summary_rows(path, rows, summary)))
+        written.update({"run.json"}, {path.name for path in places}, lists_of_cases(out))
+    return tuple(
+        f"{path.name} could not be replaced, because another program has it open, so the new "
+        f"one is {place.name!r} beside it. Close the old one and run `lungscan report` on "
+        f"{out}."
+        for path, place in zip(wanted, places, strict=True)
+        if place != path
+    )
 
 
 def _noting(results: Iterable[CaseResult], rows: list[SummaryRow]) -> Iterator[CaseResult]:
@@ -84,30 +111,41 @@ def _noting(results: Iterable[CaseResult], rows: list[SummaryRow]) -> Iterator[C
 # Rebuilding -------------------------------------------------------------------------------------
 
 
-def rebuild(out: Path) -> int:
-    """Write every report below ``out`` again from its JSON files; return the number of cases.
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What ``rebuild`` did."""
 
-    Slides, small runs and cases that already have per-case files get all of them. When
-    ``run.json`` is missing, damaged or names other cases (a run was stopped), the run is summarised
-    from its cases. Raises NothingToDo without cases; DamagedRecord, after all the others are
-    written, naming the files that cannot be read; MachineError when a file cannot be written.
+    cases: int
+    notices: tuple[str, ...]  # sentences about files that had to go elsewhere
+
+
+def rebuild(out: Path, *, pdf: PdfChoice | None = None) -> Rebuilt:
+    """Write every report below ``out`` again from its JSON files.
+
+    Slides, small runs and cases that already have per-case files get those that the run wanted;
+    ``pdf`` replaces its choice of PDFs. When ``run.json`` is missing, damaged or names other cases
+    (a run was stopped), the run is summarised from its cases. Raises NothingToDo without cases;
+    DamagedRecord, after all the others are written, naming the files that cannot be read;
+    MachineError when a file cannot be written.
     """
     run = _run_summary(out)
     paths = _case_paths(out, run.case_keys if run else ())
     if not paths:
         raise NothingToDo(f"{out} holds no cases/*/case.json; point to the --out folder of a run.")
     if run is None or set(run.case_keys) != {path.parent.name for path in paths}:
-        versions = run.versions if run else ()
-        run = replace(summarise(_readable(paths, [])), versions=versions)
+        run = _summarised(paths, run)
+    if pdf is not None:
+        run = replace(run, pdf=pdf)
     damaged: list[str] = []
-    rows = _rederived(_readable(paths, damaged), out / "cases", few=len(paths) <= FEW_FIELDS)
-    write_run_files(out, rows, run, pdf=True)
+    few = len(paths) <= FEW_FIELDS
+    rows = _rederived(_readable(paths, damaged), out / "cases", run, few=few)
+    notices = write_run_files(out, rows, run, pdf=run.pdf != "none")
     if damaged:
         raise DamagedRecord(
             f"{len(paths) - len(damaged)} of {len(paths)} cases were rebuilt; the others cannot "
             f"be read: {' '.join(damaged)}"
         )
-    return len(paths)
+    return Rebuilt(len(paths), notices)
 
 
 def _run_summary(out: Path) -> RunSummary | None:
@@ -116,6 +154,16 @@ def _run_summary(out: Path) -> RunSummary | None:
         return read_run_json((out / "run.json").read_bytes())
     except (FileNotFoundError, DamagedRecord):
         return None
+
+
+def _summarised(paths: Iterable[Path], run: RunSummary | None) -> RunSummary:
+    """The run as its cases tell it, with what only an earlier ``run.json`` knows."""
+    summary = summarise(_readable(paths, []))
+    if run is None:
+        return summary
+    return replace(
+        summary, versions=run.versions, pdf=run.pdf, heatmap=run.heatmap, geojson=run.geojson
+    )
 
 
 def _case_paths(out: Path, keys: tuple[str, ...]) -> list[Path]:
@@ -128,24 +176,42 @@ def _case_paths(out: Path, keys: tuple[str, ...]) -> list[Path]:
 def _readable(paths: Iterable[Path], damaged: list[str]) -> Iterator[CaseResult]:
     """The cases that can be read; for each of the others a sentence is added to ``damaged``."""
     for path in paths:
+        key = path.parent.name
         try:
-            result = from_json(path.read_bytes())
+            data = path.read_bytes()
+            result = from_json(data)
         except DamagedRecord as error:
-            damaged.append(f"{path.parent.name}: {error}")
+            damaged.append(f"{key}: {error}")
         except OSError as error:
-            damaged.append(f"{path.parent.name}: {error.strerror or error}.")
+            damaged.append(f"{key}: {error.strerror or error}.")
         else:
-            if result.key == path.parent.name:  # a forged key could point out of the folder
-                yield result
+            if result.key != key:  # a forged key could point out of the folder
+                damaged.append(f"{key}: the record belongs to {result.key!r}.")
+            elif differs(path.parent, RECORD, data):
+                damaged.append(f"{key}: the record was changed; classify the case again.")
             else:
-                damaged.append(f"{path.parent.name}: the record belongs to {result.key!r}.")
+                yield result
 
 
-def _rederived(results: Iterable[CaseResult], cases: Path, *, few: bool) -> Iterator[CaseResult]:
+def _rederived(
+    results: Iterable[CaseResult], cases: Path, run: RunSummary, *, few: bool
+) -> Iterator[CaseResult]:
     """Pass the cases on, after writing the files of those that should have them."""
     for result in results:
         folder = cases / result.key
         had = any(folder.glob("report.pdf")) or any(folder.glob("tiles.csv"))
-        if few or had or any(file.kind == "slide" for file in result.files):
-            _write_derived(folder, result, pdf=True, heatmap=True, geojson=True, tiles_csv=True)
+        slide = any(file.kind == "slide" for file in result.files)
+        more = few or had or slide or run.pdf == "cases"
+        if more or not (folder / LIST).exists():
+            with sealed(folder) as written:
+                written.add(RECORD)
+                derived = _write_derived(
+                    folder,
+                    result,
+                    pdf=more and run.pdf in {"auto", "cases"},
+                    heatmap=more and run.heatmap,
+                    geojson=more and run.geojson,
+                    tiles_csv=more,
+                )
+                written.update(derived)
         yield result

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lungscan.cards import ModelCard
+from lungscan.report.checksums import LIST
 from lungscan_cli.main import main
 from tests.drawing import truncate
 from tests.engine.scanning import files_below, make_field, make_slide
@@ -40,10 +41,14 @@ def test_0_a_slide_and_a_field(real_model: ModelCard, tmp_path: Path, capsys: Ca
     assert statuses(out) == {"in/f.png": "ok", "in/s.svs": "ok"}
     names = [path.rsplit("/", 1)[-1] for path in files_below(out)]
     assert sorted(names) == sorted(
-        ["case.json", "heatmap.png", "report.pdf", "tiles.csv", "tiles.geojson"] * 2
-        + ["cases.csv", "run.json", "summary.pdf"]
+        ["case.json", "heatmap.png", "report.pdf", "tiles.csv", "tiles.geojson", LIST] * 2
+        + ["cases.csv", "run.json", "summary.pdf", LIST]
     )
     assert main(["report", str(out)]) == 0
+    model = ["--model", str(real_model.folder)]
+    assert main(["verify", str(out), str(tmp_path / "in"), *model, "-q"]) == 0
+    make_field(tmp_path / "in" / "f.png", side=224, seed=1)
+    assert main(["verify", str(out), str(tmp_path / "in"), *model, "-q"]) == 1
 
 
 def test_1_some_inputs_failed(real_model: ModelCard, tmp_path: Path, capsys: Captured) -> None:

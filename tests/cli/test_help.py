@@ -11,6 +11,7 @@ import click
 import pytest
 
 from lungscan import __version__
+from lungscan_cli.groups import LazyGroup
 from lungscan_cli.main import COMMANDS, lungscan, main
 
 ROOT = Path(__file__).parents[2]
@@ -30,9 +31,13 @@ def run_python(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def commands() -> list[tuple[str, ...]]:
-    """Every command and sub-command."""
-    return [(name,) for name in COMMANDS] + [("models", "list"), ("models", "show")]
+def commands(*path: str) -> list[tuple[str, ...]]:
+    """Every command and sub-command below ``path``."""
+    command = find(path)
+    if not isinstance(command, LazyGroup):
+        return []
+    below = [(*path, name) for name in command.commands_at]
+    return below + [deeper for one in below for deeper in commands(*one)]
 
 
 def find(path: tuple[str, ...]) -> click.Command:
@@ -74,6 +79,10 @@ def test_help_begins_with_examples_and_lists_all_commands(capsys: Captured) -> N
     for name in COMMANDS:
         assert f"\n  {name} " in out
     assert "..." not in out.split("Commands:")[1]  # each summary fits its line
+
+
+def test_sub_commands_are_found() -> None:
+    assert {("verify",), ("models", "list"), ("data", "audit"), ("data", "get")} <= set(commands())
 
 
 @pytest.mark.parametrize("path", commands(), ids=" ".join)

@@ -12,6 +12,7 @@ import pytest
 
 from lungscan import cards
 from lungscan.errors import ModelError
+from lungscan.lock import LOCK
 from lungscan_cli.main import main
 
 Captured = pytest.CaptureFixture[str]
@@ -74,13 +75,22 @@ def test_an_unknown_model_ends_with_4(capsys: Captured) -> None:
 def test_report_rebuilds_and_says_how_many(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    asked: list[Path] = []
+    asked: list[tuple[Path, str | None]] = []
+
+    def rebuild(out: Path, *, pdf: str | None) -> SimpleNamespace:
+        asked.append((out, pdf))
+        assert (out / LOCK).exists()
+        return SimpleNamespace(cases=1204, notices=("cases.csv is open",))
+
     module = ModuleType("lungscan.report.write")
-    module.rebuild = lambda out: asked.append(out) or 1204  # type: ignore[attr-defined]
+    module.rebuild = rebuild  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "lungscan.report.write", module)
     assert main(["report", str(tmp_path)]) == 0
-    assert asked == [tmp_path]
-    assert "1,204 cases" in capsys.readouterr().err
+    assert main(["report", str(tmp_path), "--pdf", "none"]) == 0
+    assert asked == [(tmp_path, None), (tmp_path, "none")]
+    err = capsys.readouterr().err
+    assert "1,204 cases" in err
+    assert "Note: cases.csv is open" in err
     assert main(["report", str(tmp_path / "none")]) == 2
 
 

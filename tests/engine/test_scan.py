@@ -12,6 +12,7 @@ from PIL import Image, ImageFilter
 
 from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.events import CaseFinished, CaseStarted, RunFinished, RunStarted, TilesScored
+from lungscan.report.checksums import LIST
 from lungscan.scan import plan, scan
 from lungscan.types import CaseStatus, MppSource, NoResult
 from tests.drawing import draw_he, draw_slide, write_generic_tiff, write_svs
@@ -27,8 +28,8 @@ from tests.engine.scanning import (
 )
 from tests.models import CARD, TILE_PX, FakeRuntime, tiny_model
 
-CASE_FILES = {"case.json", "tiles.csv", "tiles.geojson", "heatmap.png", "report.pdf"}
-RUN_FILES = {"cases.csv", "summary.pdf", "run.json"}
+CASE_FILES = {"case.json", LIST, "tiles.csv", "tiles.geojson", "heatmap.png", "report.pdf"}
+RUN_FILES = {"cases.csv", LIST, "summary.pdf", "run.json"}
 COLUMNS = (
     "case_id,relative_path,status,label,confidence,prob_adeno,prob_benign,prob_squamous,"
     "tiles,tiles_used,tissue_mm2,area_mm2_adeno,area_mm2_benign,area_mm2_squamous,flags,mpp_um,"
@@ -67,7 +68,7 @@ def test_a_slide_and_fields_from_start_to_end(
     assert (out / "cases.csv").read_text(encoding="utf-8").splitlines()[0] == COLUMNS
     expected = RUN_FILES.copy()
     for case in results(events).values():
-        names = {"case.json"} if case.status is CaseStatus.SKIPPED else CASE_FILES
+        names = {"case.json", LIST} if case.status is CaseStatus.SKIPPED else CASE_FILES
         expected |= {f"cases/{case.key}/{name}" for name in names}
     assert files_below(out) == expected
     assert json.loads((out / "run.json").read_text())["case_keys"] == [
@@ -82,7 +83,7 @@ def test_many_fields_get_their_record_only_unless_asked(
         make_field(tmp_path / "in" / f"{index}.png", side=80, seed=index)
     run(options(model, tmp_path / "out", tmp_path / "in", pdf="auto", heatmap=True, geojson=True))
     names = {path.rsplit("/", 1)[-1] for path in files_below(tmp_path / "out")}
-    assert names == {"case.json"} | RUN_FILES
+    assert names == {"case.json", LIST} | RUN_FILES
     assert all(case.files[0].thumbnail_jpeg is None for case in stored(tmp_path / "out").values())
     # Asked for them later, the pictures are made: the records of the first run lack them.
     run(options(model, tmp_path / "out", tmp_path / "in", pdf="cases"))

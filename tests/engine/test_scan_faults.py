@@ -12,6 +12,7 @@ import pytest
 from lungscan.reading.field import FieldSource
 from lungscan.reading.slide import SlideSource
 from lungscan.reading.source import TilePixels
+from lungscan.report.checksums import LIST
 from lungscan.types import CaseResult, CaseStatus, Overview
 from tests.drawing import truncate
 from tests.engine.scanning import (
@@ -183,7 +184,7 @@ def test_a_report_that_cannot_be_drawn_costs_one_case(
     found = results(run(options(model, out, tmp_path / "in", heatmap=True)))
     assert found["a"].status is CaseStatus.OK
     assert found["bad"].status is stored(out)["bad"].status is CaseStatus.FAILED
-    assert files_below(out / "cases" / found["bad"].key) == {"case.json"}
+    assert files_below(out / "cases" / found["bad"].key) == {"case.json", LIST}
 
 
 # Cases of several files --------------------------------------------------------------------------
@@ -206,7 +207,7 @@ def test_files_joined_by_a_manifest(model: Path, fake: FakeRuntime, tmp_path: Pa
     assert first.tissue_mm2 == pytest.approx(sum(file.tissue_mm2 or 0 for file in first.files))
     names = {path.name for path in (out / "cases" / first.key).iterdir()}
     assert names == {
-        "case.json", "tiles.csv", "tiles.geojson", "tiles-2.geojson", "heatmap.png",
+        "case.json", LIST, "tiles.csv", "tiles.geojson", "tiles-2.geojson", "heatmap.png",
         "heatmap-2.png",
     }  # fmt: skip
     assert second.counts.total == 2

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from lungscan.errors import MachineError, OutputLocked
 from lungscan.inputs import sha256_of
-from lungscan.lock import LOCK, output_lock
+from lungscan.lock import LOCK, output_lock, refuse_if_locked
 from lungscan.report.case_json import to_json
 from lungscan.store import RunStore
 from lungscan.types import CaseInput, CaseResult, CaseStatus, InputFile
@@ -105,13 +106,14 @@ def fill(out: Path, *names: str) -> None:
 
 
 OURS = (
-    "cases.csv", "summary.pdf", "run.json", ".lungscan-0123456789ab.tmp",
+    "cases.csv", "summary.pdf", "run.json", "lungscan.sha256", ".lungscan-0123456789ab.tmp",
+    "cases/a-0123abcd/lungscan.sha256",
     "cases/a-0123abcd/case.json", "cases/a-0123abcd/tiles.csv", "cases/a-0123abcd/tiles-2.geojson",
     "cases/a-0123abcd/heatmap.png", "cases/a-0123abcd/report.pdf", "cases/b-0123abcd/case.json",
 )  # fmt: skip
 THEIRS = {
     "notes.txt", "slides/case.json", "cases/mine/report.pdf", "cases/slide.svs",
-    "cases/b-0123abcd/remarks.docx", "cases.csv.bak", "tiles.csv",
+    "cases/b-0123abcd/remarks.docx", "cases.csv.bak", "tiles.csv", "SHA256SUMS", "cases (1).csv",
 }  # fmt: skip
 
 
@@ -143,7 +145,7 @@ def test_clear_keeps_the_record_and_what_is_not_ours(tmp_path: Path) -> None:
         tmp_path, *OURS, "cases/a-0123abcd/mine.txt", "cases/a-0123abcd/.lungscan-0123456789ab.tmp"
     )
     store.clear("a-0123abcd", stale=False)
-    assert len(files_below(store.folder("a-0123abcd"))) == 6
+    assert len(files_below(store.folder("a-0123abcd"))) == 7
     store.clear("a-0123abcd", stale=True)
     assert files_below(store.folder("a-0123abcd")) == {"case.json", "mine.txt"}
 
@@ -214,10 +216,108 @@ def test_a_lock_that_may_be_alive_is_respected(tmp_path: Path, owner: dict[str, 
     assert (tmp_path / LOCK).exists()
 
 
-def test_a_lock_that_says_nothing_is_respected(tmp_path: Path) -> None:
-    (tmp_path / LOCK).write_text("")
+def test_a_lock_that_says_nothing_is_respected_for_a_while(tmp_path: Path) -> None:
+    lock = tmp_path / LOCK
+    lock.write_text("")
     with pytest.raises(OutputLocked), output_lock(tmp_path):
         pytest.fail("the lock was ignored")
+    os.utime(lock, (1_000_000_000, 1_000_000_000))  # its maker was killed before it wrote
+    with output_lock(tmp_path):
+        assert json.loads(lock.read_text())["pid"] == os.getpid()
+    lock.write_text("nonsense")
+    os.utime(lock, (1_000_000_000, 1_000_000_000))
+    with pytest.raises(OutputLocked), output_lock(tmp_path):
+        pytest.fail("the lock was ignored")
+
+
+def test_the_message_names_the_first_run(tmp_path: Path) -> None:
+    write_lock(tmp_path, pid=4711, host="ward-\x1b[2J", started_utc="2026-01-31T10:00:00+00:00")
+    with pytest.raises(OutputLocked) as caught, output_lock(tmp_path):
+        pytest.fail("the lock was ignored")
+    text = r"process 4711 on ward-\u001b[2J, begun 2026-01-31T10:00:00+00:00. Wait"
+    assert text in str(caught.value)
+    (tmp_path / LOCK).unlink()
+    with output_lock(tmp_path), pytest.raises(OutputLocked) as caught, output_lock(tmp_path):
+        pytest.fail("two runs hold one folder")
+    assert f"process {os.getpid()} on {socket.gethostname()}, begun 20" in str(caught.value)
+
+
+def test_asking_for_the_lock_takes_nothing(tmp_path: Path) -> None:
+    refuse_if_locked(tmp_path)
+    assert files_below(tmp_path) == set()
+    with output_lock(tmp_path), pytest.raises(OutputLocked):
+        refuse_if_locked(tmp_path)
+    write_lock(tmp_path, pid=os.getpid())  # of an earlier life
+    refuse_if_locked(tmp_path)
+    assert files_below(tmp_path) == {LOCK}
+
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells this in /proc")
+
+
+@pytest.fixture
+def neighbour() -> Iterator[subprocess.Popen[bytes]]:
+    """Another process that lives."""
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as child:
+        yield child
+        child.kill()
+
+
+@linux
+def test_a_number_given_to_another_process_is_recognised(
+    tmp_path: Path, neighbour: subprocess.Popen[bytes]
+) -> None:
+    with output_lock(tmp_path):
+        owner = json.loads((tmp_path / LOCK).read_text())
+    assert all(owner[name] for name in ("boot", "namespace", "born"))
+    fields = Path(f"/proc/{neighbour.pid}/stat").read_text().rpartition(")")[2].split()
+    owner |= {"pid": neighbour.pid, "born": fields[19]}
+    write_lock(tmp_path, **owner)  # the very process that holds it
+    with pytest.raises(OutputLocked), output_lock(tmp_path):
+        pytest.fail("the lock was ignored")
+    write_lock(tmp_path, **owner | {"born": str(int(fields[19]) - 1)})
+    with output_lock(tmp_path):
+        assert json.loads((tmp_path / LOCK).read_text())["pid"] == os.getpid()
+
+
+@linux
+@pytest.mark.parametrize(
+    ("changes", "stale"),
+    [
+        ({"boot": "an earlier start of the machine"}, True),
+        ({"boot": ""}, False),
+        ({"namespace": "pid:[1]"}, False),  # another container may still run
+        ({"namespace": "pid:[1]", "pid": 2**22}, False),
+        ({"boot": "another", "host": "elsewhere"}, False),
+        ({"born": ""}, False),
+    ],
+    ids=str,
+)
+def test_what_a_lock_tells_of_machine_and_container(
+    tmp_path: Path, neighbour: subprocess.Popen[bytes], changes: dict[str, object], stale: bool
+) -> None:
+    with output_lock(tmp_path):
+        owner = json.loads((tmp_path / LOCK).read_text())
+    born = Path(f"/proc/{neighbour.pid}/stat").read_text().rpartition(")")[2].split()[19]
+    write_lock(tmp_path, **owner | {"pid": neighbour.pid, "born": born} | changes)
+    if stale:
+        with output_lock(tmp_path):
+            pass
+    else:
+        with pytest.raises(OutputLocked), output_lock(tmp_path):
+            pytest.fail("the lock was ignored")
+
+
+@linux
+def test_a_process_with_an_odd_name_is_read_right(tmp_path: Path) -> None:
+    program = tmp_path / "a ) b (1"
+    program.symlink_to(sys.executable)
+    script = "from lungscan.lock import _born; import os; print(_born(os.getpid()))"
+    done = subprocess.run(
+        [program, "-c", f"import sys; sys.path[:0] = {sys.path!r}; {script}"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert int(done.stdout) > 0
 
 
 def test_a_disk_too_full_for_the_lock_leaves_none(

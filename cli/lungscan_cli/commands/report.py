@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from lungscan.options import PdfChoice
 from lungscan_cli.choices import SETTINGS, quiet_option
 from lungscan_cli.groups import ExamplesCommand
 
@@ -14,25 +15,38 @@ from lungscan_cli.groups import ExamplesCommand
     cls=ExamplesCommand,
     examples=(
         ("lungscan report lungscan-results", "rebuild all reports from the case.json files"),
+        ("lungscan report lungscan-results --pdf cases", "and a PDF for each case"),
     ),
     context_settings=SETTINGS,
 )
 @click.argument(
     "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
+@click.option(
+    "--pdf",
+    type=click.Choice(["auto", "cases", "summary", "none"]),
+    allow_from_autoenv=False,  # LUNGSCAN_PDF is meant for the next run
+    show_default="what the run was told",
+    help="PDF reports: as for `lungscan classify`.",
+)
 @quiet_option
-def report(*, folder: Path, quiet: bool) -> int:
+def report(*, folder: Path, pdf: PdfChoice | None, quiet: bool) -> int:
     """Write the tables and reports of a run again.
 
     DIR is the folder given to `lungscan classify --out`. Everything is rebuilt from its case.json
     files; no image is read again.
     """
+    from lungscan.lock import output_lock
     from lungscan.report.write import rebuild
     from lungscan_cli.console import RESEARCH_USE, count, people, plain, say
 
-    cases = rebuild(folder)
+    with output_lock(folder):
+        rebuilt = rebuild(folder, pdf=pdf)
     if not quiet:
         console = people()
-        say(console, f"Rebuilt the reports of {count(cases, 'case')} in {plain(str(folder))}.")
+        for notice in rebuilt.notices:
+            say(console, f"Note: {plain(notice)}", style="yellow")
+        cases = count(rebuilt.cases, "case")
+        say(console, f"Rebuilt the reports of {cases} in {plain(str(folder))}.")
         say(console, RESEARCH_USE, style="bold")
     return 0

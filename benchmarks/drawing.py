@@ -1,8 +1,9 @@
 """Draw an Aperio-like slide of any size, strip by strip, so that memory stays small.
 
-    python benchmarks/drawing.py FOLDER SIDE [--field] [--seed N]
+    python benchmarks/drawing.py FOLDER SIDE [--field] [--fields N] [--seed N]
 
-Prints the path; a drawing that is there already is kept. ``--field`` draws a JPEG full of tissue.
+Prints the path; a drawing that is there already is kept. ``--field`` draws a JPEG full of tissue,
+``--fields`` a folder of N such, all different.
 
 The slide is square: a wavy-edged piece of H&E-like tissue on glass, 0.5 µm per pixel, 256 px JPEG
 tiles, levels at 1, 4 and 16. At 11,200 px the grid of 224 px has some 1,300 tissue tiles; the same
@@ -61,6 +62,18 @@ def draw_field(path: Path, side: int, seed: int = 7) -> Path:
     """Write a JPEG of ``side`` x ``side`` pixels, without a scale."""
     Image.fromarray(draw_tissue(side, np.random.default_rng(seed))).save(path, quality=90)
     return path
+
+
+def draw_fields(folder: Path, side: int, count: int, seed: int = 7) -> Path:
+    """Write a folder of JPEGs cut from one drawing; it appears only when all are there."""
+    rng = np.random.default_rng(seed)
+    tissue = draw_tissue(PATCH, rng)
+    part = folder.with_name(folder.name + ".part")
+    part.mkdir(parents=True, exist_ok=True)
+    for at, (y, x) in enumerate(rng.integers(0, PATCH - side, (count, 2))):
+        cut = Image.fromarray(tissue[y : y + side, x : x + side])
+        cut.save(part / f"field-{at:05}.jpg", quality=90)
+    return part.rename(folder)
 
 
 def draw_strips(side: int, seed: int) -> Iterator[Rgb]:
@@ -145,17 +158,23 @@ def _tiles(strips: Iterator[Rgb]) -> Iterator[Rgb]:
 
 
 def main() -> None:
-    """Draw one slide or field and print where it is."""
+    """Draw one slide, field or folder of fields and print where it is."""
     parser = argparse.ArgumentParser(description="Draw an Aperio-like slide.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("side", type=int, help="pixels; of a slide, a multiple of 16")
     parser.add_argument("--field", action="store_true", help="draw a field image instead")
+    parser.add_argument("--fields", type=int, metavar="N", help="draw a folder of N fields")
     parser.add_argument("--seed", type=int, default=7)
     given = parser.parse_args()
     name = f"drawn-{given.side}-seed{given.seed}-v{VERSION}"
-    path: Path = given.folder / (f"{name}.jpg" if given.field else f"{name}.svs")
-    if not path.exists():
-        (draw_field if given.field else draw_slide)(path, given.side, given.seed)
+    if given.fields:
+        path: Path = given.folder / f"{name}-{given.fields}-fields"
+        if not path.exists():
+            draw_fields(path, given.side, given.fields, given.seed)
+    else:
+        path = given.folder / (f"{name}.jpg" if given.field else f"{name}.svs")
+        if not path.exists():
+            (draw_field if given.field else draw_slide)(path, given.side, given.seed)
     print(path)
 
 

@@ -25,9 +25,12 @@ class Timed:
     """One run of a command, as ``timed.py`` saw it."""
 
     seconds: float
-    cpu_seconds: float  # user and system, of all threads
-    peak_bytes: int
+    cpu_seconds: float  # user and system, of all threads and processes
+    peak_bytes: int  # of all processes together
     text: str
+    read_bytes: int | None = None  # by read calls; None where the system does not say
+    processes: int = 1  # the most that were seen at once
+    others_cpu_seconds: float = 0.0  # what else ran on the machine meanwhile
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,10 @@ class Bench:
 
     def run(self, *command: str) -> Timed:
         """Run Python with these arguments; SystemExit with what it said when it fails."""
-        timer = [sys.executable, str(HERE / "timed.py"), sys.executable, *command]
-        done = subprocess.run(
-            timer, check=True, stdout=subprocess.PIPE, text=True, cwd=self._work, env=self._env
-        )
-        report = json.loads(done.stdout)
-        if report.pop("exit_code"):
-            raise SystemExit(f"python {' '.join(command[:4])} ... failed:\n{report['text']}")
-        return Timed(**report)
+        try:
+            return timed([sys.executable, *command], self._work, self._env)
+        except CommandFailed as error:
+            raise SystemExit(f"python {' '.join(command[:4])} ... failed:\n{error}") from error
 
     def classify(self, *paths: Path) -> Scan:
         """Classify some paths, each time into an empty folder."""
@@ -117,9 +116,25 @@ class Bench:
         median: dict[str, Any] = reports[len(reports) // 2]
         return median
 
-    def draw(self, *arguments: str) -> Path:
-        """Path of a drawing in the scratch folder, made now or by an earlier run."""
-        return Path(self.run(str(HERE / "drawing.py"), str(self._work), *arguments).text.strip())
+    def draw(self, *arguments: str, folder: Path | None = None) -> Path:
+        """Path of a drawing in the scratch folder or another, made now or by an earlier run."""
+        script = str(HERE / "drawing.py")
+        return Path(self.run(script, str(folder or self._work), *arguments).text.strip())
+
+
+class CommandFailed(Exception):
+    """A command that was timed ended with an error; the text is what it said."""
+
+
+def timed(command: list[str], folder: Path, env: dict[str, str], cores: int | None = None) -> Timed:
+    """Run a command in a folder, on the first ``cores`` cores or on all; raises CommandFailed."""
+    limit = [] if cores is None else ["--cores", str(cores)]
+    timer = [sys.executable, str(HERE / "timed.py"), *limit, *command]
+    done = subprocess.run(timer, check=True, stdout=subprocess.PIPE, text=True, cwd=folder, env=env)
+    report = json.loads(done.stdout)
+    if report.pop("exit_code"):
+        raise CommandFailed(report["text"])
+    return Timed(**report)
 
 
 def environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The benchmark's drawing and table; nothing here is timed."""
+"""The benchmarks' drawings, measuring and tables; no figure is tested here."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from lungscan.inputs import discover
 from lungscan.reading import open_source
@@ -112,3 +114,200 @@ def test_the_table_shows_every_figure_and_whether_its_goal_is_met() -> None:
     assert cells[2] == ["one field", "2.12 s", "<= 2", "NO", ""]
     assert cells[3] == ["network alone", "1,234 tiles/s", "", "", ""]
     assert len({len(row) for row in (head, rule, *rows)}) == 1
+
+
+def test_fields_are_drawn_as_a_folder_of_different_pictures(tmp_path: Path) -> None:
+    folder = Path(run("drawing.py", str(tmp_path), "64", "--fields", "5").strip())
+    pictures = [path.read_bytes() for path in folder.iterdir()]
+    assert len(set(pictures)) == 5
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+FAMILY = """
+import os, pathlib, subprocess, sys, time
+kept = bytearray(os.urandom(1)) * 150_000_000
+ready = pathlib.Path(__file__).with_name("ready")
+if len(sys.argv) > 1:
+    ready.touch()
+    time.sleep(1.5)
+else:
+    with open(__file__, "rb") as handle:
+        handle.read()
+    child = subprocess.Popen([sys.executable, __file__, "child"])
+    while not ready.exists():
+        time.sleep(0.01)
+    {end}
+"""
+
+
+@LINUX
+@pytest.mark.parametrize("end", ["child.wait()", "time.sleep(0.8)"])  # waited for, left behind
+def test_memory_and_reading_of_all_processes_count(tmp_path: Path, end: str) -> None:
+    script, filling = tmp_path / "family.py", "#" * 3_000_000
+    script.write_text(FAMILY.format(end=end) + filling)
+    report = json.loads(run("timed.py", sys.executable, str(script)))
+    assert report["processes"] == 2
+    assert 300_000_000 < report["peak_bytes"] < 400_000_000
+    assert report["read_bytes"] > 3 * len(filling)  # read by the parent twice, by the child once
+
+
+@LINUX
+def test_what_processes_share_counts_once(tmp_path: Path) -> None:
+    script = tmp_path / "forks.py"
+    script.write_text(
+        "import os, time\n"
+        "kept = bytearray(os.urandom(1)) * 150_000_000\n"
+        "children = [os.fork() or (time.sleep(1), os._exit(0)) for _ in range(3)]\n"
+        "[os.waitpid(child, 0) for child in children]\n"
+    )
+    report = json.loads(run("timed.py", sys.executable, str(script)))
+    assert report["processes"] == 4
+    assert 150_000_000 < report["peak_bytes"] < 250_000_000
+
+
+@LINUX
+def test_a_command_can_be_kept_to_one_core() -> None:
+    code = "import os; print(len(os.sched_getaffinity(0)))"
+    report = json.loads(run("timed.py", "--cores", "1", sys.executable, "-c", code))
+    assert report["text"] == "1\n"
+
+
+def test_requirements_of_a_peer_lose_extras_and_what_is_left_out() -> None:
+    from peer_environments import needed
+
+    declared = ["torch<2.13,>=2", "torch-geometric", "numpy>=2", 'black; extra == "dev"']
+    assert needed(declared, ("torch",)) == ["torch-geometric", "numpy>=2"]
+
+
+def measured(*seconds: float, tiles: int = 1000, peak_gb: float = 1.0) -> Any:
+    from peer_programs import Measured, Turn
+    from runs import Timed
+
+    return Measured(
+        tuple(Turn(Timed(s, 2 * s, int(peak_gb * 1e9), "", 500_000_000), tiles) for s in seconds)
+    )
+
+
+def test_goals_are_drawn_from_medians_and_differences() -> None:
+    from peer_cases import LUNGSCAN, NETWORK, TIATOOLBOX, WSINFER
+    from peer_tables import figures
+
+    results = {
+        (LUNGSCAN, "1x"): measured(4.0, 5.0, 9.0),
+        (LUNGSCAN, "4x"): measured(15.0, tiles=4000, peak_gb=1.05),
+        (LUNGSCAN, "16x"): measured(40.0, tiles=16000, peak_gb=1.2),
+        (WSINFER, "1x"): measured(40.0),
+        (WSINFER, "4x"): measured(130.0, tiles=4000),
+        (TIATOOLBOX, "1x"): measured(50.0, tiles=1100),
+        (TIATOOLBOX, "16x"): measured(800.0, tiles=16000),
+        (NETWORK, "ready"): measured(1.0, tiles=400),
+    }
+    found = {figure.name: (round(figure.value, 3), figure.met) for figure in figures(results)}
+    assert found == {
+        "slide 1x, whole process: faster than WSInfer": (8.0, False),
+        "slide 1x, whole process by tile: faster than WSInfer": (8.0, None),
+        "slide 16x, whole process by tile: faster than WSInfer": (12.25, True),  # 490 s
+        "slide 1x, whole process: faster than TIAToolbox": (10.0, True),
+        "slide 1x, whole process by tile: faster than TIAToolbox": (9.091, None),
+        "slide 16x, whole process by tile: faster than TIAToolbox": (20.0, True),
+        "network alone": (400.0, None),
+        "slide: while inferring, of the network alone": (75.0, False),
+        "slide, 4x to 16x: while inferring, of the network alone": (120.0, None),
+        "peak memory, largest : smallest of 3 slides": (1.2, False),
+    }
+
+
+def test_the_page_shows_every_case_and_who_was_left_out() -> None:
+    from peer_cases import LUNGSCAN, NETWORK
+    from peer_tables import document
+
+    results = {
+        (LUNGSCAN, "1x half"): measured(4.0, 6.0, tiles=5200),
+        (NETWORK, "ready"): measured(2.0, tiles=1000),
+    }
+    run_json = {
+        "model": {"name": "m", "version": "1", "sha256": "0" * 64},
+        "versions": {"numpy": "2", "pillow": "13", "openvino": "2026"},
+        "lungscan_version": "1",
+        "device": "CPU",
+    }
+    skipped = {"WSInfer": "could not be installed: no such wheel"}
+    page = document(results, skipped, run_json, 0.1, quick=False)
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("|")]
+    cells = ["slide, 1x, overlap 50 %", "LungScan", "5.0", "5,200", "1,083", "10.0", "1.00", "0.50"]
+    assert [*cells, "1", "4.0, 6.0 s"] in rows
+    assert any(row[:2] == ["ready batches", "network alone"] and "500" in row for row in rows)
+    assert "- WSInfer could not be installed: no such wheel." in page
+
+
+def test_programs_take_turns_and_a_failing_peer_is_left_out(tmp_path: Path) -> None:
+    from peer_cases import LUNGSCAN, TIATOOLBOX, WSINFER, Job
+    from peer_programs import Program, Turn
+    from peers import Session
+    from runs import Bench
+
+    class Drawer(Bench):
+        def draw(self, *arguments: str, folder: Path | None = None) -> Path:
+            assert folder
+            (folder / "slide").write_text(" ".join(arguments))
+            return folder / "slide"
+
+    def program(name: str, code: str) -> Program:
+        def read(_out: Path, done: Any) -> Turn:
+            return Turn(done, int(done.text))
+
+        return Program(
+            name, lambda *given: [sys.executable, "-c", code, *map(str, given)], {}, read
+        )
+
+    count = "import sys; print(len(open(sys.argv[1]).read()) * 10 + int(sys.argv[3]))"
+    fails = "import sys; sys.exit('a wheel\\nfell off')"
+    made = [(LUNGSCAN, count), (WSINFER, fails), (TIATOOLBOX, count)]
+    programs = {name: program(name, code) for name, code in made}
+    session = Session(tmp_path, Drawer(tmp_path, "", 1), programs, {})
+    session.measure([Job(LUNGSCAN, "1x core", 2), *(Job(n, "1x core", 1) for n, _ in made[1:])])
+    turns = {key: [turn.tiles for turn in turns] for key, turns in session.turns.items()}
+    assert turns == {(LUNGSCAN, "1x core"): [51, 51], (TIATOOLBOX, "1x core"): [51]}
+    assert session.skipped == {WSINFER: "failed on the case 1x core: fell off"}
+    session.programs[LUNGSCAN] = program(LUNGSCAN, fails)
+    with pytest.raises(SystemExit, match="LungScan failed"):
+        session.measure([Job(LUNGSCAN, "1x core", 1)])
+
+
+def test_all_programs_get_the_same_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import peer_network
+    import peer_torch
+    import torch
+    from safetensors.numpy import load_file
+
+    from lungscan.cards import read_card
+    from lungscan.novelty import load_novelty
+    from lungscan.runtimes import load_runtime
+
+    torch.set_num_threads(1)  # on a busy machine threads only wait for each other
+    monkeypatch.setattr(peer_network, "SETTLING", 1)
+    fields = peer_network.draw_tiles(2, seed=1)
+    network = peer_network.make_network()
+    peer_network.write_peers(network, fields, tmp_path)
+    peer_network.write_model(network, fields, tmp_path / "lungscan")
+    card = read_card(tmp_path / "lungscan")
+    probs, features = load_runtime(card, "cpu-fp32", threads=1).predict(fields)
+    stored = load_file(tmp_path / "answers.safetensors")["probs"]
+    assert np.abs(probs - stored).max() < 1e-3
+    assert (load_novelty(card.folder / "novelty.safetensors").score(features) < 1).all()
+    theirs = peer_torch.load_network(tmp_path)
+    peer_torch.check(theirs, tmp_path)
+    theirs.classifier.bias.data[0] += 1
+    with pytest.raises(ValueError, match="answers otherwise"):
+        peer_torch.check(theirs, tmp_path)
+
+
+def test_the_plot_is_drawn_from_whatever_was_measured(tmp_path: Path) -> None:
+    from peer_cases import LUNGSCAN, NETWORK
+    from peer_plot import draw
+
+    results = {(LUNGSCAN, "1x"): measured(4.0), (NETWORK, "ready"): measured(2.0)}
+    draw(results, tmp_path / "plot.png")
+    with Image.open(tmp_path / "plot.png") as picture:
+        assert picture.width > picture.height > 200

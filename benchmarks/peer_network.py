@@ -1,0 +1,173 @@
+"""The network that all programs get: GhostNet 1.0x with seeded random weights, as four forms.
+
+    python benchmarks/peer_network.py FOLDER
+
+Writes ``FOLDER/lungscan``, a model folder as ``lungscan train`` writes them, and for the peers
+``network.safetensors``, ``network.json`` and ``answers.safetensors`` (fields with their answers, by
+which each form is checked). Needs the extra ``train``.
+
+Nothing was learnt, so nothing is told apart; speed does not depend on it. Batch normalisation has
+the statistics of drawn tissue, so that no layer's output dies out or overflows. The model folder
+refuses nothing, so that a slide gets a whole report, with a heat map and pictures of tiles; the
+score of novelty is computed all the same, in as many directions as a trained model has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import drawing
+import numpy as np
+import timm
+import torch
+from safetensors.numpy import save_file
+
+from lungscan.cards import FILES, ModelCard, write_card
+from lungscan.runtimes.deploy import MEAN, STD
+from lungscan.training.bundle import deploy, write_network
+from lungscan.training.calibrate import DIRECTIONS
+
+ARCHITECTURE = "ghostnet_100"
+SIZE_PX = 224
+SPACING_UM = 0.5
+CLASSES = ("adeno", "benign", "squamous")
+SEED = 0
+SETTLING = 4  # passes that give batch normalisation its statistics
+FIELDS = 8  # for the comparison
+
+
+def draw_tiles(count: int, seed: int) -> np.ndarray:
+    """``(count, s, s, 3)`` uint8 tiles cut from drawn tissue."""
+    rng = np.random.default_rng(seed)
+    tissue = drawing.draw_tissue(4 * SIZE_PX, rng)
+    corners = rng.integers(0, 3 * SIZE_PX, (count, 2))
+    return np.stack([tissue[y : y + SIZE_PX, x : x + SIZE_PX] for y, x in corners])
+
+
+def make_network() -> torch.nn.Module:
+    """The network with one output more than classes, as LungScan trains it."""
+    torch.manual_seed(SEED)
+    network = timm.create_model(ARCHITECTURE, pretrained=False, num_classes=len(CLASSES) + 1)
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = None  # the plain mean of all passes
+    network.train()
+    mean, std = (255 * torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    with torch.no_grad():
+        for turn in range(SETTLING):
+            tiles = torch.from_numpy(draw_tiles(16, turn)).permute(0, 3, 1, 2).float()
+            network((tiles - mean) / std)
+    return network.eval()
+
+
+def write_peers(network: torch.nn.Module, fields: np.ndarray, folder: Path) -> None:
+    """Store the network for the peers, without the output that only LungScan knows."""
+    numbers = {name: value.numpy() for name, value in network.state_dict().items()}
+    for name in ("classifier.weight", "classifier.bias"):
+        numbers[name] = numbers[name][: len(CLASSES)]
+    facts = {
+        "architecture": ARCHITECTURE,
+        "class_names": CLASSES,
+        "patch_size_pixels": SIZE_PX,
+        "spacing_um_px": SPACING_UM,
+        "mean": MEAN,
+        "std": STD,
+    }
+    mean, std = (255 * torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    with torch.inference_mode():
+        pixels = (torch.from_numpy(fields).permute(0, 3, 1, 2).float() - mean) / std
+        probs = torch.softmax(network(pixels)[:, : len(CLASSES)], 1).numpy()
+    save_file(
+        {k: np.ascontiguousarray(v) for k, v in numbers.items()}, folder / "network.safetensors"
+    )
+    save_file({"fields": fields, "probs": probs}, folder / "answers.safetensors")
+    (folder / "network.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def write_model(network: torch.nn.Module, fields: np.ndarray, folder: Path) -> None:
+    """Store the network as a LungScan model folder that refuses nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    features = network.get_classifier().in_features
+    probe = torch.from_numpy(fields)
+    deployed = deploy(network, len(CLASSES), 1.0, probe)
+    write_network(deployed, SIZE_PX, folder)
+    with torch.inference_mode():
+        np.savez_compressed(folder / "golden.npz", fields=fields, probs=deployed(probe)[0].numpy())
+    save_file(novelty_of(features), folder / "novelty.safetensors")
+    (folder / "README.md").write_text(
+        "# Random weights\n\nFor measuring speed.\n", encoding="utf-8"
+    )
+    write_card(card(), folder)
+
+
+def novelty_of(features: int) -> dict[str, np.ndarray]:
+    """Parameters of ``lungscan.novelty`` under which nothing is novel, of the usual shapes."""
+    classes = len(CLASSES)
+    arrays = {
+        "centre": np.zeros(features),
+        "basis": np.eye(features, DIRECTIONS),
+        "class_means": np.zeros((classes, DIRECTIONS)),
+        "residual_scale": np.ones(1),
+        "output_weight": np.zeros((classes + 1, features)),
+        "output_bias": np.array([0.0] * classes + [-50.0]),
+        "limits": np.array([1.0, 1e9]),
+    }
+    return {name: values.astype(np.float32) for name, values in arrays.items()}
+
+
+def card() -> ModelCard:
+    """What the model folder says of itself."""
+    return ModelCard(
+        schema=1,
+        name="random-ghostnet",
+        version="1.0",
+        summary="Random weights, for measuring speed.",
+        licence="Apache-2.0",
+        architecture=ARCHITECTURE,
+        teacher="",
+        class_names=CLASSES,
+        display_names=("Class 1", "Class 2", "Class 3"),
+        colors=("#d55e00", "#009e73", "#0072b2"),
+        tumour=(True, False, True),
+        patch_size_pixels=SIZE_PX,
+        spacing_um_px=SPACING_UM,
+        spacing_note="",
+        large_fields="resized",
+        temperature=1.0,
+        confidence_threshold=0.01,
+        novelty_threshold=1.0,
+        minimum_tissue_mm2=0.001,
+        tumour_limit_mm2=0.1,
+        tumour_limit_share=0.02,
+        data={"summary": "nothing"},
+        command="python benchmarks/peer_network.py",
+        seed=SEED,
+        recipe={},
+        metrics=(),
+        reliability=(),
+        facts=(),
+        intended_use="Measuring speed.",
+        limits=("Knows nothing: its weights are random.",),
+        files={},
+    )
+
+
+def main() -> None:
+    """Write all forms; kept when they are there."""
+    parser = argparse.ArgumentParser(description="One network for all programs.")
+    parser.add_argument("folder", type=Path)
+    folder: Path = parser.parse_args().folder
+    model = folder / "lungscan"
+    if not all((model / name).exists() for name in (*FILES, "card.json")):
+        folder.mkdir(parents=True, exist_ok=True)
+        fields = draw_tiles(FIELDS, SEED + 1)
+        network = make_network()
+        write_peers(network, fields, folder)
+        write_model(network, fields, model)
+    print(folder)
+
+
+if __name__ == "__main__":
+    main()

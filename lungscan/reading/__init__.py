@@ -1,4 +1,4 @@
-"""Pixels: slides through OpenSlide, field images through Pillow, one interface for both."""
+"""Pixels: slides natively or through OpenSlide, fields through Pillow, one interface for all."""
 
 from lungscan.reading.field import open_field
 from lungscan.reading.opening import kind_of, may_be_slide, open_source

@@ -9,6 +9,7 @@ from math import ceil
 from typing import BinaryIO
 
 import numpy as np
+import tifffile
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from lungscan.errors import UnreadableFile
@@ -27,6 +28,10 @@ _FORMATS = ("JPEG", "PNG", WebPImagePlugin.WebPImageFile.format or "", "TIFF", "
 # Decoded, such a picture takes 0.8 GB. A larger one belongs into a tiled file.
 MAX_PIXELS = 200_000_000
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+# Below that, what claims many pixels and hardly has bytes for them is no picture but a bomb: a
+# scan of mere glass has some 60 pixels per byte as JPEG.
+_HARMLESS_PIXELS = 20_000_000
+_MAX_PIXELS_PER_BYTE = 300
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 _INCH, _CENTIMETRE = 2, 3  # values of the TIFF tag ResolutionUnit
@@ -108,6 +113,7 @@ class FieldSource:
 def _decode(stream: BinaryIO, name: str, mpp: float | None) -> FieldSource:
     try:
         image: Image.Image = Image.open(stream, formats=_FORMATS)
+        _require_bytes(image, stream, name)
         tiff_mpp = _tiff_mpp(image)
         multi_page = getattr(image, "n_frames", 1) > 1
         image.load()
@@ -120,18 +126,60 @@ def _decode(stream: BinaryIO, name: str, mpp: float | None) -> FieldSource:
             "at once; save it as a tiled, pyramidal TIFF.",
             code="E_TOO_LARGE",
         ) from error
+    except UnreadableFile:
+        raise
     except UnidentifiedImageError as error:
-        raise UnreadableFile(
-            f"{name} is not an image LungScan reads, whatever its name says; save it as JPEG, "
-            "PNG, TIFF, BMP or WebP.",
-            code="E_FORMAT",
-        ) from error
+        raise _unknown(name, stream) from error
     except Exception as error:  # Pillow has no common error for damage: it lets a dozen kinds out
         raise _damaged(name, error) from error
     scale = field_scale(tiff_mpp, mpp)
     if multi_page:
         flags += ("multi_page",)
     return FieldSource(rgb, SourceInfo(*rgb.size, scale, "image", None, flags))
+
+
+def _require_bytes(image: Image.Image, stream: BinaryIO, name: str) -> None:
+    """Refuse a picture that would swell beyond belief when decoded."""
+    pixels = image.width * image.height
+    at = stream.tell()
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(at)
+    if pixels > max(_HARMLESS_PIXELS, size * _MAX_PIXELS_PER_BYTE):
+        raise UnreadableFile(
+            f"{name} claims {pixels / 1e6:.0f} million pixels in {size / 1e3:.0f} kB, which no "
+            "picture of tissue does; it was not opened. Export it again from its source.",
+            code="E_TOO_LARGE",
+        )
+
+
+def _unknown(name: str, stream: BinaryIO) -> UnreadableFile:
+    numbers = _tiff_numbers(stream)
+    if numbers is not None:
+        return UnreadableFile(
+            f"{name} is a TIFF of {numbers}, which LungScan does not read; save it with 8 bits per "
+            "channel.",
+            code="E_FORMAT",
+        )
+    return UnreadableFile(
+        f"{name} is not an image LungScan reads, whatever its name says; save it as JPEG, "
+        "PNG, TIFF, BMP or WebP.",
+        code="E_FORMAT",
+    )
+
+
+def _tiff_numbers(stream: BinaryIO) -> str | None:
+    """Name the kind of numbers in a TIFF, when they are not plain bytes."""
+    try:
+        stream.seek(0)
+        with tifffile.TiffFile(stream) as tiff:
+            page = tiff.pages.first
+            kind = None if page.dtype is None else np.dtype(page.dtype)
+    except Exception:  # noqa: BLE001  no TIFF at all, or one that tifffile cannot read either
+        return None
+    if kind is None or kind == np.uint8:
+        return None
+    what = "floating-point" if kind.kind == "f" else "whole"
+    return f"{what} numbers with {8 * kind.itemsize} bits"
 
 
 def _damaged(name: str, error: Exception) -> UnreadableFile:

@@ -34,6 +34,12 @@ def pixel_frame(box: Box) -> tuple[int, int, int, int]:
     return floor(left + 1e-6), floor(top + 1e-6), ceil(right - 1e-6), ceil(bottom - 1e-6)
 
 
+def shifted(box: Box, frame: tuple[int, int, int, int]) -> Box:
+    """Return ``box`` as it lies in a picture that shows ``frame`` only."""
+    left, top = frame[:2]
+    return box[0] - left, box[1] - top, box[2] - left, box[3] - top
+
+
 def sample(image: Image.Image, box: Box, size: tuple[int, int]) -> Image.Image:
     """Scale the part of ``image`` inside ``box`` (may cut pixels) to ``size`` (width, height).
 

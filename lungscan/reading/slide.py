@@ -1,36 +1,24 @@
-"""Whole slides through OpenSlide."""
+"""Whole slides: straight from a TIFF's tiles where that has proved right, else by OpenSlide."""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Iterator
-from contextlib import suppress
-from math import ceil
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
-from openslide import OpenSlide, OpenSlideCache, OpenSlideError
 from PIL import Image
 
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import show
-from lungscan.reading.resize import Box, pixel_frame, sample
-from lungscan.reading.runs import Run, best_level, plan_runs
-from lungscan.reading.slide_file import open_handle, read_head
+from lungscan.reading.native import AlphaArray, Frame, NativeReader
+from lungscan.reading.opening_native import open_native
+from lungscan.reading.openslide_reader import READ_ERRORS, OpenSlideReader
+from lungscan.reading.overview import make_overview
+from lungscan.reading.resize import pixel_frame, sample, shifted
+from lungscan.reading.runs import Cut, Run, best_level, plan_runs
 from lungscan.reading.source import TilePixels
-from lungscan.types import BoxArray, FileKind, InputFile, MaskArray, Overview, RgbArray, SourceInfo
-
-# Holds the decoded file tiles of a row, so that the next row finds them. With 96 MiB a slide four
-# times as large took a tenth more memory and no less time.
-_CACHE_BYTES = 32 << 20
-_BLOCK_PX = 2048  # side of the blocks an overview is read in, in the level's pixels
-
-_LEAST_BLOCK_PX = 256  # blocks that cannot be read are cut down to this, a file tile's side
-_MAX_FAILURES = 300  # then blocks are given up whole: each failure costs an opening of the file
-
-Frame = tuple[int, int, int, int]  # left, top, right, bottom
-
-_READ_ERRORS = (OpenSlideError, OSError)
+from lungscan.reading.tile_codecs import DamagedTile
+from lungscan.types import BoxArray, FileKind, InputFile, Overview, RgbArray, SourceInfo
 
 
 def open_slide(file: InputFile, mpp: float | None) -> SlideSource:
@@ -44,29 +32,41 @@ def open_slide(file: InputFile, mpp: float | None) -> SlideSource:
 
 
 class SlideSource:
-    """An open slide. One handle serves all threads: OpenSlide allows it, and they share a cache."""
+    """An open slide. All threads share its readers.
+
+    ``native`` may be False to have OpenSlide read everything, for comparison.
+    """
 
     kind: FileKind = "slide"
 
-    def __init__(self, file: InputFile, mpp: float | None) -> None:
+    def __init__(self, file: InputFile, mpp: float | None, *, native: bool = True) -> None:
         self._file = file
-        self._lock = threading.Lock()
-        self._cache = OpenSlideCache(_CACHE_BYTES)
-        self._handle = self._open()
-        try:
-            self._head = read_head(self._handle, mpp)
-        except Exception:  # whatever it is, the file must not stay open
-            self._handle.close()
-            raise
+        self._openslide = OpenSlideReader(file, mpp)
+        self._head = self._openslide.head
+        self._info = self._head.info
+        self._native: NativeReader | None = None
+        if native:
+            self._use_native()
 
     @property
     def info(self) -> SourceInfo:
-        """Size, scale, vendor and objective; nothing else of the metadata is ever read."""
-        return self._head.info
+        """Size, scale, vendor and objective; nothing else of the metadata is ever read.
+
+        The flag ``read_by_openslide`` says that the native reader saw other pixels.
+        """
+        return self._info
+
+    @property
+    def native_levels(self) -> tuple[int, ...]:
+        """Levels that are read natively; the benchmark tells them apart."""
+        levels = range(len(self._head.level_downsamples))
+        return tuple(level for level in levels if self._native_for(level))
 
     def close(self) -> None:
         """Close the file. Call it when no thread reads any more."""
-        self._handle.close()
+        if self._native is not None:
+            self._native.close()
+        self._openslide.close()
 
     def read_tiles(self, boxes: BoxArray, size_px: int) -> TilePixels:
         """Read ``boxes`` ((n, 4), level-0 pixels), each scaled to ``size_px`` squared."""
@@ -77,12 +77,11 @@ class SlideSource:
             np.zeros(count, np.bool_),
         )
         for run in plan_runs(boxes, size_px, self._head.level_downsamples):
-            handle = self._handle
-            try:
-                self._read_run(handle, run, out)
-            except _READ_ERRORS:
-                self._replace(handle)
-                self._read_one_by_one(run, out)
+            native = self._native_for(run.level)
+            if native is None:
+                self._read_by_openslide(run, out)
+            else:
+                _read_natively(native, run, out)
         return out
 
     def overview(self, max_px: int = 2048) -> Overview:
@@ -107,108 +106,81 @@ class SlideSource:
             )
         return best
 
-    def _open(self) -> OpenSlide:
-        handle = open_handle(self._file)
-        handle.set_cache(self._cache)
-        return handle
+    def _use_native(self) -> None:
+        try:
+            self._native, flags = open_native(self._file, self._head, self._openslide.open)
+        except BaseException:  # whatever it is, the file must not stay open
+            self._openslide.close()
+            raise
+        self._info = replace(self._info, flags=self._info.flags + flags)
 
-    def _replace(self, broken: OpenSlide) -> None:
-        """Put a fresh handle in place of one that OpenSlide has latched an error in."""
-        with self._lock:
-            if self._handle is not broken:
-                return  # another thread was faster
-            # Not closed here: other threads may be inside it. The last one to let go closes it.
-            with suppress(UnreadableFile):  # a drive that is gone; the next read says so again
-                self._handle = self._open()
-
-    def _read_run(self, handle: OpenSlide, run: Run, out: TilePixels) -> None:
-        rgb, alpha = self._region(handle, run.level, run.frame)
-        size_px = out.rgb.shape[1]
-        for cut in run.cuts:
-            box = _shifted(cut.box, run.frame)
-            out.rgb[cut.row] = np.asarray(sample(rgb, box, (size_px, size_px)))
-            out.valid[cut.row] = 1 if alpha is None else _mean_share(alpha, box)
-
-    def _read_one_by_one(self, run: Run, out: TilePixels) -> None:
-        """Find out which tiles of a run are truly damaged.
-
-        Each has a handle to itself, because an error spoils all later reads of a handle.
-        """
-        for cut in run.cuts:
-            try:
-                with self._open() as handle:
-                    self._read_run(handle, run.single(cut), out)
-            except (*_READ_ERRORS, UnreadableFile):
-                out.rgb[cut.row] = 0
-                out.valid[cut.row] = 0
-                out.failed[cut.row] = True
-
-    def _region(
-        self, handle: OpenSlide, level: int, frame: tuple[int, int, int, int]
-    ) -> tuple[Image.Image, Image.Image | None]:
-        """Read a frame in the level's pixels: RGB, and alpha unless all of it was scanned."""
-        left, top, right, bottom = frame
-        downsample = self._head.level_downsamples[level]
-        at = (round(left * downsample), round(top * downsample))
-        region = handle.read_region(at, level, (right - left, bottom - top))
-        alpha = region.getchannel("A")
-        if alpha.getextrema() == (255, 255):
-            return region.convert("RGB"), None
-        canvas = Image.new("RGB", region.size, self._head.background)
-        canvas.paste(region, mask=alpha)
-        return canvas, alpha
+    def _native_for(self, level: int) -> NativeReader | None:
+        native = self._native
+        return native if native is not None and native.knows(level) else None
 
     def _overview_from(self, level: int, downsample: float) -> Overview:
-        width = ceil(self.info.width / downsample)
-        height = ceil(self.info.height / downsample)
-        rgb = np.full((height, width, 3), self._head.background, np.uint8)
-        valid = np.zeros((height, width), np.bool_)
-        unreadable, failures = 0, 0
-        ratio = downsample / self._head.level_downsamples[level]
-        todo = deque(_blocks((0, 0, width, height), max(1, int(_BLOCK_PX / ratio))))
-        while todo:
-            block, step = todo.popleft()
-            left, top, right, bottom = block
-            box = (left * ratio, top * ratio, right * ratio, bottom * ratio)
-            part = np.s_[top:bottom, left:right]
-            try:
-                rgb[part], valid[part] = self._block(level, box, (right - left, bottom - top))
-            except (*_READ_ERRORS, UnreadableFile):
-                failures += 1
-                if failures <= _MAX_FAILURES and step * ratio >= 2 * _LEAST_BLOCK_PX:
-                    todo.extend(_blocks(block, step // 2))  # what is whole in it is still read
-                else:
-                    unreadable += (right - left) * (bottom - top)
-        return Overview(rgb, valid, downsample, unreadable / (width * height))
+        region = partial(self._region, level)
+        return make_overview(self._head, region, self._head.level_downsamples[level], downsample)
 
-    def _block(self, level: int, box: Box, size: tuple[int, int]) -> tuple[RgbArray, MaskArray]:
-        frame = pixel_frame(box)
-        handle = self._handle
+    def _region(self, level: int, frame: Frame) -> tuple[RgbArray, AlphaArray | None]:
+        native = self._native_for(level)
+        if native is not None:
+            return native.region(level, frame)
         try:
-            rgb, alpha = self._region(handle, level, frame)
-        except _READ_ERRORS:
-            self._replace(handle)
-            with self._open() as own:
-                rgb, alpha = self._region(own, level, frame)
-        box = _shifted(box, frame)
-        scanned = np.ones(size[::-1], np.bool_)
-        if alpha is not None:
-            scanned = np.asarray(sample(alpha, box, size)) >= 128
-        return np.asarray(sample(rgb, box, size)), scanned
+            return self._openslide.region(level, frame)
+        except READ_ERRORS:
+            return self._openslide.region_alone(level, frame)
+
+    def _read_by_openslide(self, run: Run, out: TilePixels) -> None:
+        try:
+            pixels = self._openslide.region(run.level, run.frame)
+        except READ_ERRORS:
+            self._read_one_by_one(run, out)
+        else:
+            for cut in run.cuts:
+                _write(out, cut, run.frame, *pixels)
+
+    def _read_one_by_one(self, run: Run, out: TilePixels) -> None:
+        """Find out which tiles of a run are truly damaged."""
+        for cut in run.cuts:
+            frame = pixel_frame(cut.box)
+            try:
+                _write(out, cut, frame, *self._openslide.region_alone(run.level, frame))
+            except READ_ERRORS:
+                _fail(out, cut.row)
 
 
-def _shifted(box: Box, frame: tuple[int, int, int, int]) -> Box:
-    left, top = frame[:2]
-    return box[0] - left, box[1] - top, box[2] - left, box[3] - top
+def _read_natively(native: NativeReader, run: Run, out: TilePixels) -> None:
+    size_px = out.rgb.shape[1]
+    for cut in run.cuts:
+        frame = pixel_frame(cut.box)
+        whole = all(float(edge).is_integer() for edge in cut.box)
+        try:
+            if whole and (frame[2] - frame[0], frame[3] - frame[1]) == (size_px, size_px):
+                _, alpha = native.region(run.level, frame, out.rgb[cut.row])
+                out.valid[cut.row] = _share(alpha)
+            else:
+                _write(out, cut, frame, *native.region(run.level, frame))
+        except (DamagedTile, OSError):
+            _fail(out, cut.row)
 
 
-def _mean_share(alpha: Image.Image, box: Box) -> float:
-    return float(np.asarray(alpha.crop(pixel_frame(box))).mean() / 255)
+def _write(
+    out: TilePixels, cut: Cut, frame: Frame, rgb: RgbArray, alpha: AlphaArray | None
+) -> None:
+    """Cut one tile out of the pixels of ``frame``."""
+    size_px = out.rgb.shape[1]
+    box = shifted(cut.box, frame)
+    out.rgb[cut.row] = np.asarray(sample(Image.fromarray(rgb), box, (size_px, size_px)))
+    left, top, right, bottom = pixel_frame(box)
+    out.valid[cut.row] = _share(None if alpha is None else alpha[top:bottom, left:right])
 
 
-def _blocks(area: Frame, step: int) -> Iterator[tuple[Frame, int]]:
-    """Cut an area (left, top, right, bottom) into blocks of ``step`` a side, and pass that on."""
-    left, top, right, bottom = area
-    for y in range(top, bottom, step):
-        for x in range(left, right, step):
-            yield (x, y, min(x + step, right), min(y + step, bottom)), step
+def _share(alpha: AlphaArray | None) -> float:
+    return 1.0 if alpha is None else float(alpha.mean() / 255)
+
+
+def _fail(out: TilePixels, row: int) -> None:
+    out.rgb[row] = 0
+    out.valid[row] = 0
+    out.failed[row] = True

@@ -28,6 +28,7 @@ class SlideHead:
     info: SourceInfo
     background: tuple[int, int, int]
     level_downsamples: tuple[float, ...]
+    level_sizes: tuple[tuple[int, int], ...]  # width, height
 
 
 def open_handle(file: InputFile) -> OpenSlide:
@@ -78,7 +79,9 @@ def read_head(handle: OpenSlide, mpp: float | None) -> SlideHead:
         objective_power=number(power),
     )
     background = _colour(read("openslide.background-color"))
-    return SlideHead(info, background, tuple(handle.level_downsamples))
+    return SlideHead(
+        info, background, tuple(handle.level_downsamples), tuple(handle.level_dimensions)
+    )
 
 
 def _guard(handle: OpenSlide, name: str) -> None:

@@ -39,6 +39,7 @@ _FLAGS = {
     "deep_grey": "The picture has more than 8 bits of grey; its range was stretched.",
     "scale_unknown": "Scale unknown: areas cannot be given.",
     "multi_page": "The file has several pages; the first was used.",
+    "read_by_openslide": "Read by OpenSlide, more slowly: the direct reader saw other pixels.",
     "grey": "The picture is grey: colour could not be used.",
     "alpha": "The picture has transparent parts, shown on white.",
     "cmyk": "The picture was converted from CMYK.",

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from lungscan.errors import UnreadableFile
 from lungscan.reading import field, open_field
@@ -154,6 +154,37 @@ def test_bombs_are_refused_before_they_are_decoded() -> None:
         with pytest.raises(UnreadableFile) as caught:
             opened(encoded(Image.new("1", (side, side))))
         assert caught.value.code == "E_TOO_LARGE"
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "WEBP"])
+def test_many_pixels_in_few_bytes_are_refused_undecoded(
+    monkeypatch: pytest.MonkeyPatch, file_format: str
+) -> None:
+    blank = Image.new("L" if file_format == "PNG" else "RGB", (4600, 4600))
+    data = encoded(blank, file_format)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", None)  # to decode would be another error
+    with pytest.raises(UnreadableFile, match="21 million pixels") as caught:
+        opened(data)
+    assert caught.value.code == "E_TOO_LARGE"
+
+
+def test_a_blank_picture_is_no_bomb() -> None:
+    glass = Image.new("RGB", (4600, 4600), (243, 241, 243))
+    assert opened(encoded(glass, "JPEG")).info.width == 4600
+    small = Image.new("L", (4000, 4000))
+    assert opened(encoded(small)).info.width == 4000
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [(np.float32, "floating-point numbers with 32 bits"), (np.uint32, "whole numbers with 32")],
+)
+def test_a_tiff_of_other_numbers_is_told_so(kind: type, words: str) -> None:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, HE.astype(kind), photometric="rgb")
+    with pytest.raises(UnreadableFile, match=words) as caught:
+        opened(stream.getvalue())
+    assert caught.value.code == "E_FORMAT"
 
 
 def test_laboratory_colour_is_converted() -> None:

@@ -1,0 +1,105 @@
+"""Where the tiles of a slide's levels lie in its TIFF file, and how they are packed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from lungscan.reading.tile_codecs import JPEG, Decoder, tile_decoder
+
+# It complains of damaged headers, and without a handler Python would print that.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+
+_MAX_PAGES = 64  # no slide has so many levels and side pictures
+_MAX_TILE_PX = 4096 * 4096
+_CONTIGUOUS = 1  # value of the tag PlanarConfiguration: the channels of a pixel side by side
+
+
+@dataclass(frozen=True, slots=True)
+class TiffLevel:
+    """One level. Tiles are counted row by row; those with no bytes were never scanned."""
+
+    width: int  # pixels of the level
+    height: int
+    tile_width: int
+    tile_height: int
+    across: int  # tiles in a row
+    offsets: NDArray[np.int64]  # (tiles,) position in the file
+    sizes: NDArray[np.int64]  # (tiles,) bytes
+    decode: Decoder
+    jpeg: bool
+
+
+def tiff_levels(path: Path, sizes: Sequence[tuple[int, int]]) -> list[TiffLevel | None]:
+    """Find the page of each level by its size (width, height), in the order of ``sizes``.
+
+    None where no page fits, or where it is of a kind that is not read natively; only Nones where
+    the file cannot be understood.
+    """
+    nothing: list[TiffLevel | None] = [None] * len(sizes)
+    try:
+        with tifffile.TiffFile(path, is_ome=False) as tiff:
+            pages = [
+                page
+                for page in islice(tiff.pages, _MAX_PAGES)
+                if isinstance(page, tifffile.TiffPage) and page.is_tiled
+            ]
+            return [_level(_taken(pages, size)) for size in sizes]
+    except Exception:  # noqa: BLE001  tifffile raises a dozen kinds; OpenSlide may still read it
+        return nothing
+
+
+def _taken(pages: list[tifffile.TiffPage], size: tuple[int, int]) -> tifffile.TiffPage | None:
+    """Take the first page of a size out of the list."""
+    for page in pages:
+        if (page.imagewidth, page.imagelength) == size:
+            pages.remove(page)
+            return page
+    return None
+
+
+def _level(page: tifffile.TiffPage | None) -> TiffLevel | None:
+    if page is None or not _is_plain(page):
+        return None
+    across = -(-page.imagewidth // page.tilewidth)
+    count = across * -(-page.imagelength // page.tilelength)
+    decode = tile_decoder(
+        int(page.compression),
+        int(page.photometric),
+        int(page.predictor),
+        page.jpegtables,
+        (page.tilelength, page.tilewidth),
+    )
+    if decode is None or len(page.dataoffsets) != count or len(page.databytecounts) != count:
+        return None
+    return TiffLevel(
+        page.imagewidth,
+        page.imagelength,
+        page.tilewidth,
+        page.tilelength,
+        across,
+        np.array(page.dataoffsets, np.int64),
+        np.array(page.databytecounts, np.int64),
+        decode,
+        int(page.compression) == JPEG,
+    )
+
+
+def _is_plain(page: tifffile.TiffPage) -> bool:
+    """Whether pixels are 8-bit RGB, stored the common way."""
+    return (
+        page.dtype == np.uint8
+        and page.bitspersample == 8
+        and page.samplesperpixel == 3
+        and int(page.planarconfig) == _CONTIGUOUS
+        and page.imagedepth == page.tiledepth == 1
+        and page.fillorder == 1
+        and 0 < page.tilewidth * page.tilelength <= _MAX_TILE_PX
+    )

@@ -13,6 +13,7 @@ novel:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,7 @@ class Novelty:
 
     def foreign_probability(self, features: FloatArray) -> Float64Array:
         """Probability ``(n,)`` of being a counter-example."""
-        outputs = _product(features, self.output_weight.T) + self.output_bias
+        outputs = _product(features.astype(np.float64), self._outputs) + self.output_bias
         powers = np.exp(outputs - outputs.max(1, keepdims=True))
         share: Float64Array = powers[:, -1] / powers.sum(1)
         return share
@@ -63,25 +64,38 @@ class Novelty:
     def distance(self, features: FloatArray) -> Float64Array:
         """Distance ``(n,)`` to the nearest class, in typical deviations."""
         shifted = features.astype(np.float64) - self.centre
-        inside = _product(shifted, self.basis)  # (n, k)
+        inside = _product(shifted, self._directions)  # (n, k)
         far = ((inside[:, None, :] - self.class_means) ** 2).mean(2).min(1)  # (n,)
         # Squared length of the part inside the basis, whose columns are orthogonal, not unit.
-        norms = (self.basis.astype(np.float64) ** 2).sum(0)
-        explained = (inside**2 / norms).sum(1)
+        explained = (inside**2 / self._norms).sum(1)
         outside = np.maximum((shifted**2).sum(1) - explained, 0) / self.residual_scale[0]
         distance: Float64Array = np.sqrt(far + outside)
         return distance
 
+    @cached_property
+    def _directions(self) -> Float64Array:
+        """The basis by rows: (k, d)."""
+        return np.ascontiguousarray(self.basis.T, np.float64)
 
-def _product(left: FloatArray | Float64Array, right: FloatArray) -> Float64Array:
-    """Matrix product in double precision, one row at a time as far as rounding goes.
+    @cached_property
+    def _norms(self) -> Float64Array:
+        """Squared lengths (k,) of the directions."""
+        lengths: Float64Array = (self.basis.astype(np.float64) ** 2).sum(0)
+        return lengths
 
-    BLAS rounds differently with the number of tiles that share a batch, and its threads would
-    compete with the workers; einsum does neither.
+    @cached_property
+    def _outputs(self) -> Float64Array:
+        """The last layer: (c + 1, d)."""
+        return self.output_weight.astype(np.float64)
+
+
+def _product(left: Float64Array, rows: Float64Array) -> Float64Array:
+    """Products (n, k) of features (n, d) with ``rows`` (k, d), each a sum of its own.
+
+    A matrix product would be quicker, but BLAS rounds it differently with the number of tiles that
+    share a batch, and its threads would compete with the workers.
     """
-    product: Float64Array = np.einsum(
-        "nd,dk->nk", left.astype(np.float64), right.astype(np.float64), optimize=False
-    )
+    product: Float64Array = np.vecdot(left[:, None, :], rows)
     return product
 
 

@@ -9,15 +9,27 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from lungscan.report.legend import UNCERTAIN_BELOW, class_letters, class_rgb
 from lungscan.report.lettering import pillow_font
-from lungscan.types import CaseResult, FileResult, FloatArray, RgbArray, TileScores, TileState
+from lungscan.types import (
+    CaseResult,
+    FileResult,
+    FloatArray,
+    MaskArray,
+    RgbArray,
+    TileScores,
+    TileState,
+)
 
+IntArray = NDArray[np.int64]
 _LEAST_SIDE_PX = 480  # smaller pictures are enlarged, or letters and stripes would hide them
 _STRIPE_PX, _LETTER_PX, _LETTER_EVERY_PX = 9, 15, 120  # at zoom 1
 _GREY = np.array([95, 95, 95], dtype=np.float32)
@@ -25,12 +37,25 @@ _GREY = np.array([95, 95, 95], dtype=np.float32)
 
 @dataclass(frozen=True, slots=True)
 class ClassMap:
-    """Per pixel of the picture: mean probabilities of the used tiles and what lies where."""
+    """Mean probabilities of the used tiles and what lies where, in cells that no tile's edge cuts.
 
-    probs: FloatArray  # (h, w, classes); 0 where no used tile lies
-    used: NDArray[np.bool_]  # (h, w)
-    excluded: NDArray[np.bool_]  # (h, w) only tiles that did not count
-    failed: NDArray[np.bool_]  # (h, w) only tiles that could not be read
+    A few thousand cells stand for a million pixels; ``at_pixels`` spreads them.
+    """
+
+    probs: FloatArray  # (rows, columns, classes); 0 where no used tile lies
+    used: MaskArray  # (rows, columns)
+    excluded: MaskArray  # (rows, columns) only tiles that did not count
+    failed: MaskArray  # (rows, columns) only tiles that could not be read
+    top: IntArray  # (rows + 1,) the pixel each row of cells begins at, and the picture's height
+    left: IntArray  # (columns + 1,)
+
+    def at_pixels(self, values: NDArray[Any]) -> NDArray[Any]:
+        """``values`` of cells (rows, columns, ...) for each pixel of the picture."""
+        return self.along(values.repeat(np.diff(self.top), axis=0), axis=1)
+
+    def along(self, values: NDArray[Any], axis: int = 0) -> NDArray[Any]:
+        """``values`` of one row of cells for each pixel of a line."""
+        return values.repeat(np.diff(self.left), axis=axis)
 
 
 def base_picture(file: FileResult) -> tuple[Image.Image, float] | None:
@@ -66,21 +91,28 @@ def draw_overlay(
     """
     colors = np.array(class_rgb(result.model), dtype=np.float32)
     mapped = class_map(scores, picture.size, downsample)
-    pixels = _tint(np.asarray(picture, dtype=np.float32), mapped, colors, round(_STRIPE_PX * zoom))
-    drawn = Image.fromarray(_outline(pixels, mapped, colors))
+    pixels = _tint(np.asarray(picture), mapped, colors, round(_STRIPE_PX * zoom))
+    _outline(pixels, mapped, colors)
+    drawn = Image.fromarray(pixels)
     _draw_letters(drawn, scores, downsample, class_letters(result.model), zoom)
     return drawn
 
 
 def class_map(scores: TileScores, size: tuple[int, int], downsample: float) -> ClassMap:
-    """Average overlapping tiles on the picture's pixels; ``size`` is (width, height)."""
-    width, height = size
-    total = np.zeros((height, width, scores.probs.shape[1]), dtype=np.float32)
-    count = np.zeros((height, width), dtype=np.float32)
-    other = np.zeros((height, width), dtype=bool)
-    failed = np.zeros((height, width), dtype=bool)
-    spans = _pixel_spans(scores, downsample)
-    for (x0, y0, x1, y1), probs, state in zip(spans, scores.probs, scores.state, strict=True):
+    """Average overlapping tiles; ``size`` is (width, height) of the picture."""
+    spans = _pixel_spans(scores, size, downsample)
+    left, top = (
+        np.unique(np.concatenate((spans[:, axis], spans[:, axis + 2], [0, length])))
+        for axis, length in enumerate(size)
+    )
+    columns, rows = np.searchsorted(left, spans[:, ::2]), np.searchsorted(top, spans[:, 1::2])
+    cells = (len(top) - 1, len(left) - 1)
+    total = np.zeros((*cells, scores.probs.shape[1]), dtype=np.float32)
+    count = np.zeros(cells, dtype=np.float32)
+    other = np.zeros(cells, dtype=bool)
+    failed = np.zeros(cells, dtype=bool)
+    places = zip(rows.tolist(), columns.tolist(), scores.probs, scores.state, strict=True)
+    for (y0, y1), (x0, x1), probs, state in places:
         where = (slice(y0, y1), slice(x0, x1))
         if state is TileState.USED:
             total[where] += probs
@@ -94,57 +126,71 @@ def class_map(scores: TileScores, size: tuple[int, int], downsample: float) -> C
         used=used,
         excluded=other & ~used,
         failed=failed & ~other & ~used,
+        top=top,
+        left=left,
     )
 
 
-def _pixel_spans(scores: TileScores, downsample: float) -> list[list[int]]:
+def _pixel_spans(scores: TileScores, size: tuple[int, int], downsample: float) -> IntArray:
     """(n, 4) x0, y0, x1, y1 in picture pixels; neighbours touch, each at least a pixel wide."""
     corners = scores.boxes.astype(np.float64)
     corners[:, 2:] += corners[:, :2]
     spans = np.rint(corners / downsample).astype(np.int64)
     spans[:, 2:] = np.maximum(spans[:, 2:], spans[:, :2] + 1)
-    return [[int(value) for value in row] for row in spans]
+    return np.clip(spans, 0, (*size, *size))
 
 
-def _tint(base: FloatArray, mapped: ClassMap, colors: FloatArray, stripe: int) -> FloatArray:
+def _tint(base: RgbArray, mapped: ClassMap, colors: FloatArray, stripe: int) -> RgbArray:
     """Class colours by confidence, stripes where uncertain, hatching where excluded."""
     classes = colors.shape[0]
     best = mapped.probs.max(axis=2)
     plain: FloatArray = colors[mapped.probs.argmax(axis=2)]
-    fill: FloatArray = plain.copy()
     chance = 1 / classes if classes > 1 else 0.0
     strength = np.clip((best - chance) / (1 - chance), 0, 1)
     alpha = np.where(mapped.used, 0.12 + 0.32 * strength, 0).astype(np.float32)
-
-    y, x = np.indices(best.shape)
-    rising = (x + y) % stripe < stripe / 4
-    falling = (x - y) % stripe < stripe / 4
     uncertain = mapped.used & (best < UNCERTAIN_BELOW)
-    fill[uncertain] = 255.0
+    between = np.where(uncertain[..., None], np.float32(255), plain)
     alpha[uncertain] = 0.45
-    stripes = uncertain & rising
-    fill[stripes] = plain[stripes]
-    alpha[stripes] = 0.9
+    line = np.where(uncertain[..., None], plain, _GREY)
+    line_alpha = np.where(uncertain, np.float32(0.9), np.float32(0.8))
 
-    hatch = (mapped.excluded & falling) | (mapped.failed & (falling | rising))
-    fill[hatch] = _GREY
-    alpha[hatch] = 0.8
-    fill -= base
-    fill *= alpha[..., None]
-    fill += base
-    return fill
+    height, width = base.shape[:2]
+    rising, falling = _stripes(height, width, stripe)
+    out = np.empty_like(base)
+    for row, (top, bottom) in enumerate(pairwise(mapped.top.tolist())):
+        band = slice(top, bottom)
+        lined = rising[band] & mapped.along(uncertain[row] | mapped.failed[row])
+        lined |= falling[band] & mapped.along(mapped.excluded[row] | mapped.failed[row])
+        share = np.where(lined, mapped.along(line_alpha[row]), mapped.along(alpha[row]))
+        on, off = mapped.along(line[row]), mapped.along(between[row])
+        for channel in range(3):
+            under = base[band, :, channel].astype(np.float32)
+            mixed = np.where(lined, on[:, channel], off[:, channel])
+            mixed -= under
+            mixed *= share
+            mixed += under
+            out[band, :, channel] = np.rint(mixed, out=mixed)
+    return out
 
 
-def _outline(pixels: FloatArray, mapped: ClassMap, colors: FloatArray) -> RgbArray:
+def _stripes(height: int, width: int, period: int) -> tuple[MaskArray, MaskArray]:
+    """Slanting stripes, a quarter of their period wide: rising and falling to the right."""
+    up = np.arange(height + width) % period < period / 4
+    down = np.arange(-height + 1, width) % period < period / 4
+    rising = sliding_window_view(up, width)[:height]
+    return rising, sliding_window_view(down, width)[::-1]
+
+
+def _outline(pixels: RgbArray, mapped: ClassMap, colors: FloatArray) -> None:
     """A darker line of the class's colour along the border of each region."""
-    zone = np.where(mapped.used, mapped.probs.argmax(axis=2) + 1, 0)
+    winner = np.where(mapped.used, mapped.probs.argmax(axis=2) + 1, 0).astype(np.uint8)
+    zone = mapped.at_pixels(winner)
     inner = np.pad(zone, 1)
     edge = np.zeros(zone.shape, dtype=bool)
     for dy, dx in ((0, 1), (2, 1), (1, 0), (1, 2)):
         edge |= inner[dy : dy + zone.shape[0], dx : dx + zone.shape[1]] != zone
     edge &= zone > 0
-    pixels[edge] = (colors * 0.7)[zone[edge] - 1]
-    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    pixels[edge] = np.rint(colors * 0.7).astype(np.uint8)[zone[edge] - 1]
 
 
 def _draw_letters(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 from xml.sax.saxutils import escape
 
+from reportlab import rl_config
 from reportlab.lib.colors import Color, HexColor
 from reportlab.lib.enums import TA_LEFT, TA_RIGHT
 from reportlab.lib.pagesizes import A4
@@ -49,6 +50,10 @@ class PageInfo:
     subject: str
     version: str
     report_id: str
+
+
+# Binary streams instead of text: a fifth smaller, and no loop over every byte in Python.
+rl_config.useA85 = 0
 
 
 def _register_fonts() -> None:

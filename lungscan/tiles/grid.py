@@ -7,12 +7,12 @@ number: each position is rounded from the exact one, so the grid does not drift 
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.tiles.morphology import find_pieces
+from lungscan.tiles.integral import Integral
+from lungscan.tiles.pieces import Runs, find_pieces
 from lungscan.types import BoxArray, FloatArray, MaskArray, Scale, TileGrid, TissueMask
 
 # A field with less tissue is mostly glass. Lung is airy: find_tissue sees down to 12.6 % in 2,507
@@ -93,15 +93,15 @@ def whole_grid(width: int, height: int, size_px: int, mask: TissueMask | None = 
 
 def tissue_fraction(mask: TissueMask, boxes: BoxArray) -> FloatArray:
     """Exact share of each box (n, 4) that is tissue, 0 to 1; outside the image there is none."""
-    table = _integral(mask.tissue)
     left, top = boxes[:, 0] / mask.downsample, boxes[:, 1] / mask.downsample
     right = (boxes[:, 0] + boxes[:, 2]) / mask.downsample
     bottom = (boxes[:, 1] + boxes[:, 3]) / mask.downsample
+    table = Integral(mask.tissue, np.concatenate([top, bottom]))
     area = (
-        _look_up(table, right, bottom)
-        - _look_up(table, left, bottom)
-        - _look_up(table, right, top)
-        + _look_up(table, left, top)
+        table.at(right, bottom)
+        - table.at(left, bottom)
+        - table.at(right, top)
+        + table.at(left, top)
     )
     size = boxes[:, 2].astype(np.float64) * boxes[:, 3]
     return np.clip(area * mask.downsample**2 / np.maximum(size, 1), 0, 1).astype(np.float32)
@@ -132,39 +132,15 @@ def _positions(length: int, side: int, stride: float) -> IntArray:
     return np.unique(np.minimum(starts, length - side))
 
 
-def _integral(mask: MaskArray) -> Float64Array:
-    """(height + 1, width + 1); entry (i, j) counts the pixels above row i and left of column j."""
-    table = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1))
-    np.cumsum(mask, axis=0, out=table[1:, 1:])
-    np.cumsum(table[1:, 1:], axis=1, out=table[1:, 1:])
-    return table
-
-
-def _look_up(table: Float64Array, x: Float64Array, y: Float64Array) -> Float64Array:
-    """Integral at points between pixels. Linear between entries, which is exact for pixels."""
-    row, down = _split(y, table.shape[0] - 1)
-    column, across = _split(x, table.shape[1] - 1)
-    upper = table[row, column] * (1 - across) + table[row, column + 1] * across
-    lower = table[row + 1, column] * (1 - across) + table[row + 1, column + 1] * across
-    return np.asarray(upper * (1 - down) + lower * down)
-
-
-def _split(position: Float64Array, last: int) -> tuple[IntArray, Float64Array]:
-    """Whole and fractional part of positions held inside the table."""
-    held = np.clip(position, 0, last)
-    whole = np.minimum(held.astype(np.int64), last - 1)
-    return whole, held - whole
-
-
 def _tissue_in(
     mask: MaskArray, downsample: float, x: IntArray, y: IntArray, side: int
 ) -> Float64Array:
     """Tissue in level-0 pixels of every box of a grid: (rows, columns)."""
-    table = _integral(mask)
     left, right = (p[None, :] / downsample for p in (x, x + side))
     top, bottom = (p[:, None] / downsample for p in (y, y + side))
-    lower = _look_up(table, right, bottom) - _look_up(table, left, bottom)
-    upper = _look_up(table, right, top) - _look_up(table, left, top)
+    table = Integral(mask, np.concatenate([top, bottom]))
+    lower = table.at(right, bottom) - table.at(left, bottom)
+    upper = table.at(right, top) - table.at(left, top)
     return np.asarray((lower - upper) * downsample**2)
 
 
@@ -173,11 +149,9 @@ def _keep_missed_pieces(
 ) -> None:
     """Mark in ``kept`` one field for each piece of tissue that the kept fields miss."""
     pieces = find_pieces(mask.tissue)
-    seen = mask.tissue & _painted(kept, mask, x, y, side)
-    in_view = np.bincount(pieces.labels[seen], minlength=len(pieces.area) + 1)[1:]
-    for i in np.flatnonzero(in_view < _COVERED * pieces.area):
-        part = slice(pieces.top[i], pieces.bottom[i]), slice(pieces.left[i], pieces.right[i])
-        piece = pieces.labels[part] == i + 1
+    seen = _seen(pieces.runs, kept, mask.downsample, x, y, side)
+    in_view = np.bincount(pieces.piece, weights=seen, minlength=len(pieces.area))
+    for i, piece in pieces.each(in_view < _COVERED * pieces.area):
         columns = _meeting(x, side, pieces.left[i], pieces.right[i], mask.downsample)
         rows = _meeting(y, side, pieces.top[i], pieces.bottom[i], mask.downsample)
         origin_x = x[columns] - pieces.left[i] * mask.downsample
@@ -196,21 +170,27 @@ def _meeting(starts: IntArray, side: int, low: int, high: int, downsample: float
     return slice(int(first), int(last))
 
 
-def _painted(
-    kept: NDArray[np.bool_], mask: TissueMask, x: IntArray, y: IntArray, side: int
-) -> MaskArray:
-    """Draw the kept boxes on the overview."""
-    height, width = mask.tissue.shape
+def _seen(
+    runs: Runs, kept: NDArray[np.bool_], downsample: float, x: IntArray, y: IntArray, side: int
+) -> IntArray:
+    """How many pixels of each run (runs,) lie in kept boxes.
+
+    The boxes lie in rows, so the overview falls into bands that look alike in all their lines.
+    """
+    height, width = runs.shape
+    left, right = (_pixel(p, downsample, width) for p in (x, x + side))
+    top, bottom = (_pixel(p, downsample, height) for p in (y, y + side))
     rows, columns = np.nonzero(kept)
-    left, right = (_pixel(p[columns], mask.downsample, width) for p in (x, x + side))
-    top, bottom = (_pixel(p[rows], mask.downsample, height) for p in (y, y + side))
-    corners = np.zeros((height + 1, width + 1), dtype=np.int32)
-    corner: tuple[tuple[IntArray, IntArray, Literal[1, -1]], ...] = (
-        (top, left, 1), (top, right, -1), (bottom, left, -1), (bottom, right, 1),
-    )  # fmt: skip
-    for row, column, sign in corner:
-        np.add.at(corners, (row, column), sign)
-    return np.asarray(corners.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] > 0)
+    ends = np.zeros((len(y), width + 1), dtype=np.int32)
+    np.add.at(ends, (rows, left[columns]), 1)
+    np.add.at(ends, (rows, right[columns]), -1)
+    painted = ends.cumsum(axis=1)[:, :-1] > 0
+    edges = np.unique(np.concatenate(([0], top, bottom)))
+    before = np.zeros((len(edges), width + 1), dtype=np.int64)  # painted pixels to the left
+    for line, edge in zip(before, edges, strict=True):
+        np.cumsum(painted[(top <= edge) & (edge < bottom)].any(axis=0), out=line[1:])
+    band = np.searchsorted(edges, runs.row, side="right") - 1
+    return np.asarray(before[band, runs.right] - before[band, runs.left])
 
 
 def _pixel(position: IntArray, downsample: float, last: int) -> IntArray:

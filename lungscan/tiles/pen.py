@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from lungscan.tiles.density import channel_range, is_filler
-from lungscan.tiles.morphology import close_gaps, dilate, find_pieces
+from lungscan.tiles.density import channel_range, is_filler, optical_density
+from lungscan.tiles.morphology import close_gaps, dilate
+from lungscan.tiles.pieces import find_pieces
 from lungscan.types import FloatArray, MaskArray, RgbArray
 
 MIN_PEN_MM2 = 0.05  # smaller spots are pigment, clumped red cells or margin dye, not strokes
@@ -37,15 +38,21 @@ def looks_like_ink(density: FloatArray, strength: float = 1.0) -> MaskArray:
 
 
 def find_pen(
-    rgb: RgbArray, density: FloatArray, valid: MaskArray, um_px: float | None
+    rgb: RgbArray, background: FloatArray, inked: MaskArray, valid: MaskArray, um_px: float | None
 ) -> MaskArray:
-    """Pen strokes with their soft edges on an overview (height, width) of ``um_px`` µm a pixel."""
-    scanned = valid & ~is_filler(rgb)
-    core = find_pieces(scanned & looks_like_ink(density))
+    """Pen strokes with their soft edges on an overview (height, width) of ``um_px`` µm a pixel.
+
+    ``inked`` is where its density looks like ink at full strength.
+    """
+    core = inked & valid
+    core[core] = ~is_filler(rgb[core])
+    pieces = find_pieces(core)
     least = max(9.0, MIN_PEN_SHARE * valid.size if um_px is None else MIN_PEN_MM2 * 1e6 / um_px**2)
-    strokes = core.keep(core.area >= least)
+    strokes = pieces.keep(pieces.area >= least)
     if not strokes.any():
         return strokes
     reach = max(2, round(HALO_SHARE * max(valid.shape) if um_px is None else HALO_UM / um_px))
-    halo = dilate(strokes, reach) & scanned & looks_like_ink(density, _FAINT)
+    halo = dilate(strokes, reach) & valid
+    near = rgb[halo]
+    halo[halo] = looks_like_ink(optical_density(near, background), _FAINT) & ~is_filler(near)
     return close_gaps(strokes | halo, 2) & valid

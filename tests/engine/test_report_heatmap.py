@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -25,6 +25,8 @@ from tests.results import (
     slide_result,
     two_file_result,
 )
+
+QUALITY = ("focus", "pen", "blank", "valid")
 
 
 @pytest.mark.parametrize(
@@ -56,14 +58,16 @@ def test_tiles_lie_where_their_boxes_say() -> None:
     result = slide_result()
     scores = result.scores[0]
     mapped = class_map(scores, (1000, 760), 30.0)
+    used, failed, probs = map(mapped.at_pixels, (mapped.used, mapped.failed, mapped.probs))
+    assert used.shape == probs.shape[:2] == (760, 1000)
     for index, state in enumerate(scores.state):
         x, y, w, h = (int(v) for v in scores.boxes[index])
         inside = (slice(y // 30 + 2, (y + h) // 30 - 2), slice(x // 30 + 2, (x + w) // 30 - 2))
-        assert mapped.used[inside].all() == (state is TileState.USED)
-        assert mapped.failed[inside].all() == (state is TileState.FAILED)
+        assert used[inside].all() == (state is TileState.USED)
+        assert failed[inside].all() == (state is TileState.FAILED)
         if state is TileState.USED:
             np.testing.assert_allclose(
-                mapped.probs[inside].mean(axis=(0, 1)), scores.probs[index], rtol=1e-4
+                probs[inside].mean(axis=(0, 1)), scores.probs[index], rtol=1e-4
             )
     assert not (mapped.used & mapped.excluded).any()
 
@@ -77,9 +81,60 @@ def test_overlapping_tiles_are_averaged() -> None:
         state=(TileState.USED, TileState.USED),
     )
     mapped = class_map(twice, (150, 100), 1.0)
-    assert mapped.probs[50, 25].tolist() == [1, 0, 0]
-    assert mapped.probs[50, 75].tolist() == [0.5, 0.5, 0]
-    assert mapped.probs[50, 125].tolist() == [0, 1, 0]
+    probs = mapped.at_pixels(mapped.probs)
+    assert probs[50, 25].tolist() == [1, 0, 0]
+    assert probs[50, 75].tolist() == [0.5, 0.5, 0]
+    assert probs[50, 125].tolist() == [0, 1, 0]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32 - 1))
+def test_cells_hold_what_was_counted_pixel_by_pixel(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, (width, height), downsample = 7, (40, 30), 2.5
+    corner, size = rng.integers(-9, 100, (n, 2)), rng.integers(1, 60, (n, 2))
+    state = tuple(list(TileState)[i] for i in rng.integers(0, len(TileState), n))
+    probs = rng.random((n, 3)).astype(np.float32)
+    boxes = np.hstack([corner, size]).astype(np.int32)
+    scores = replace(field_result().scores[0], boxes=boxes, probs=probs, state=state)
+    total, count = np.zeros((height, width, 3)), np.zeros((height, width))
+    unused, failed = np.zeros((height, width), bool), np.zeros((height, width), bool)
+    for (x, y, w, h), tile_probs, tile_state in zip(boxes.tolist(), probs, state, strict=True):
+        x0, y0, x1, y1 = (round(v / downsample) for v in (x, y, x + w, y + h))
+        x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
+        where = np.s_[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+        if tile_state is TileState.USED:
+            total[where] += tile_probs
+            count[where] += 1
+        else:
+            (failed if tile_state is TileState.FAILED else unused)[where] = True
+    mapped = class_map(scores, (width, height), downsample)
+    assert (mapped.at_pixels(mapped.used) == (count > 0)).all()
+    assert (mapped.at_pixels(mapped.excluded) == (unused & (count == 0))).all()
+    assert (mapped.at_pixels(mapped.failed) == (failed & ~unused & (count == 0))).all()
+    mean = total / np.maximum(count, 1)[..., None]
+    assert mapped.at_pixels(mapped.probs) == pytest.approx(mean, abs=1e-6)
+
+
+@pytest.mark.parametrize(("state", "slope"), [(TileState.BLANK, 1), (TileState.FAILED, 0)])
+def test_stripes_slant_over_the_whole_picture(state: TileState, slope: int) -> None:
+    result = slide_result()
+    scores = result.scores[0]
+    boxes = np.array([[0, 0, 30_000, 22_800]], dtype=np.int32)
+    quality = replace(scores.quality, **{name: np.ones(1, np.float32) for name in QUALITY})
+    one = replace(
+        scores, boxes=boxes, probs=scores.probs[:1], novelty=scores.novelty[:1], state=(state,),
+        tissue_fraction=np.ones(1, np.float32), quality=quality,
+    )  # fmt: skip
+    base = base_picture(result.files[0])
+    assert base is not None
+    after = np.asarray(overlay_picture(replace(result, scores=(one,)))[0])
+    lined = (after != np.asarray(base[0])).any(axis=-1)
+    assert 0.1 < lined.mean() < 0.6
+    period = 9
+    assert (lined[:-period] == lined[period:]).mean() > 0.99
+    moved = lined[1:, 1:] == lined[:-1, :-1]  # one down, one right: along a falling stripe
+    assert (moved.mean() > 0.99) == bool(slope)
 
 
 def test_glass_stays_as_it_was_and_tissue_takes_the_colour_of_its_class() -> None:

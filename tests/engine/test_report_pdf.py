@@ -189,6 +189,21 @@ def test_the_same_case_gives_the_same_bytes(tmp_path: Path, result: CaseResult) 
     assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
 
 
+def test_pictures_are_embedded_as_they_are(tmp_path: Path) -> None:
+    result = slide_result()
+    content = written(tmp_path, result).read_bytes()
+    assert len(result.pictures) > 1
+    assert all(content.count(picture.jpeg) == 1 for picture in result.pictures)
+    assert b"ASCII85" not in content  # a fifth more bytes, and slow to make
+
+
+def test_a_picture_that_is_shown_twice_is_stored_once(tmp_path: Path) -> None:
+    result = slide_result()
+    same = tuple(replace(picture, jpeg=result.pictures[0].jpeg) for picture in result.pictures)
+    content = written(tmp_path, replace(result, pictures=same)).read_bytes()
+    assert content.count(same[0].jpeg) == 1
+
+
 def test_the_outline_leads_to_the_sections(tmp_path: Path) -> None:
     outline = PdfReader(written(tmp_path, slide_result())).outline
     titles = [entry.title for entry in outline]  # type: ignore[union-attr]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lungscan.tiles.grid import MIN_TISSUE, plan_grid, tissue_fraction, whole_grid
-from lungscan.tiles.morphology import find_pieces
+from lungscan.tiles.pieces import find_pieces
 from lungscan.types import MaskArray, MppSource, Scale, TileGrid, TissueMask
 
 
@@ -75,7 +75,8 @@ def test_grid_holds_its_promises(slide: tuple[TissueMask, int, int, float, float
 
 
 def assert_piece_has_a_field(mask: TissueMask, piece: int, grid: TileGrid) -> None:
-    only = a_mask(find_pieces(mask.tissue).labels == piece + 1, mask.downsample)
+    pieces = find_pieces(mask.tissue)
+    only = a_mask(pieces.keep(np.arange(len(pieces.area)) == piece), mask.downsample)
     assert (tissue_fraction(only, grid.boxes) > 0).any()
 
 

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from lungscan.tiles.morphology import box_mean, close_gaps, dilate, fill_holes, find_pieces
-from lungscan.types import MaskArray
+from lungscan.tiles.integral import Integral
+from lungscan.tiles.morphology import box_mean, close_gaps, dilate, fill_holes
+from lungscan.tiles.pieces import Pieces, find_pieces
+from lungscan.types import FloatArray, MaskArray
 
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=14))
 
@@ -32,21 +34,69 @@ def flood(mask: MaskArray, diagonal: bool) -> list[set[tuple[int, int]]]:
     return groups
 
 
+def drawn(pieces: Pieces, i: int) -> MaskArray:
+    return pieces.keep(np.arange(len(pieces.area)) == i)
+
+
 @settings(deadline=None)
 @given(MASKS, st.booleans())
 def test_pieces_match_a_flood_fill(mask: MaskArray, diagonal: bool) -> None:
     pieces = find_pieces(mask, diagonal=diagonal)
-    groups = flood(mask, diagonal)
-    assert len(pieces.area) == len(groups)
-    assert ((pieces.labels > 0) == mask).all()
-    for group in groups:
-        rows, columns = zip(*group, strict=True)
-        label = {int(pieces.labels[pixel]) for pixel in group}
-        assert len(label) == 1
-        i = label.pop() - 1
-        assert pieces.area[i] == len(group)
-        assert (pieces.top[i], pieces.bottom[i]) == (min(rows), max(rows) + 1)
-        assert (pieces.left[i], pieces.right[i]) == (min(columns), max(columns) + 1)
+    assert (pieces.draw() == mask).all()
+    groups = {frozenset(group) for group in flood(mask, diagonal)}
+    masks = [drawn(pieces, i) for i in range(len(pieces.area))]
+    assert {frozenset(map(tuple, np.argwhere(one).tolist())) for one in masks} == groups
+    assert len(masks) == len(groups)
+    for i, one in enumerate(masks):
+        rows, columns = np.nonzero(one)
+        assert pieces.area[i] == len(rows)
+        assert (pieces.top[i], pieces.bottom[i]) == (rows.min(), rows.max() + 1)
+        assert (pieces.left[i], pieces.right[i]) == (columns.min(), columns.max() + 1)
+
+
+@settings(deadline=None)
+@given(MASKS, st.data())
+def test_chosen_pieces_are_those_of_their_own_mask(mask: MaskArray, data: st.DataObject) -> None:
+    pieces = find_pieces(mask)
+    count = len(pieces.area)
+    chosen = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)), np.bool_)
+    only, again = pieces.only(chosen), find_pieces(pieces.keep(chosen))
+    assert (only.draw() == again.draw()).all()
+    assert only.area.tolist() == again.area.tolist() == pieces.area[chosen].tolist()
+    assert only.piece.tolist() == again.piece.tolist()
+    each = dict(pieces.each(chosen))
+    assert list(each) == np.flatnonzero(chosen).tolist()
+    for i, one in each.items():
+        frame = np.s_[pieces.top[i] : pieces.bottom[i], pieces.left[i] : pieces.right[i]]
+        assert (one == drawn(pieces, i)[frame]).all()
+
+
+@settings(deadline=None)
+@given(MASKS, st.data())
+def test_pieces_know_what_they_meet(mask: MaskArray, data: st.DataObject) -> None:
+    other = data.draw(arrays(np.bool_, mask.shape))
+    pieces = find_pieces(mask)
+    expected = [(drawn(pieces, i) & other).any() for i in range(len(pieces.area))]
+    assert pieces.meet(other).tolist() == expected
+
+
+@settings(deadline=None)
+@given(MASKS, st.data())
+def test_an_integral_counts_pixels_and_parts_of_them(mask: MaskArray, data: st.DataObject) -> None:
+    height, width = mask.shape
+    y = np.array(data.draw(st.lists(st.floats(-2, height + 2), min_size=1, max_size=5)))
+    x = np.array(data.draw(st.lists(st.floats(-2, width + 2), min_size=1, max_size=5)))
+    table = Integral(mask, y)
+    left, top = np.arange(width), np.arange(height)
+    across = np.clip(x[:, None] - left, 0, 1)  # share of each column to the left of a point
+    down = np.clip(y[:, None] - top, 0, 1)
+    assert table.at(x[None, :], y[:, None]) == pytest.approx(down @ mask @ across.T)
+
+
+def test_an_integral_counts_more_rows_than_a_byte_holds() -> None:
+    mask = np.ones((700, 3), np.bool_)
+    table = Integral(mask, np.array([699.5]))
+    assert table.at(np.array([3.0]), np.array([699.5])).tolist() == [3 * 699.5]
 
 
 def test_a_spiral_is_one_piece() -> None:
@@ -105,3 +155,17 @@ def test_box_mean_of_a_ramp_is_the_ramp() -> None:
     assert mean.shape == ramp.shape
     assert mean[:, 2:-2] == pytest.approx(ramp[:, 2:-2])
     assert box_mean(np.full((3, 2), 7, np.float32), 4) == pytest.approx(7)
+
+
+@settings(deadline=None)
+@given(arrays(np.float32, array_shapes(min_dims=2, max_dims=3, max_side=9), elements=st.floats(
+    0, 5, width=32)), st.integers(0, 4))  # fmt: skip
+def test_box_mean_repeats_the_edges(values: FloatArray, radius: int) -> None:
+    height, width = values.shape[-2:]
+    expected = np.zeros(values.shape)
+    for down in range(-radius, radius + 1):
+        for across in range(-radius, radius + 1):
+            rows = np.clip(np.arange(height) + down, 0, height - 1)
+            columns = np.clip(np.arange(width) + across, 0, width - 1)
+            expected += values[..., rows[:, None], columns]
+    assert box_mean(values, radius) == pytest.approx(expected / (2 * radius + 1) ** 2, abs=1e-5)

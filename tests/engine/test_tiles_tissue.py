@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from lungscan.tiles import density, pen
+from lungscan.tiles import density, pen, tissue
 from lungscan.tiles.density import estimate_background, optical_density
 from lungscan.tiles.grid import pen_area_mm2, tissue_area_mm2
 from lungscan.tiles.tissue import find_tissue
@@ -107,6 +107,35 @@ def test_white_filler_is_not_the_background() -> None:
     mask = look(rgb)
     assert share(mask.tissue, where) > 0.95
     assert mask.tissue[~where].mean() < 0.01
+
+
+def test_sampled_glass_is_smooth_between_the_samples_too() -> None:
+    rgb = np.full((2000, 1100, 3), 240, np.uint8)  # so large that every second pixel is taken
+    assert density.sampling_step(rgb.shape) == 2
+    valid = np.ones(rgb.shape[:2], np.bool_)
+    assert estimate_background(rgb, valid).tolist() == [240, 240, 240]
+    for lines in (np.s_[:, 1::2], np.s_[1::2]):
+        striped = rgb.copy()
+        striped[lines] = 230
+        assert estimate_background(striped, valid).tolist() == density.WHITE.tolist()
+
+
+@pytest.mark.parametrize("band", [1, 7, 1000])
+def test_rows_are_looked_at_together_without_a_seam(
+    monkeypatch: pytest.MonkeyPatch, band: int
+) -> None:
+    rgb = glass()
+    stain(rgb, shape(rgb, "ellipse", (40, 40, 250, 250)))
+    ink(rgb, shape(rgb, "line", (300, 20, 380, 280), 12), INKS["blue"])
+    valid = np.ones(rgb.shape[:2], np.bool_)
+    valid[:60, :90] = False
+    expected = look(rgb, valid)
+    assert expected.tissue.any()
+    assert expected.pen.any()
+    monkeypatch.setattr(tissue, "_BAND_PX", band)
+    found = look(rgb, valid)
+    assert (found.tissue == expected.tissue).all()
+    assert (found.pen == expected.pen).all()
 
 
 def test_pale_tissue_on_one_percent_of_the_slide() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import ceil
 
@@ -65,13 +66,17 @@ def plan_file(
     """
     if kind_of(file) == "field":
         return plan_field(file, options, card, picture=picture)
-    digest = digest or sha256_of(file)
-    source = open_source(file, options.mpp)
-    try:
-        return _plan_tiled(file, source, digest, options, card, picture=picture)
-    except BaseException:  # whatever it is, the file must not stay open
-        source.close()
-        raise
+    with ThreadPoolExecutor(1, "hash") as beside:  # hashing waits for the disk, planning computes
+        hashing = beside.submit(sha256_of, file) if digest is None else None
+        source = open_source(file, options.mpp)
+        try:
+            planned = _plan_tiled(file, source, digest or "", options, card, picture=picture)
+            if hashing is None:
+                return planned
+            return replace(planned, result=replace(planned.result, sha256=hashing.result()))
+        except BaseException:  # whatever it is, the file must not stay open
+            source.close()
+            raise
 
 
 def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, picture: bool) -> Plan:

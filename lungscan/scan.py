@@ -29,7 +29,7 @@ from lungscan.scoring import Scorer
 from lungscan.slides import BegunCase, begin_case, drop_case, score_case
 from lungscan.store import RunStore
 from lungscan.tools import Tools
-from lungscan.types import CaseInput, CaseStatus, Inputs
+from lungscan.types import CaseInput, CaseStatus, InputFile, Inputs
 from lungscan.workers import Workers
 
 WRITERS = 8  # records of fields on their way to the disk at once
@@ -56,6 +56,8 @@ def scan(options: ScanOptions) -> Generator[ScanEvent, None, None]:
         stack.enter_context(output_lock(options.out))
         threads = options.threads or available_threads()
         readers = stack.enter_context(open_readers(options, card, threads))
+        if first := _first_slide(inputs, store):
+            readers.begin(first)
         runtime = load_runtime(card, options.device, threads, options.batch_size)
         scorer = Scorer(card, runtime, load_novelty(card.folder / "novelty.safetensors"))
         if options.fresh:  # only now: a run that cannot begin must not cost an earlier one
@@ -135,6 +137,15 @@ class _Run:
                 if recorded.result.status is not CaseStatus.FAILED:  # a failed one is tried again
                     self.tools.store.drop_journals(begun.case.key)
                 yield recorded
+
+
+def _first_slide(inputs: Inputs, store: RunStore) -> InputFile | None:
+    """The slide to open while the network loads, if it will be needed first."""
+    for case in inputs.cases:
+        if not _looks_like_fields(case):
+            known = (store.folder(case.key) / "case.json").exists()
+            return None if known else case.files[0]
+    return None
 
 
 def _looks_like_fields(case: CaseInput) -> bool:

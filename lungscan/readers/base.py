@@ -28,6 +28,12 @@ class Readers(Protocol):
     The plans' sources stay open until ``plan.source.close()``.
     """
 
+    def begin(self, file: InputFile) -> None:
+        """Begin to plan a file, with a picture, while its caller does something else.
+
+        The next ``plan`` of that file takes the result; nobody need ever ask for it.
+        """
+
     def plan(self, file: InputFile, *, picture: bool, digest: str | None = None) -> Plan:
         """Open, hash and plan one file; see ``lungscan.prepare.plan_file``.
 

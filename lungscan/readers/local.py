@@ -21,6 +21,9 @@ class LocalReaders:
     options: ScanOptions
     card: ModelCard
 
+    def begin(self, file: InputFile) -> None:
+        """See ``Readers.begin``. Here nobody could do it meanwhile."""
+
     def plan(self, file: InputFile, *, picture: bool, digest: str | None = None) -> Plan:
         """See ``Readers.plan``."""
         return plan_file(file, self.options, self.card, picture=picture, digest=digest)

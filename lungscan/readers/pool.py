@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
@@ -41,6 +42,8 @@ class ReaderPool:
         self._idle: list[ReaderProcess] = []
         self._all: list[ReaderProcess] = []
         self._lock = threading.Lock()
+        self._beside = ThreadPoolExecutor(1, "planning")
+        self._begun: dict[InputFile, Future[Plan]] = {}
         self.give_back(self._lend())  # one is ready when the network is loaded
 
     def close(self) -> None:
@@ -49,9 +52,18 @@ class ReaderPool:
             everyone, self._all, self._idle = self._all, [], []
         for process in everyone:
             process.close()
+        self._beside.shutdown()
+
+    def begin(self, file: InputFile) -> None:
+        """See ``Readers.begin``."""
+        self._begun[file] = self._beside.submit(self._plan_file, file, True, None)
 
     def plan(self, file: InputFile, *, picture: bool, digest: str | None = None) -> Plan:
         """See ``Readers.plan``."""
+        begun = self._begun.pop(file, None) if picture else None
+        return begun.result() if begun else self._plan_file(file, picture, digest)
+
+    def _plan_file(self, file: InputFile, picture: bool, digest: str | None) -> Plan:
         process = self._lend()
         try:
             job = PlanFile(file, picture, digest)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -33,6 +34,7 @@ _KINDS = {
     "dict[str, str]": (dict,),
 }
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+_MAX_CARD_BYTES = 16 << 20  # cards have some ten kilobytes; a link may lead to something endless
 
 
 @dataclass(frozen=True)
@@ -155,19 +157,32 @@ def read_card(folder: Path) -> ModelCard:
     Raises:
         ModelError: see ``find_model``.
     """
-    try:
-        raw = (folder / "card.json").read_bytes()
-    except OSError as error:
-        raise ModelError(
-            f"The model folder {folder.name} has no readable card.json "
-            f"({error.strerror or error}). Choose the folder that `lungscan train` wrote."
-        ) from error
+    raw = _card_bytes(folder)
     card = _parse(raw, folder)
     for name in FILES:
         _check(folder, name, card.files.get(name))
     digest = sha256(raw).hexdigest()
     official = _official().get(card.name) == digest
     return dataclasses.replace(card, folder=folder, sha256=digest, official=official)
+
+
+def _card_bytes(folder: Path) -> bytes:
+    """Read the card, unless it is a pipe that waits for ever or a device without an end."""
+    path = folder / "card.json"
+    reason = "it is not there, or no regular file"
+    try:
+        if path.is_file():
+            with path.open("rb") as file:
+                raw = file.read(_MAX_CARD_BYTES + 1)
+            if len(raw) <= _MAX_CARD_BYTES:
+                return raw
+            reason = "it is larger than any card"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    raise ModelError(
+        f"The model folder {folder.name} has no readable card.json ({reason}). Choose the folder "
+        "that `lungscan train` wrote."
+    )
 
 
 def _parse(raw: bytes, folder: Path) -> ModelCard:
@@ -203,7 +218,10 @@ def _check_sense(card: ModelCard) -> None:
         kinds, value = _KINDS.get(str(item.type)), getattr(card, item.name)
         if kinds and (not isinstance(value, kinds) or isinstance(value, bool)):
             raise TypeError(f"{item.name} must not be {value!r}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{item.name} is no number")
     _check_classes(card)
+    _check_figures(card)
     if not 32 <= card.patch_size_pixels <= 2048:
         raise ValueError("patch_size_pixels is outside 32 to 2048")
     if not 0.05 <= card.spacing_um_px <= 10:
@@ -225,12 +243,30 @@ def _check_classes(card: ModelCard) -> None:
         if len(getattr(card, name)) != classes:
             raise ValueError(f"{name} must have one entry per class")
     texts: tuple[object, ...] = (*card.class_names, *card.display_names, *card.limits)
-    if not all(isinstance(text, str) and text for text in texts):
-        raise ValueError("names and limits must be text")
+    if not all(isinstance(text, str) and text.isprintable() and text for text in texts):
+        raise ValueError("names and limits must be text on one line")
     if not all(_COLOUR.fullmatch(colour) for colour in card.colors):
         raise ValueError("colours are written #rrggbb")
     if not all(isinstance(flag, bool) for flag in card.tumour):
         raise ValueError("tumour says true or false for each class")
+
+
+def _check_figures(card: ModelCard) -> None:
+    """What reports print must be what it says; a report may not break over a card."""
+    facts: tuple[tuple[object, ...], ...] = card.facts
+    if any([type(part) for part in fact] != [str, str] for fact in facts):
+        raise ValueError("facts are pairs of texts")
+    for confidence, accuracy, count in card.reliability:
+        if not (0 <= confidence <= 1 and 0 <= accuracy <= 1 and count >= 0):
+            raise ValueError("reliability is not a table of shares and counts")
+    for metric in card.metrics:
+        names: tuple[object, ...] = (metric.name, metric.note)
+        numbers: tuple[object, ...] = (metric.value, metric.n, metric.groups)
+        numbers += tuple(limit for limit in (metric.low, metric.high) if limit is not None)
+        if not all(isinstance(name, str) for name in names):
+            raise TypeError("metrics have names")
+        if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
+            raise ValueError(f"the metric {metric.name} is no number")
 
 
 def _check(folder: Path, name: str, expected: str | None) -> None:

@@ -68,7 +68,8 @@ class ReaderPool:
         try:
             job = PlanFile(file, picture, digest)
             planned: Planned = process.call(job, self._time_to_open((file,)))
-        except BaseException:
+        except BaseException as error:
+            _retire_if_short_of_memory(process, error)
             self.give_back(process)
             raise
         return self._plan(file, planned, Lease(self, process, 1))
@@ -128,6 +129,8 @@ class ReaderPool:
         try:
             job = PlanFields(tuple(files), picture, slot)
             answers: list[FieldAnswer] = process.call(job, self._time_to_open(files))
+            for answer in answers:
+                _retire_if_short_of_memory(process, answer)
             fields = sum(not isinstance(answer, CaseError) for answer in answers)
             lease = Lease(self, process, fields)
             return [
@@ -156,6 +159,12 @@ class ReaderPool:
             with suppress(OSError):
                 total += path.stat().st_size
         return self._patience_s + total / SLOWEST_DRIVE
+
+
+def _retire_if_short_of_memory(process: ReaderProcess, outcome: object) -> None:
+    """What a file took may not come back, and the next file must not suffer for it."""
+    if isinstance(outcome, CaseError) and outcome.code == "E_MEMORY":
+        process.retire()
 
 
 class Lease:

@@ -46,6 +46,7 @@ class ReaderProcess:
         self._waiting: dict[int, Future[Any]] = {}
         self._lock = threading.Lock()
         self._verdict: CaseError | None = None  # why it is dead
+        self._spent = False
         try:
             with ExitStack() as stack:
                 descriptor, name = stack.enter_context(shared_memory(layout))
@@ -67,7 +68,11 @@ class ReaderProcess:
     @property
     def alive(self) -> bool:
         """Whether it can take another job."""
-        return self._verdict is None and self._child.poll() is None
+        return self._verdict is None and not self._spent and self._child.poll() is None
+
+    def retire(self) -> None:
+        """Take no further file: this one left it short of memory."""
+        self._spent = True
 
     def call(self, job: Job, patience_s: float) -> Any:
         """Have a job done.

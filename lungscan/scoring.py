@@ -12,6 +12,7 @@ from lungscan.errors import LungScanError, MachineError
 from lungscan.novelty import Novelty
 from lungscan.prepare import Plan
 from lungscan.reading import TilePixels
+from lungscan.reading.source import lend_tiles
 from lungscan.runtimes import Runtime
 from lungscan.tiles.quality import judge, measure_quality
 from lungscan.types import BoxArray, FloatArray, RgbBatch, TileQuality, TileScores, TileState
@@ -95,7 +96,8 @@ class TileBatch:
 def score_span(planned: Plan, start: int, stop: int, scorer: Scorer) -> TileBatch:
     """Read and score tiles ``start`` to ``stop`` of an open image."""
     boxes, fraction = planned.grid.boxes[start:stop], planned.fraction[start:stop]
-    return scorer.score(planned.source.read_tiles(boxes, planned.grid.size_px), fraction)
+    with lend_tiles(planned.source, boxes, planned.grid.size_px) as pixels:
+        return scorer.score(pixels, fraction)
 
 
 def join(

@@ -70,8 +70,9 @@ class Child:
             case PlanFields():
                 return self._fields(job)
             case ReadTiles(handle, boxes, size_px, slot):
-                pixels = self._open[handle].read_tiles(boxes, size_px)
-                return self._into_slot(pixels, slot, 0)
+                into = self._slots.tiles(slot, 0, len(boxes))
+                _, valid, failed = self._open[handle].read_tiles(boxes, size_px, into)
+                return ReadResult(0, valid, failed)
             case AreSlides(files):
                 return self._local.are_slides(files)
             case Close(handle):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TypeVar
 
 from lungscan.errors import CaseError, UnreadableFile
@@ -25,8 +25,9 @@ from lungscan.readers.protocol import (
     Planned,
     Setup,
 )
+from lungscan.readers.slots import SLOT_TILES
 from lungscan.reading import TilePixels
-from lungscan.types import BoxArray, FileKind, InputFile, SourceInfo
+from lungscan.types import BoxArray, FileKind, InputFile, RgbBatch, SourceInfo
 
 SLOWEST_DRIVE = 4e6  # bytes per second at which hashing a file still counts as going on
 
@@ -202,10 +203,21 @@ class RemoteSource:
         """Size, scale and other harmless metadata."""
         return self._planned.info
 
-    def read_tiles(self, boxes: BoxArray, size_px: int) -> TilePixels:
+    def read_tiles(self, boxes: BoxArray, size_px: int, into: RgbBatch | None = None) -> TilePixels:
         """See ``TileSource.read_tiles``. Raises UnreadableFile when the process dies of it."""
         process = self._lease.process
-        return process.read_tiles(self._planned.handle, boxes, size_px, self._patience_s)
+        read = process.read_tiles(self._planned.handle, boxes, size_px, self._patience_s)
+        if into is None:
+            return read
+        into[:] = read.rgb
+        return read._replace(rgb=into)
+
+    def lend_tiles(self, boxes: BoxArray, size_px: int) -> AbstractContextManager[TilePixels]:
+        """See ``Lender.lend_tiles``; more tiles than fit into a slot are copied after all."""
+        if len(boxes) > SLOT_TILES:
+            return nullcontext(self.read_tiles(boxes, size_px))
+        process = self._lease.process
+        return process.lend_tiles(self._planned.handle, boxes, size_px, self._patience_s)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from typing import Any, BinaryIO, cast
 
@@ -114,13 +115,21 @@ class ReaderProcess:
             return parts[0]
         return TilePixels(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
-    def _read(self, handle: int, boxes: BoxArray, size_px: int, patience_s: float) -> TilePixels:
+    @contextmanager
+    def lend_tiles(
+        self, handle: int, boxes: BoxArray, size_px: int, patience_s: float
+    ) -> Iterator[TilePixels]:
+        """At most ``SLOT_TILES`` tiles where they lie; others come there after the block."""
         slot = self._slots.get()
         try:
             read = self.call(ReadTiles(handle, boxes, size_px, slot), patience_s)
-            return self.pixels(slot, read)
+            yield TilePixels(self._pixels.tiles(slot, 0, len(boxes)), read.valid, read.failed)
         finally:
             self._slots.put(slot)
+
+    def _read(self, handle: int, boxes: BoxArray, size_px: int, patience_s: float) -> TilePixels:
+        with self.lend_tiles(handle, boxes, size_px, patience_s) as tiles:
+            return tiles._replace(rgb=tiles.rgb.copy())
 
     def take_slot(self) -> int:
         """A slot of this caller's own until ``give_slot``."""

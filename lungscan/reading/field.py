@@ -19,7 +19,7 @@ from lungscan.reading.colour import to_rgb
 from lungscan.reading.resize import sample
 from lungscan.reading.scale import field_scale, number, plausible
 from lungscan.reading.source import TilePixels
-from lungscan.types import BoxArray, FileKind, InputFile, Overview, SourceInfo
+from lungscan.types import BoxArray, FileKind, InputFile, Overview, RgbBatch, SourceInfo
 
 # Pillow knows many more formats, some with a long list of holes; these are what cameras write.
 # Its TIFF and WebP readers have to be imported to be known.
@@ -95,10 +95,10 @@ class FieldSource:
         rgb = np.asarray(sample(self._image, (0, 0, width, height), size))
         return Overview(rgb, np.ones(rgb.shape[:2], np.bool_), downsample)
 
-    def read_tiles(self, boxes: BoxArray, size_px: int) -> TilePixels:
-        """Cut ``boxes`` ((n, 4), the field's pixels), each scaled to ``size_px`` squared."""
+    def read_tiles(self, boxes: BoxArray, size_px: int, into: RgbBatch | None = None) -> TilePixels:
+        """See ``TileSource.read_tiles``; positions are the field's pixels."""
         count = len(boxes)
-        rgb = np.empty((count, size_px, size_px, 3), np.uint8)
+        rgb = np.empty((count, size_px, size_px, 3), np.uint8) if into is None else into
         valid = np.ones(count, np.float32)
         for row, (x, y, width, height) in enumerate(boxes.tolist()):
             image, box = self._image, (x, y, x + width, y + height)

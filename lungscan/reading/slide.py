@@ -18,7 +18,7 @@ from lungscan.reading.resize import pixel_frame, sample, shifted
 from lungscan.reading.runs import Cut, Run, best_level, plan_runs
 from lungscan.reading.source import TilePixels
 from lungscan.reading.tile_codecs import DamagedTile
-from lungscan.types import BoxArray, FileKind, InputFile, Overview, RgbArray, SourceInfo
+from lungscan.types import BoxArray, FileKind, InputFile, Overview, RgbArray, RgbBatch, SourceInfo
 
 
 def open_slide(file: InputFile, mpp: float | None) -> SlideSource:
@@ -68,14 +68,11 @@ class SlideSource:
             self._native.close()
         self._openslide.close()
 
-    def read_tiles(self, boxes: BoxArray, size_px: int) -> TilePixels:
-        """Read ``boxes`` ((n, 4), level-0 pixels), each scaled to ``size_px`` squared."""
+    def read_tiles(self, boxes: BoxArray, size_px: int, into: RgbBatch | None = None) -> TilePixels:
+        """See ``TileSource.read_tiles``."""
         count = len(boxes)
-        out = TilePixels(
-            np.zeros((count, size_px, size_px, 3), np.uint8),
-            np.zeros(count, np.float32),
-            np.zeros(count, np.bool_),
-        )
+        rgb = np.empty((count, size_px, size_px, 3), np.uint8) if into is None else into
+        out = TilePixels(rgb, np.zeros(count, np.float32), np.zeros(count, np.bool_))
         for run in plan_runs(boxes, size_px, self._head.level_downsamples):
             native = self._native_for(run.level)
             if native is None:

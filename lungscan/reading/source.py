@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +30,10 @@ class TileSource(Protocol):
     def info(self) -> SourceInfo:
         """Size, scale and other harmless metadata."""
 
-    def read_tiles(self, boxes: BoxArray, size_px: int) -> TilePixels:
+    def read_tiles(self, boxes: BoxArray, size_px: int, into: RgbBatch | None = None) -> TilePixels:
         """Read ``boxes`` ((n, 4), level-0 pixels), each scaled to ``size_px`` squared.
+
+        ``into`` (n, size, size, 3) is filled and returned instead of a new array, if given.
 
         Boxes that lie in one row and touch are read together, so pass them row by row. Never
         raises for damaged pixels: see ``TilePixels.failed``.
@@ -38,6 +41,23 @@ class TileSource(Protocol):
 
     def close(self) -> None:
         """Let go of the file. Call it when no thread reads any more."""
+
+
+@runtime_checkable
+class Lender(Protocol):
+    """A source whose tiles lie in memory that it keeps, and can be used there without a copy."""
+
+    def lend_tiles(self, boxes: BoxArray, size_px: int) -> AbstractContextManager[TilePixels]:
+        """As ``TileSource.read_tiles``; the pixels are valid inside the block only."""
+
+
+def lend_tiles(
+    source: TileSource, boxes: BoxArray, size_px: int
+) -> AbstractContextManager[TilePixels]:
+    """The tiles of any source, for use inside the block only; not copied where that can be."""
+    if isinstance(source, Lender):
+        return source.lend_tiles(boxes, size_px)
+    return nullcontext(source.read_tiles(boxes, size_px))
 
 
 class ImageSource(TileSource, Protocol):

@@ -9,7 +9,7 @@ from lungscan.errors import case_error
 from lungscan.events import CaseFinished, RunFinished
 from lungscan.outcome import RunContext, spoiled_case
 from lungscan.provenance import library_versions, utc_now
-from lungscan.report.checksums import LIST, unseal
+from lungscan.report.checksums import LIST, record_name, unseal
 from lungscan.report.geojson import numbered
 from lungscan.report.heatmap import has_heatmap
 from lungscan.report.run_json import RunSummary, summarise
@@ -38,6 +38,8 @@ class Ledger:
         fields = sum(file.kind == "field" for case in inputs.cases for file in case.files)
         self._few_fields = fields <= FEW_FIELDS
         self._results: dict[str, CaseResult] = {}  # without tiles and pictures
+        self._records = dict(store.listed)  # checksums of ``case.json``, by name
+        self._unsealed = False
         self._resumed = 0
         self.notices: tuple[str, ...] = ()  # what ``close`` has to tell beside the counts
 
@@ -74,7 +76,9 @@ class Ledger:
         summary = self._summary(seconds)
         out, options = self._store.out, self._run.options
         ordered = (self._results[key] for key in self._keys)
-        self.notices = write_run_files(out, ordered, summary, pdf=options.pdf != "none")
+        self.notices = write_run_files(
+            out, ordered, summary, pdf=options.pdf != "none", records=self._records
+        )
         return RunFinished(
             summary.ok,
             summary.no_result,
@@ -89,14 +93,17 @@ class Ledger:
     def _write(self, result: CaseResult, *, keep: bool) -> CaseResult:
         """Write a case, without what an earlier run left of it unless that still holds."""
         folder = self._store.folder(result.key)
-        unseal(self._store.out)  # the checksums of the run hold again when it is closed
+        if not self._unsealed:
+            unseal(self._store.out)  # the checksums of the run hold again when it is closed
+            self._unsealed = True  # only now: no thread may write a file before
         self._store.clear(result.key, stale=not keep)
         try:
-            write_case_files(folder, result, **self._switches(result))
+            digest = write_case_files(folder, result, **self._switches(result))
         except Exception as error:  # noqa: BLE001  a report that cannot be drawn costs its own case
             result = spoiled_case(result, case_error(error))
             self._store.clear(result.key, stale=True)
-            write_case_files(folder, result, **dict.fromkeys(SWITCHES, False))
+            digest = write_case_files(folder, result, **dict.fromkeys(SWITCHES, False))
+        self._records[record_name(result.key)] = digest
         return result
 
     def _switches(self, result: CaseResult) -> dict[str, bool]:
@@ -110,7 +117,7 @@ class Ledger:
     def _is_complete(self, result: CaseResult) -> bool:
         """Whether every file that the case gets is there; a run may have been stopped before."""
         switches, files = self._switches(result), range(len(result.files))
-        names = [LIST, "report.pdf"] if switches["pdf"] else [LIST]
+        names = ["report.pdf"] if switches["pdf"] else []
         if switches["tiles_csv"] and result.scores:
             names.append("tiles.csv")
         if switches["geojson"]:
@@ -118,7 +125,7 @@ class Ledger:
         if switches["heatmap"]:
             names += [numbered("heatmap.png", i) for i in files if has_heatmap(result, i)]
         folder = self._store.folder(result.key)
-        return all((folder / name).is_file() for name in names)
+        return all((folder / name).is_file() for name in (names and [LIST, *names]))
 
     def _summary(self, seconds: float) -> RunSummary:
         run, options = self._run, self._run.options

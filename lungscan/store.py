@@ -9,7 +9,7 @@ from pathlib import Path
 from lungscan.errors import CaseError, LungScanError
 from lungscan.inputs import sha256_of
 from lungscan.report.case_json import from_json
-from lungscan.report.checksums import differs
+from lungscan.report.checksums import Sums, known_sums, record_differs
 from lungscan.report.files import machine_error
 from lungscan.types import CaseInput, CaseResult, CaseStatus
 
@@ -29,6 +29,7 @@ class RunStore:
 
     def __init__(self, out: Path) -> None:
         self.out = out
+        self.listed: Sums = {}  # the list of the last run; see ``tidy``
 
     def folder(self, key: str) -> Path:
         """The folder of one case."""
@@ -55,7 +56,7 @@ class RunStore:
             result = from_json(data)
         except (OSError, LungScanError):
             return None  # none yet, or damaged: the case is classified again
-        if differs(self.folder(case.key), "case.json", data):
+        if record_differs(self.out, case.key, data, self.listed):
             return None  # changed since: it may say anything
         same = (
             result.status in {CaseStatus.OK, CaseStatus.NO_RESULT}
@@ -77,8 +78,12 @@ class RunStore:
         _remove(self.folder(key), _DERIVED if stale else _TEMPORARY)
 
     def tidy(self) -> None:
-        """Remove what a killed process left half-written of the tables. Raises MachineError."""
+        """Remove what a killed process left half-written of the tables. Raises MachineError.
+
+        The checksums of the last run are kept in ``listed``: they go with the first file written.
+        """
         _remove(self.out, _TEMPORARY)
+        self.listed = known_sums(self.out)
 
     def forget(self) -> None:
         """Remove what earlier runs wrote (``--fresh``), and nothing else.
@@ -90,8 +95,8 @@ class RunStore:
         """
         _remove(self.out, RUN_FILES)
         cases = self.out / "cases"
-        for folder in _children(cases):
-            if KEY.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
+        for folder in _children(cases, KEY):
+            if folder.is_dir() and not folder.is_symlink():
                 _remove(folder, CASE_FILES)
                 _remove_empty(folder)
         _remove_empty(cases)
@@ -107,17 +112,19 @@ def _hashes(case: CaseInput) -> list[str]:
 
 def _remove(folder: Path, names: re.Pattern[str]) -> None:
     """Remove the files in ``folder`` that bear one of ``names``."""
-    for path in _children(folder):
-        if names.fullmatch(path.name):
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                raise machine_error(error, path) from error
+    for path in _children(folder, names):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise machine_error(error, path) from error
 
 
-def _children(folder: Path) -> list[Path]:
+def _children(folder: Path, names: re.Pattern[str]) -> list[Path]:
+    """What bears one of ``names`` in ``folder``, which need not be there."""
     try:
-        return list(folder.iterdir()) if folder.is_dir() else []
+        return [path for path in folder.iterdir() if names.fullmatch(path.name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
     except OSError as error:
         raise machine_error(error, folder) from error
 

@@ -1,8 +1,9 @@
 """``lungscan.sha256``: checksums of what was written, in the form that ``sha256sum -c`` reads.
 
-Each case's folder has a list of its files, and the run's folder one of its tables and of the lists
-of all cases, so nothing can be changed, removed or added unseen. The last line is a comment with
-the checksum of the lines above: a damaged list must not accuse sound files.
+The run's folder has a list of its tables and of all cases, so nothing can be changed, removed or
+added unseen. A case with more files than its record has a list of its own, which the run's list
+names; of the others it names the record itself. The last line is a comment with the checksum of the
+lines above: a damaged list must not accuse sound files.
 """
 
 from __future__ import annotations
@@ -18,30 +19,34 @@ from lungscan.report.case_json import DamagedRecord
 from lungscan.report.files import machine_error, write_atomic
 
 LIST = "lungscan.sha256"
+RECORD = "case.json"
 _MAX_BYTES = 1 << 28  # two million names
+_KEY = re.compile(r"[a-z0-9-]+")
 _LINE = re.compile(r"([0-9a-f]{64})  ((?:cases/[a-z0-9-]+/)?[A-Za-z0-9][A-Za-z0-9 ().-]*)")
 
 Sums = dict[str, str]  # name, relative to the list's folder -> SHA-256, hexadecimal
 
 
 @contextmanager
-def sealed(folder: Path) -> Iterator[set[str]]:
-    """Keep the list of ``folder`` true while the block writes; it adds to the set what it wrote.
+def sealed(folder: Path) -> Iterator[dict[str, str | None]]:
+    """Keep the list of ``folder`` true while the block writes; it notes in the dict what it wrote.
 
-    The list goes before anything is written and comes back last, so a killed process leaves no
-    list rather than one that contradicts its files. Files that are not written again keep the
-    checksum they had. Raises MachineError.
+    What is noted without a checksum is hashed afterwards. The list goes before anything is written
+    and comes back last, so a killed process leaves no list rather than one that contradicts its
+    files. Files that are not written again keep the checksum they had, but for those of cases,
+    which are to be noted each time. A record alone gets no list. Raises MachineError.
     """
-    sums = _earlier(folder)
+    sums = {name: digest for name, digest in known_sums(folder).items() if "/" not in name}
     unseal(folder)
-    written: set[str] = set()
+    written: dict[str, str | None] = {}
     yield written
     try:
-        sums |= {name: digest_of(folder / name) for name in written}
+        sums |= {name: digest or digest_of(folder / name) for name, digest in written.items()}
         sums = {name: sums[name] for name in sorted(sums) if (folder / name).is_file()}
     except OSError as error:
         raise machine_error(error, folder / LIST) from error
-    write_atomic(folder / LIST, dump_sums(sums), durable=False)
+    if set(sums) != {RECORD}:
+        write_atomic(folder / LIST, dump_sums(sums), durable=False)
 
 
 def unseal(folder: Path) -> None:
@@ -93,19 +98,44 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def differs(folder: Path, name: str, data: bytes) -> bool:
-    """Whether the list of ``folder`` knows ``name`` with other bytes than ``data``."""
-    expected = _earlier(folder).get(name)
+def record_differs(out: Path, key: str, data: bytes, listed: Sums) -> bool:
+    """Whether a checksum says that the record of a case was not ``data``.
+
+    ``listed`` is the run's list; the case's own is asked where that does not name the record.
+    """
+    expected = listed.get(record_name(key)) or known_sums(out / "cases" / key).get(RECORD)
     return expected is not None and expected != hashlib.sha256(data).hexdigest()
 
 
-def lists_of_cases(out: Path) -> set[str]:
-    """The list of every case of a run, as the run's own list names it."""
-    found = (path.relative_to(out).as_posix() for path in out.glob(f"cases/*/{LIST}"))
-    return {name for name in found if _LINE.fullmatch(f"{'0' * 64}  {name}")}
+def record_name(key: str) -> str:
+    """The record of a case, as the list of its run names it."""
+    return f"cases/{key}/{RECORD}"
 
 
-def _earlier(folder: Path) -> Sums:
+def seals_of_cases(out: Path, known: Sums) -> dict[str, str | None]:
+    """What the run's list names of each case: its list, or else its record.
+
+    Records keep the checksum they have in ``known``, so that none is believed because it is there.
+    Raises MachineError.
+    """
+    seals: dict[str, str | None] = {}
+    try:
+        for folder in (out / "cases").iterdir():
+            if not _KEY.fullmatch(folder.name):
+                continue
+            if (folder / LIST).is_file():
+                seals[f"cases/{folder.name}/{LIST}"] = None
+            elif (folder / RECORD).is_file():
+                name = record_name(folder.name)
+                seals[name] = known.get(name)
+    except FileNotFoundError:  # a run without cases
+        pass
+    except OSError as error:
+        raise machine_error(error, out / "cases") from error
+    return seals
+
+
+def known_sums(folder: Path) -> Sums:
     """The list as far as it can be read; a damaged one is made anew from what is written."""
     try:
         return read_sums(folder) or {}

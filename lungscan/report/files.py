@@ -39,22 +39,23 @@ def atomic_writer(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
 
     Raises MachineError as ``write_atomic`` does. An error in the block leaves ``path`` as it was.
     """
-    temporary = _temporary(path)
+    temporary, moved = _temporary(path), False
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
+        with _create(temporary) as file:
             yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())
         temporary.replace(path)
+        moved = True
         if durable:
             _sync_folder(path.parent)
     except OSError as error:
         raise machine_error(error, path) from error
     finally:
-        with suppress(OSError):
-            temporary.unlink()
+        if not moved:
+            with suppress(OSError):
+                temporary.unlink()
 
 
 def put(path: Path, write: Callable[[Path], None]) -> Path:
@@ -78,6 +79,15 @@ def put(path: Path, write: Callable[[Path], None]) -> Path:
         with suppress(OSError):
             draft.unlink()
     return path
+
+
+def _create(path: Path) -> BinaryIO:
+    """A new file, in a folder that is made when it is missing."""
+    try:
+        return path.open("xb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("xb")
 
 
 def _temporary(path: Path) -> Path:

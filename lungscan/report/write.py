@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 from lungscan.errors import NothingToDo
@@ -11,7 +12,14 @@ from lungscan.options import PdfChoice
 from lungscan.report.case_json import DamagedRecord, from_json, to_json
 from lungscan.report.case_pdf import write_case_pdf
 from lungscan.report.cases_csv import write_cases_csv
-from lungscan.report.checksums import LIST, differs, lists_of_cases, sealed
+from lungscan.report.checksums import (
+    RECORD,
+    Sums,
+    known_sums,
+    record_differs,
+    sealed,
+    seals_of_cases,
+)
 from lungscan.report.files import put, write_atomic
 from lungscan.report.geojson import numbered, write_tiles_geojson
 from lungscan.report.heatmap import has_heatmap, render_heatmap
@@ -21,7 +29,6 @@ from lungscan.report.tiles_csv import write_tiles_csv
 from lungscan.types import CaseResult
 
 FEW_FIELDS = 12  # a run of at most this many fields gets per-case files without asking
-RECORD = "case.json"
 
 
 def write_case_files(
@@ -32,19 +39,22 @@ def write_case_files(
     heatmap: bool,
     geojson: bool,
     tiles_csv: bool,
-) -> None:
+) -> str:
     """Write ``case.json``, durably and first, the chosen files made from it, and their checksums.
 
-    Files that a case has nothing for (tiles of a failed one) are left out. Raises MachineError.
+    Files that a case has nothing for (tiles of a failed one) are left out. Returns the SHA-256 of
+    ``case.json``, hexadecimal. Raises MachineError.
     """
+    data = to_json(result)
+    digest = sha256(data).hexdigest()
     with sealed(folder) as written:
-        write_atomic(folder / RECORD, to_json(result))
-        written.add(RECORD)
-        written.update(
-            _write_derived(
-                folder, result, pdf=pdf, heatmap=heatmap, geojson=geojson, tiles_csv=tiles_csv
-            )
+        write_atomic(folder / RECORD, data)
+        written[RECORD] = digest
+        derived = _write_derived(
+            folder, result, pdf=pdf, heatmap=heatmap, geojson=geojson, tiles_csv=tiles_csv
         )
+        written.update(dict.fromkeys(derived))
+    return digest
 
 
 def _write_derived(
@@ -76,23 +86,31 @@ def _write_derived(
 
 
 def write_run_files(
-    out: Path, results: Iterable[CaseResult], summary: RunSummary, *, pdf: bool
+    out: Path,
+    results: Iterable[CaseResult],
+    summary: RunSummary,
+    *,
+    pdf: bool,
+    records: Sums | None = None,
 ) -> tuple[str, ...]:
     """Write ``cases.csv``, ``run.json`` and, if asked, ``summary.pdf``, in one pass; seal the run.
 
-    ``results`` may be a generator: no more than one record is held at a time. Returns sentences
-    about files that had to go elsewhere because another program has the old one open. Raises
+    ``results`` may be a generator: no more than one record is held at a time. ``records`` are the
+    checksums of ``case.json`` files, where they are known better than from the run's last list or
+    the files, named as ``record_name`` does. Returns sentences about files that had to go elsewhere because another program has the old one open. Raises
     MachineError.
     """
     rows: list[SummaryRow] = []
     passing, names = _noting(results, rows), summary.model.class_names
     wanted = [out / "cases.csv"] + [out / "summary.pdf"] * pdf
+    known = known_sums(out) | (records or {})
     with sealed(out) as written:
         places = [put(wanted[0], lambda path: write_cases_csv(path, passing, names))]
         write_run_json(out / "run.json", summary)
         if pdf:
             places.append(put(wanted[1], lambda path: write_summary_rows(path, rows, summary)))
-        written.update({"run.json"}, {path.name for path in places}, lists_of_cases(out))
+        written.update(dict.fromkeys(["run.json", *(path.name for path in places)]))
+        written.update(seals_of_cases(out, known))
     return tuple(
         f"{path.name} could not be replaced, because another program has it open, so the new "
         f"one is {place.name!r} beside it. Close the old one and run `lungscan report` on "
@@ -133,12 +151,12 @@ def rebuild(out: Path, *, pdf: PdfChoice | None = None) -> Rebuilt:
     if not paths:
         raise NothingToDo(f"{out} holds no cases/*/case.json; point to the --out folder of a run.")
     if run is None or set(run.case_keys) != {path.parent.name for path in paths}:
-        run = _summarised(paths, run)
+        run = _summarised(paths, run, known_sums(out))
     if pdf is not None:
         run = replace(run, pdf=pdf)
     damaged: list[str] = []
     few = len(paths) <= FEW_FIELDS
-    rows = _rederived(_readable(paths, damaged), out / "cases", run, few=few)
+    rows = _rederived(_readable(paths, damaged, known_sums(out)), out / "cases", run, few=few)
     notices = write_run_files(out, rows, run, pdf=run.pdf != "none")
     if damaged:
         raise DamagedRecord(
@@ -156,9 +174,9 @@ def _run_summary(out: Path) -> RunSummary | None:
         return None
 
 
-def _summarised(paths: Iterable[Path], run: RunSummary | None) -> RunSummary:
+def _summarised(paths: Iterable[Path], run: RunSummary | None, listed: Sums) -> RunSummary:
     """The run as its cases tell it, with what only an earlier ``run.json`` knows."""
-    summary = summarise(_readable(paths, []))
+    summary = summarise(_readable(paths, [], listed))
     if run is None:
         return summary
     return replace(
@@ -173,8 +191,11 @@ def _case_paths(out: Path, keys: tuple[str, ...]) -> list[Path]:
     return sorted(found, key=lambda p: (order.get(p.parent.name, len(order)), p.parent.name))
 
 
-def _readable(paths: Iterable[Path], damaged: list[str]) -> Iterator[CaseResult]:
-    """The cases that can be read; for each of the others a sentence is added to ``damaged``."""
+def _readable(paths: Iterable[Path], damaged: list[str], listed: Sums) -> Iterator[CaseResult]:
+    """The cases that can be read; for each of the others a sentence is added to ``damaged``.
+
+    ``listed`` is the run's list of checksums.
+    """
     for path in paths:
         key = path.parent.name
         try:
@@ -187,7 +208,7 @@ def _readable(paths: Iterable[Path], damaged: list[str]) -> Iterator[CaseResult]
         else:
             if result.key != key:  # a forged key could point out of the folder
                 damaged.append(f"{key}: the record belongs to {result.key!r}.")
-            elif differs(path.parent, RECORD, data):
+            elif record_differs(path.parents[2], key, data, listed):
                 damaged.append(f"{key}: the record was changed; classify the case again.")
             else:
                 yield result
@@ -202,16 +223,16 @@ def _rederived(
         had = any(folder.glob("report.pdf")) or any(folder.glob("tiles.csv"))
         slide = any(file.kind == "slide" for file in result.files)
         more = few or had or slide or run.pdf == "cases"
-        if more or not (folder / LIST).exists():
+        if more:
             with sealed(folder) as written:
-                written.add(RECORD)
+                written[RECORD] = None
                 derived = _write_derived(
                     folder,
                     result,
-                    pdf=more and run.pdf in {"auto", "cases"},
-                    heatmap=more and run.heatmap,
-                    geojson=more and run.geojson,
-                    tiles_csv=more,
+                    pdf=run.pdf in {"auto", "cases"},
+                    heatmap=run.heatmap,
+                    geojson=run.geojson,
+                    tiles_csv=True,
                 )
-                written.update(derived)
+                written.update(dict.fromkeys(derived))
         yield result

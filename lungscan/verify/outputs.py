@@ -9,17 +9,16 @@ from pathlib import Path
 
 from lungscan.inputs.names import natural
 from lungscan.report.case_json import DamagedRecord
-from lungscan.report.checksums import LIST, Sums, digest_of, read_sums
+from lungscan.report.checksums import LIST, RECORD, Sums, digest_of, read_sums, record_name
 from lungscan.store import CASE_FILES, KEY, RUN_FILES
 from lungscan.verify.checks import Check, State
 from lungscan.verify.records import CaseFacts, read_facts
 
 _TABLES = ("cases.csv", "run.json", "summary.pdf")
-_RECORD = "case.json"
 _GO_ON = "Run the same command again."
 _NO_TABLES = f"The run was stopped before it wrote its tables. {_GO_ON}"
 _NO_LIST = f"It was removed, or a later run was stopped before its end. {_GO_ON}"
-_NO_CASE_LIST = f"The run was stopped while it wrote this case. {_GO_ON}"
+_NO_CASE_LIST = f"This case has no checksum, because a run was stopped before its end. {_GO_ON}"
 
 Checks = Iterator[Check]
 
@@ -39,22 +38,25 @@ def check_outputs(out: Path) -> Generator[Check, None, tuple[CaseFacts, ...]]:
     tables = {name: digest for name, digest in (sums or {}).items() if "/" not in name}
     yield from _files(out, "", tables)
     if sums is not None:
-        yield from _strangers(out, "", RUN_FILES, tables)
+        yield from _strangers(out, "", RUN_FILES, {LIST, *tables})
     present, facts = _case_folders(out), []
     for key in sorted({name.split("/")[1] for name in pinned} | present, key=natural):
-        shown, pin = f"cases/{key}/", pinned.get(f"cases/{key}/{LIST}")
+        shown, folder = f"cases/{key}/", out / "cases" / key
+        pin, alone = pinned.get(shown + LIST), pinned.get(record_name(key))
         if key not in present:
             yield Check("output", State.MISSING, shown, "The whole case is gone.")
-        elif pin is None and sums is not None:
+        elif pin is None and alone is None and sums is not None:
             text = "The run that wrote the tables knows no such case."
             yield Check("output", State.UNEXPECTED, shown, text)
-        elif found := (yield from _case(out / "cases" / key, shown, pin)):
-            facts.append(found)
-    return tuple(facts)
+        elif pin is None and alone is not None:
+            facts.append((yield from _contents(folder, shown, {RECORD: alone}, set())))
+        else:
+            facts.append((yield from _case(folder, shown, pin)))
+    return tuple(found for found in facts if found is not None)
 
 
 def _case(folder: Path, shown: str, pin: str | None) -> Generator[Check, None, CaseFacts | None]:
-    """Check the files of a case; ``pin`` is the checksum of its list, where the run has one."""
+    """Check a case with a list of its own; ``pin`` is the list's checksum, where the run has it."""
     if pin is not None:
         listed = _check(folder, shown, LIST, pin)
         yield listed
@@ -64,18 +66,25 @@ def _case(folder: Path, shown: str, pin: str | None) -> Generator[Check, None, C
     sums = yield from _list(folder, shown, absent)
     if sums is None:
         return None
+    return (yield from _contents(folder, shown, sums, {LIST}))
+
+
+def _contents(
+    folder: Path, shown: str, sums: Sums, known: set[str]
+) -> Generator[Check, None, CaseFacts | None]:
+    """Check the files of a case against ``sums``; none but these and the ``known`` belong there."""
     sound = yield from _files(folder, shown, sums)
-    yield from _strangers(folder, shown, CASE_FILES, sums)
-    return (yield from _facts(folder, shown)) if _RECORD in sound else None
+    yield from _strangers(folder, shown, CASE_FILES, known | set(sums))
+    return (yield from _facts(folder, shown)) if RECORD in sound else None
 
 
 def _facts(folder: Path, shown: str) -> Generator[Check, None, CaseFacts | None]:
     try:
-        return read_facts(folder / _RECORD)
+        return read_facts(folder / RECORD)
     except DamagedRecord as error:
-        yield Check("output", State.DAMAGED, shown + _RECORD, str(error))
+        yield Check("output", State.DAMAGED, shown + RECORD, str(error))
     except OSError as error:
-        yield _unreadable(shown + _RECORD, error)
+        yield _unreadable(shown + RECORD, error)
     return None
 
 
@@ -118,7 +127,7 @@ def _check(folder: Path, shown: str, name: str, expected: str) -> Check:
     return Check("output", State.CHANGED, shown + name, "It is not what the run wrote.")
 
 
-def _strangers(folder: Path, shown: str, ours: re.Pattern[str], sums: Sums) -> Checks:
+def _strangers(folder: Path, shown: str, ours: re.Pattern[str], known: set[str]) -> Checks:
     """Files that bear a name of ours without being listed; what people put there is theirs."""
     try:
         names = sorted(path.name for path in folder.iterdir())
@@ -126,7 +135,7 @@ def _strangers(folder: Path, shown: str, ours: re.Pattern[str], sums: Sums) -> C
         yield _unreadable(shown, error)
         return
     for name in names:
-        if ours.fullmatch(name) and name not in {LIST, *sums} and not name.startswith("."):
+        if ours.fullmatch(name) and name not in known and not name.startswith("."):
             text = "The last run did not write it; it may be left from an earlier one."
             yield Check("output", State.UNEXPECTED, shown + name, text)
 

@@ -150,6 +150,8 @@ def skipped_file(file: SkippedFile, run: RunContext) -> CaseResult:
 
 def _numbered(file: ScoredFile, index: int) -> ScoredFile:
     """The file as number ``index`` of those that could be read."""
+    if index == file.scores.file_index and not file.pictures:
+        return file
     return replace(
         file,
         scores=replace(file.scores, file_index=index),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from math import ceil
 
@@ -100,9 +101,18 @@ def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, pictur
         tile = side * card.spacing_um_px / info.scale.mpp_um
         if min(info.width, info.height) >= tile * LEAST_TILE:
             return _plan_tiled(file, source, digest, options, card, picture=picture)
-    grid = whole_grid(info.width, info.height, side)
+    grid = _whole_grid(info.width, info.height, side)
     thumbnail = _thumbnail(source.overview(THUMBNAIL_PX)) if picture else (None, None)
     return Plan(file, source, grid, _record(file, source, digest, grid, thumbnail, None, None))
+
+
+@lru_cache(maxsize=64)
+def _whole_grid(width: int, height: int, side: int) -> TileGrid:
+    """The grid of a field taken whole: fields of one size share it, so nobody may write to it."""
+    grid = whole_grid(width, height, side)
+    grid.boxes.setflags(write=False)
+    grid.tissue_fraction.setflags(write=False)
+    return grid
 
 
 def _content(file: InputFile) -> bytes:

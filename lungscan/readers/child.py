@@ -90,17 +90,21 @@ class Child:
             if opened.pixels and used + len(opened.pixels.valid) <= SLOT_TILES:
                 read = self._into_slot(opened.pixels, job.slot, used)
                 used += len(read.valid)
-            answers.append(PlannedField(self._keep(opened.plan), read))
+            done = read is not None and not job.picture
+            answers.append(PlannedField(self._keep(opened.plan, done=done), read))
         return answers
 
     def _into_slot(self, pixels: TilePixels, slot: int, first: int) -> ReadResult:
         np.copyto(self._slots.tiles(slot, first, len(pixels.valid)), pixels.rgb)
         return ReadResult(first, pixels.valid, pixels.failed)
 
-    def _keep(self, plan: Plan) -> Planned:
-        handle = next(self._numbers)
-        self._open[handle] = plan.source
-        source = plan.source
+    def _keep(self, plan: Plan, *, done: bool = False) -> Planned:
+        source, handle = plan.source, None
+        if done:
+            source.close()
+        else:
+            handle = next(self._numbers)
+            self._open[handle] = source
         return Planned(handle, source.kind, source.info, plan.grid, plan.result, plan.unreadable)
 
 

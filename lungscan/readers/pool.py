@@ -205,8 +205,7 @@ class RemoteSource:
 
     def read_tiles(self, boxes: BoxArray, size_px: int, into: RgbBatch | None = None) -> TilePixels:
         """See ``TileSource.read_tiles``. Raises UnreadableFile when the process dies of it."""
-        process = self._lease.process
-        read = process.read_tiles(self._planned.handle, boxes, size_px, self._patience_s)
+        read = self._lease.process.read_tiles(self._handle, boxes, size_px, self._patience_s)
         if into is None:
             return read
         into[:] = read.rgb
@@ -217,13 +216,20 @@ class RemoteSource:
         if len(boxes) > SLOT_TILES:
             return nullcontext(self.read_tiles(boxes, size_px))
         process = self._lease.process
-        return process.lend_tiles(self._planned.handle, boxes, size_px, self._patience_s)
+        return process.lend_tiles(self._handle, boxes, size_px, self._patience_s)
+
+    @property
+    def _handle(self) -> int:
+        if self._planned.handle is None:
+            raise ValueError("all tiles of this field were read when it was opened")
+        return self._planned.handle
 
     def close(self) -> None:
         """Let go of the file."""
         if self._closed:
             return
         self._closed = True
-        with suppress(CaseError):  # the process is gone, and the file with it
-            self._lease.process.call(Close(self._planned.handle), self._patience_s)
+        if self._planned.handle is not None:
+            with suppress(CaseError):  # the process is gone, and the file with it
+                self._lease.process.call(Close(self._planned.handle), self._patience_s)
         self._lease.close()

@@ -83,9 +83,12 @@ Job = PlanFile | PlanFields | ReadTiles | AreSlides | Close
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan without its source, which stays in the child under ``handle``."""
+    """A plan without its source, which stays in the child under ``handle``.
 
-    handle: int
+    None says that it is closed already: all that will be asked for has been read.
+    """
+
+    handle: int | None
     kind: FileKind
     info: SourceInfo
     grid: TileGrid

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from lungscan.errors import LungScanError
-from lungscan.report.codec import Fault, decode, encode
-from lungscan.types import CaseResult
+from lungscan.report.codec import Convert, Fault, decode, encoded_fields
+from lungscan.types import CaseResult, ModelStamp
 
 SCHEMA_VERSION = 1
 T = TypeVar("T")
@@ -39,10 +40,21 @@ def from_json(data: bytes) -> CaseResult:
 
 def dump_record(record: Any) -> bytes:
     """A record with a ``schema_version`` as JSON, that field first, one field per line."""
-    values = encode(record)
-    ordered = {"schema_version": values.pop("schema_version"), **values}
-    lines = [f'"{name}":{_dumps(value)}' for name, value in ordered.items()]
+    texts = {name: _text(convert, value) for name, convert, value in encoded_fields(record)}
+    ordered = {"schema_version": texts.pop("schema_version"), **texts}
+    lines = [f'"{name}":{text}' for name, text in ordered.items()]
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
+
+
+def _text(convert: Convert, value: Any) -> str:
+    """A value as JSON."""
+    return _model(convert, value) if type(value) is ModelStamp else _dumps(convert(value))
+
+
+@lru_cache(maxsize=4)
+def _model(convert: Convert, stamp: ModelStamp) -> str:
+    """A model as JSON: the same in all records of a run, and most of what a small one holds."""
+    return _dumps(convert(stamp))
 
 
 def load_record(cls: type[T], data: bytes, name: str) -> T:

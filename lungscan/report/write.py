@@ -97,8 +97,8 @@ def write_run_files(
 
     ``results`` may be a generator: no more than one record is held at a time. ``records`` are the
     checksums of ``case.json`` files, where they are known better than from the run's last list or
-    the files, named as ``record_name`` does. Returns sentences about files that had to go elsewhere because another program has the old one open. Raises
-    MachineError.
+    the files, named as ``record_name`` does. Returns sentences about files that had to go
+    elsewhere because another program has the old one open. Raises MachineError.
     """
     rows: list[SummaryRow] = []
     passing, names = _noting(results, rows), summary.model.class_names

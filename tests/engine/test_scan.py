@@ -68,7 +68,7 @@ def test_a_slide_and_fields_from_start_to_end(
     assert (out / "cases.csv").read_text(encoding="utf-8").splitlines()[0] == COLUMNS
     expected = RUN_FILES.copy()
     for case in results(events).values():
-        names = {"case.json", LIST} if case.status is CaseStatus.SKIPPED else CASE_FILES
+        names = {"case.json"} if case.status is CaseStatus.SKIPPED else CASE_FILES
         expected |= {f"cases/{case.key}/{name}" for name in names}
     assert files_below(out) == expected
     assert json.loads((out / "run.json").read_text())["case_keys"] == [
@@ -83,7 +83,8 @@ def test_many_fields_get_their_record_only_unless_asked(
         make_field(tmp_path / "in" / f"{index}.png", side=80, seed=index)
     run(options(model, tmp_path / "out", tmp_path / "in", pdf="auto", heatmap=True, geojson=True))
     names = {path.rsplit("/", 1)[-1] for path in files_below(tmp_path / "out")}
-    assert names == {"case.json", LIST} | RUN_FILES
+    assert names == {"case.json"} | RUN_FILES
+    assert [path.parent for path in (tmp_path / "out").rglob(LIST)] == [tmp_path / "out"]
     assert all(case.files[0].thumbnail_jpeg is None for case in stored(tmp_path / "out").values())
     # Asked for them later, the pictures are made: the records of the first run lack them.
     run(options(model, tmp_path / "out", tmp_path / "in", pdf="cases"))

@@ -137,7 +137,7 @@ def test_files_of_an_earlier_answer_do_not_stay_beside_a_new_one(
     (case / "my notes.txt").write_text("mine")
     field.write_bytes(b"no picture any more")
     run(options(model, out, field, pdf="auto", heatmap=True, geojson=True))
-    assert {path.name for path in case.iterdir()} == {"case.json", LIST, "my notes.txt"}
+    assert {path.name for path in case.iterdir()} == {"case.json", "my notes.txt"}
     assert stored(out)["f"].status is CaseStatus.FAILED
 
 

@@ -15,6 +15,7 @@ import pytest
 from lungscan.errors import ModelError, NothingToDo, OutputLocked, UsageProblem
 from lungscan.events import CaseFinished
 from lungscan.lock import output_lock
+from lungscan.report.case_json import DamagedRecord, from_json, to_json
 from lungscan.report.checksums import LIST, dump_sums, read_sums
 from lungscan.report.write import rebuild
 from lungscan.scan import scan
@@ -151,6 +152,83 @@ def test_each_flipped_bit_is_found_and_nothing_else_is_accused(place: Place, kin
     assert place.found() == {}
 
 
+# Cases of a record alone ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(tmp_path: Path, fake: FakeRuntime) -> Place:
+    """So many fields that each gets its record only, which the list of the run names."""
+    place = Place(tmp_path / "many")
+    for seed in range(13):
+        make_field(place.images / f"{seed}.png", side=80, seed=seed)
+    tiny_model(place.model)
+    run(options(place.model, place.out, place.images))
+    assert place.found() == {}
+    return place
+
+
+def test_any_change_to_a_record_alone_is_found(many: Place) -> None:
+    whole, rng = many.case("5"), random.Random(5)
+    record = whole / "case.json"
+    sound = record.read_bytes()
+    shown = f"cases/{whole.name}/"
+    for bit in rng.sample(range(8 * len(sound)), 20):
+        flip(record, bit)
+        assert many.found() == {shown + "case.json": State.CHANGED}
+        record.write_bytes(sound)
+    record.rename(whole / "aside")
+    assert many.found() == {shown + "case.json": State.MISSING}
+    (whole / "aside").rename(record)
+    for name in (LIST, "tiles.csv", "report.pdf"):
+        (whole / name).write_bytes(b"x")
+        assert many.found() == {shown + name: State.UNEXPECTED}
+        (whole / name).unlink()
+    shutil.copytree(whole, many.out / "cases" / "copy-0123abcd")
+    assert many.found() == {"cases/copy-0123abcd/": State.UNEXPECTED}
+    shutil.rmtree(many.out / "cases" / "copy-0123abcd")
+    shutil.rmtree(whole)
+    assert many.found() == {shown: State.MISSING}
+
+
+def test_a_changed_record_alone_is_never_taken_up(many: Place) -> None:
+    record = many.case("5") / "case.json"
+    sound = from_json(record.read_bytes())
+    wrong = to_json(replace(sound, seconds=sound.seconds + 1))
+    changed = {f"cases/{record.parent.name}/case.json": State.CHANGED}
+    record.write_bytes(wrong)
+    with pytest.raises(DamagedRecord, match="was changed"):
+        rebuild(many.out)
+    assert many.found() == changed
+    # A run over other inputs leaves it alone, and does not take it for sound either.
+    make_field(many.root / "other.png", side=80, seed=99)
+    run(options(many.model, many.out, many.root / "other.png"))
+    assert many.found().items() >= changed.items()
+    events = run(options(many.model, many.out, many.images))
+    again = [e.result.case_id for e in events if isinstance(e, CaseFinished) and not e.resumed]
+    assert again == ["5"]
+    assert record.read_bytes() != wrong
+    assert many.found() == {"other.png": State.MISSING}  # not below the folder asked for
+
+
+def test_a_record_alone_that_gets_more_files_gets_a_list(many: Place) -> None:
+    rebuild(many.out, pdf="cases")
+    assert (many.case("5") / LIST).exists()
+    assert many.found() == {}
+    run(options(many.model, many.out, many.images))
+    assert many.found() == {}
+
+
+def test_records_alone_of_a_run_that_was_stopped(many: Place) -> None:
+    for name in ("cases.csv", "run.json", LIST):
+        (many.out / name).unlink()
+    (many.out / "summary.pdf").unlink(missing_ok=True)
+    checks = list(verify(many.out, model=str(many.model)))
+    assert {check.state for check in checks} == {State.NOT_CHECKED}
+    assert texts(checks).count("This case has no checksum") == 13
+    run(options(many.model, many.out, many.images))
+    assert many.found() == {}
+
+
 # Missing, added, replaced -----------------------------------------------------------------------
 
 
@@ -210,7 +288,7 @@ def test_a_run_that_was_stopped(place: Place, fake: FakeRuntime, tmp_path: Path)
     assert "before it wrote its tables" in texts(checks)
     (folder / LIST).unlink()  # as if killed between its files and their list
     checks = list(verify(out, model=str(place.model)))
-    assert "while it wrote this case" in texts(checks)
+    assert "This case has no checksum" in texts(checks)
 
 
 def test_nothing_to_verify_and_a_live_run(place: Place, tmp_path: Path) -> None:

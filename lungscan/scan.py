@@ -55,7 +55,8 @@ def scan(options: ScanOptions) -> Generator[ScanEvent, None, None]:
     with ExitStack() as stack:
         stack.enter_context(output_lock(options.out))
         threads = options.threads or available_threads()
-        readers = stack.enter_context(open_readers(options, card, threads))
+        jobs = threads + 1  # one waits for its reader or the disk while the others use the cores
+        readers = stack.enter_context(open_readers(options, card, jobs))
         if first := _first_slide(inputs, store):
             readers.begin(first)
         runtime = load_runtime(card, options.device, threads, options.batch_size)
@@ -64,7 +65,7 @@ def scan(options: ScanOptions) -> Generator[ScanEvent, None, None]:
             store.forget()
         store.tidy()
         run = RunContext(options, card, runtime.device, *settings_of(options, card))
-        workers = stack.enter_context(Workers(threads))
+        workers = stack.enter_context(Workers(jobs))
         tools = Tools(run, store, scorer, workers, readers)
         try:
             yield from _Run(tools, inputs, Ledger(run, store, inputs)).events()

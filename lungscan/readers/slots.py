@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -69,6 +70,11 @@ def shared_memory(layout: Layout) -> Iterator[tuple[int, str]]:
         finally:
             os.close(descriptor)
         return
-    with tempfile.NamedTemporaryFile(prefix="lungscan-") as file:
-        file.truncate(layout.bytes)
-        yield file.fileno(), file.name
+    descriptor, name = tempfile.mkstemp(prefix="lungscan-")  # Windows lets others open only such
+    try:
+        os.truncate(descriptor, layout.bytes)
+        yield descriptor, name
+    finally:
+        os.close(descriptor)
+        with suppress(OSError):  # a child that was killed may not have let go of it yet
+            Path(name).unlink()

@@ -89,6 +89,28 @@ def test_no_process_outlives_the_run(model: Path, tmp_path: Path) -> None:
         plan.source.close()
 
 
+def test_without_nameless_memory_a_file_serves(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    slide = make_slide(tmp_path / "in" / "s.svs", 768, 512)
+    chosen = options(model, tmp_path / "out", slide, isolate=True)
+    file = discover(chosen.paths).cases[0].files[0]
+    card = read_card(model)
+    with (
+        open_readers(chosen, card, 1) as children,
+        open_readers(options(model, tmp_path / "out", slide), card, 1) as inside,
+    ):
+        assert len(list(tmp_path.glob("lungscan-*"))) == 1
+        plans = [readers.plan(file, picture=False) for readers in (children, inside)]
+        remote, local = (plan.source.read_tiles(plan.grid.boxes, 64) for plan in plans)
+        assert (remote.rgb == local.rgb).all()
+        for plan in plans:
+            plan.source.close()
+    assert not list(tmp_path.glob("lungscan-*"))
+
+
 def test_more_tiles_than_a_slot_holds(model: Path, tmp_path: Path) -> None:
     slide = make_slide(tmp_path / "s.svs", 2048, 1536)
     chosen = options(model, tmp_path / "out", slide, isolate=True)

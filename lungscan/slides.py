@@ -16,12 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
+from lungscan import __version__
 from lungscan.errors import CaseError, case_error
 from lungscan.events import TilesScored
 from lungscan.journal import Journal
 from lungscan.outcome import RunContext, ScoredFile, about, finished_case, scored_file
 from lungscan.prepare import Plan
-from lungscan.provenance import utc_now
+from lungscan.provenance import library_versions, utc_now
 from lungscan.readers import Readers
 from lungscan.scoring import TileBatch, score_span
 from lungscan.tools import Tools
@@ -146,5 +147,6 @@ def _score_file(
 def _journal_key(opened: Plan, run: RunContext) -> str:
     """Input, model and settings, and how the tiles lie: what scored tiles depend on."""
     boxes = np.ascontiguousarray(opened.grid.boxes, "<i4")
-    parts = (opened.result.sha256, run.card.sha256, run.settings_hash, run.device)
+    made = (run.card.sha256, run.settings_hash, run.device, __version__, repr(library_versions()))
+    parts = (opened.result.sha256, *made)
     return sha256("".join(parts).encode() + boxes.tobytes()).hexdigest()

@@ -19,7 +19,7 @@ import numpy as np
 
 from lungscan.errors import CaseError, LungScanError, case_error
 from lungscan.prepare import Plan
-from lungscan.readers.limits import limit_memory
+from lungscan.readers.limits import MEMORY_BYTES, THREAD_BYTES, limit_memory
 from lungscan.readers.local import LocalReaders, out_of_memory
 from lungscan.readers.protocol import (
     Answer,
@@ -112,7 +112,7 @@ def serve(requests: BinaryIO, replies: BinaryIO, slots: Slots, threads: int) -> 
     """Answer until the requests end."""
     lock = threading.Lock()
     child = Child(receive(requests), slots)
-    limit_memory()
+    limit_memory(MEMORY_BYTES + threads * THREAD_BYTES)
 
     def work(answer: Callable[[Request], Answer], request: Request) -> None:
         reply = answer(request)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 MEMORY_BYTES = 4 << 30  # beside what the libraries take; the largest picture decoded needs 2 GB
 
+THREAD_BYTES = 16 << 20  # of address space, for the stack of each
 
-def limit_memory(more: int = MEMORY_BYTES) -> None:
+
+def limit_memory(more: int) -> None:
     """Let this process take ``more`` bytes of address space from now on.
 
     Then an allocation fails, which Python reports as MemoryError and some libraries by aborting;

@@ -29,6 +29,7 @@ from lungscan.readers.slots import SLOT_TILES
 from lungscan.reading import TilePixels
 from lungscan.types import BoxArray, FileKind, InputFile, RgbBatch, SourceInfo
 
+DEADLY = {"E_CRASH", "E_MEMORY"}  # may be the work of an earlier file, or of neighbours
 SLOWEST_DRIVE = 4e6  # bytes per second at which hashing a file still counts as going on
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ class ReaderPool:
         self._idle: list[ReaderProcess] = []
         self._all: list[ReaderProcess] = []
         self._lock = threading.Lock()
+        self._closed = False
         self._beside = ThreadPoolExecutor(1, "planning")
         self._begun: dict[InputFile, Future[Plan]] = {}
         self.give_back(self._lend())  # one is ready when the network is loaded
@@ -50,6 +52,7 @@ class ReaderPool:
     def close(self) -> None:
         """End all processes."""
         with self._lock:
+            self._closed = True
             everyone, self._all, self._idle = self._all, [], []
         for process in everyone:
             process.close()
@@ -65,7 +68,16 @@ class ReaderPool:
         return begun.result() if begun else self._plan_file(file, picture, digest)
 
     def _plan_file(self, file: InputFile, picture: bool, digest: str | None) -> Plan:
-        process = self._lend()
+        try:
+            return self._plan_in(self._lend(), file, picture, digest)
+        except UnreadableFile as error:
+            if error.code not in DEADLY:
+                raise
+        return self._plan_in(self._start(), file, picture, digest)  # was it the file before?
+
+    def _plan_in(
+        self, process: ReaderProcess, file: InputFile, picture: bool, digest: str | None
+    ) -> Plan:
         try:
             job = PlanFile(file, picture, digest)
             planned: Planned = process.call(job, self._time_to_open((file,)))
@@ -78,12 +90,28 @@ class ReaderPool:
     def fields(self, files: Sequence[InputFile], *, picture: bool) -> list[OpenedField | CaseError]:
         """See ``Readers.fields``."""
         try:
-            return self._fields(files, picture)
+            opened = self._fields_in(self._lend(), files, picture)
         except UnreadableFile as error:
-            if len(files) == 1:
-                return [error]
-        # One of them ended the process. Each by itself, so that only that one is lost.
-        return [opened for file in files for opened in self.fields([file], picture=picture)]
+            opened = [error] * len(files)  # one of them ended the process
+        again = DEADLY | ({"E_TIMEOUT"} if len(files) > 1 else set())
+        return [
+            self._alone(file, picture)
+            if isinstance(item, CaseError) and item.code in again
+            else item
+            for file, item in zip(files, opened, strict=True)
+        ]
+
+    def _alone(self, file: InputFile, picture: bool) -> OpenedField | CaseError:
+        """Open one field, in the end in a new process, where no other can have done harm."""
+        opened: OpenedField | CaseError
+        for process in (self._lend, self._start):
+            try:
+                (opened,) = self._fields_in(process(), [file], picture)
+            except UnreadableFile as error:
+                opened = error
+            if not (isinstance(opened, CaseError) and opened.code in DEADLY):
+                break
+        return opened
 
     def are_slides(self, files: Sequence[InputFile]) -> tuple[bool, ...]:
         """See ``Readers.are_slides``."""
@@ -119,35 +147,44 @@ class ReaderPool:
                     return process
                 self._all.remove(process)
                 process.close()
+        return self._start()
+
+    def _start(self) -> ReaderProcess:
         process = ReaderProcess(self._setup, self._threads)
         with self._lock:
-            self._all.append(process)
-        return process
+            if not self._closed:
+                self._all.append(process)
+                return process
+        process.close()
+        raise UnreadableFile("The run has ended.", code="E_CLOSED")
 
-    def _fields(self, files: Sequence[InputFile], picture: bool) -> list[OpenedField | CaseError]:
-        process = self._lend()
+    def _fields_in(
+        self, process: ReaderProcess, files: Sequence[InputFile], picture: bool
+    ) -> list[OpenedField | CaseError]:
         slot = process.take_slot()
         try:
             job = PlanFields(tuple(files), picture, slot)
             answers: list[FieldAnswer] = process.call(job, self._time_to_open(files))
-            for answer in answers:
-                _retire_if_short_of_memory(process, answer)
-            fields = sum(not isinstance(answer, CaseError) for answer in answers)
-            lease = Lease(self, process, fields)
-            return [
-                answer
-                if isinstance(answer, CaseError)
-                else OpenedField(
-                    self._plan(file, answer.planned, lease),
-                    process.pixels(slot, answer.read) if answer.read else None,
-                )
-                for file, answer in zip(files, answers, strict=True)
+            pixels = [
+                None
+                if isinstance(answer, CaseError) or answer.read is None
+                else process.pixels(slot, answer.read)
+                for answer in answers
             ]
         except BaseException:
             self.give_back(process)
             raise
         finally:
             process.give_slot(slot)
+        for answer in answers:
+            _retire_if_short_of_memory(process, answer)
+        lease = Lease(self, process, sum(map(_stays_open, answers)))
+        return [
+            answer
+            if isinstance(answer, CaseError)
+            else OpenedField(self._plan(file, answer.planned, lease), tiles)
+            for file, answer, tiles in zip(files, answers, pixels, strict=True)
+        ]
 
     def _plan(self, file: InputFile, planned: Planned, lease: Lease) -> Plan:
         source = RemoteSource(planned, lease, self._patience_s)
@@ -160,6 +197,10 @@ class ReaderPool:
             with suppress(OSError):
                 total += path.stat().st_size
         return self._patience_s + total / SLOWEST_DRIVE
+
+
+def _stays_open(answer: FieldAnswer) -> bool:
+    return not isinstance(answer, CaseError) and answer.planned.handle is not None
 
 
 def _retire_if_short_of_memory(process: ReaderProcess, outcome: object) -> None:
@@ -229,7 +270,8 @@ class RemoteSource:
         if self._closed:
             return
         self._closed = True
-        if self._planned.handle is not None:
-            with suppress(CaseError):  # the process is gone, and the file with it
-                self._lease.process.call(Close(self._planned.handle), self._patience_s)
+        if self._planned.handle is None:
+            return
+        with suppress(CaseError):  # the process is gone, and the file with it
+            self._lease.process.call(Close(self._planned.handle), self._patience_s)
         self._lease.close()

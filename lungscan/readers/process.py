@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
+from math import ceil
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -32,6 +33,7 @@ from lungscan.reading import TilePixels
 from lungscan.types import BoxArray
 
 CHILD = ("-m", "lungscan.readers.child")
+DEATH_S = 5.0  # what a killed process may take to end
 
 
 class ReaderProcess:
@@ -90,8 +92,9 @@ class ReaderProcess:
             number = next(self._numbers)
             self._waiting[number] = future
             self._send(Request(number, job))
+            patience_s *= len(self._waiting)  # all of them share the process and the drive
         try:
-            return future.result(patience_s)
+            return _result(future, patience_s)
         except TimeoutError:
             self._kill(
                 UnreadableFile(
@@ -101,7 +104,10 @@ class ReaderProcess:
                     code="E_TIMEOUT",
                 )
             )
-            return future.result()  # raises the verdict
+            try:
+                return future.result(DEATH_S)  # raises the verdict
+            except TimeoutError:  # a dead drive can keep even a killed process
+                raise _again(cast(CaseError, self._verdict)) from None
 
     def read_tiles(
         self, handle: int, boxes: BoxArray, size_px: int, patience_s: float
@@ -149,7 +155,8 @@ class ReaderProcess:
         self._kill(UnreadableFile("The reading process has been closed.", code="E_CRASH"))
         with suppress(OSError):
             self._requests.close()
-        self._child.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(DEATH_S)
         self._pixels.close()
         self._files.close()
 
@@ -180,10 +187,18 @@ class ReaderProcess:
             future.set_exception(_again(self._verdict))
 
     def _kill(self, verdict: CaseError) -> None:
-        with self._lock:
-            self._verdict = self._verdict or verdict
+        self._verdict = self._verdict or verdict  # no lock: a sender who cannot write may hold it
         with suppress(OSError):
             self._child.kill()
+
+
+def _result(future: Future[Any], patience_s: float) -> Any:
+    """The result, waited for second by second: a run that is paused grows no less patient."""
+    tick = min(1.0, patience_s)
+    for _ in range(ceil(patience_s / tick)):
+        with suppress(TimeoutError):
+            return future.result(tick)
+    raise TimeoutError
 
 
 def _start(descriptor: int, name: str, layout: Layout, threads: int) -> subprocess.Popen[bytes]:
@@ -196,7 +211,7 @@ def _start(descriptor: int, name: str, layout: Layout, threads: int) -> subproce
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         pass_fds=() if name else (descriptor,),
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "4"},
     )
 
 

@@ -120,7 +120,9 @@ def _decode(stream: BinaryIO, name: str, mpp: float | None) -> FieldSource:
         if _orientation(image) != _UPRIGHT:
             image = ImageOps.exif_transpose(image)
         rgb, flags = to_rgb(image)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
+    except MemoryError:
+        raise  # says nothing of this picture: others may fill the memory
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableFile(
             f"{name} holds more than {MAX_PIXELS // 1_000_000} million pixels, too many to load "
             "at once; save it as a tiled, pyramidal TIFF.",

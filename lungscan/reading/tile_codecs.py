@@ -81,6 +81,8 @@ def looks_cut(tile: RgbArray) -> bool:
 def _guarded(decode: Decoder, data: bytes) -> RgbArray:
     try:
         return decode(data)
+    except MemoryError:
+        raise  # no damage: the next try may find room
     except Exception as error:  # codecs raise a dozen kinds on damaged data
         raise DamagedTile(str(error)) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from lungscan.cards import read_card
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import discover
-from lungscan.readers import open_readers
+from lungscan.readers import OpenedField, open_readers
 from lungscan.readers.pool import ReaderPool
 from tests.engine.scanning import make_field, make_slide, options, results, rows, run
 from tests.models import FakeRuntime
@@ -87,6 +88,46 @@ def test_no_process_outlives_the_run(model: Path, tmp_path: Path) -> None:
             plan.source.read_tiles(plan.grid.boxes, 64)
         assert caught.value.code == "E_CRASH"
         plan.source.close()
+
+
+def test_a_process_that_died_between_files_costs_none(model: Path, tmp_path: Path) -> None:
+    slide = make_slide(tmp_path / "s.svs", 768, 512)
+    field = make_field(tmp_path / "f.png")
+    chosen = options(model, tmp_path / "out", slide, field, isolate=True)
+    files = {case.files[0].kind: case.files[0] for case in discover(chosen.paths).cases}
+    with open_readers(chosen, read_card(model), 1) as readers:
+        assert isinstance(readers, ReaderPool)
+        for _ in range(2):
+            for process in readers._idle:  # the pool believes them alive for a moment
+                os.kill(process._child.pid, signal.SIGSTOP)
+                os.kill(process._child.pid, signal.SIGKILL)
+            readers.plan(files["slide"], picture=False).source.close()
+            for process in readers._idle:
+                os.kill(process._child.pid, signal.SIGKILL)
+            (opened,) = readers.fields([files["field"]], picture=False)
+            assert isinstance(opened, OpenedField)
+            opened.plan.source.close()
+        assert len(readers._all) == len(readers._idle)
+
+
+def test_a_killed_process_that_will_not_die_is_not_waited_for(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lungscan.readers.process.CHILD", ("-m", "tests.failing_reader"))
+    monkeypatch.setattr("lungscan.readers.process.DEATH_S", 0.2)
+    slide = make_slide(tmp_path / "hang.svs", 768, 512)
+    chosen = options(model, tmp_path / "out", slide, isolate=True, timeout=0.5)
+    file = discover(chosen.paths).cases[0].files[0]
+    with open_readers(chosen, read_card(model), 1) as readers:
+        assert isinstance(readers, ReaderPool)
+        (process,) = readers._all
+        kill = process._child.kill
+        process._child.kill = lambda: None  # type: ignore[method-assign]  as on a dead drive
+        with pytest.raises(UnreadableFile) as caught:
+            readers.plan(file, picture=False)
+        assert caught.value.code == "E_TIMEOUT"
+        kill()
+        process._child.wait()
 
 
 def test_without_nameless_memory_a_file_serves(

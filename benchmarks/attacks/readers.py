@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -76,10 +77,7 @@ def _one(
     with bench.folder("readers/out") as out:
         command = bench.command(out, *paths, *PLAIN, "--timeout", PATIENCE_S)
         process = start(command)
-        pid = _reader_of(process, victim)
-        if pid:
-            with suppress(ProcessLookupError):
-                harm(pid)
+        threading.Thread(target=_harm_all, args=(process, victim, harm), daemon=True).start()
         try:
             _, err = process.communicate(timeout=PATIENCE_S + SLACK_S)
         except subprocess.TimeoutExpired:
@@ -109,15 +107,17 @@ def _pipe(bench: Bench, folder: Path, bad: dict[str, int]) -> str:
     return found.get("pipe.svs", "?")
 
 
-def _reader_of(process: subprocess.Popen[str], victim: Path) -> int | None:
-    """The reading process that has the victim open, as soon as one has."""
+def _harm_all(process: subprocess.Popen[str], victim: Path, harm: Callable[[int], None]) -> None:
+    """Harm each reading process once it has the victim open: after one death it is tried again."""
+    harmed: set[int] = set()
     deadline = time.monotonic() + SLACK_S
-    while process.poll() is None and time.monotonic() < deadline:
+    while process.returncode is None and time.monotonic() < deadline:
         for pid in session(process.pid):
-            if _is_reader(pid) and _has_open(pid, victim):
-                return pid
+            if pid not in harmed and _is_reader(pid) and _has_open(pid, victim):
+                harmed.add(pid)
+                with suppress(ProcessLookupError):
+                    harm(pid)
         time.sleep(0.002)
-    return None
 
 
 def _is_reader(pid: int) -> bool:

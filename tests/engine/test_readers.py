@@ -70,6 +70,17 @@ def test_each_way_to_die_is_one_row(
     assert {row["status"] for row in rows(tmp_path / "out")} == {"ok", "failed"}
 
 
+@pytest.mark.usefixtures("failing")
+def test_a_field_that_found_no_room_beside_others_gets_its_own(
+    model: Path, fake: FakeRuntime, tmp_path: Path
+) -> None:
+    for name in ("a", "b", "crowded", "d"):
+        make_field(tmp_path / "in" / f"{name}.png")
+    found = results(run(options(model, tmp_path / "out", tmp_path / "in", isolate=True)))
+    assert {case: found[case].error_code for case in found} == dict.fromkeys(found, "")
+    assert len(found) == 4
+
+
 def test_no_process_outlives_the_run(model: Path, tmp_path: Path) -> None:
     chosen = options(model, tmp_path / "out", make_slide(tmp_path / "s.svs"), isolate=True)
     file = discover(chosen.paths).cases[0].files[0]

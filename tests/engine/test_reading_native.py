@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from openslide import OpenSlide
 from PIL import Image
 
-from lungscan.reading import tiff_index
+from lungscan.reading import tiff_index, tile_codecs
 from lungscan.reading.native import NativeReader
 from lungscan.reading.positional import PositionalFile
 from lungscan.reading.slide import SlideSource
@@ -569,3 +569,11 @@ def test_real_slides(name: str, levels: tuple[int, ...], flags: tuple[str, ...])
     assert native.info.flags == flags
     boxes = grid(2220, 900, 224, 150)
     assert same(native.read_tiles(boxes, 224), reference.read_tiles(boxes, 224))
+
+
+def test_a_shortage_of_memory_is_no_damage() -> None:
+    def starved(_: bytes) -> RgbArray:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        tile_codecs._guarded(starved, b"")

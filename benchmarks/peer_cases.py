@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LUNGSCAN, NETWORK = "LungScan", "network alone"
+LUNGSCAN, NETWORK, DECODING = "LungScan", "network alone", "decoding alone"
+ALONE = (NETWORK, DECODING)  # parts of LungScan, measured as nobody could use them
 WSINFER, TIATOOLBOX = "WSInfer", "TIAToolbox"
 PEERS = (WSINFER, TIATOOLBOX)
 SIDE = 11_200  # px: some 1,300 tissue tiles
@@ -80,6 +81,7 @@ def jobs_for(repeats: int, *, peers_16x: bool) -> list[Job]:
         (LUNGSCAN, "1x bare"),
         (LUNGSCAN, "4x"),
         (NETWORK, "ready"),
+        (DECODING, "1x"),
         (LUNGSCAN, "16x"),
         (LUNGSCAN, "1x half"),
         (LUNGSCAN, "4x half"),
@@ -88,6 +90,8 @@ def jobs_for(repeats: int, *, peers_16x: bool) -> list[Job]:
         (LUNGSCAN, "224 many"),
         (LUNGSCAN, "768 few"),
         (LUNGSCAN, "768 many"),
+        (DECODING, "224 few"),
+        (DECODING, "768 few"),
         (NETWORK, "ready"),
     ]
     once = [

@@ -114,11 +114,27 @@ def lungscan(name: str, model: Path, home: Path) -> Program:
 
 
 def ceiling(name: str, model: Path, home: Path, seconds: float) -> Program:
-    """The network alone on ready batches; its seconds are those that it measured itself."""
+    """The network alone on ready batches."""
 
     def command(_path: Path, _out: Path, _workers: int) -> list[str]:
         script = str(HERE / "ceiling.py")
         return [sys.executable, script, "--model", str(model), "--seconds", str(seconds)]
+
+    return _self_timed(name, command, home)
+
+
+def decoding(name: str, home: Path, seconds: float) -> Program:
+    """The pixels of the input decoded, and nothing else."""
+
+    def command(path: Path, _out: Path, _workers: int) -> list[str]:
+        script = str(HERE / "decoding.py")
+        return [sys.executable, script, str(path), "--seconds", str(seconds)]
+
+    return _self_timed(name, command, home)
+
+
+def _self_timed(name: str, command: Command, home: Path) -> Program:
+    """One of our scripts that measures a rate itself; the seconds are those of 1,000 s of it."""
 
     def read(_out: Path, done: Timed) -> Turn:
         rate = float(json.loads(done.text)["tiles_per_second"])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import peer_environments as environments
-from peer_cases import CASES, LUNGSCAN, NETWORK, PEERS
+from peer_cases import ALONE, CASES, DECODING, LUNGSCAN, NETWORK, PEERS
 from peer_programs import Measured
 from table import Figure, cores, digits, facts_of, show
 
@@ -36,6 +36,10 @@ NOTES = """\
   touched; what grows with the slide (hashing, reports) counts.
 - **Network alone**: ready batches from memory, same network, threads and precision; the better of
   OpenVINO's own queue and LungScan's runtime.
+- **Decoding alone**: the JPEG tiles of the slide, or the fields, decoded from memory by the same
+  libraries, fields brought to the network's size; counted in squares of 224 px. The slide's glass
+  is among them and costs less than tissue. With the network on the same cores, that is the most
+  that could be done here: a larger share of the network alone is out of reach.
 - **Peak** is the proportional memory of all processes together, looked at while they run, or the
   largest single process if that was more. **Read** is what read calls returned, the page cache
   included. GB are 10⁹ bytes.
@@ -125,10 +129,30 @@ def against_network(results: Results) -> Iterator[Figure]:
     )
     for small, large, title, goal in lines:
         yield from _share(results, ready, small, large, title, goal)
+    yield from against_both(results, ready)
     alone = results.get((NETWORK, "ready core"))
     if alone:
         yield Figure("network alone, one core", alone.rate, "tiles/s")
         yield from _share(results, alone, "1x core", "4x core", "slide, one core", None)
+
+
+def against_both(results: Results, ready: Measured) -> Iterator[Figure]:
+    """How fast the network could be fed if reading were nothing but decoding, on the same cores."""
+    lines = (
+        ("slide", "1x", 1, ("1x", "4x")),
+        ("slide, overlap 50 %", "1x", 4, ("1x half", "4x half")),  # four tiles share each pixel
+        ("fields of 224 px", "224 few", 1, ("224 few", "224 many")),
+        ("fields of 768 px", "768 few", 1, ("768 few", "768 many")),
+    )
+    for title, case, shared, sizes in lines:
+        decoded, rate = results.get((DECODING, case)), marginal_rate(results, LUNGSCAN, *sizes)
+        if decoded and rate:
+            both = 1 / (1 / ready.rate + 1 / (decoded.rate * shared))
+            name = f"{title}: network and decoding, of the network alone"
+            how = f"{both:,.0f}/s; decoding alone {decoded.rate * shared:,.0f}/s"
+            yield Figure(name, 100 * both / ready.rate, "%", None, how)
+            name = f"{title}: while inferring, of network and decoding"
+            yield Figure(name, 100 * rate / both, "%")
 
 
 def _share(
@@ -178,7 +202,7 @@ def rows(results: Results) -> str:
 
 
 def _cells(program: str, found: Measured) -> tuple[str, ...]:
-    if program == NETWORK:
+    if program in ALONE:
         return ("", "", f"{found.rate:,.0f}", "", "", "", "", f"{len(found.turns)}")
     return (
         f"{found.seconds:.1f}",
@@ -197,7 +221,7 @@ def disturbance(results: Results) -> str:
     shares = [
         turn.timed.others_cpu_seconds / (turn.timed.seconds * cores())
         for (program, _), found in results.items()
-        if program != NETWORK  # its seconds are not those on the clock
+        if program not in ALONE  # their seconds are not those on the clock
         for turn in found.turns
     ]
     if not shares:

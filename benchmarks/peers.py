@@ -22,14 +22,25 @@ from pathlib import Path
 from typing import Any
 
 import peer_programs as programs
-from peer_cases import CASES, LUNGSCAN, NETWORK, QUICK, TIATOOLBOX, WSINFER, Job, jobs_for
+from peer_cases import (
+    ALONE,
+    CASES,
+    DECODING,
+    LUNGSCAN,
+    NETWORK,
+    QUICK,
+    TIATOOLBOX,
+    WSINFER,
+    Job,
+    jobs_for,
+)
 from peer_environments import NotInstalled
 from peer_programs import Measured, Program, Turn
 from peer_tables import Results, document
 from runs import HERE, Bench, CommandFailed
 from table import cores
 
-CEILING_S = 6.0  # of each of its two measurements
+CEILING_S = 6.0  # of each measurement of a part alone
 BUSY_LOAD = 0.5  # a load average above this disturbs the figures
 
 
@@ -71,16 +82,14 @@ class Session:
             turn = program.run(path, self.work, threads, case.cores, *case.options)
         except (CommandFailed, LookupError, OSError, ValueError) as error:
             reason = programs.last_word(str(error))
-            if job.program in (LUNGSCAN, NETWORK):
+            if job.program in (LUNGSCAN, *ALONE):
                 raise SystemExit(f"{job.program} failed on {job.case}: {error}") from error
             self.skipped[job.program] = f"failed on the case {job.case}: {reason}"
             del self.programs[job.program]
             return
         self.turns.setdefault((job.program, job.case), []).append(turn)
         rate = f"{turn.tiles / turn.timed.seconds:.3g}/s"
-        took = (
-            "" if job.program == NETWORK else f"{turn.timed.seconds:.1f} s, {turn.tiles:,} tiles, "
-        )
+        took = "" if job.program in ALONE else f"{turn.timed.seconds:.1f} s, {turn.tiles:,} tiles, "
         note(f"{job.program}, {job.case}: {took}{rate}")
 
     def results(self) -> Results:
@@ -98,6 +107,7 @@ def gather(work: Path, bench: Bench, *, peers: bool) -> Session:
     makers: dict[str, Callable[[str], Program]] = {
         LUNGSCAN: lambda name: programs.lungscan(name, model, home),
         NETWORK: lambda name: programs.ceiling(name, model, home, CEILING_S),
+        DECODING: lambda name: programs.decoding(name, home, CEILING_S),
     }
     if peers:
         makers[WSINFER] = lambda name: programs.wsinfer(name, folder, network, home)

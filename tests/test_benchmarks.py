@@ -218,6 +218,33 @@ def test_goals_are_drawn_from_medians_and_differences() -> None:
     }
 
 
+def test_what_network_and_decoding_allow_together() -> None:
+    from peer_cases import DECODING, LUNGSCAN, NETWORK
+    from peer_tables import figures
+
+    results = {
+        (LUNGSCAN, "1x"): measured(4.0),
+        (LUNGSCAN, "4x"): measured(19.0, tiles=4000),  # 200 tiles/s more
+        (LUNGSCAN, "1x half"): measured(10.0, tiles=4000),
+        (LUNGSCAN, "4x half"): measured(50.0, tiles=16000),  # 300
+        (NETWORK, "ready"): measured(1.0, tiles=400),
+        (DECODING, "1x"): measured(1.0, tiles=1200),
+    }
+    found = {figure.name: round(figure.value, 1) for figure in figures(results)}
+    assert found["slide: network and decoding, of the network alone"] == 75.0  # 300 of 400
+    assert found["slide: while inferring, of network and decoding"] == 66.7  # 200 of 300
+    shared = "slide, overlap 50 %: "
+    assert found[shared + "network and decoding, of the network alone"] == 92.3  # 4,800 decoded
+    assert found[shared + "while inferring, of network and decoding"] == 81.2
+
+
+@pytest.mark.parametrize("drawing", [("1120",), ("300", "--fields", "4")])
+def test_decoding_alone_has_a_rate(tmp_path: Path, drawing: tuple[str, ...]) -> None:
+    path = run("drawing.py", str(tmp_path), *drawing).strip()
+    report = json.loads(run("decoding.py", path, "--seconds", "0.2"))
+    assert report["tiles_per_second"] > 0
+
+
 def test_the_page_shows_every_case_and_who_was_left_out() -> None:
     from peer_cases import LUNGSCAN, NETWORK
     from peer_tables import document

@@ -1,8 +1,10 @@
 """The tables of docs/results.md, from model folders that `lungscan train` has made.
 
-    python benchmarks/results.py runs/grouped-0 runs/random-0 [--speed FILE] [--write FILE]
+    python benchmarks/results.py runs/grouped-0 runs/random-0 [--int8 FILE] [--speed FILE]
+                                                              [--write FILE]
 
-Each folder holds ``card.json`` and ``evaluation/evaluation.json``. ``--speed`` takes the Markdown
+Each folder holds ``card.json`` and ``evaluation/evaluation.json``. ``--int8`` takes the JSON that
+`lungscan compare MODEL ITS-INT8-FORM DATA --split FILE --json` printed, ``--speed`` the Markdown
 that `lungscan benchmark --out` wrote. Several grouped runs (seeds) are listed with their mean.
 """
 
@@ -64,10 +66,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Print the tables, or write them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--int8", type=Path)
     parser.add_argument("--speed", type=Path)
     parser.add_argument("--write", type=Path)
     told = parser.parse_args(argv)
     text = document([load(path) for path in told.runs])
+    if told.int8:
+        text += "\n" + int8(json.loads(told.int8.read_text(encoding="utf-8")))
     if told.speed:
         text += "\n#" + told.speed.read_text(encoding="utf-8") + SPEED_NOTE
     if told.write:
@@ -97,6 +102,27 @@ def document(runs: Sequence[Run]) -> str:
         if robust:
             parts += [f"### Robustness (seed {robust[0].seed})", _robustness(robust[0])]
     return "\n\n".join(parts) + "\n"
+
+
+def int8(compared: dict[str, Any]) -> str:
+    """The int8 form beside its source, on fields that neither saw."""
+    data = compared["data"]
+    if data["seen"] != "held out":
+        raise SystemExit("the int8 comparison was not made on held-out groups")
+    rows = [
+        ("accuracy", *(_shown(compared[f"accuracy_{side}"]) for side in "ab")),
+        ("answered", *(_shown(compared[f"answered_{side}"]) for side in "ab")),
+        ("right where the other is wrong", *(str(compared[f"only_{side}_right"]) for side in "ab")),
+    ]
+    difference = _shown(compared["difference"])
+    where = f"{data['fields']} held-out fields in {data['groups']} groups"
+    return (
+        "## int8 beside its source\n\n"
+        f"By `lungscan compress` and `lungscan compare` on the {data['part']} part of the grouped "
+        f"split: {where}. int8 minus source: {difference}.\n\n"
+        + _table((where, "source", "int8"), rows)
+        + "\n"
+    )
 
 
 HEAD = (

@@ -7,7 +7,7 @@ some tenths of a second.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TypeVar
@@ -93,18 +93,22 @@ class ReaderPool:
             opened = self._fields_in(self._lend(), files, picture)
         except UnreadableFile as error:
             opened = [error] * len(files)  # one of them ended the process
-        again = DEADLY | ({"E_TIMEOUT"} if len(files) > 1 else set())
+        alone = len(files) == 1
+        again = DEADLY if alone else DEADLY | {"E_TIMEOUT"}
+        processes = (self._start,) if alone else (self._lend, self._start)
         return [
-            self._alone(file, picture)
+            self._alone(file, picture, processes)
             if isinstance(item, CaseError) and item.code in again
             else item
             for file, item in zip(files, opened, strict=True)
         ]
 
-    def _alone(self, file: InputFile, picture: bool) -> OpenedField | CaseError:
+    def _alone(
+        self, file: InputFile, picture: bool, processes: Sequence[Callable[[], ReaderProcess]]
+    ) -> OpenedField | CaseError:
         """Open one field, in the end in a new process, where no other can have done harm."""
         opened: OpenedField | CaseError
-        for process in (self._lend, self._start):
+        for process in processes:
             try:
                 (opened,) = self._fields_in(process(), [file], picture)
             except UnreadableFile as error:

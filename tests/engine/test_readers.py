@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lungscan.cards import read_card
@@ -13,6 +16,8 @@ from lungscan.errors import UnreadableFile
 from lungscan.inputs import discover
 from lungscan.readers import OpenedField, open_readers
 from lungscan.readers.pool import ReaderPool
+from lungscan.readers.process import ReaderProcess
+from lungscan.readers.protocol import Close, Job, ReadTiles, Setup
 from tests.engine.scanning import make_field, make_slide, options, results, rows, run
 from tests.models import FakeRuntime
 
@@ -139,6 +144,45 @@ def test_a_killed_process_that_will_not_die_is_not_waited_for(
         assert caught.value.code == "E_TIMEOUT"
         kill()
         process._child.wait()
+
+
+def test_the_watchdog_ends_a_process_that_takes_no_requests(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One caller waits for an answer while another is stuck handing over a request."""
+    deaf = ("-c", "import time; time.sleep(3600)")
+    monkeypatch.setattr("lungscan.readers.process.CHILD", deaf)
+    card = read_card(model)
+    process = ReaderProcess(Setup(options(model, Path("out"), Path("in")), card), threads=2)
+    boxes = np.zeros((100_000, 4), np.int32)  # more than a pipe holds
+
+    def code(job: Job) -> str:
+        try:
+            process.call(job, 0.5)
+        except UnreadableFile as error:
+            return error.code
+        return ""
+
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(code, Close(0))
+        while not process._waiting:  # the first must be waiting before the second begins
+            time.sleep(0.01)
+        stuck = pool.submit(code, ReadTiles(0, boxes, 8, 0))
+        assert {waiting.result(30), stuck.result(30)} == {"E_TIMEOUT"}
+    process.close()
+
+
+@pytest.mark.usefixtures("failing")
+def test_a_lone_field_is_tried_twice(
+    model: Path, fake: FakeRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+    start = ReaderPool._start
+    monkeypatch.setattr(ReaderPool, "_start", lambda pool: started.append(1) or start(pool))
+    make_field(tmp_path / "in" / "abort.png")
+    found = results(run(options(model, tmp_path / "out", tmp_path / "in", isolate=True)))
+    assert found["abort"].error_code == "E_CRASH"
+    assert len(started) == 2
 
 
 def test_without_nameless_memory_a_file_serves(

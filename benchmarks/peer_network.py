@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import drawing
@@ -28,6 +30,10 @@ from lungscan.cards import FILES, ModelCard, write_card
 from lungscan.runtimes.deploy import MEAN, STD
 from lungscan.training.bundle import deploy, write_network
 from lungscan.training.calibrate import DIRECTIONS
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # of a script, its own folder alone is searched
+
+from tests.models import CARD, write_novelty
 
 ARCHITECTURE = "ghostnet_100"
 SIZE_PX = 224
@@ -95,62 +101,29 @@ def write_model(network: torch.nn.Module, fields: np.ndarray, folder: Path) -> N
     write_network(deployed, SIZE_PX, folder)
     with torch.inference_mode():
         np.savez_compressed(folder / "golden.npz", fields=fields, probs=deployed(probe)[0].numpy())
-    save_file(novelty_of(features), folder / "novelty.safetensors")
+    write_novelty(folder / "novelty.safetensors", features, len(CLASSES), DIRECTIONS)
     (folder / "README.md").write_text(
         "# Random weights\n\nFor measuring speed.\n", encoding="utf-8"
     )
     write_card(card(), folder)
 
 
-def novelty_of(features: int) -> dict[str, np.ndarray]:
-    """Parameters of ``lungscan.novelty`` under which nothing is novel, of the usual shapes."""
-    classes = len(CLASSES)
-    arrays = {
-        "centre": np.zeros(features),
-        "basis": np.eye(features, DIRECTIONS),
-        "class_means": np.zeros((classes, DIRECTIONS)),
-        "residual_scale": np.ones(1),
-        "output_weight": np.zeros((classes + 1, features)),
-        "output_bias": np.array([0.0] * classes + [-50.0]),
-        "limits": np.array([1.0, 1e9]),
-    }
-    return {name: values.astype(np.float32) for name, values in arrays.items()}
-
-
 def card() -> ModelCard:
     """What the model folder says of itself."""
-    return ModelCard(
-        schema=1,
+    return replace(
+        CARD,
         name="random-ghostnet",
-        version="1.0",
         summary="Random weights, for measuring speed.",
-        licence="Apache-2.0",
         architecture=ARCHITECTURE,
-        teacher="",
         class_names=CLASSES,
         display_names=("Class 1", "Class 2", "Class 3"),
-        colors=("#d55e00", "#009e73", "#0072b2"),
-        tumour=(True, False, True),
         patch_size_pixels=SIZE_PX,
         spacing_um_px=SPACING_UM,
-        spacing_note="",
-        large_fields="resized",
-        temperature=1.0,
         confidence_threshold=0.01,
-        novelty_threshold=1.0,
-        minimum_tissue_mm2=0.001,
-        tumour_limit_mm2=0.1,
-        tumour_limit_share=0.02,
-        data={"summary": "nothing"},
         command="python benchmarks/peer_network.py",
         seed=SEED,
-        recipe={},
-        metrics=(),
-        reliability=(),
-        facts=(),
         intended_use="Measuring speed.",
         limits=("Knows nothing: its weights are random.",),
-        files={},
     )
 
 

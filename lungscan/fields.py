@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lungscan.errors import CaseError, case_error
+from lungscan.inputs import in_motion, look
 from lungscan.outcome import RunContext, ScoredFile, about, finished_case, scored_file
 from lungscan.prepare import Plan
 from lungscan.provenance import utc_now
@@ -109,12 +110,17 @@ def _score_files(files: Sequence[InputFile], tools: Tools, picture: bool) -> lis
     scored: list[Scored] = []
     for start in range(0, len(files), FIELDS_PER_JOB):
         part = files[start : start + FIELDS_PER_JOB]
+        before = [look(file) for file in part]
         opened = tools.readers.fields(part, picture=picture)
         fields = [item for item in opened if isinstance(item, OpenedField)]
         shared = iter(_score_together([item for item in fields if item.pixels], tools.scorer))
-        scored += [
+        done = [
             _finish(item, shared, tools.scorer, picture) if isinstance(item, OpenedField) else item
             for item in opened
+        ]
+        scored += [
+            in_motion(file, seen) or item
+            for file, seen, item in zip(part, before, done, strict=True)
         ]
     return scored
 

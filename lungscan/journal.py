@@ -26,10 +26,10 @@ from lungscan.types import FloatArray, TileQuality, TileState
 
 BAND_TILES = 128  # a fraction of a second on two cores; each band costs one fsync
 
-_MAGIC = "lungscan journal 1"
+_MAGIC = "lungscan journal 2"
 _STATES = tuple(TileState)
 _LONE = 6  # columns before the probabilities
-_HEAD = Struct("<II")  # number of tiles and checksum
+_HEAD = Struct("<III")  # number of tiles, bytes of the device's name, checksum
 
 
 class Journal:
@@ -109,24 +109,27 @@ class Journal:
         if not data.startswith(head):
             return (), 0
         batches, at = [], len(head)
-        while batch := self._batch(data, at):
+        while found := self._batch(data, at):
+            batch, at = found
             batches.append(batch)
-            at += _HEAD.size + self._size(len(batch.state))
         return tuple(batches), at
 
-    def _batch(self, data: bytes, at: int) -> TileBatch | None:
-        """The block at ``at``; None when it is not whole, or holds a tile to be tried again."""
+    def _batch(self, data: bytes, at: int) -> tuple[TileBatch, int] | None:
+        """The block at ``at`` and where it ends.
+
+        None when it is not whole, or holds a tile to be tried again.
+        """
         start = at + _HEAD.size
-        count, checksum = _HEAD.unpack(data[at:start].ljust(_HEAD.size, b"\0"))
-        body = data[start : start + self._size(count)]
-        if not count or len(body) < self._size(count) or crc32(body) != checksum:
+        count, named, checksum = _HEAD.unpack(data[at:start].ljust(_HEAD.size, b"\0"))
+        tiles_end = start + count * (self._columns * 4 + 1)
+        end = tiles_end + named
+        body = data[start:end]
+        if not count or end > len(data) or crc32(body) != checksum:
             return None
         numbers = np.frombuffer(body, "<f4", count * self._columns).reshape(count, -1)
-        states = tuple(_STATES[code] for code in body[-count:])
-        return None if TileState.FAILED in states else _unpacked(numbers, states)
-
-    def _size(self, count: int) -> int:
-        return count * (self._columns * 4 + 1)
+        states = tuple(_STATES[code] for code in data[tiles_end - count : tiles_end])
+        device = data[tiles_end:end].decode()
+        return None if TileState.FAILED in states else (_unpacked(numbers, states, device), end)
 
 
 def _block(batch: TileBatch) -> bytes:
@@ -140,11 +143,12 @@ def _block(batch: TileBatch) -> bytes:
         quality.valid,
     )
     numbers = np.column_stack([*lone, batch.probs]).astype("<f4")
-    body = numbers.tobytes() + bytes(_STATES.index(state) for state in batch.state)
-    return _HEAD.pack(len(batch.state), crc32(body)) + body
+    states, device = bytes(_STATES.index(state) for state in batch.state), batch.device.encode()
+    body = numbers.tobytes() + states + device
+    return _HEAD.pack(len(states), len(device), crc32(body)) + body
 
 
-def _unpacked(numbers: FloatArray, states: Sequence[TileState]) -> TileBatch:
+def _unpacked(numbers: FloatArray, states: Sequence[TileState], device: str) -> TileBatch:
     fraction, novelty, focus, pen, blank, valid = numbers[:, :_LONE].T.astype(np.float32)
     return TileBatch(
         tissue_fraction=fraction,
@@ -152,4 +156,5 @@ def _unpacked(numbers: FloatArray, states: Sequence[TileState]) -> TileBatch:
         novelty=novelty,
         quality=TileQuality(focus, pen, blank, valid),
         state=tuple(states),
+        device=device,
     )

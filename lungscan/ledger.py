@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from lungscan.errors import case_error
+from lungscan.errors import MachineError, case_error
 from lungscan.events import CaseFinished, RunFinished
+from lungscan.hiding import hide_message
+from lungscan.inputs.motion import IN_MOTION
 from lungscan.outcome import RunContext, spoiled_case
 from lungscan.provenance import library_versions, utc_now
-from lungscan.report.checksums import LIST, record_name, unseal
+from lungscan.readers.patient import AWAY
+from lungscan.report.checksums import known_sums, record_name, unseal
 from lungscan.report.geojson import numbered
 from lungscan.report.heatmap import has_heatmap
 from lungscan.report.run_json import RunSummary, summarise
-from lungscan.report.write import FEW_FIELDS, write_case_files, write_run_files
+from lungscan.report.write import FEW_FIELDS, Places, moved, write_case_files, write_run_files
 from lungscan.store import RunStore
-from lungscan.types import CaseResult, FileKind, Inputs
+from lungscan.types import CaseResult, CaseStatus, FileKind, Inputs
 
+MOST_UNREAD = 5  # cases in a row; then the drive is away, and it would take all the others
 SWITCHES = ("pdf", "heatmap", "geojson", "tiles_csv")  # of ``write_case_files``
+
+
+class DriveAway(MachineError):
+    """The drive with the images no longer hands them out."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,9 @@ class Ledger:
         self._records = dict(store.listed)  # checksums of ``case.json``, by name
         self._unsealed = False
         self._resumed = 0
+        self._unread = 0  # cases in a row, up to the last one, that the disk withheld
+        self._places: Places = {}  # of cases' files that lie elsewhere than wanted
+        self._outdated: list[str] = []  # files of earlier answers, open in another program
         self.notices: tuple[str, ...] = ()  # what ``close`` has to tell beside the counts
 
     @property
@@ -59,7 +71,7 @@ class Ledger:
             MachineError: a file cannot be written.
         """
         if not (resumed and self._is_complete(result)):
-            result = self._write(result, keep=resumed)
+            result = self._write(self._told(result), keep=resumed)
         return Written(result, resumed)
 
     def record(self, written: Written) -> CaseFinished:
@@ -68,16 +80,34 @@ class Ledger:
         files = tuple(replace(file, thumbnail_jpeg=None) for file in result.files)
         self._results[result.key] = replace(result, scores=(), pictures=(), files=files)
         self._resumed += resumed
+        withheld = result.status is CaseStatus.FAILED and result.error_code == AWAY
+        self._unread = self._unread + 1 if withheld else 0
         return CaseFinished(result, index, resumed)
+
+    def require_drive(self) -> None:
+        """Raises DriveAway when so many cases in a row were withheld by the disk."""
+        if self._unread >= MOST_UNREAD:
+            raise DriveAway(
+                f"{self._unread} cases in a row could not be read from the disk, so the drive or "
+                "the network seems to be away. Connect it, then run the same command again: "
+                "finished cases are kept. If these files alone cannot be read (cases.csv names "
+                "them), move them elsewhere first."
+            )
 
     def close(self) -> RunFinished:
         """Write the tables of the run, and note what to tell of them. Raises MachineError."""
         seconds = time.perf_counter() - self._clock
         summary = self._summary(seconds)
         out, options = self._store.out, self._run.options
-        ordered = (self._results[key] for key in self._keys)
-        self.notices = write_run_files(
+        ordered = (self._results[key] for key in self._keys if key in self._results)
+        elsewhere = write_run_files(
             out, ordered, summary, pdf=options.pdf != "none", records=self._records
+        )
+        self.notices = (
+            *self._left_for_later(),
+            *moved(self._places, out),
+            *self._outdated,
+            *elsewhere,
         )
         return RunFinished(
             summary.ok,
@@ -90,21 +120,37 @@ class Ledger:
             out,
         )
 
+    def _left_for_later(self) -> tuple[str, ...]:
+        """Cases that the next run will take."""
+        moving = sum(result.error_code == IN_MOTION for result in self._results.values())
+        if not moving:
+            return ()
+        return (
+            f"Left for the next run, because files are still being written: {moving:,}. Run the "
+            "same command again when the copy is finished.",
+        )
+
     def _write(self, result: CaseResult, *, keep: bool) -> CaseResult:
         """Write a case, without what an earlier run left of it unless that still holds."""
         folder = self._store.folder(result.key)
         if not self._unsealed:
             unseal(self._store.out)  # the checksums of the run hold again when it is closed
             self._unsealed = True  # only now: no thread may write a file before
-        self._store.clear(result.key, stale=not keep)
+        left = self._store.clear(result.key, stale=not keep)
         try:
-            digest = write_case_files(folder, result, **self._switches(result))
+            files = write_case_files(folder, result, **self._switches(result))
         except Exception as error:  # noqa: BLE001  a report that cannot be drawn costs its own case
-            result = spoiled_case(result, case_error(error))
-            self._store.clear(result.key, stale=True)
-            digest = write_case_files(folder, result, **dict.fromkeys(SWITCHES, False))
-        self._records[record_name(result.key)] = digest
+            result = self._told(spoiled_case(result, case_error(error)))
+            left = self._store.clear(result.key, stale=True)
+            files = write_case_files(folder, result, **dict.fromkeys(SWITCHES, False))
+        self._records[record_name(result.key)] = files.sha256
+        self._places |= {path: place for path, place in files.places.items() if path != place}
+        self._outdated += [_outdated(path) for path in left if path not in files.places]
         return result
+
+    def _told(self, result: CaseResult) -> CaseResult:
+        """The case as it may be told of: with ``deidentify``, in words that hold no name."""
+        return hide_message(result) if self._run.options.deidentify else result
 
     def _switches(self, result: CaseResult) -> dict[str, bool]:
         """Which files the case gets beside ``case.json``."""
@@ -125,14 +171,14 @@ class Ledger:
         if switches["heatmap"]:
             names += [numbered("heatmap.png", i) for i in files if has_heatmap(result, i)]
         folder = self._store.folder(result.key)
-        return all((folder / name).is_file() for name in (names and [LIST, *names]))
+        listed = known_sums(folder)  # what is left of an earlier answer is not
+        return all(name in listed and (folder / name).is_file() for name in names)
 
     def _summary(self, seconds: float) -> RunSummary:
-        run, options = self._run, self._run.options
+        options = self._run.options
         return replace(
             summarise(self._results.values()),
             versions=library_versions(),
-            device=run.device,
             started_utc=self._started,
             finished_utc=utc_now(),
             seconds=seconds,
@@ -142,3 +188,10 @@ class Ledger:
             heatmap=options.heatmap,
             geojson=options.geojson,
         )
+
+
+def _outdated(path: Path) -> str:
+    return (
+        f"{path} is of an earlier answer and could not be removed, because another program has it "
+        "open. Close it and remove it."
+    )

@@ -31,3 +31,5 @@ class ScanOptions:
     fresh: bool = False  # True: forget what an earlier run left in ``out``
     timeout: float = 60.0  # seconds that reading may stand still before the file is given up
     isolate: bool = True  # read images in child processes; False: in this one, for debugging
+    deidentify: bool = False  # show pseudonyms instead of the names of files, folders and cases
+    names: Path | None = None  # where to write whose pseudonyms these are; outside of ``out``

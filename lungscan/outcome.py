@@ -10,6 +10,7 @@ from lungscan.aggregate import Evidence, count, gather
 from lungscan.cards import ModelCard
 from lungscan.decide import decide
 from lungscan.errors import CaseError, TooManyBadTiles
+from lungscan.inputs.motion import IN_MOTION
 from lungscan.options import ScanOptions
 from lungscan.pictures import choose_pictures, pick_pictures
 from lungscan.prepare import Plan
@@ -51,6 +52,7 @@ class ScoredFile:
     scores: TileScores
     pictures: tuple[TilePicture, ...]  # candidates for those of the case
     unreadable: float  # share of its overview
+    devices: tuple[str, ...] = ()  # what answered, in the order in which they did
 
 
 def scored_file(
@@ -59,7 +61,8 @@ def scored_file(
     """What is kept of a file whose tiles are all scored; read again for the ``picture``s."""
     scores = join(batches, planned.grid.boxes, 0, len(card.class_names))
     pictures = pick_pictures(planned, scores) if picture else ()
-    return ScoredFile(planned.result, scores, pictures, planned.unreadable)
+    devices = tuple(dict.fromkeys(batch.device for batch in batches))
+    return ScoredFile(planned.result, scores, pictures, planned.unreadable, devices)
 
 
 def about(problem: CaseError, file: InputFile, case: CaseInput) -> CaseError:
@@ -80,8 +83,12 @@ def finished_case(
     """The record of a case whose files were tried; ``problems`` tells of those that failed.
 
     Readable files give the answer, and the case is partial when anything is missing. It failed
-    when no file, or too little of each, could be read.
+    when no file, or too little of each, could be read. A file that is still being written leaves
+    the case for the next run.
     """
+    if moving := [problem for problem in problems if problem.code == IN_MOTION]:
+        skipped = failed_case(case, run, moving[0], started, seconds)
+        return replace(skipped, status=CaseStatus.SKIPPED)
     files = [_numbered(file, index) for index, file in enumerate(files)]
     spoiled = [error for file in files if (error := _too_damaged(file, case))]
     if len(spoiled) == len(files):
@@ -107,6 +114,7 @@ def finished_case(
         scores=tuple(file.scores for file in files),
         pictures=choose_pictures(picture for file in files for picture in file.pictures),
         flags=_flags(flags, files, run.card),
+        device=_devices(files) or run.device,
         error_code=problems[0].code if problems else TooManyBadTiles.code if damage else "",
         error_message=" ".join([*map(str, problems), *damage]),
     )
@@ -188,6 +196,11 @@ def _damage(file: ScoredFile) -> str:
         share = max(file.unreadable, 0.001)
         parts.append(f"{share:.1%} of the picture could not be searched for tissue.")
     return " ".join(parts)
+
+
+def _devices(files: Sequence[ScoredFile]) -> str:
+    """All that answered: more than one where a GPU was lost on the way."""
+    return "; ".join(dict.fromkeys(device for file in files for device in file.devices))
 
 
 def _failed_tiles(file: ScoredFile) -> int:

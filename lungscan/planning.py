@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from lungscan.aggregate import rule_named
 from lungscan.cards import find_model
 from lungscan.errors import NothingToDo, UsageProblem, case_error
+from lungscan.hiding import check_names, hide, nameless_inputs
 from lungscan.inputs import discover
 from lungscan.options import ScanOptions
 from lungscan.readers import Readers, open_readers
 from lungscan.reading.scale import MAX_MPP_UM, MIN_MPP_UM, plausible
+from lungscan.report.wording import failure
 from lungscan.tiles.grid import MAX_OVERLAP
 from lungscan.types import CaseInput, Inputs
 
@@ -38,7 +40,7 @@ def plan(options: ScanOptions) -> tuple[PlannedCase, ...]:
     card = find_model(options.model)
     inputs = find_inputs(options)
     with open_readers(options, card, threads=1) as readers:
-        planned = [_plan_case(case, readers) for case in inputs.cases]
+        planned = [_plan_case(case, readers, options) for case in inputs.cases]
     return (
         *planned,
         *(
@@ -48,14 +50,15 @@ def plan(options: ScanOptions) -> tuple[PlannedCase, ...]:
     )
 
 
-def _plan_case(case: CaseInput, readers: Readers) -> PlannedCase:
+def _plan_case(case: CaseInput, readers: Readers, options: ScanOptions) -> PlannedCase:
     tiles, mpp, kinds = 0, None, set()
     notes: list[str] = []
     for file in case.files:
         try:
             planned = readers.plan(file, picture=False, digest="not needed")
         except Exception as error:  # noqa: BLE001  libraries raise many kinds on damaged files
-            notes.append(str(case_error(error)))
+            problem = case_error(error)
+            notes.append(failure(problem.code) if options.deidentify else str(problem))
             continue
         planned.source.close()
         kinds.add(planned.source.kind)
@@ -87,23 +90,26 @@ def check_options(options: ScanOptions) -> None:
     if options.threads is not None and not 1 <= options.threads <= 256:
         raise UsageProblem("--threads must lie between 1 and 256.")
     if options.cases is not None and options.cases.resolve() == (options.out / CASES_CSV).resolve():
+        name = "" if options.deidentify else f" {options.cases.name}"
         raise UsageProblem(
-            f"The results would overwrite the manifest {options.cases.name}: give it another name, "
-            "or choose another --out folder."
+            f"The results would overwrite the manifest{name}: give it another name, or choose "
+            "another --out folder."
         )
+    check_names(options)
 
 
 def find_inputs(options: ScanOptions) -> Inputs:
-    """All cases and skipped files that ``options`` point at.
+    """All cases and skipped files that ``options`` point at, under pseudonyms if so asked.
 
     Raises:
         UsageProblem: a path or the manifest is wrong.
         NothingToDo: there is no case, and nothing that failed to be one.
     """
-    inputs = discover(options.paths, options.cases)
+    with nameless_inputs(options.deidentify):
+        inputs = discover(options.paths, options.cases)
     if not inputs.cases and not any(file.error_code for file in inputs.skipped):
         raise NothingToDo(
             f"No slide or field image was found ({len(inputs.skipped)} other files were skipped). "
             "LungScan reads what OpenSlide opens, and JPEG, PNG, TIFF, BMP and WebP."
         )
-    return inputs
+    return hide(inputs) if options.deidentify else inputs

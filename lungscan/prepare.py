@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
 from math import ceil
+from threading import Event
 
 import numpy as np
 from PIL import Image
@@ -21,7 +23,7 @@ from lungscan.reading import ImageSource, kind_of, open_field, open_source
 from lungscan.reading.source import TileSource
 from lungscan.tiles.grid import pen_area_mm2, plan_grid, tissue_area_mm2, whole_grid
 from lungscan.tiles.tissue import find_tissue
-from lungscan.types import FileResult, FloatArray, InputFile, Overview, SourceInfo, TileGrid
+from lungscan.types import FileResult, FloatArray, InputFile, Overview, SourceInfo, Stamp, TileGrid
 
 THUMBNAIL_PX = 1024
 # Of the network's side; a smaller picture holds no detail, and its answer would only look sure.
@@ -39,6 +41,7 @@ class Plan:
     grid: TileGrid
     result: FileResult
     unreadable: float = 0.0  # share of the overview that could not be read: no tiles lie there
+    before: tuple[Stamp | None, ...] = ()  # of the file, before it was opened
 
     @property
     def fraction(self) -> FloatArray:
@@ -67,17 +70,17 @@ def plan_file(
     """
     if kind_of(file) == "field":
         return plan_field(file, options, card, picture=picture)
-    with ThreadPoolExecutor(1, "hash") as beside:  # hashing waits for the disk, planning computes
-        hashing = beside.submit(sha256_of, file) if digest is None else None
-        source = open_source(file, options.mpp)
-        try:
-            planned = _plan_tiled(file, source, digest or "", options, card, picture=picture)
-            if hashing is None:
-                return planned
-            return replace(planned, result=replace(planned.result, sha256=hashing.result()))
-        except BaseException:  # whatever it is, the file must not stay open
-            source.close()
-            raise
+    unwanted = Event()
+    # Hashing waits for the disk, planning computes.
+    with ThreadPoolExecutor(1, "hash") as beside, ExitStack() as given_up:
+        given_up.callback(unwanted.set)  # or a refusal would wait for the hash of a whole slide
+        hashing = beside.submit(sha256_of, file, unwanted) if digest is None else None
+        source = given_up.enter_context(closing(open_source(file, options.mpp)))
+        planned = _plan_tiled(file, source, digest or "", options, card, picture=picture)
+        if hashing is not None:
+            planned = replace(planned, result=replace(planned.result, sha256=hashing.result()))
+        given_up.pop_all()  # the file stays open
+        return planned
 
 
 def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, picture: bool) -> Plan:

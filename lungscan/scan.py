@@ -7,24 +7,27 @@ scores them, so decoding and inference share the cores evenly without more threa
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 from lungscan.cards import find_model
 from lungscan.errors import MachineError
 from lungscan.events import CaseStarted, Notice, RunStarted, ScanEvent
 from lungscan.fields import FieldOutcome, field_jobs, score_fields
-from lungscan.ledger import Ledger, Written
+from lungscan.hiding import nameless_errors, write_names
+from lungscan.ledger import DriveAway, Ledger, Written
 from lungscan.lock import output_lock
 from lungscan.novelty import load_novelty
 from lungscan.options import ScanOptions
 from lungscan.outcome import RunContext, skipped_file
 from lungscan.planning import PlannedCase, check_options, find_inputs, plan
 from lungscan.provenance import settings_of
-from lungscan.readers import open_readers
+from lungscan.readers import PatientReaders, open_readers
 from lungscan.runtimes import load_runtime
 from lungscan.runtimes.base import available_threads
+from lungscan.runtimes.fallback import FallbackRuntime
 from lungscan.scoring import Scorer
 from lungscan.slides import BegunCase, begin_case, drop_case, score_case
 from lungscan.store import RunStore
@@ -53,27 +56,43 @@ def scan(options: ScanOptions) -> Generator[ScanEvent, None, None]:
     inputs = find_inputs(options)
     store = RunStore(options.out)
     with ExitStack() as stack:
+        stack.enter_context(nameless_errors(inputs.hidden))
         stack.enter_context(output_lock(options.out))
         threads = options.threads or available_threads()
         jobs = threads + 1  # one waits for its reader or the disk while the others use the cores
-        readers = stack.enter_context(open_readers(options, card, jobs))
+        readers = PatientReaders(stack.enter_context(open_readers(options, card, jobs)))
         if first := _first_slide(inputs, store):
             readers.begin(first)
-        runtime = load_runtime(card, options.device, threads, options.batch_size)
+        load = partial(load_runtime, card)
+        runtime = FallbackRuntime(load, options.device, threads, options.batch_size)
         scorer = Scorer(card, runtime, load_novelty(card.folder / "novelty.safetensors"))
         if options.fresh:  # only now: a run that cannot begin must not cost an earlier one
             store.forget()
         store.tidy()
+        if options.deidentify:
+            store.refuse_names()
+        if options.names:
+            write_names(options.names, inputs.hidden)
         run = RunContext(options, card, runtime.device, *settings_of(options, card))
         workers = stack.enter_context(Workers(jobs))
         tools = Tools(run, store, scorer, workers, readers)
         try:
-            yield from _Run(tools, inputs, Ledger(run, store, inputs)).events()
+            yield from _with_news(_Run(tools, inputs, Ledger(run, store, inputs)).events(), runtime)
         except MemoryError as error:
             raise MachineError(
                 "This machine ran out of memory. Try a smaller --batch-size or fewer --threads, "
                 "or close other programs."
             ) from error
+
+
+def _with_news(
+    events: Generator[ScanEvent, None, None], runtime: FallbackRuntime
+) -> Generator[ScanEvent, None, None]:
+    """The events, and between them what the runtime has to tell."""
+    with closing(events):
+        for event in events:
+            yield event
+            yield from map(Notice, runtime.news())
 
 
 @dataclass(frozen=True)
@@ -92,8 +111,12 @@ class _Run:
             yield self.ledger.record(self.ledger.write(skipped_file(file, run)))
         fields = [case for case in cases if _looks_like_fields(case)]
         slides = [case for case in cases if not _looks_like_fields(case)]
-        slides += yield from self._fields(fields)
-        yield from self._slides(slides)
+        try:
+            slides += yield from self._fields(fields)
+            yield from self._slides(slides)
+        except DriveAway:
+            self.ledger.close()  # the tables of what is finished
+            raise
         finished = self.ledger.close()
         yield from map(Notice, self.ledger.notices)
         yield finished
@@ -119,6 +142,7 @@ class _Run:
             for done in stack.enter_context(writers.in_order(write, outcomes)):
                 if isinstance(done, Written):
                     yield self.ledger.record(done)
+                    self.ledger.require_drive()
                 else:
                     slides.append(done)
         return slides
@@ -138,6 +162,7 @@ class _Run:
                 if recorded.result.status is not CaseStatus.FAILED:  # a failed one is tried again
                     self.tools.store.drop_journals(begun.case.key)
                 yield recorded
+                self.ledger.require_drive()
 
 
 def _first_slide(inputs: Inputs, store: RunStore) -> InputFile | None:

@@ -35,6 +35,7 @@ class Scorer:
         quality = measure_quality(pixels.rgb, pixels.valid)
         fraction = np.where(np.isnan(tissue_fraction), 1 - quality.blank, tissue_fraction)
         probs, novelty = self._ask(pixels.rgb)
+        device = self.runtime.device  # of this very batch
         states = [
             TileState.NOVEL if state is TileState.USED and value > 1 else state
             for state, value in zip(judge(quality, fraction), novelty, strict=True)
@@ -43,7 +44,7 @@ class Scorer:
             states[row] = TileState.FAILED
             for column in (probs, novelty, quality.focus, quality.pen, quality.blank):
                 column[row] = np.nan
-        return TileBatch(fraction, probs, novelty, quality, tuple(states))
+        return TileBatch(fraction, probs, novelty, quality, tuple(states), device)
 
     def _ask(self, tiles: RgbBatch) -> tuple[FloatArray, FloatArray]:
         """Probabilities ``(n, classes)`` and novelty ``(n,)``, both safe to write to."""
@@ -74,6 +75,7 @@ class TileBatch:
     novelty: FloatArray
     quality: TileQuality
     state: tuple[TileState, ...]
+    device: str = ""  # what answered
 
     def rows(self, start: int, stop: int) -> TileBatch:
         """Tiles ``start`` to ``stop``."""
@@ -90,6 +92,7 @@ class TileBatch:
             self.novelty[part],
             quality,
             self.state[part],
+            self.device,
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -19,6 +19,7 @@ import numpy as np
 from lungscan import __version__
 from lungscan.errors import CaseError, case_error
 from lungscan.events import TilesScored
+from lungscan.inputs import in_motion, look
 from lungscan.journal import Journal
 from lungscan.outcome import RunContext, ScoredFile, about, finished_case, scored_file
 from lungscan.prepare import Plan
@@ -110,10 +111,11 @@ class _Progress:
 
 
 def _open(file: InputFile, readers: Readers) -> Opened:
+    before = look(file)
     try:
-        return readers.plan(file, picture=True)
+        return replace(readers.plan(file, picture=True), before=before)
     except Exception as error:  # noqa: BLE001  libraries raise many kinds on damaged files
-        return case_error(error)
+        return in_motion(file, before) or case_error(error)
 
 
 def _drop(opened: Opened) -> None:
@@ -141,7 +143,10 @@ def _score_file(
                 batches.append(batch)
                 journal.add(batch)
                 yield progress.add(len(batch.state))
-    return scored_file(opened, batches, scorer.card, picture=True)
+    result = scored_file(opened, batches, scorer.card, picture=True)
+    if moving := in_motion(opened.file, opened.before):
+        raise moving
+    return result
 
 
 def _journal_key(opened: Plan, run: RunContext) -> str:

@@ -6,14 +6,16 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from lungscan.errors import CaseError, LungScanError
+from lungscan.errors import CaseError, LungScanError, UsageProblem
+from lungscan.hiding import PSEUDONYM
 from lungscan.inputs import sha256_of
 from lungscan.report.case_json import from_json
 from lungscan.report.checksums import Sums, known_sums, record_differs
 from lungscan.report.files import machine_error
 from lungscan.types import CaseInput, CaseResult, CaseStatus
 
-KEY = re.compile(r"[a-z0-9-]+-[0-9a-f]{8}")  # as lungscan.inputs.names makes them
+# As lungscan.inputs.names makes them, or lungscan.hiding.
+KEY = re.compile(r"[a-z0-9-]+-[0-9a-f]{8}|" + PSEUDONYM.pattern)
 _TEMPORARY = re.compile(r"\.lungscan-[0-9a-f]{12}\.tmp")  # left by a killed process
 _DERIVED = re.compile(
     r"report\.pdf|tiles\.csv|tiles(-\d+)?\.geojson|heatmap(-\d+)?\.png|lungscan\.sha256|"
@@ -66,16 +68,16 @@ class RunStore:
         )
         return result if same and _hashes(case) == [file.sha256 for file in result.files] else None
 
-    def clear(self, key: str, *, stale: bool) -> None:
+    def clear(self, key: str, *, stale: bool) -> list[Path]:
         """Make room for a case's files: remove what a killed process left half-written.
 
         With ``stale`` all that was made from an earlier ``case.json`` goes too, so that nothing
-        contradicts the new one.
+        contradicts the new one. Returns files that stay, because another program has them open.
 
         Raises:
-            MachineError: a file may not be removed.
+            MachineError: a file cannot be removed for another reason.
         """
-        _remove(self.folder(key), _DERIVED if stale else _TEMPORARY)
+        return _remove(self.folder(key), _DERIVED if stale else _TEMPORARY, spare_open=True)
 
     def tidy(self) -> None:
         """Remove what a killed process left half-written of the tables. Raises MachineError.
@@ -84,6 +86,16 @@ class RunStore:
         """
         _remove(self.out, _TEMPORARY)
         self.listed = known_sums(self.out)
+
+    def refuse_names(self) -> None:
+        """Raise UsageProblem when a run that did not hide names has left any here."""
+        folders = _children(self.out / "cases", KEY)
+        named = [folder for folder in folders if not PSEUDONYM.fullmatch(folder.name)]
+        if named or (not folders and _children(self.out, RUN_FILES)):
+            raise UsageProblem(
+                "The --out folder holds results that show names. Choose another one for "
+                "--deidentify, or begin anew with --fresh."
+            )
 
     def forget(self) -> None:
         """Remove what earlier runs wrote (``--fresh``), and nothing else.
@@ -110,13 +122,17 @@ def _hashes(case: CaseInput) -> list[str]:
         return []
 
 
-def _remove(folder: Path, names: re.Pattern[str]) -> None:
-    """Remove the files in ``folder`` that bear one of ``names``."""
+def _remove(folder: Path, names: re.Pattern[str], *, spare_open: bool = False) -> list[Path]:
+    """Remove the files in ``folder`` that bear one of ``names``; return those that are spared."""
+    spared = []
     for path in _children(folder, names):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            raise machine_error(error, path) from error
+            if not (spare_open and isinstance(error, PermissionError)):
+                raise machine_error(error, path) from error
+            spared.append(path)
+    return spared
 
 
 def _children(folder: Path, names: re.Pattern[str]) -> list[Path]:

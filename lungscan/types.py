@@ -22,6 +22,7 @@ FloatArray = NDArray[np.float32]
 BoxArray = NDArray[np.int32]  # (n, 4): x, y, width, height in level-0 pixels
 
 FileKind = Literal["slide", "field"]
+Stamp = tuple[int, int]  # of a file: bytes, time of the last change in ns
 
 
 class MppSource(StrEnum):
@@ -60,6 +61,7 @@ class InputFile:
     relative_path: str  # below the PATH that led here, "/" between parts, always encodable as UTF-8
     kind: FileKind
     parts: tuple[Path, ...] = ()  # every file of the slide when it has several (DICOM, MIRAX)
+    stamps: tuple[Stamp | None, ...] = ()  # of each part when it was found; see inputs.motion
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,22 @@ class SkippedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class HiddenName:
+    """Whose pseudonym it is; this stays in memory, or goes where the user asks for it."""
+
+    key: str  # of the case or skipped file, and its id
+    relative_path: str  # as shown
+    original_path: str  # below the PATH that led here
+    case_id: str  # "" of a skipped file
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """All that a run was pointed at, in a stable order."""
 
     cases: tuple[CaseInput, ...]
     skipped: tuple[SkippedFile, ...]
+    hidden: tuple[HiddenName, ...] = ()  # one per file, when names are hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +285,7 @@ class CaseResult:
     relative_paths: tuple[str, ...]  # also when the files could not be opened
     settings_hash: str
     settings: tuple[tuple[str, str], ...]  # as shown in the report
-    device: str
+    device: str  # what answered; joined with "; " where a GPU was lost on the way
     seconds: float
     started_utc: str  # ISO 8601
     finished_utc: str

@@ -121,26 +121,12 @@ def _webp(folder: Path) -> Path:
     return path
 
 
-def _tile(name: str, side: int, compression: str, level: int | None = None) -> Bomb:
+def _tile(name: str, side: int, compression: str) -> Bomb:
     """A slide whose only tile is as large as the picture."""
 
     def make(folder: Path) -> Path:
-        path = folder / name
-        told = f"Aperio Drawn v1.0\r\n{side}x{side}|AppMag = 20|MPP = 0.5"
-        options: dict[str, Any] = {} if level is None else {"compressionargs": {"level": level}}
-        with tifffile.TiffWriter(path) as tiff:
-            tiff.write(
-                np.zeros((side, side, 3), np.uint8),
-                tile=(side, side),
-                photometric="rgb",
-                compression=compression,
-                description=told,
-                metadata=None,
-                software=False,
-                maxworkers=1,
-                **options,
-            )
-        return path
+        empty = np.zeros((side, side, 3), np.uint8)
+        return pictures.write_tiled(folder / name, empty, side, compression, maxworkers=1)
 
     return make
 
@@ -158,19 +144,7 @@ def _swapped_tile(name: str, compression: str, payload: Callable[[], bytes]) -> 
     """A good slide of which each tile's data is replaced by one that unpacks to far more."""
 
     def make(folder: Path) -> Path:
-        path = folder / name
-        rgb = draw_he(512, 512)
-        told = "Aperio Drawn v1.0\r\n512x512 (256x256)|AppMag = 20|MPP = 0.5"
-        with tifffile.TiffWriter(path) as tiff:
-            tiff.write(
-                rgb,
-                tile=(256, 256),
-                photometric="rgb",
-                compression=compression,
-                description=told,
-                metadata=None,
-                software=False,
-            )
+        path = pictures.write_tiled(folder / name, draw_he(512, 512), 256, compression)
         bomb = payload()
         with tifffile.TiffFile(path, mode="r+") as tiff:
             page: Any = tiff.pages[0]

@@ -60,9 +60,10 @@ def seeds() -> dict[str, tuple[str, bytes]]:
         folder = Path(scratch)
         svs = write_svs(folder / "a.svs", rgb, MPP_UM, tile=64, downsamples=(2,)).read_bytes()
         tiled = write_generic_tiff(folder / "b.tif", rgb, tile=64, downsamples=(2,)).read_bytes()
-        big = _tiff(folder / "c.tif", rgb, bigtiff=True, description=_aperio(rgb))
-        ome = _tiff(folder / "d.ome.tif", rgb, compression="deflate", description=_OME)
-        jp2 = _tiff(folder / "e.svs", rgb, compression="jpeg2000", description=_aperio(rgb))
+        big = write_tiled(folder / "c.tif", rgb, bigtiff=True).read_bytes()
+        ome_path = folder / "d.ome.tif"
+        ome = write_tiled(ome_path, rgb, compression="deflate", description=_OME).read_bytes()
+        jp2 = write_tiled(folder / "e.svs", rgb, compression="jpeg2000").read_bytes()
     return {
         "svs": (".svs", svs),
         "svs-jpeg2000": (".svs", jp2),
@@ -78,22 +79,28 @@ def seeds() -> dict[str, tuple[str, bytes]]:
     }
 
 
-def _aperio(rgb: RgbArray) -> str:
+def write_tiled(
+    path: Path,
+    rgb: RgbArray,
+    tile: int = 64,
+    compression: str = "jpeg",
+    *,
+    description: str | None = None,
+    bigtiff: bool = False,
+    maxworkers: int | None = None,
+) -> Path:
+    """A tiled TIFF of one level that says it comes from an Aperio scanner, or ``description``."""
     height, width = rgb.shape[:2]
-    return f"Aperio Drawn v1.0\r\n{width}x{height} (64x64)|AppMag = 20|MPP = {MPP_UM}"
-
-
-def _tiff(
-    path: Path, rgb: RgbArray, description: str, *, bigtiff: bool = False, compression: str = "jpeg"
-) -> bytes:
+    aperio = f"Aperio Drawn v1.0\r\n{width}x{height} ({tile}x{tile})|AppMag = 20|MPP = {MPP_UM}"
     with tifffile.TiffWriter(path, bigtiff=bigtiff) as tiff:
         tiff.write(
             rgb,
-            tile=(64, 64),
+            tile=(tile, tile),
             photometric="rgb",
             compression=compression,
-            description=description,
+            description=aperio if description is None else description,
             metadata=None,
             software=False,
+            maxworkers=maxworkers,
         )
-    return path.read_bytes()
+    return path

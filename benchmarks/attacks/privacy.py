@@ -19,7 +19,7 @@ import pypdf
 import tifffile
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-from attacks.base import Bench, Line, execute
+from attacks.base import Bench, Line, execute, rows
 from tests.drawing import draw_he, truncate, write_svs
 
 _NEON = (8, 250, 4)  # of the label and macro pictures; nothing else here is of this colour
@@ -43,33 +43,58 @@ class Planted:
 
 
 def attack(bench: Bench) -> list[Line]:
-    """Classify files full of identifiers, with every report, and search all that is left."""
-    planted = Planted()
-    bad = dict.fromkeys(_BAD, 0)
+    """Classify files full of identifiers, with every report, and search all that is left.
+
+    Then again with identifiers in the names of files, folders and cases as well, which only
+    ``--deidentify`` hides.
+    """
     with bench.folder("privacy") as folder:
+        planted = Planted()
         _plant(folder / "in", planted)
-        home = folder / "home"
-        for part in ("tmp", "cache"):
-            (home / part).mkdir(parents=True)
-        env = {
-            "HOME": str(home),
-            "TMPDIR": str(home / "tmp"),
-            "XDG_CACHE_HOME": str(home / "cache"),
-            "LUNGSCAN_DEBUG": "1",
-        }
-        command = bench.command(folder / "out", folder / "in", "--pdf", "cases", "--json")
-        command.remove("--quiet")
-        done = execute(command, timeout=600, **env)
-        (home / "terminal.txt").write_text(done.out + done.err, encoding="utf-8")
-        bad["runs that failed"] += done.crashed or done.code not in (0, 1)
-        files = [path for part in (folder / "out", home) for path in part.rglob("*")]
-        found, labels, searched = search([path for path in files if path.is_file()], planted)
+        inside = _judged("planted patient identifiers", bench, folder / "in", folder, planted)
+    return [inside, in_names(bench, "--deidentify")]
+
+
+def in_names(bench: Bench, *more: str) -> Line:
+    """Identifiers inside the files and in all names; ``more`` are options."""
+    with bench.folder("privacy-names") as folder:
+        planted = Planted()
+        _plant(folder / "in", planted)
+        manifest = _name(folder, planted)
+        (given,) = (folder / "in").iterdir()
+        name, options = "planted identifiers, in names too", ("--cases", manifest, *more)
+        return _judged(name, bench, given, folder, planted, *options)
+
+
+def _judged(
+    name: str, bench: Bench, given: Path, work: Path, planted: Planted, *more: object
+) -> Line:
+    """Classify all in ``given`` and search outputs, logs and temporary files."""
+    bad = dict.fromkeys(_BAD, 0)
+    home, out = work / "home", work / "out"
+    for part in ("tmp", "cache"):
+        (home / part).mkdir(parents=True)
+    env = {
+        "HOME": str(home),
+        "TMPDIR": str(home / "tmp"),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "LUNGSCAN_DEBUG": "1",
+    }
+    command = bench.command(out, given, "--pdf", "cases", "--json", *more)
+    command.remove("--quiet")
+    done = execute(command, timeout=600, **env)
+    (home / "terminal.txt").write_text(done.out + done.err, encoding="utf-8")
+    bad["runs that failed"] += done.crashed or done.code not in (0, 1) or not rows(out)
+    left = [path for part in (out, home) for path in part.rglob("*")]
+    (home / "names.txt").write_text("\n".join(map(str, left)), encoding="utf-8", errors="replace")
+    left.append(home / "names.txt")
+    found, labels, searched = search([path for path in left if path.is_file()], planted)
     bad["found in an output or log"] = len(found)
     bad["label or macro pictures found"] = labels
     detail = f"{len(planted.words)} places; {searched} files, logs and embedded streams searched"
     if found:
         detail += f"; found: {'; '.join(sorted(found)[:10])}"
-    return [Line("planted patient identifiers", len(planted.words), bad, detail)]
+    return Line(name, len(planted.words), bad, detail)
 
 
 # Planting -----------------------------------------------------------------------------------------
@@ -79,6 +104,30 @@ def _plant(folder: Path, planted: Planted) -> None:
     folder.mkdir(parents=True)
     for plant in (_slides, _tags, _jpeg, _png, _webp, _dicom):
         plant(folder, planted)
+
+
+def _name(folder: Path, planted: Planted) -> Path:
+    """Give every file below ``folder / "in"`` an identifier for a name, in folders that have one.
+
+    A manifest joins some of them; its own name and its cases are identifiers too. It is returned.
+    """
+    word = planted.word
+    deep = folder / "in" / word("folder given") / word("folder below")
+    deep.mkdir(parents=True)
+    for path in [path for path in (folder / "in").iterdir() if path.is_file()]:
+        path.rename(deep / f"{word(f'name of {path.name}')}{path.suffix}")
+    for name, data in (("letter.docx", b"x"), ("empty.png", b""), (".hidden.png", b"x")):
+        prefix = name[0] if name.startswith(".") else ""
+        (deep / f"{prefix}{word(f'name of {name}')}{Path(name).suffix}").write_bytes(data)
+    (deep / f"{word('name of a broken link')}.png").symlink_to(deep / word("target of a link"))
+    cases = {word("case of fields"): ("*.jpg", "*.tif"), word("case of slides"): ("*.svs",)}
+    files = (
+        (case, path) for case, kinds in cases.items() for kind in kinds for path in deep.glob(kind)
+    )
+    lines = [f"{path},{case}" for case, path in files]
+    manifest = folder / f"{word('name of the manifest')}.csv"
+    manifest.write_text("\n".join(["file,case", *lines]), encoding="utf-8")
+    return manifest
 
 
 def _slides(folder: Path, planted: Planted) -> None:

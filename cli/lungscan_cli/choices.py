@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 DEVICES = ("auto", "cpu", "openvino", "torch-cpu", "cuda", "cuda:0", "mps")
 
@@ -18,6 +22,11 @@ SETTINGS = {
     "show_default": True,
 }
 ENVIRONMENT_NOTE = "Each option can also be set in the environment, as in LUNGSCAN_DEVICE=cpu."
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 class DeviceType(click.ParamType[str]):
@@ -59,6 +68,23 @@ def complete_model(
     return found or [CompletionItem(incomplete, type="dir")]
 
 
+def model_argument(name: str = "model") -> Callable[[F], F]:
+    """A model that must be named."""
+    return click.argument(name, metavar=name.upper(), shell_complete=complete_model)
+
+
+def out_option(*names: str, **settings: Any) -> Callable[[F], F]:
+    """``--out`` of a command that writes no results of cases: LUNGSCAN_OUT is meant for those."""
+    return click.option("--out", "-o", *names, allow_from_autoenv=False, **settings)
+
+
+def answer_options(command: F) -> F:
+    """Add ``--json`` and ``--quiet``."""
+    return json_option(quiet_option(command))
+
+
+data_argument = click.argument("data", metavar="DATA", type=FOLDER)
+folder_argument = click.argument("folder", metavar="DIR", type=FOLDER)
 model_option = click.option(
     "--model",
     default="lung-histology",
@@ -70,6 +96,9 @@ device_option = click.option(
     type=DeviceType(),
     default="auto",
     help="auto, cpu, openvino, torch-cpu, cuda, cuda:N or mps; auto takes the fastest here.",
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), show_default="all cores", help="Threads to compute with."
 )
 json_option = click.option(
     "--json",

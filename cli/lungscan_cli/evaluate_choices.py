@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
-
 import click
 
-F = TypeVar("F", bound=Callable[..., Any])
+from lungscan_cli.choices import (
+    ENVIRONMENT_NOTE,
+    FILE,
+    F,
+    answer_options,
+    data_argument,
+    device_option,
+)
 
-_TABLE = click.Path(exists=True, dir_okay=False, path_type=Path)
+EPILOG = (
+    "Exit codes: 0 fine, 1 some fields could not be read, 2 wrong usage, 3 nothing to do, "
+    f"4 model, 5 machine, 130 interrupted. {ENVIRONMENT_NOTE}"
+)
 
 
 def announce(*, quiet: bool) -> None:
@@ -24,15 +30,11 @@ def announce(*, quiet: bool) -> None:
 def data_options(command: F) -> F:
     """Add DATA, ``--split``, ``--part``, ``--groups`` and ``--mpp``."""
     decorators = (
-        click.argument(
-            "data",
-            metavar="DATA",
-            type=click.Path(exists=True, file_okay=False, path_type=Path),
-        ),
+        data_argument,
         click.option(
             "--split",
             metavar="FILE",
-            type=_TABLE,
+            type=FILE,
             show_default="the whole folder",
             help="Split file: CSV with the columns file,label,group,part.",
         ),
@@ -45,7 +47,7 @@ def data_options(command: F) -> F:
         click.option(
             "--groups",
             metavar="CSV",
-            type=_TABLE,
+            type=FILE,
             show_default="those of --split, else groups.csv in DATA",
             help="CSV with the columns file,group: which pictures show the same tissue.",
         ),
@@ -59,3 +61,11 @@ def data_options(command: F) -> F:
     for decorate in reversed(decorators):
         command = decorate(command)
     return command
+
+
+def judging_options(command: F) -> F:
+    """Add ``--seed``, ``--device``, ``--json`` and ``--quiet``."""
+    seed_option = click.option(
+        "--seed", type=click.IntRange(0), default=0, help="Of the bootstrap."
+    )
+    return seed_option(device_option(answer_options(command)))

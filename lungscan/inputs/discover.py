@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from lungscan.errors import UsageProblem
 from lungscan.inputs.files import Identity, identity_of
 from lungscan.inputs.manifest import read_cases
+from lungscan.inputs.motion import look
 from lungscan.inputs.names import KeyMaker, show
 from lungscan.inputs.parts import PartFinder
 from lungscan.inputs.walk import SLIDE_SUFFIXES, Candidate, Omission, walk
@@ -63,10 +65,15 @@ def _assemble(candidates: Sequence[Candidate]) -> list[InputFile]:
             owner.setdefault(identity_of(part, part.stat()), item.identity)
     # Asked again at the end: a part may have come before the index that names it.
     return [
-        InputFile(item.path, item.relative_path, _kind(item.path), parts)
+        _stamped(item, parts)
         for item, parts in images
         if owner.get(item.identity, item.identity) == item.identity
     ]
+
+
+def _stamped(item: Candidate, parts: tuple[Path, ...]) -> InputFile:
+    file = InputFile(item.path, item.relative_path, _kind(item.path), parts, (item.stamp,))
+    return replace(file, stamps=look(file)) if parts else file
 
 
 def _kind(path: Path) -> FileKind:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from concurrent.futures import CancelledError
 from pathlib import Path
+from threading import Event
 
 from lungscan.errors import UnreadableFile
 from lungscan.inputs.names import show
@@ -32,7 +34,9 @@ def open_failure(name: str, error: OSError) -> UnreadableFile:
         )
     if isinstance(error, FileNotFoundError):
         return UnreadableFile(
-            f"{name} is no longer there; it was moved or deleted after the run began.", code="E_IO"
+            f"{name} is no longer there: it was moved or deleted after the run began, or its drive "
+            "went away. Check the drive and run again.",
+            code="E_IO",
         )
     reason = error.strerror or type(error).__name__
     return UnreadableFile(
@@ -62,11 +66,29 @@ def require_regular(path: Path) -> int:
     return status.st_size
 
 
-def sha256_of(file: InputFile) -> str:
+def require_readable(file: InputFile) -> None:
+    """See to it that the disk hands out a file: what fails to decode then is damaged.
+
+    Raises:
+        UnreadableFile: E_IO and the like; a part cannot be read.
+    """
+    for path in file.parts or (file.path,):
+        size = require_regular(path)
+        try:
+            with path.open("rb", buffering=0) as stream:
+                stream.read(1)
+                stream.seek(size - 1)
+                stream.read(1)
+        except OSError as error:
+            raise open_failure(path.name, error) from error
+
+
+def sha256_of(file: InputFile, unwanted: Event | None = None) -> str:
     """Hash the file, or all its parts one after the other: SHA-256, hexadecimal.
 
     Raises:
         UnreadableFile: a part cannot be read.
+        CancelledError: ``unwanted`` was set; reading ends with the block in hand.
     """
     digest = hashlib.sha256()
     for path in file.parts or (file.path,):
@@ -74,6 +96,8 @@ def sha256_of(file: InputFile) -> str:
         try:
             with path.open("rb") as stream:
                 while chunk := stream.read(_CHUNK):
+                    if unwanted and unwanted.is_set():
+                        raise CancelledError
                     digest.update(chunk)
         except OSError as error:
             raise open_failure(path.name, error) from error

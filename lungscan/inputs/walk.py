@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lungscan.inputs.files import Identity, identity_of
+from lungscan.inputs.motion import stamp_of
 from lungscan.inputs.names import natural, show
+from lungscan.types import Stamp
 
 SLIDE_SUFFIXES = frozenset(
     {".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".dcm", ".svslide", ".czi"}
@@ -31,6 +33,7 @@ class Candidate:
     path: Path
     relative_path: str
     identity: Identity
+    stamp: Stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def walk(paths: tuple[Path, ...]) -> Iterator[Candidate | Omission]:
         if reason:
             yield Omission(entry.relative_path, reason)
         else:
-            yield Candidate(entry.path, entry.relative_path, identity)
+            yield Candidate(entry.path, entry.relative_path, identity, stamp_of(status))
 
 
 def _root_name(path: Path) -> str:

@@ -6,5 +6,6 @@ ever, and a crafted file can ask for all memory. In a child these end as a row w
 
 from lungscan.readers.base import OpenedField, Readers
 from lungscan.readers.choice import open_readers
+from lungscan.readers.patient import PatientReaders
 
-__all__ = ["OpenedField", "Readers", "open_readers"]
+__all__ = ["OpenedField", "PatientReaders", "Readers", "open_readers"]

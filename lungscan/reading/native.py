@@ -86,7 +86,10 @@ class NativeReader:
         size = int(layout.sizes[index])
         if size > _FRAMING + _MOST_PACKED * layout.tile_width * layout.tile_height * 3:
             return None
-        data = self.file.read(int(layout.offsets[index]), size)
+        offset = int(layout.offsets[index])
+        if offset + size > self.file.size:  # else any error of reading is the disk's
+            return None
+        data = self.file.read(offset, size)
         if len(data) < size:
             return None
         try:

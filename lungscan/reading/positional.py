@@ -19,6 +19,7 @@ class PositionalFile:
         self._lock = threading.Lock()
         self._open: list[int] = []  # the last is in use; other threads may still be in the others
         self._open.append(self._descriptor())
+        self.size = os.fstat(self._open[0]).st_size  # bytes
 
     def read(self, offset: int, size: int) -> bytes:
         """Return ``size`` bytes from ``offset``; fewer where the file ends.

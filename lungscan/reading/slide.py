@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from lungscan.errors import UnreadableFile
-from lungscan.inputs import show
+from lungscan.inputs import require_readable, show
+from lungscan.inputs.files import open_failure
 from lungscan.reading.native import AlphaArray, Frame, NativeReader
 from lungscan.reading.opening_native import open_native
 from lungscan.reading.openslide_reader import READ_ERRORS, OpenSlideReader
@@ -73,12 +74,17 @@ class SlideSource:
         count = len(boxes)
         rgb = np.empty((count, size_px, size_px, 3), np.uint8) if into is None else into
         out = TilePixels(rgb, np.zeros(count, np.float32), np.zeros(count, np.bool_))
-        for run in plan_runs(boxes, size_px, self._head.level_downsamples):
-            native = self._native_for(run.level)
-            if native is None:
-                self._read_by_openslide(run, out)
-            else:
-                _read_natively(native, run, out)
+        try:
+            for run in plan_runs(boxes, size_px, self._head.level_downsamples):
+                native = self._native_for(run.level)
+                if native is None:
+                    self._read_by_openslide(run, out)
+                else:
+                    _read_natively(native, run, out)
+        except OSError as error:
+            raise open_failure(self._file.path.name, error) from error
+        if out.failed.any():
+            require_readable(self._file)  # OpenSlide does not tell damage from a lost drive
         return out
 
     def overview(self, max_px: int = 2048) -> Overview:
@@ -87,7 +93,7 @@ class SlideSource:
         Where a level is damaged the next finer one is tried, so that tissue is not missed.
 
         Raises:
-            UnreadableFile: nothing of the picture can be read.
+            UnreadableFile: nothing of the picture can be read, or the drive is away.
         """
         downsample = max(1.0, max(self.info.width, self.info.height) / max_px)
         level = best_level(self._head.level_downsamples, downsample)
@@ -95,6 +101,8 @@ class SlideSource:
         if best.unreadable and level:
             finer = self._overview_from(level - 1, downsample)
             best = min(best, finer, key=lambda overview: overview.unreadable)
+        if best.unreadable:
+            require_readable(self._file)
         if best.unreadable == 1:
             raise UnreadableFile(
                 f"{show(self._file.path.name)} opens, but none of its pixels can be read; it "
@@ -148,6 +156,7 @@ class SlideSource:
 
 
 def _read_natively(native: NativeReader, run: Run, out: TilePixels) -> None:
+    """Raises OSError: the disk does not hand out the file."""
     size_px = out.rgb.shape[1]
     for cut in run.cuts:
         frame = pixel_frame(cut.box)
@@ -158,7 +167,7 @@ def _read_natively(native: NativeReader, run: Run, out: TilePixels) -> None:
                 out.valid[cut.row] = _share(alpha)
             else:
                 _write(out, cut, frame, *native.region(run.level, frame))
-        except (DamagedTile, OSError):
+        except DamagedTile:
             _fail(out, cut.row)
 
 

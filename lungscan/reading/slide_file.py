@@ -8,7 +8,7 @@ from pathlib import Path
 from openslide import OpenSlide, OpenSlideError, OpenSlideUnsupportedFormatError
 
 from lungscan.errors import UnreadableFile
-from lungscan.inputs import require_regular, show
+from lungscan.inputs import require_readable, require_regular, show
 from lungscan.reading.scale import number, slide_scale
 from lungscan.types import InputFile, SourceInfo
 
@@ -47,8 +47,10 @@ def open_handle(file: InputFile) -> OpenSlide:
     try:
         handle = OpenSlide(file.path)
     except OpenSlideUnsupportedFormatError as error:
+        require_readable(file)  # OpenSlide says the same when the drive is away
         raise UnreadableFile(_why_not_a_slide(file.path), code="E_FORMAT") from error
     except OpenSlideError as error:
+        require_readable(file)
         raise UnreadableFile(
             f"{name} is damaged or incomplete: {_detail(error, file.path)}. "
             "Copy it again from its source.",

@@ -37,6 +37,9 @@ class TileSource(Protocol):
 
         Boxes that lie in one row and touch are read together, so pass them row by row. Never
         raises for damaged pixels: see ``TilePixels.failed``.
+
+        Raises:
+            UnreadableFile: the drive does not hand out the file any more (E_IO).
         """
 
     def close(self) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
 import numpy as np
 
-from lungscan.report.files import atomic_writer
+from lungscan.report.files import atomic_writer, put
 from lungscan.report.legend import class_rgb
 from lungscan.report.tiles_csv import file_name, measures
 from lungscan.types import CaseResult, TileScores, TileState
@@ -26,19 +27,22 @@ def write_tiles_geojson(folder: Path, result: CaseResult) -> list[Path]:
 
     Coordinates are level-0 pixels. Only tiles that counted for the answer carry a class. Object
     ids depend on the image, model and box alone, so that a second run gives the same objects.
+    Returns where the files lie, see ``put``.
     """
-    paths = []
-    for scores in result.scores:
-        path = folder / numbered("tiles.geojson", scores.file_index)
-        with atomic_writer(path) as file:
-            file.write(b'{"type":"FeatureCollection","features":[')
-            separator = b"\n"
-            for feature in _features(result, scores):
-                file.write(separator + _dumps(feature).encode("ascii"))
-                separator = b",\n"
-            file.write(b"\n]}\n")
-        paths.append(path)
-    return paths
+    return [
+        put(folder / numbered("tiles.geojson", scores.file_index), partial(_write, result, scores))
+        for scores in result.scores
+    ]
+
+
+def _write(result: CaseResult, scores: TileScores, path: Path) -> None:
+    with atomic_writer(path) as file:
+        file.write(b'{"type":"FeatureCollection","features":[')
+        separator = b"\n"
+        for feature in _features(result, scores):
+            file.write(separator + _dumps(feature).encode("ascii"))
+            separator = b",\n"
+        file.write(b"\n]}\n")
 
 
 def numbered(name: str, file_index: int) -> str:

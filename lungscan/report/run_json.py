@@ -22,7 +22,7 @@ class RunSummary:
     versions: tuple[tuple[str, str], ...]  # of the libraries: ("openvino", "2025.3")
     settings: tuple[tuple[str, str], ...]  # as shown in the report
     settings_hash: str
-    device: str
+    device: str  # all that answered, joined with "; "
     started_utc: str  # ISO 8601
     finished_utc: str
     seconds: float
@@ -65,12 +65,14 @@ def summarise(results: Iterable[CaseResult]) -> RunSummary:
     tiles, keys = 0, []
     first: CaseResult | None = None
     started, finished = "9", ""
+    devices: dict[str, None] = {}
     seconds = 0.0
     for result in results:
         first = first or result
         statuses[result.status] += 1
         tiles += result.counts.total
         seconds += result.seconds
+        devices |= dict.fromkeys(result.device.split("; "))
         keys.append(result.key)
         started, finished = min(started, result.started_utc), max(finished, result.finished_utc)
     if first is None:
@@ -81,7 +83,7 @@ def summarise(results: Iterable[CaseResult]) -> RunSummary:
         versions=(),
         settings=first.settings,
         settings_hash=first.settings_hash,
-        device=first.device,
+        device="; ".join(devices),
         started_utc=started,
         finished_utc=finished,
         seconds=seconds,

@@ -57,11 +57,15 @@ _CODES = {
     "E_TOO_SMALL": "too small",
     "E_TOO_COARSE": "pixels too coarse",
     "E_IO": "drive or network error",
+    "E_CHANGING": "still being written",
     "E_NO_MPP": "no µm per pixel",
     "E_BAD_MPP": "implausible µm per pixel",
     "E_TILE": "unreadable tiles",
     "E_PERMISSION": "no permission to read",
     "E_NOT_FOUND": "not found",
+    "E_CRASH": "a library crashed on it",
+    "E_TIMEOUT": "reading stood still",
+    "E_MEMORY": "needs too much memory",
     "E_UNEXPECTED": "unexpected error",
 }
 
@@ -72,12 +76,17 @@ _CURES = {
     "E_TOO_SMALL": "Export the picture at a higher resolution.",
     "E_TOO_COARSE": "Scan or export it at a higher magnification.",
     "E_IO": "Check the drive or network connection, then run the same command again.",
+    "E_CHANGING": "Run the same command again when the copy is finished.",
     "E_NO_MPP": "Give the scanner's µm per pixel with --mpp (usual: 0.25 at 40x, 0.5 at 20x).",
     "E_BAD_MPP": "Give the true µm per pixel with --mpp (usual: 0.25 at 40x, 0.5 at 20x).",
     "E_TILE": "Copy the file again: parts of it cannot be read.",
     "E_PERMISSION": "Ask for the right to read the file or folder, then run the command again.",
     "E_NOT_FOUND": "Check that the file is still there, then run the same command again.",
+    "E_CRASH": "Copy the file again: it is damaged in a way that a library does not survive.",
+    "E_TIMEOUT": "Check the drive, then run the same command again; --timeout grants more time.",
+    "E_MEMORY": "Close other programs or use fewer --threads, then run the same command again.",
 }
+_OTHER_CURE = "Run `lungscan doctor`, then classify the file again."
 
 
 def display_name(model: ModelStamp, label: str) -> str:
@@ -124,7 +133,13 @@ def why_in_short(result: CaseResult) -> str:
 
 def cure(result: CaseResult) -> str:
     """What a person can do about a failed case."""
-    return _CURES.get(result.error_code, "Run `lungscan doctor`, then classify the file again.")
+    return _CURES.get(result.error_code, _OTHER_CURE)
+
+
+def failure(code: str) -> str:
+    """What an error code means and what to do, in words that know nothing of the file."""
+    why = _CODES.get(code, code)
+    return f"{why[:1].upper()}{why[1:]}. {_CURES.get(code, _OTHER_CURE)}"
 
 
 def flag_text(flag: str) -> str:

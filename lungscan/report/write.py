@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -31,6 +32,17 @@ from lungscan.types import CaseResult
 FEW_FIELDS = 12  # a run of at most this many fields gets per-case files without asking
 
 
+Places = dict[Path, Path]  # where a file was wanted -> where it lies, see ``put``
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFiles:
+    """What ``write_case_files`` wrote."""
+
+    sha256: str  # of case.json, hexadecimal
+    places: Places  # of the files made from it
+
+
 def write_case_files(
     folder: Path,
     result: CaseResult,
@@ -39,22 +51,21 @@ def write_case_files(
     heatmap: bool,
     geojson: bool,
     tiles_csv: bool,
-) -> str:
+) -> CaseFiles:
     """Write ``case.json``, durably and first, the chosen files made from it, and their checksums.
 
-    Files that a case has nothing for (tiles of a failed one) are left out. Returns the SHA-256 of
-    ``case.json``, hexadecimal. Raises MachineError.
+    Files that a case has nothing for (tiles of a failed one) are left out. Raises MachineError.
     """
     data = to_json(result)
     digest = sha256(data).hexdigest()
     with sealed(folder) as written:
         write_atomic(folder / RECORD, data)
         written[RECORD] = digest
-        derived = _write_derived(
+        places = _write_derived(
             folder, result, pdf=pdf, heatmap=heatmap, geojson=geojson, tiles_csv=tiles_csv
         )
-        written.update(dict.fromkeys(derived))
-    return digest
+        written.update(dict.fromkeys(path.name for path in places.values()))
+    return CaseFiles(digest, places)
 
 
 def _write_derived(
@@ -65,24 +76,38 @@ def _write_derived(
     heatmap: bool,
     geojson: bool,
     tiles_csv: bool,
-) -> set[str]:
-    """Write the chosen files; return their names."""
-    written = set()
+) -> Places:
+    """Write the chosen files."""
+    places: Places = {}
+
+    def write(name: str, make: Callable[[Path], None]) -> None:
+        places[folder / name] = put(folder / name, make)
+
     if tiles_csv and result.scores:
-        write_tiles_csv(folder / "tiles.csv", result)
-        written.add("tiles.csv")
+        write("tiles.csv", lambda path: write_tiles_csv(path, result))
     if geojson and result.scores:
-        written |= {path.name for path in write_tiles_geojson(folder, result)}
+        wanted = [folder / numbered("tiles.geojson", part.file_index) for part in result.scores]
+        places |= zip(wanted, write_tiles_geojson(folder, result), strict=True)
     if heatmap:
         for index in range(len(result.files)):
             if has_heatmap(result, index):
+                drawn = render_heatmap(result, index)
                 name = numbered("heatmap.png", index)
-                write_atomic(folder / name, render_heatmap(result, index), durable=False)
-                written.add(name)
+                write(name, partial(write_atomic, data=drawn, durable=False))
     if pdf:
-        write_case_pdf(folder / "report.pdf", result)
-        written.add("report.pdf")
-    return written
+        write("report.pdf", lambda path: write_case_pdf(path, result))
+    return places
+
+
+def moved(places: Places, out: Path) -> tuple[str, ...]:
+    """Sentences about files below ``out`` that lie elsewhere than wanted."""
+    return tuple(
+        f"{path.relative_to(out).as_posix()} could not be replaced, because another program has it "
+        f"open, so the new one is {place.name!r} beside it. Close the old one and run "
+        f"`lungscan report` on {out}."
+        for path, place in places.items()
+        if place != path
+    )
 
 
 def write_run_files(
@@ -102,22 +127,16 @@ def write_run_files(
     """
     rows: list[SummaryRow] = []
     passing, names = _noting(results, rows), summary.model.class_names
-    wanted = [out / "cases.csv"] + [out / "summary.pdf"] * pdf
+    table, report = out / "cases.csv", out / "summary.pdf"
     known = known_sums(out) | (records or {})
     with sealed(out) as written:
-        places = [put(wanted[0], lambda path: write_cases_csv(path, passing, names))]
+        places = {table: put(table, lambda path: write_cases_csv(path, passing, names))}
         write_run_json(out / "run.json", summary)
         if pdf:
-            places.append(put(wanted[1], lambda path: write_summary_rows(path, rows, summary)))
-        written.update(dict.fromkeys(["run.json", *(path.name for path in places)]))
+            places[report] = put(report, lambda path: write_summary_rows(path, rows, summary))
+        written.update(dict.fromkeys(["run.json", *(path.name for path in places.values())]))
         written.update(seals_of_cases(out, known))
-    return tuple(
-        f"{path.name} could not be replaced, because another program has it open, so the new "
-        f"one is {place.name!r} beside it. Close the old one and run `lungscan report` on "
-        f"{out}."
-        for path, place in zip(wanted, places, strict=True)
-        if place != path
-    )
+    return moved(places, out)
 
 
 def _noting(results: Iterable[CaseResult], rows: list[SummaryRow]) -> Iterator[CaseResult]:
@@ -156,14 +175,15 @@ def rebuild(out: Path, *, pdf: PdfChoice | None = None) -> Rebuilt:
         run = replace(run, pdf=pdf)
     damaged: list[str] = []
     few = len(paths) <= FEW_FIELDS
-    rows = _rederived(_readable(paths, damaged, known_sums(out)), out / "cases", run, few=few)
+    places: Places = {}
+    rows = _rederived(_readable(paths, damaged, known_sums(out)), out, run, places, few=few)
     notices = write_run_files(out, rows, run, pdf=run.pdf != "none")
     if damaged:
         raise DamagedRecord(
             f"{len(paths) - len(damaged)} of {len(paths)} cases were rebuilt; the others cannot "
             f"be read: {' '.join(damaged)}"
         )
-    return Rebuilt(len(paths), notices)
+    return Rebuilt(len(paths), moved(places, out) + notices)
 
 
 def _run_summary(out: Path) -> RunSummary | None:
@@ -215,11 +235,11 @@ def _readable(paths: Iterable[Path], damaged: list[str], listed: Sums) -> Iterat
 
 
 def _rederived(
-    results: Iterable[CaseResult], cases: Path, run: RunSummary, *, few: bool
+    results: Iterable[CaseResult], out: Path, run: RunSummary, places: Places, *, few: bool
 ) -> Iterator[CaseResult]:
     """Pass the cases on, after writing the files of those that should have them."""
     for result in results:
-        folder = cases / result.key
+        folder = out / "cases" / result.key
         had = any(folder.glob("report.pdf")) or any(folder.glob("tiles.csv"))
         slide = any(file.kind == "slide" for file in result.files)
         more = few or had or slide or run.pdf == "cases"
@@ -234,5 +254,6 @@ def _rederived(
                     geojson=run.geojson,
                     tiles_csv=True,
                 )
-                written.update(dict.fromkeys(derived))
+                written.update(dict.fromkeys(path.name for path in derived.values()))
+            places |= derived
         yield result

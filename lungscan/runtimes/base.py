@@ -15,12 +15,19 @@ from lungscan.types import FloatArray, RgbBatch
 DEVICES = ("auto", "cpu", "cpu-fp32", "openvino", "torch-cpu", "cuda", "mps")
 
 
+class DeviceFailed(MachineError):
+    """The device of a runtime does not answer any more; another one may."""
+
+
 class Runtime(Protocol):
     """A loaded network. ``predict`` may be called from several threads at once."""
 
     @property
     def device(self) -> str:
-        """What answers, for people: runtime, device and precision."""
+        """What answers, for people: runtime, device and precision.
+
+        Where that may change, it is what answered the last batch of the thread that asks.
+        """
         ...
 
     @property
@@ -37,6 +44,9 @@ class Runtime(Protocol):
         Returns:
             Calibrated probabilities ``(n, classes)`` in the card's order, and the features
             ``(n, d)`` before the last layer; both float32.
+
+        Raises:
+            DeviceFailed: a GPU has no memory left for a single tile, or its driver is lost.
         """
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from safetensors import SafetensorError
 
 from lungscan.cards import ModelCard
 from lungscan.errors import MachineError, ModelError
+from lungscan.runtimes.base import DeviceFailed
 from lungscan.runtimes.deploy import Deployed, load_deployed
 from lungscan.types import FloatArray, RgbBatch
 
@@ -17,9 +19,11 @@ NO_MEMORY = (
     "The GPU has no memory left for {what}. Close other programs that use it, or run with "
     "--device cpu."
 )
-
-
-LANES = 2
+LOST = (
+    "torch failed on {device} ({error}). Run `lungscan doctor`, restart the driver, or choose "
+    "another --device."
+)
+LANES = 2  # batches at once on a GPU: one is copied while the other is computed
 
 
 class _Lane:
@@ -53,8 +57,9 @@ class TorchRuntime:
         self._half = self._device.type == "cuda"
         self._batch_size = batch_size or (128 if self._half else 16)
         self._network = self._load(card)
-        # Two batches at once on a GPU: one is copied while the other is computed.
-        self._gate = threading.BoundedSemaphore(LANES if self._half else 1)
+        self._lanes = LANES if self._half else 1
+        self._gate = threading.BoundedSemaphore(self._lanes)
+        self._alone = threading.Lock()
         self._local = threading.local()
 
     def _load(self, card: ModelCard) -> Deployed:
@@ -67,8 +72,10 @@ class TorchRuntime:
             ) from error
         try:
             return network.to(self._device).to(memory_format=torch.channels_last)
-        except torch.OutOfMemoryError as error:
-            raise MachineError(NO_MEMORY.format(what="the network")) from error
+        except RuntimeError as error:
+            if _is_full(error):
+                raise DeviceFailed(NO_MEMORY.format(what="the network")) from error
+            raise _lost(self._device, error) from error
 
     @property
     def device(self) -> str:
@@ -81,17 +88,37 @@ class TorchRuntime:
         return self._batch_size
 
     def predict(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
-        """See ``Runtime.predict``. When the GPU's memory is full the batch is halved."""
-        with self._gate:
+        """See ``Runtime.predict``. When the memory is full the batch is halved, and stays so."""
+        parts: list[tuple[FloatArray, FloatArray]] = []
+        at = 0
+        while at < len(batch):
+            size = self._batch_size
             try:
-                return self._infer(batch)
-            except torch.OutOfMemoryError as error:
-                if len(batch) == 1:
-                    raise MachineError(NO_MEMORY.format(what="a single tile")) from error
-        torch.cuda.empty_cache()
-        self._batch_size = max(1, min(self._batch_size, len(batch)) // 2)
-        first, second = (self.predict(half) for half in np.array_split(batch, 2))
-        return np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
+                with self._gate:
+                    parts.append(self._infer(batch[at : at + size]))
+                at += size
+                continue
+            except RuntimeError as error:
+                tried = min(size, len(batch) - at)
+                self._require_room(tried, error)
+            self._halve(tried)  # only now: the error held on to what was computed so far
+        return np.concatenate([p for p, _ in parts]), np.concatenate([f for _, f in parts])
+
+    def _require_room(self, tiles: int, error: RuntimeError) -> None:
+        """Raise DeviceFailed unless fewer tiles could do better."""
+        if not _is_full(error):
+            raise _lost(self._device, error) from error
+        if tiles == 1:
+            raise DeviceFailed(NO_MEMORY.format(what="a single tile")) from error
+
+    def _halve(self, tiles: int) -> None:
+        """Half as many tiles from now on; what other lanes still compute is waited for."""
+        with self._alone, ExitStack() as lanes:  # two waiting for all lanes would never end
+            for _ in range(self._lanes):
+                lanes.enter_context(self._gate)
+            self._batch_size = min(self._batch_size, tiles // 2)
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
 
     @torch.inference_mode()
     def _infer(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
@@ -110,6 +137,17 @@ class TorchRuntime:
             probs, features = self._network(tiles)
             # Copies to pageable memory wait for this stream alone.
             return probs.float().cpu().numpy(), features.float().cpu().numpy()
+
+
+def _is_full(error: RuntimeError) -> bool:
+    """Whether memory is short. Apple's GPUs, and pinned memory, tell so in words alone."""
+    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
+
+
+def _lost(device: torch.device, error: RuntimeError) -> DeviceFailed:
+    """What any other failure means; CUDA's own text goes on with lines for its developers."""
+    first = (str(error).splitlines() or [type(error).__name__])[0]
+    return DeviceFailed(LOST.format(device=device, error=first))
 
 
 def _device(name: str) -> torch.device:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lungscan.errors import UnreadableFile
+from lungscan.hiding import PSEUDONYM
 from lungscan.inputs import discover, sha256_of
 from lungscan.types import InputFile
 from lungscan.verify.checks import Check, State
@@ -16,7 +17,11 @@ def check_inputs(cases: Sequence[CaseFacts], paths: tuple[Path, ...]) -> Iterato
     """Hash every input that a sound record names. Raises UsageProblem: no path exists."""
     known = [file for case in cases for file in case.files]
     if paths:
-        yield from _compare(known, paths)
+        found = [file for case in discover(paths).cases for file in case.files]
+        hidden = [case for case in cases if PSEUDONYM.fullmatch(case.key)]
+        named = [case for case in cases if not PSEUDONYM.fullmatch(case.key)]
+        yield from _compare([file for case in named for file in case.files], found)
+        yield from _search([file for case in hidden for file in case.files], found)
     elif known:
         yield _not_checked(
             f"Not compared with the images ({len(known):,}): give the paths that classify got, as "
@@ -29,13 +34,31 @@ def check_inputs(cases: Sequence[CaseFacts], paths: tuple[Path, ...]) -> Iterato
         )
 
 
-def _compare(known: Sequence[FileFacts], paths: tuple[Path, ...]) -> Iterator[Check]:
-    found: dict[str, list[InputFile]] = {}  # two folders of one name give equal relative paths
-    for case in discover(paths).cases:
-        for file in case.files:
-            found.setdefault(file.relative_path, []).append(file)
+def _compare(known: Sequence[FileFacts], found: Sequence[InputFile]) -> Iterator[Check]:
+    named: dict[str, list[InputFile]] = {}  # two folders of one name give equal relative paths
+    for file in found:
+        named.setdefault(file.relative_path, []).append(file)
     for facts in known:
-        yield _check(facts, found.get(facts.relative_path, []))
+        yield _check(facts, named.get(facts.relative_path, []))
+
+
+def _search(known: Sequence[FileFacts], found: Sequence[InputFile]) -> Iterator[Check]:
+    """Look for files that bear another name in the records, by what they hold."""
+    if not known:
+        return
+    digests, unread = set(), 0
+    for file in found:
+        try:
+            digests.add(sha256_of(file))
+        except UnreadableFile:
+            unread += 1
+    text = "No image below the given paths is the one that the run read."
+    text += f" {unread:,} there could not be read." if unread else ""
+    for facts in known:
+        if facts.sha256 in digests:
+            yield Check("input", State.SAME, facts.relative_path)
+        else:
+            yield Check("input", State.MISSING, facts.relative_path, text)
 
 
 def _check(facts: FileFacts, candidates: Sequence[InputFile]) -> Check:

@@ -156,12 +156,15 @@ def test_every_option_reaches_the_engine(engine: FakeEngine, slide: Path, tmp_pa
         abstain="flag",
         fresh=True,
         timeout=5.0,
+        deidentify=True,
+        names=Path("n.csv"),
     )
     plain = ScanOptions(paths=(slide,), out=Path("lungscan-results"))
     line = (
         f"classify {slide} {tmp_path} --out res --model m --device cuda:3 --mpp 0.25 "
         f"--overlap 0.5 --rule mean --batch-size 8 --threads 2 --cases {table} --pdf none "
-        "--no-heatmap --no-geojson --abstain flag --fresh --timeout 5 -q"
+        "--no-heatmap --no-geojson --abstain flag --fresh --timeout 5 "
+        "--deidentify --names n.csv -q"
     )
     assert main(line.split()) == 0
     assert engine.options == expected

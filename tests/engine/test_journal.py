@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lungscan.errors import MachineError
-from lungscan.events import CaseFinished, TilesScored
+from lungscan.events import CaseFinished, ScanEvent, TilesScored
 from lungscan.journal import Journal
 from lungscan.options import ScanOptions
 from lungscan.prepare import Plan
@@ -29,7 +29,8 @@ def batch(count: int, seed: int, state: TileState = TileState.USED) -> TileBatch
     columns = rng.random((5, count)).astype(np.float32)
     probs = rng.random((count, 3)).astype(np.float32)
     probs[0] = np.nan
-    return TileBatch(columns[0], probs, columns[1], TileQuality(*columns[1:5]), (state,) * count)
+    quality, device = TileQuality(*columns[1:5]), "gpü" * seed
+    return TileBatch(columns[0], probs, columns[1], quality, (state,) * count, device)
 
 
 def same(one: TileBatch, other: TileBatch) -> bool:
@@ -39,7 +40,7 @@ def same(one: TileBatch, other: TileBatch) -> bool:
          b.quality.valid)
         for b in (one, other)
     ]  # fmt: skip
-    return one.state == other.state and all(
+    return (one.state, one.device) == (other.state, other.device) and all(
         np.array_equal(a, b, equal_nan=True) for a, b in zip(*arrays, strict=True)
     )
 
@@ -130,6 +131,12 @@ def journals(out: Path) -> list[str]:
     return [name for name in files_below(out) if name.endswith(".journal")]
 
 
+def total_of(events: list[ScanEvent]) -> int:
+    """All tiles of the only case."""
+    (finished,) = (event for event in events if isinstance(event, CaseFinished))
+    return finished.result.counts.total
+
+
 @pytest.mark.parametrize("isolate", [False, True])
 def test_a_run_goes_on_inside_a_slide(
     model: Path, fake: FakeRuntime, tmp_path: Path, slide: Path, *, isolate: bool
@@ -157,9 +164,45 @@ def test_other_settings_and_fresh_start_over(
     leave(options(model, out, slide, batch_size=4), 20)
     fake.tiles = 0
     again = run(options(model, out, slide, **changes))
-    (finished,) = (event for event in again if isinstance(event, CaseFinished))
-    assert fake.tiles == finished.result.counts.total
+    assert fake.tiles == total_of(again)
     assert journals(out) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "other"),
+    [
+        ("__version__", "99.0"),
+        ("library_versions", lambda: (("numpy", "99.0"),)),
+        ("library_versions", tuple),
+    ],
+    ids=["LungScan", "a library", "no library"],
+)
+def test_other_versions_start_over(
+    model: Path,
+    fake: FakeRuntime,
+    tmp_path: Path,
+    slide: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    other: object,
+) -> None:
+    out = tmp_path / "out"
+    leave(options(model, out, slide, batch_size=4), 20)
+    assert journals(out)
+    monkeypatch.setattr(f"lungscan.slides.{what}", other)
+    fake.tiles = 0
+    again = run(options(model, out, slide))
+    assert fake.tiles == total_of(again)
+
+
+def test_another_device_starts_over(
+    model: Path, fake: FakeRuntime, tmp_path: Path, slide: Path
+) -> None:
+    out = tmp_path / "out"
+    leave(options(model, out, slide, batch_size=4), 20)
+    fake.tiles, fake.device = 0, "another"
+    again = run(options(model, out, slide))
+    assert fake.tiles == total_of(again)
 
 
 def test_a_failed_slide_keeps_its_journal_and_a_finished_one_does_not(

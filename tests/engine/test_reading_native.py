@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from openslide import OpenSlide
 from PIL import Image
 
+from lungscan.errors import UnreadableFile
 from lungscan.reading import tiff_index, tile_codecs
 from lungscan.reading.native import NativeReader
 from lungscan.reading.positional import PositionalFile
@@ -485,7 +486,9 @@ def test_a_drive_that_was_away_is_asked_again(
     assert same(back.read_tiles(boxes, 224), expected)
     assert broken
     monkeypatch.setattr(os, "pread", gone)
-    assert away.read_tiles(boxes, 224).failed.all()
+    with pytest.raises(UnreadableFile) as caught:
+        away.read_tiles(boxes, 224)
+    assert caught.value.code == "E_IO"
 
 
 @pytest.mark.parametrize("positional", [True, False])

@@ -154,10 +154,12 @@ def test_a_library_that_fails_while_tiles_are_read_costs_one_case(
             broken.add(id(self))
         return seen(self, max_px)  # type: ignore[arg-type]
 
-    def read(self: SlideSource, boxes: np.ndarray, size_px: int) -> TilePixels:
+    def read(
+        self: SlideSource, boxes: np.ndarray, size_px: int, into: np.ndarray | None = None
+    ) -> TilePixels:
         if id(self) in broken:
             raise KeyError("a library's own")
-        return honest(self, boxes, size_px)  # type: ignore[arg-type]
+        return honest(self, boxes, size_px, into)  # type: ignore[arg-type]
 
     monkeypatch.setattr(source, "overview", overview)
     monkeypatch.setattr(source, "read_tiles", read)

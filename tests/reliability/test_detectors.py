@@ -259,6 +259,14 @@ def test_a_label_is_found_in_an_output(tmp_path: Path) -> None:
     assert privacy.search([tmp_path / "tissue.jpg"], planted)[1] == 0
 
 
+@linux
+def test_names_are_found_where_nothing_hides_them(bench: Bench) -> None:
+    line = privacy.in_names(bench)
+    assert line.bad["found in an output or log"] > 20
+    assert "case of fields in cases.csv" in line.detail
+    assert line.bad["runs that failed"] == 0
+
+
 # Network and packages -----------------------------------------------------------------------------
 
 

@@ -8,10 +8,12 @@ import click
 
 from lungscan_cli.choices import (
     ENVIRONMENT_NOTE,
+    NEW_FILE,
     SETTINGS,
+    answer_options,
     complete_model,
-    json_option,
-    quiet_option,
+    out_option,
+    threads_option,
 )
 from lungscan_cli.groups import ExamplesCommand
 
@@ -51,21 +53,15 @@ from lungscan_cli.groups import ExamplesCommand
     default=0.5,
     help="Length of one turn of one network.",
 )
-@click.option(
-    "--threads", type=click.IntRange(1), show_default="all cores", help="Threads to compute with."
-)
-@click.option(
-    "--out",
-    "-o",
+@threads_option
+@out_option(
     "outs",
     multiple=True,
-    allow_from_autoenv=False,  # LUNGSCAN_OUT is meant for results
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NEW_FILE,
     show_default="none",
     help="A .csv, .json or .md file to write; may be given several times.",
 )
-@json_option
-@quiet_option
+@answer_options
 def benchmark(
     *,
     models: tuple[str, ...],

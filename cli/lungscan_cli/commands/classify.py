@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -18,7 +18,20 @@ from lungscan_cli.choices import (
 )
 from lungscan_cli.groups import ExamplesCommand
 
-EXISTING = click.Path(exists=True, readable=False, path_type=Path)  # the engine says what is amiss
+
+class GivenPath(click.Path):
+    """A path that ``--deidentify`` keeps out of messages about it."""
+
+    def fail(
+        self, message: str, param: click.Parameter | None = None, ctx: click.Context | None = None
+    ) -> NoReturn:
+        """End with the message, or with one that names nothing."""
+        if ctx is not None and ctx.params.get("deidentify"):  # eager, so that it is known by now
+            message = "It does not exist, or is not what is wanted here."
+        super().fail(message, param, ctx)
+
+
+EXISTING = GivenPath(exists=True, readable=False, path_type=Path)  # the engine says what is amiss
 
 
 @click.command(
@@ -72,7 +85,7 @@ EXISTING = click.Path(exists=True, readable=False, path_type=Path)  # the engine
 @click.option(
     "--cases",
     metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=GivenPath(exists=True, dir_okay=False, path_type=Path),
     show_default="each file is a case",
     help="CSV with the columns file,case that joins several files to one case.",
 )
@@ -112,6 +125,20 @@ EXISTING = click.Path(exists=True, readable=False, path_type=Path)  # the engine
     type=click.FloatRange(0, 86_400, min_open=True),
     default=60.0,
     help="Seconds that reading a file may stand still before the file is given up.",
+)
+@click.option(
+    "--deidentify",
+    is_flag=True,
+    is_eager=True,
+    show_default="off",
+    help="Show pseudonyms for the names of files, folders and cases, everywhere.",
+)
+@click.option(
+    "--names",
+    metavar="FILE",
+    type=GivenPath(dir_okay=False, path_type=Path),
+    show_default="not written",
+    help="With --deidentify: CSV that tells whose pseudonyms they are. Not inside --out.",
 )
 def classify(*, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> int:
     """Classify slides and field images.

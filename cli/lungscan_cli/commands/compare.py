@@ -6,15 +6,8 @@ from pathlib import Path
 
 import click
 
-from lungscan_cli.choices import (
-    ENVIRONMENT_NOTE,
-    SETTINGS,
-    complete_model,
-    device_option,
-    json_option,
-    quiet_option,
-)
-from lungscan_cli.evaluate_choices import announce, data_options
+from lungscan_cli.choices import NEW_FOLDER, SETTINGS, model_argument
+from lungscan_cli.evaluate_choices import EPILOG, announce, data_options, judging_options
 from lungscan_cli.groups import ExamplesCommand
 
 
@@ -25,23 +18,19 @@ from lungscan_cli.groups import ExamplesCommand
         ("lungscan compare runs/a runs/b data/ --out changes", "with tables in a folder"),
     ),
     context_settings=SETTINGS,
-    epilog="Exit codes: 0 fine, 1 some fields could not be read, 2 wrong usage, 3 nothing to do, "
-    f"4 model, 5 machine, 130 interrupted. {ENVIRONMENT_NOTE}",
+    epilog=EPILOG,
 )
-@click.argument("model_a", metavar="MODEL_A", shell_complete=complete_model)
-@click.argument("model_b", metavar="MODEL_B", shell_complete=complete_model)
+@model_argument("model_a")
+@model_argument("model_b")
 @data_options
 @click.option(
     "--out",
     "-o",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NEW_FOLDER,
     show_default="nothing is written",
     help="Folder for the table of changed answers.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, help="Of the bootstrap.")
-@device_option
-@json_option
-@quiet_option
+@judging_options
 def compare(
     *,
     model_a: str,

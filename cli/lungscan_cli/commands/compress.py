@@ -8,10 +8,14 @@ import click
 
 from lungscan_cli.choices import (
     ENVIRONMENT_NOTE,
+    FILE,
+    NEW_FOLDER,
     SETTINGS,
-    complete_model,
-    json_option,
-    quiet_option,
+    answer_options,
+    data_argument,
+    model_argument,
+    out_option,
+    threads_option,
 )
 from lungscan_cli.groups import ExamplesCommand
 
@@ -27,22 +31,17 @@ from lungscan_cli.groups import ExamplesCommand
     epilog="Exit codes: 0 fine, 2 wrong usage, 3 nothing to do, 4 the bound was missed or the "
     f"model is damaged, 5 machine, 130 interrupted. {ENVIRONMENT_NOTE}",
 )
-@click.argument("model", metavar="MODEL", shell_complete=complete_model)
-@click.argument(
-    "data", metavar="DATA", type=click.Path(exists=True, file_okay=False, path_type=Path)
-)
+@model_argument()
+@data_argument
 @click.option(
     "--split",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     show_default="whole groups are dealt, the model's test groups left out",
     help="CSV file,label,group,part: train calibrates, validation judges.",
 )
-@click.option(
-    "--out",
-    "-o",
+@out_option(
     required=True,
-    allow_from_autoenv=False,  # LUNGSCAN_OUT is meant for results
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NEW_FOLDER,
     help="The model folder to make; an earlier int8 model there is replaced.",
 )
 @click.option(
@@ -63,11 +62,8 @@ from lungscan_cli.groups import ExamplesCommand
     default=300,
     help="Fields to calibrate on, of all classes alike.",
 )
-@click.option(
-    "--threads", type=click.IntRange(1), show_default="all cores", help="Threads to compute with."
-)
-@json_option
-@quiet_option
+@threads_option
+@answer_options
 def compress(
     *,
     model: str,

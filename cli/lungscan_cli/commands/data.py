@@ -6,19 +6,25 @@ from pathlib import Path
 
 import click
 
-from lungscan_cli.choices import ENVIRONMENT_NOTE, SETTINGS, json_option
+from lungscan_cli.choices import (
+    ENVIRONMENT_NOTE,
+    FILE,
+    NEW_FILE,
+    NEW_FOLDER,
+    SETTINGS,
+    folder_argument,
+    json_option,
+    out_option,
+)
 from lungscan_cli.groups import ExamplesCommand, LazyGroup
 
 HERE = "lungscan_cli.commands.data"
 PROTOCOLS = ("grouped", "random")
 SOURCE_NAMES = ("lc25000", "iq-oth-nccd")
 
-folder_argument = click.argument(
-    "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
-)
 groups_option = click.option(
     "--groups",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     show_default="DIR/groups.csv where there is one",
     help="Table of file,label,group: which pictures share a patient or tissue.",
 )
@@ -78,11 +84,8 @@ def data() -> None:
 )
 @folder_argument
 @groups_option
-@click.option(
-    "--out",
-    "-o",
-    allow_from_autoenv=False,  # LUNGSCAN_OUT is meant for results
-    type=click.Path(dir_okay=False, path_type=Path),
+@out_option(
+    type=NEW_FILE,
     show_default="no report",
     help="Report to write, FILE.html or FILE.pdf.",
 )
@@ -128,11 +131,8 @@ def audit_data(*, folder: Path, groups: Path | None, out: Path | None, as_json: 
     default=0,
     help="Another seed deals differently; the same deals the same.",
 )
-@click.option(
-    "--out",
-    "-o",
-    allow_from_autoenv=False,  # LUNGSCAN_OUT is meant for results
-    type=click.Path(dir_okay=False, path_type=Path),
+@out_option(
+    type=NEW_FILE,
     default=Path("split.csv"),
     help="Split file to write.",
 )
@@ -171,11 +171,11 @@ def split_data(
     metavar="[DIR]",
     default=Path(),
     required=False,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NEW_FOLDER,
 )
 @click.option(
     "--archive",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     show_default="only tell",
     help="The downloaded ZIP file: check it and lay its folders out in DIR.",
 )

@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from lungscan.options import ScanOptions
-from lungscan_cli.choices import SETTINGS, device_option, model_option, quiet_option
+from lungscan_cli.choices import (
+    NEW_FOLDER,
+    SETTINGS,
+    device_option,
+    model_option,
+    out_option,
+    quiet_option,
+)
 from lungscan_cli.groups import ExamplesCommand
 
 ABOUT = (
@@ -24,11 +31,8 @@ ABOUT = (
     ),
     context_settings=SETTINGS,
 )
-@click.option(
-    "--out",
-    "-o",
-    allow_from_autoenv=False,  # LUNGSCAN_OUT is meant for real results
-    type=click.Path(file_okay=False, path_type=Path),
+@out_option(
+    type=NEW_FOLDER,
     default=Path("lungscan-demo"),
     help="Folder for the drawn images and the results.",
 )

@@ -6,15 +6,8 @@ from pathlib import Path
 
 import click
 
-from lungscan_cli.choices import (
-    ENVIRONMENT_NOTE,
-    SETTINGS,
-    complete_model,
-    device_option,
-    json_option,
-    quiet_option,
-)
-from lungscan_cli.evaluate_choices import announce, data_options
+from lungscan_cli.choices import NEW_FOLDER, SETTINGS, model_argument
+from lungscan_cli.evaluate_choices import EPILOG, announce, data_options, judging_options
 from lungscan_cli.groups import ExamplesCommand
 
 
@@ -26,15 +19,14 @@ from lungscan_cli.groups import ExamplesCommand
         ("lungscan evaluate runs/mine data/ --split split.csv --robustness", "and on changed ones"),
     ),
     context_settings=SETTINGS,
-    epilog="Exit codes: 0 fine, 1 some fields could not be read, 2 wrong usage, 3 nothing to do, "
-    f"4 model, 5 machine, 130 interrupted. {ENVIRONMENT_NOTE}",
+    epilog=EPILOG,
 )
-@click.argument("model", metavar="MODEL", shell_complete=complete_model)
+@model_argument()
 @data_options
 @click.option(
     "--out",
     "-o",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NEW_FOLDER,
     default=Path("lungscan-evaluation"),
     help="Folder for tables, figures and pictures of the errors.",
 )
@@ -44,10 +36,7 @@ from lungscan_cli.groups import ExamplesCommand
     show_default="off",
     help="Judge every field 19 times more, with changed stain, focus, JPEG, scale and light.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, help="Of the bootstrap.")
-@device_option
-@json_option
-@quiet_option
+@judging_options
 def evaluate(
     *,
     model: str,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lungscan_cli.choices import SETTINGS, complete_model, json_option
+from lungscan_cli.choices import NEW_FILE, SETTINGS, json_option, model_argument, out_option
 from lungscan_cli.groups import ExamplesCommand
 
 
@@ -21,13 +21,10 @@ from lungscan_cli.groups import ExamplesCommand
     "probabilities and features. What LungScan does around the network is not in it: finding "
     "tissue, and refusing what does not look like lung.",
 )
-@click.argument("model", metavar="MODEL", shell_complete=complete_model)
-@click.option(
-    "--out",
-    "-o",
+@model_argument()
+@out_option(
     required=True,
-    allow_from_autoenv=False,  # LUNGSCAN_OUT is meant for results
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=NEW_FILE,
     help="The file to write; its name ends with .onnx.",
 )
 @json_option

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lungscan.options import PdfChoice
-from lungscan_cli.choices import SETTINGS, quiet_option
+from lungscan_cli.choices import SETTINGS, folder_argument, quiet_option
 from lungscan_cli.groups import ExamplesCommand
 
 
@@ -19,9 +19,7 @@ from lungscan_cli.groups import ExamplesCommand
     ),
     context_settings=SETTINGS,
 )
-@click.argument(
-    "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
-)
+@folder_argument
 @click.option(
     "--pdf",
     type=click.Choice(["auto", "cases", "summary", "none"]),

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lungscan_cli.choices import ENVIRONMENT_NOTE, SETTINGS
+from lungscan_cli.choices import ENVIRONMENT_NOTE, FILE, FOLDER, NEW_FOLDER, SETTINGS, out_option
 from lungscan_cli.groups import ExamplesCommand
 
 STAGES = ("teacher", "student", "finetune", "alone", "bundle")
@@ -31,19 +31,16 @@ RECIPE_FLAGS = "Flags of the recipe"
 @click.argument(
     "root",
     metavar="DATA",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FOLDER,
 )
-@click.option(
-    "--out",
-    "-o",
+@out_option(
     required=True,
-    allow_from_autoenv=False,  # LUNGSCAN_OUT is meant for results
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NEW_FOLDER,
     help="The model folder to make; checkpoints lie in its folder training.",
 )
 @click.option(
     "--recipe",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     show_default="the standard recipe",
     help="TOML file of options.",
 )

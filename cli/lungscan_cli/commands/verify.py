@@ -9,9 +9,9 @@ import click
 from lungscan_cli.choices import (
     ENVIRONMENT_NOTE,
     SETTINGS,
+    answer_options,
     complete_model,
-    json_option,
-    quiet_option,
+    folder_argument,
 )
 from lungscan_cli.groups import ExamplesCommand
 
@@ -27,9 +27,7 @@ from lungscan_cli.groups import ExamplesCommand
     epilog="Exit codes: 0 nothing changed, 1 something changed, 2 wrong usage, 3 no results "
     f"there, 4 unknown model, 6 a run is writing there. {ENVIRONMENT_NOTE}",
 )
-@click.argument(
-    "folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
-)
+@folder_argument
 @click.argument(
     "inputs",
     metavar="[PATH...]",
@@ -43,8 +41,7 @@ from lungscan_cli.groups import ExamplesCommand
     show_default="the shipped model that the results name",
     help="A shipped model's name, or a model folder.",
 )
-@json_option
-@quiet_option
+@answer_options
 def verify(
     *, folder: Path, inputs: tuple[Path, ...], model: str | None, as_json: bool, quiet: bool
 ) -> int:

@@ -47,7 +47,7 @@ class Ledger:
         fields = sum(file.kind == "field" for case in inputs.cases for file in case.files)
         self._few_fields = fields <= FEW_FIELDS
         self._results: dict[str, CaseResult] = {}  # without tiles and pictures
-        self._records = dict(store.listed)  # checksums of ``case.json``, by name
+        self._records = store.listed  # checksums of ``case.json``, by name; kept true here
         self._unsealed = False
         self._resumed = 0
         self._unread = 0  # cases in a row, up to the last one, that the disk withheld
@@ -70,6 +70,10 @@ class Ledger:
         Raises:
             MachineError: a file cannot be written.
         """
+        if self._is_withheld(result) and self._earlier(result.key):
+            told = self._told(result)
+            kept = f"{told.error_message} The result of an earlier run is kept."
+            return Written(replace(told, error_message=kept), resumed)
         if not (resumed and self._is_complete(result)):
             result = self._write(self._told(result), keep=resumed)
         return Written(result, resumed)
@@ -77,11 +81,9 @@ class Ledger:
     def record(self, written: Written) -> CaseFinished:
         """Keep what the tables need of a case, and tell of it."""
         result, resumed, index = written.result, written.resumed, self.next_index
-        files = tuple(replace(file, thumbnail_jpeg=None) for file in result.files)
-        self._results[result.key] = replace(result, scores=(), pictures=(), files=files)
+        self._results[result.key] = _for_tables(result)
         self._resumed += resumed
-        withheld = result.status is CaseStatus.FAILED and result.error_code == AWAY
-        self._unread = self._unread + 1 if withheld else 0
+        self._unread = self._unread + 1 if self._is_withheld(result) else 0
         return CaseFinished(result, index, resumed)
 
     def require_drive(self) -> None:
@@ -93,6 +95,12 @@ class Ledger:
                 "finished cases are kept. If these files alone cannot be read (cases.csv names "
                 "them), move them elsewhere first."
             )
+
+    def fill(self) -> None:
+        """Take what earlier runs recorded of the cases that this one did not come to."""
+        for key in self._keys:
+            if key not in self._results and (earlier := self._earlier(key)):
+                self._results[key] = _for_tables(earlier)
 
     def close(self) -> RunFinished:
         """Write the tables of the run, and note what to tell of them. Raises MachineError."""
@@ -148,6 +156,17 @@ class Ledger:
         self._outdated += [_outdated(path) for path in left if path not in files.places]
         return result
 
+    @staticmethod
+    def _is_withheld(result: CaseResult) -> bool:
+        """Whether the disk did not hand out the case."""
+        return result.status is CaseStatus.FAILED and result.error_code == AWAY
+
+    def _earlier(self, key: str) -> CaseResult | None:
+        """What an earlier run found out about a case, with the same model and settings."""
+        run = self._run
+        result = self._store.recorded(key, run.card.sha256, run.settings_hash)
+        return None if result is None or result.status is CaseStatus.FAILED else result
+
     def _told(self, result: CaseResult) -> CaseResult:
         """The case as it may be told of: with ``deidentify``, in words that hold no name."""
         return hide_message(result) if self._run.options.deidentify else result
@@ -188,6 +207,12 @@ class Ledger:
             heatmap=options.heatmap,
             geojson=options.geojson,
         )
+
+
+def _for_tables(result: CaseResult) -> CaseResult:
+    """Without tiles and pictures."""
+    files = tuple(replace(file, thumbnail_jpeg=None) for file in result.files)
+    return replace(result, scores=(), pictures=(), files=files)
 
 
 def _outdated(path: Path) -> str:

@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from threading import Event
 
 from lungscan.cards import find_model
 from lungscan.errors import MachineError
@@ -60,7 +61,8 @@ def scan(options: ScanOptions) -> Generator[ScanEvent, None, None]:
         stack.enter_context(output_lock(options.out))
         threads = options.threads or available_threads()
         jobs = threads + 1  # one waits for its reader or the disk while the others use the cores
-        readers = PatientReaders(stack.enter_context(open_readers(options, card, jobs)))
+        ending = Event()
+        readers = PatientReaders(stack.enter_context(open_readers(options, card, jobs)), ending)
         if first := _first_slide(inputs, store):
             readers.begin(first)
         load = partial(load_runtime, card)
@@ -74,7 +76,7 @@ def scan(options: ScanOptions) -> Generator[ScanEvent, None, None]:
         if options.names:
             write_names(options.names, inputs.hidden)
         run = RunContext(options, card, runtime.device, *settings_of(options, card))
-        workers = stack.enter_context(Workers(jobs))
+        workers = stack.enter_context(Workers(jobs, ending))
         tools = Tools(run, store, scorer, workers, readers)
         try:
             yield from _with_news(_Run(tools, inputs, Ledger(run, store, inputs)).events(), runtime)
@@ -115,7 +117,9 @@ class _Run:
             slides += yield from self._fields(fields)
             yield from self._slides(slides)
         except DriveAway:
+            self.ledger.fill()
             self.ledger.close()  # the tables of what is finished
+            yield from map(Notice, self.ledger.notices)
             raise
         finished = self.ledger.close()
         yield from map(Notice, self.ledger.notices)

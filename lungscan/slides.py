@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -113,7 +113,7 @@ class _Progress:
 def _open(file: InputFile, readers: Readers) -> Opened:
     before = look(file)
     try:
-        return replace(readers.plan(file, picture=True), before=before)
+        return readers.plan(file, picture=True)
     except Exception as error:  # noqa: BLE001  libraries raise many kinds on damaged files
         return in_motion(file, before) or case_error(error)
 

@@ -25,6 +25,8 @@ _JOURNAL = re.compile(r"\.tiles-\d+\.journal")
 CASE_FILES = re.compile(r"case\.json|" + _JOURNAL.pattern + "|" + _DERIVED.pattern)
 RUN_FILES = re.compile(r"cases\.csv|summary\.pdf|run\.json|lungscan\.sha256|" + _TEMPORARY.pattern)
 
+_COPIES = re.compile(r"(cases \(\d+\)\.csv|summary \(\d+\)\.pdf)")  # of tables open elsewhere
+
 
 class RunStore:
     """Where a run's cases lie."""
@@ -53,20 +55,29 @@ class RunStore:
         Failed and partial cases are always tried again, and so are those whose record lacks the
         ``pictures`` that a report needs.
         """
+        result = self.recorded(case.key, model_sha256, settings_hash)
+        if result is None or result.status not in {CaseStatus.OK, CaseStatus.NO_RESULT}:
+            return None
+        if result.case_id != case.case_id:
+            return None
+        if pictures and any(file.thumbnail_jpeg is None for file in result.files):
+            return None
+        return result if _hashes(case) == [file.sha256 for file in result.files] else None
+
+    def recorded(self, key: str, model_sha256: str, settings_hash: str) -> CaseResult | None:
+        """What an earlier run with this model and these settings recorded of a case, if anything.
+
+        Its input may have changed since.
+        """
         try:
-            data = (self.folder(case.key) / "case.json").read_bytes()
+            data = (self.folder(key) / "case.json").read_bytes()
             result = from_json(data)
         except (OSError, LungScanError):
-            return None  # none yet, or damaged: the case is classified again
-        if record_differs(self.out, case.key, data, self.listed):
+            return None  # none yet, or damaged
+        if record_differs(self.out, key, data, self.listed):
             return None  # changed since: it may say anything
-        same = (
-            result.status in {CaseStatus.OK, CaseStatus.NO_RESULT}
-            and (result.key, result.case_id) == (case.key, case.case_id)
-            and (result.model.sha256, result.settings_hash) == (model_sha256, settings_hash)
-            and not (pictures and any(file.thumbnail_jpeg is None for file in result.files))
-        )
-        return result if same and _hashes(case) == [file.sha256 for file in result.files] else None
+        same = (key, model_sha256, settings_hash)
+        return result if (result.key, result.model.sha256, result.settings_hash) == same else None
 
     def clear(self, key: str, *, stale: bool) -> list[Path]:
         """Make room for a case's files: remove what a killed process left half-written.
@@ -91,10 +102,10 @@ class RunStore:
         """Raise UsageProblem when a run that did not hide names has left any here."""
         folders = _children(self.out / "cases", KEY)
         named = [folder for folder in folders if not PSEUDONYM.fullmatch(folder.name)]
+        named += _children(self.out, _COPIES)
         if named or (not folders and _children(self.out, RUN_FILES)):
             raise UsageProblem(
-                "The --out folder holds results that show names. Choose another one for "
-                "--deidentify, or begin anew with --fresh."
+                "The --out folder holds results that show names. Choose a new one for --deidentify."
             )
 
     def forget(self) -> None:

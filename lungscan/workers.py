@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
+from threading import Event
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -19,7 +20,9 @@ AHEAD = 2  # jobs per thread in flight: enough to keep it busy, few enough to bo
 class Workers:
     """A pool in which each thread reads and scores, so that both share the cores evenly."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, ending: Event | None = None) -> None:
+        """Start them when there is work; ``ending`` is set once nobody wants their results."""
+        self._ending = ending or Event()
         self._pool = ThreadPoolExecutor(threads, "lungscan")
         self._window = threads * AHEAD
 
@@ -67,6 +70,9 @@ class Workers:
         try:
             refill()
             yield results()
+        except (GeneratorExit, KeyboardInterrupt):  # the run was stopped
+            self._ending.set()
+            raise
         finally:
             for job in [job for job in waiting if not job.cancel()]:
                 if job.exception() is None and drop is not None:

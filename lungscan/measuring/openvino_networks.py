@@ -12,13 +12,7 @@ from lungscan.measuring.records import Variant
 from lungscan.types import RgbBatch
 
 RUNTIME, CPU = "OpenVINO", "CPU"
-HINTS = {"f32": "fp32", "bf16": "bf16"}  # OpenVINO's words and ours
-
-
-def cpu_precisions(core: ov.Core) -> tuple[str, ...]:
-    """Hints of the precisions that this CPU computes in, fp32 first."""
-    bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return ("f32", "bf16") if bf16 else ("f32",)
+HINTS = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}  # OpenVINO's words and ours
 
 
 class OpenVinoNetwork:

@@ -11,10 +11,11 @@ import openvino as ov
 from lungscan.cards import FILES, INT8, ModelCard, find_model
 from lungscan.errors import MachineError
 from lungscan.measuring.machine import has_torch
-from lungscan.measuring.openvino_networks import HINTS, OpenVinoNetwork, cpu_precisions
+from lungscan.measuring.openvino_networks import HINTS, OpenVinoNetwork
 from lungscan.measuring.records import BenchmarkOptions, Subject, Variant
 from lungscan.measuring.timing import Network
 from lungscan.runtimes.graph import count_parameters, read_graph
+from lungscan.runtimes.openvino import cpu_precisions
 
 if TYPE_CHECKING:
     from lungscan.runtimes.deploy import Deployed
@@ -69,7 +70,7 @@ def networks_of(
         return
     from lungscan.measuring.torch_networks import RUNTIME, TorchNetwork
 
-    places = [("cpu", "CPU", HINTS[hint]) for hint in hints]
+    places = [("cpu", "CPU", HINTS[hint]) for hint in hints if hint != "f16"]
     for device, name in gpus:
         # LungScan itself takes fp16 on CUDA; Apple's GPUs run in fp32.
         kinds = ("fp32", "bf16", "fp16") if device.startswith("cuda") else ("fp32",)

@@ -37,6 +37,8 @@ class Readers(Protocol):
     def plan(self, file: InputFile, *, picture: bool, digest: str | None = None) -> Plan:
         """Open, hash and plan one file; see ``lungscan.prepare.plan_file``.
 
+        ``Plan.before`` tells how the file looked then, for ``lungscan.inputs.in_motion``.
+
         Raises:
             CaseError: the file cannot be classified, or reading it crashed (E_CRASH), hung
                 (E_TIMEOUT) or took too much memory (E_MEMORY).

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lungscan.cards import ModelCard
 from lungscan.errors import CaseError, UnreadableFile, case_error
+from lungscan.inputs import look
 from lungscan.options import ScanOptions
 from lungscan.prepare import Plan, plan_field, plan_file
 from lungscan.readers.base import FEW_TILES, OpenedField
@@ -26,7 +27,9 @@ class LocalReaders:
 
     def plan(self, file: InputFile, *, picture: bool, digest: str | None = None) -> Plan:
         """See ``Readers.plan``."""
-        return plan_file(file, self.options, self.card, picture=picture, digest=digest)
+        before = look(file)
+        planned = plan_file(file, self.options, self.card, picture=picture, digest=digest)
+        return replace(planned, before=before)
 
     def fields(self, files: Sequence[InputFile], *, picture: bool) -> list[OpenedField | CaseError]:
         """See ``Readers.fields``."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import TypeVar
 
 from lungscan.errors import CaseError, UnreadableFile
@@ -21,20 +21,25 @@ PAUSES_S = (0.5, 1.0, 2.0)  # between one attempt and the next
 T = TypeVar("T")
 
 
-def patiently(ask: Callable[[], T]) -> T:
+def patiently(ask: Callable[[], T], ending: Event) -> T:
     """What ``ask`` gives, asked again after each pause while the drive is away.
 
     Raises:
-        CaseError: as ``ask``, at once when it is not the drive, else after the last pause.
+        CaseError: as ``ask``, at once when it is not the drive or the run is ``ending``, else
+            after the last pause.
     """
     for pause in PAUSES_S:
         try:
             return ask()
         except UnreadableFile as error:
-            if error.code != AWAY:
+            if error.code != AWAY or wait(pause, ending):
                 raise
-        time.sleep(pause)
     return ask()
+
+
+def wait(seconds: float, ending: Event) -> bool:
+    """Pause, but no longer than the run goes on. Whether it ended."""
+    return ending.wait(seconds)
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class PatientReaders:
     """``Readers`` that wait for the drive of others. Their sources are patient, too."""
 
     readers: Readers
+    ending: Event = field(default_factory=Event)  # set it to end all pauses
 
     def begin(self, file: InputFile) -> None:
         """See ``Readers.begin``."""
@@ -49,17 +55,18 @@ class PatientReaders:
 
     def plan(self, file: InputFile, *, picture: bool, digest: str | None = None) -> Plan:
         """See ``Readers.plan``."""
-        planned = patiently(lambda: self.readers.plan(file, picture=picture, digest=digest))
-        return replace(planned, source=PatientSource(planned.source))
+        planned = patiently(
+            lambda: self.readers.plan(file, picture=picture, digest=digest), self.ending
+        )
+        return replace(planned, source=PatientSource(planned.source, self.ending))
 
     def fields(self, files: Sequence[InputFile], *, picture: bool) -> list[OpenedField | CaseError]:
         """See ``Readers.fields``. All that the drive withholds are waited for together."""
         opened = self.readers.fields(files, picture=picture)
         for pause in PAUSES_S:
             late = [index for index, item in enumerate(opened) if _is_withheld(item)]
-            if not late:
+            if not late or wait(pause, self.ending):
                 break
-            time.sleep(pause)
             again = self.readers.fields([files[index] for index in late], picture=picture)
             for index, item in zip(late, again, strict=True):
                 opened[index] = item
@@ -75,6 +82,7 @@ class PatientSource:
     """An opened image whose tiles are asked for again when the drive was away."""
 
     source: TileSource
+    ending: Event
 
     @property
     def kind(self) -> FileKind:
@@ -88,13 +96,15 @@ class PatientSource:
 
     def read_tiles(self, boxes: BoxArray, size_px: int, into: RgbBatch | None = None) -> TilePixels:
         """See ``TileSource.read_tiles``."""
-        return patiently(lambda: self.source.read_tiles(boxes, size_px, into))
+        return patiently(lambda: self.source.read_tiles(boxes, size_px, into), self.ending)
 
     @contextmanager
     def lend_tiles(self, boxes: BoxArray, size_px: int) -> Iterator[TilePixels]:
         """See ``Lender.lend_tiles``."""
         with ExitStack() as stack:
-            yield patiently(lambda: stack.enter_context(lend_tiles(self.source, boxes, size_px)))
+            yield patiently(
+                lambda: stack.enter_context(lend_tiles(self.source, boxes, size_px)), self.ending
+            )
 
     def close(self) -> None:
         """Let go of the file."""

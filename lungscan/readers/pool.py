@@ -10,9 +10,11 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from typing import TypeVar
 
 from lungscan.errors import CaseError, UnreadableFile
+from lungscan.inputs import look
 from lungscan.prepare import Plan
 from lungscan.readers.base import OpenedField
 from lungscan.readers.process import ReaderProcess
@@ -68,12 +70,14 @@ class ReaderPool:
         return begun.result() if begun else self._plan_file(file, picture, digest)
 
     def _plan_file(self, file: InputFile, picture: bool, digest: str | None) -> Plan:
+        before = look(file)
         try:
-            return self._plan_in(self._lend(), file, picture, digest)
+            planned = self._plan_in(self._lend(), file, picture, digest)
         except UnreadableFile as error:
             if error.code not in DEADLY:
                 raise
-        return self._plan_in(self._start(), file, picture, digest)  # was it the file before?
+            planned = self._plan_in(self._start(), file, picture, digest)  # was it the file before?
+        return replace(planned, before=before)
 
     def _plan_in(
         self, process: ReaderProcess, file: InputFile, picture: bool, digest: str | None

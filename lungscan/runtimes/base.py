@@ -12,7 +12,8 @@ from lungscan.cards import INT8, ModelCard
 from lungscan.errors import MachineError, UsageProblem
 from lungscan.types import FloatArray, RgbBatch
 
-DEVICES = ("auto", "cpu", "cpu-fp32", "openvino", "torch-cpu", "cuda", "mps")
+DEVICES = ("auto", "cpu", "cpu-fp32", "cpu-bf16", "openvino", "torch-cpu", "cuda", "mps")
+_PRECISIONS = {"cpu": None, "openvino": None, "cpu-fp32": "f32", "cpu-bf16": "bf16"}  # None: best
 
 
 class DeviceFailed(MachineError):
@@ -85,11 +86,10 @@ def load_runtime(
     threads = threads or available_threads()
     if device == "auto":
         device = "cuda" if card.precision != INT8 and _cuda_works() else "cpu"
-    if device in ("cpu", "openvino", "cpu-fp32"):
+    if device in _PRECISIONS:
         from lungscan.runtimes.openvino import OpenVinoRuntime
 
-        precision = "f32" if device == "cpu-fp32" else None
-        return OpenVinoRuntime(card, threads, batch_size or 16, precision)
+        return OpenVinoRuntime(card, threads, batch_size or 16, _PRECISIONS[device])
     if re.fullmatch(r"torch-cpu|mps|cuda(:\d+)?", device):
         if card.precision == INT8:
             raise UsageProblem(

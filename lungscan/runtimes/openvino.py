@@ -89,5 +89,15 @@ def set_batch(model: ov.Model, card: ModelCard, batch_size: int) -> None:
 
 
 def best_precision(core: ov.Core) -> str:
-    """bf16 where the CPU computes in it, else fp32."""
-    return "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+    """fp16 where the CPU computes in it, else bf16, else fp32.
+
+    fp16 keeps 11 bits of a number, bf16 only 8, which can be seen in the answers: see
+    docs/decisions/0014-half-precision.md.
+    """
+    return cpu_precisions(core)[-1]
+
+
+def cpu_precisions(core: ov.Core) -> tuple[str, ...]:
+    """OpenVINO's hints of the precisions that this CPU computes in, the best one last."""
+    able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return ("f32", *(hint for hint, name in (("bf16", "BF16"), ("f16", "FP16")) if name in able))

@@ -59,7 +59,7 @@ class TorchRuntime:
         self._network = self._load(card)
         self._lanes = LANES if self._half else 1
         self._gate = threading.BoundedSemaphore(self._lanes)
-        self._alone = threading.Lock()
+        self._turn = threading.Lock()
         self._local = threading.local()
 
     def _load(self, card: ModelCard) -> Deployed:
@@ -88,37 +88,50 @@ class TorchRuntime:
         return self._batch_size
 
     def predict(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
-        """See ``Runtime.predict``. When the memory is full the batch is halved, and stays so."""
+        """See ``Runtime.predict``. When the memory is full, batches become smaller and stay so."""
         parts: list[tuple[FloatArray, FloatArray]] = []
         at = 0
         while at < len(batch):
             size = self._batch_size
-            try:
-                with self._gate:
-                    parts.append(self._infer(batch[at : at + size]))
-                at += size
-                continue
-            except RuntimeError as error:
-                tried = min(size, len(batch) - at)
-                self._require_room(tried, error)
-            self._halve(tried)  # only now: the error held on to what was computed so far
+            part = batch[at : at + size]
+            answer = self._beside_others(part)
+            if answer is None:  # only now: an error holds on to what was computed up to it
+                answer = self._alone(part, size)
+            if answer is not None:
+                parts.append(answer)
+                at += len(part)
         return np.concatenate([p for p, _ in parts]), np.concatenate([f for _, f in parts])
 
-    def _require_room(self, tiles: int, error: RuntimeError) -> None:
-        """Raise DeviceFailed unless fewer tiles could do better."""
-        if not _is_full(error):
-            raise _lost(self._device, error) from error
-        if tiles == 1:
-            raise DeviceFailed(NO_MEMORY.format(what="a single tile")) from error
+    def _beside_others(self, tiles: RgbBatch) -> tuple[FloatArray, FloatArray] | None:
+        """The answer, or None when the memory is full. Raises DeviceFailed."""
+        with self._gate:
+            return self._try(tiles)
 
-    def _halve(self, tiles: int) -> None:
-        """Half as many tiles from now on; what other lanes still compute is waited for."""
-        with self._alone, ExitStack() as lanes:  # two waiting for all lanes would never end
+    def _alone(self, tiles: RgbBatch, size: int) -> tuple[FloatArray, FloatArray] | None:
+        """Once more while no other batch takes memory; None when there still is not enough.
+
+        Either way batches get smaller than ``size``, which was too much beside others. Raises
+        DeviceFailed when a single tile is too much.
+        """
+        with self._turn, ExitStack() as lanes:  # two waiting for all lanes would never end
             for _ in range(self._lanes):
                 lanes.enter_context(self._gate)
-            self._batch_size = min(self._batch_size, tiles // 2)
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
+            answer = self._try(tiles)
+            if answer is None and len(tiles) == 1:
+                raise DeviceFailed(NO_MEMORY.format(what="a single tile"))
+            half = (len(tiles) if answer is None else size) // 2
+            self._batch_size = max(1, min(self._batch_size, half))
+            return answer
+
+    def _try(self, tiles: RgbBatch) -> tuple[FloatArray, FloatArray] | None:
+        try:
+            return self._infer(tiles)
+        except RuntimeError as error:
+            if not _is_full(error):
+                raise _lost(self._device, error) from error
+            return None
 
     @torch.inference_mode()
     def _infer(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:

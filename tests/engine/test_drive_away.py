@@ -6,6 +6,7 @@ import errno
 import os
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,14 @@ from openslide import OpenSlide, OpenSlideError, OpenSlideUnsupportedFormatError
 from lungscan.errors import MachineError, UnreadableFile
 from lungscan.events import CaseFinished, RunFinished
 from lungscan.inputs import require_readable
-from lungscan.readers.patient import PAUSES_S, patiently
+from lungscan.readers.patient import PAUSES_S, patiently, wait
 from lungscan.reading.positional import PositionalFile
 from lungscan.reading.slide import SlideSource
 from lungscan.reading.slide_file import open_handle
 from lungscan.reading.tile_cache import TileCache
 from lungscan.scan import scan
 from lungscan.types import CaseStatus, InputFile
+from lungscan.workers import Workers
 from tests.engine.scanning import make_field, make_slide, options, results, rows, run, stored
 from tests.models import FakeRuntime
 
@@ -34,7 +36,7 @@ KINDS = ("EIO", "ESTALE", "ENOENT", "ENODEV", "ENOTCONN", "EHOSTDOWN", "EINVAL")
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that were made; nobody sleeps."""
     made: list[float] = []
-    monkeypatch.setattr("lungscan.readers.patient.time.sleep", made.append)
+    monkeypatch.setattr("lungscan.readers.patient.wait", lambda seconds, _: made.append(seconds))
     return made
 
 
@@ -94,11 +96,11 @@ def test_what_the_drive_withholds_is_asked_for_four_times(pauses: list[float]) -
         raise UnreadableFile("withheld", code=code)
 
     with pytest.raises(UnreadableFile):
-        patiently(lambda: away("E_IO"))
+        patiently(lambda: away("E_IO"), Event())
     assert len(asked) == 4
     assert pauses == list(PAUSES_S) == sorted(PAUSES_S)
     with pytest.raises(UnreadableFile):
-        patiently(lambda: away("E_FORMAT"))  # damage does not go away
+        patiently(lambda: away("E_FORMAT"), Event())  # damage does not go away
     assert len(asked) == 5
     assert pauses == list(PAUSES_S)
 
@@ -291,6 +293,63 @@ def test_a_place_that_no_file_has_is_damage(tmp_path: Path) -> None:
 # All of them -------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", ["svs", "png"])
+def test_results_of_an_earlier_run_outlive_a_lost_drive(
+    model: Path, fake: FakeRuntime, tmp_path: Path, drive: Drive, kind: str
+) -> None:
+    names = [f"c{index}" for index in range(9)]
+    for index, name in enumerate(names):
+        file = tmp_path / "in" / f"{name}.{kind}"
+        make_field(file, seed=index) if kind == "png" else make_slide(file, 768, 512)
+    chosen = options(model, tmp_path / "out", tmp_path / "in")
+    run(chosen)
+    records = {path: path.read_bytes() for path in tmp_path.glob("out/cases/*/*") if path.is_file()}
+    with pytest.raises(MachineError, match="5 cases in a row"):
+        scan_and_leave(chosen, drive, *names)
+    assert {path: path.read_bytes() for path in records} == records
+    table = {row["case_id"]: row for row in rows(tmp_path / "out")}
+    assert sorted(table) == names
+    failed = [name for name in names if table[name]["status"] == "failed"]
+    assert len(failed) == 5
+    assert all("earlier run is kept" in table[name]["error_message"] for name in failed)
+    drive.leave()
+    done = fake.tiles
+    assert {result.status for result in results(run(chosen)).values()} == {CaseStatus.OK}
+    assert fake.tiles == done  # nothing had to be scored again
+
+
+def test_a_run_that_ends_does_not_sit_out_its_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lungscan.readers.patient.wait", wait)
+    ending, asked = Event(), []
+    ending.set()
+
+    def away() -> None:
+        asked.append(1)
+        raise UnreadableFile("withheld", code="E_IO")
+
+    with pytest.raises(UnreadableFile):
+        patiently(away, ending)
+    assert asked == [1]
+
+
+@pytest.mark.parametrize(("error", "ends"), [(GeneratorExit, True), (ValueError, False)])
+def test_only_a_stopped_run_ends_the_pauses(error: type[BaseException], ends: bool) -> None:
+    ending = Event()
+
+    def leave() -> None:
+        with workers.in_order(abs, range(9)) as numbers:
+            next(numbers)
+            raise error
+
+    with Workers(2, ending) as workers:
+        with workers.in_order(abs, range(9)) as numbers:
+            assert list(numbers) == list(range(9))
+        assert not ending.is_set()
+        with pytest.raises(error):
+            leave()
+    assert ending.is_set() == ends
+
+
 @pytest.mark.parametrize("isolate", [False, True])
 @pytest.mark.parametrize("kind", ["svs", "png"])
 def test_a_drive_that_stays_away_ends_the_run_which_goes_on_later(
@@ -324,7 +383,8 @@ def test_a_drive_that_stays_away_ends_the_run_which_goes_on_later(
     assert caught.value.exit_code == 5
     ends = [event.result.status for event in seen]
     assert ends[-5:] == [CaseStatus.FAILED] * 5
-    assert set(ends[:-5]) == {CaseStatus.OK}  # those that were open already
+    assert ends[0] is CaseStatus.OK  # and others that were read before the drive went
+    assert set(ends[:-5]) <= {CaseStatus.OK, CaseStatus.FAILED}
     assert len(ends) < len(names)
     assert not (out / ".lungscan-lock").exists()
     table = rows(out)

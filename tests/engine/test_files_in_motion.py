@@ -12,6 +12,7 @@ import pytest
 
 from lungscan.events import CaseFinished, Notice
 from lungscan.inputs import discover, in_motion, look
+from lungscan.readers.pool import ReaderPool
 from lungscan.reading.field import FieldSource
 from lungscan.reading.slide import SlideSource
 from lungscan.scan import scan
@@ -133,6 +134,28 @@ def test_a_growing_file_is_skipped_and_the_next_run_takes_it(
     assert again == {"a": False, "growing": True, "z": False}
     assert {row["status"] for row in rows(out)} == {"ok"}
     assert not any(isinstance(event, Notice) for event in events)
+
+
+def test_a_copy_that_ends_between_planning_and_scoring_is_seen(
+    model: Path, fake: FakeRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first slide is planned while the network loads."""
+    slide = aged(make_slide(tmp_path / "in" / "s.svs", 768, 512), 3600)
+    whole = make_slide(tmp_path / "whole.svs", 1536, 1024).read_bytes()
+    honest = ReaderPool.begin
+
+    def begin(pool: ReaderPool, file: InputFile) -> None:
+        honest(pool, file)
+        pool._begun[file].result()
+        slide.write_bytes(whole)
+        aged(slide, 3600)  # as a copy does that keeps the time of the original
+
+    chosen = options(model, tmp_path / "out", slide, isolate=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(ReaderPool, "begin", begin)
+        found = results(run(chosen))["s"]
+    assert (found.status, found.error_code) == (CaseStatus.SKIPPED, "E_CHANGING")
+    assert results(run(chosen))["s"].status is CaseStatus.OK
 
 
 @pytest.mark.parametrize("isolate", [False, True])

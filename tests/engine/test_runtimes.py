@@ -7,14 +7,17 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import openvino as ov
 import pytest
 
 from lungscan.cards import ModelCard, read_card, write_card
 from lungscan.doctor import FP32_TOLERANCE, REDUCED_TOLERANCE, Golden, compare, read_golden
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.runtimes import Runtime, load_runtime
+from lungscan.runtimes.openvino import OpenVinoRuntime, best_precision, cpu_precisions
 from lungscan.types import RgbBatch
 
 
@@ -43,6 +46,40 @@ def test_shapes_and_sums(runtime: Runtime, tiles: RgbBatch, real_model: ModelCar
     assert runtime.batch_size == 4
     assert "OpenVINO" in runtime.device
     assert "f32" in runtime.device
+
+
+@pytest.mark.parametrize(
+    ("able", "best"),
+    [
+        (["FP32", "BF16", "FP16", "INT8"], "f16"),  # the nearest to fp32 of those that are fast
+        (["FP32", "BF16", "INT8"], "bf16"),
+        (["FP32", "INT8"], "f32"),
+    ],
+)
+def test_the_precision_is_the_best_that_the_processor_has(able: list[str], best: str) -> None:
+    core = SimpleNamespace(get_property=lambda *_: able)
+    assert best_precision(core) == best
+    assert cpu_precisions(core)[0] == "f32"
+
+
+@pytest.mark.parametrize(("device", "precision"), [("cpu-bf16", "bf16"), ("cpu-fp32", "f32")])
+def test_another_precision_can_be_asked_for(
+    real_model: ModelCard, device: str, precision: str
+) -> None:
+    assert load_runtime(real_model, device, 1, 4).device.endswith(f" CPU {precision}")
+
+
+def test_fp16_is_nearer_to_fp32_than_bf16(
+    runtime: Runtime, real_model: ModelCard, tiles: RgbBatch
+) -> None:
+    if "f16" not in cpu_precisions(ov.Core()):
+        pytest.skip("this processor does not compute in fp16")
+    exact = runtime.predict(tiles)[0]
+    half, brain = (
+        np.abs(OpenVinoRuntime(real_model, 1, 4, hint).predict(tiles)[0] - exact).max()
+        for hint in ("f16", "bf16")
+    )
+    assert half < brain / 2
 
 
 def test_a_short_batch_gives_the_same_as_a_full_one(runtime: Runtime, tiles: RgbBatch) -> None:

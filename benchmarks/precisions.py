@@ -1,0 +1,96 @@
+"""What reduced precision does to a model's answers, and what it brings.
+
+    python benchmarks/precisions.py MODEL DATA --split FILE [--part test] [--seconds S]
+
+Every precision that this CPU computes in answers the same fields; each is compared with fp32. The
+speed is that of the network alone (see ``ceiling.py``), the median of turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import statistics
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+from ceiling import tiles_per_second
+from PIL import Image
+
+from lungscan.cards import ModelCard, find_model
+from lungscan.reading.resize import sample
+from lungscan.runtimes.base import available_threads
+from lungscan.runtimes.openvino import OpenVinoRuntime, cpu_precisions
+from lungscan.types import FloatArray, RgbBatch
+
+TURNS = 3
+HEAD = (
+    "precision",
+    "accuracy",
+    "other answers",
+    "mean change",
+    "99 % of fields",
+    "largest change",
+    "tiles/s",
+)
+
+
+def fields_of(card: ModelCard, data: Path, split: Path, part: str) -> tuple[RgbBatch, list[str]]:
+    """The fields of one part, each whole at the network's size, and their labels."""
+    with split.open(encoding="utf-8", newline="") as table:
+        rows = [row for row in csv.DictReader(table) if row["part"] == part]
+    side = card.patch_size_pixels
+    fields = np.empty((len(rows), side, side, 3), np.uint8)
+    for index, row in enumerate(rows):
+        image = Image.open(data / row["file"]).convert("RGB")
+        fields[index] = np.asarray(sample(image, (0, 0, *image.size), (side, side)))
+    return fields, [row["label"] for row in rows]
+
+
+def line(name: str, probs: FloatArray, exact: FloatArray, truth: FloatArray, rate: float) -> str:
+    """One row of the table."""
+    change = np.abs(probs - exact).max(axis=1)
+    answers = probs.argmax(axis=1)
+    cells = (
+        name,
+        f"{100 * (answers == truth).mean():.1f} %",
+        str((answers != exact.argmax(axis=1)).sum()),
+        f"{change.mean():.4f}",
+        f"{np.quantile(change, 0.99):.4f}",
+        f"{change.max():.4f}",
+        f"{rate:,.0f}",
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    """Compare all precisions of this CPU."""
+    parser = argparse.ArgumentParser(description="Answers and speed in each precision.")
+    parser.add_argument("model")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--split", type=Path, required=True)
+    parser.add_argument("--part", default="test")
+    parser.add_argument("--seconds", type=float, default=3.0)
+    given = parser.parse_args()
+    card, threads = find_model(given.model), available_threads()
+    fields, labels = fields_of(card, given.data, given.split, given.part)
+    truth = np.array([card.class_names.index(label) for label in labels])
+    runtimes = {
+        hint: OpenVinoRuntime(card, threads, 16, hint) for hint in cpu_precisions(ov.Core())
+    }
+    side, seconds = card.patch_size_pixels, given.seconds
+    rates: dict[str, list[float]] = {hint: [] for hint in runtimes}
+    for _ in range(TURNS):
+        for hint, runtime in runtimes.items():
+            rates[hint].append(tiles_per_second(runtime, side, threads, seconds))
+    print(f"{len(fields)} fields ({given.part}), {card.name}, {threads} cores\n")
+    print("| " + " | ".join(HEAD) + " |\n|---" + "|---:" * (len(HEAD) - 1) + "|")
+    exact = runtimes["f32"].predict(fields)[0]
+    for hint, runtime in runtimes.items():
+        rate = statistics.median(rates[hint])
+        print(line(hint, runtime.predict(fields)[0], exact, truth, rate))
+
+
+if __name__ == "__main__":
+    main()

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from lungscan import __version__
 from lungscan.events import RunFinished, RunStarted
+from lungscan.report.wording import probability
 from lungscan.types import CaseStatus
 from lungscan_cli.border import OK, SOME_FAILED
 from lungscan_cli.console import RESEARCH_USE, count, duration, plain, say
@@ -112,7 +113,7 @@ def _case_table(lines: list[CaseLine]) -> Table:
     table.add_column("Model output")
     table.add_column("Confidence", justify="right")
     for line in lines:
-        sure = "" if line.label is None or line.confidence is None else f"{line.confidence:.0%}"
+        sure = "" if line.label is None else probability(line.confidence)
         style = STYLES.get(line.status, "")
         table.add_row(Text(plain(line.case_id)), Text(line.answer, style=style), sure)
     return table

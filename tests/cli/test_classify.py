@@ -35,7 +35,7 @@ def test_answers_go_to_stderr_and_stdout_stays_empty(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "Adenocarcinoma" in shown.err
-    assert "93%" in shown.err
+    assert "0.93" in shown.err
     assert "No result: too blurred" in shown.err
     assert "Note: only a fake" in shown.err
     assert "Research use only" in shown.err

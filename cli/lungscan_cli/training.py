@@ -47,11 +47,13 @@ class Order:
         return changed(dataclasses.replace(options, **self.flags), self.others)
 
     def command(self) -> str:
-        """The call as it may stand in a model's card: no folder of this machine is named."""
+        """The call as it may stand in a model's card, for all stages at once.
+
+        No folder of this machine is named.
+        """
         words = ["lungscan", "train", _told(self.root), "--out", _told(self.out)]
         if self.recipe is not None:
             words += ["--recipe", _told(self.recipe)]
-        words += [word for stage in self.stages for word in ("--stage", stage)]
         for name, value in self.flags.items():
             words += _flag(name, value)
         words += [word for pair in self.others for word in ("--set", pair)]

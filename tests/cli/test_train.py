@@ -95,13 +95,13 @@ def test_the_recipe_is_trained_in_all_stages(training: FakeTraining, capsys: Cap
 
 @pytest.mark.usefixtures("here")
 def test_flags_replace_what_the_recipe_says(training: FakeTraining, capsys: Captured) -> None:
-    flags = "--stage teacher --stage student --pretrained --seed 5 --threads 1"
-    assert main(f"{LINE} {flags}".split()) == 0
+    flags = "--pretrained --seed 5 --threads 1"
+    assert main(f"{LINE} --stage teacher --stage student {flags}".split()) == 0
     assert training.options == TrainOptions(
         name="tiny", data="fields", seed=5, threads=1, pretrained=True
     )
     assert training.stages == ("teacher", "student")
-    assert training.command == f"lungscan {LINE} {flags}"
+    assert training.command == f"lungscan {LINE} {flags}"  # as if made in one go
     assert "The model lies in" not in capsys.readouterr().err  # there is none without a bundle
 
 

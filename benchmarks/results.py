@@ -135,9 +135,9 @@ GROUPED = (
     "Batchkala et al. 2024, Table 1): frozen ImageNet ResNet18 94.3 %, foundation model UNI 99.4 %."
 )
 SPEED_NOTE = """
-What int8 lost in the card was measured on the validation groups, by which its layers were chosen; the
-section on int8 has it on held-out groups. `lungscan benchmark lung-histology runs/grouped-0-int8
---network ...` made the table.
+What int8 lost in the card was measured on the validation groups, by which its layers were chosen;
+the section on int8 has it on held-out groups. `lungscan benchmark lung-histology
+runs/grouped-0-int8 --network ...` made the table.
 """
 RANDOM = (
     "## Random split, as the literature reports it\n\n"

@@ -245,6 +245,31 @@ def test_decoding_alone_has_a_rate(tmp_path: Path, drawing: tuple[str, ...]) -> 
     assert report["tiles_per_second"] > 0
 
 
+def test_int8_is_told_of_held_out_fields_alone() -> None:
+    from results import int8
+
+    def figure(value: float) -> dict[str, float | None]:
+        return {"value": value, "low": None, "high": None}
+
+    compared: dict[str, Any] = {
+        "data": {"seen": "held out", "part": "test", "fields": 40, "groups": 9},
+        "accuracy_a": figure(0.975),
+        "accuracy_b": figure(0.95),
+        "answered_a": figure(1.0),
+        "answered_b": figure(0.9),
+        "only_a_right": 1,
+        "only_b_right": 0,
+        "difference": figure(-0.025),
+    }
+    page = int8(compared)
+    assert "40 held-out fields in 9 groups" in page
+    assert "| accuracy | 97.5 % | 95.0 % |" in page
+    assert "int8 minus source: -2.5 %" in page
+    compared["data"]["seen"] = "partly seen"
+    with pytest.raises(SystemExit, match="held-out"):
+        int8(compared)
+
+
 def test_the_page_shows_every_case_and_who_was_left_out() -> None:
     from peer_cases import LUNGSCAN, NETWORK
     from peer_tables import document

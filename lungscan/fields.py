@@ -39,7 +39,7 @@ def field_jobs(cases: Sequence[CaseInput]) -> Iterator[list[CaseInput]]:
     job: list[CaseInput] = []
     files = size = 0
     for case in cases:
-        more = sum(_size(file) for file in case.files)
+        more = sum(file.bytes_found for file in case.files)
         if job and (files + len(case.files) > FIELDS_PER_JOB or size + more > BYTES_PER_JOB):
             yield job
             job, files, size = [], 0, 0
@@ -47,14 +47,6 @@ def field_jobs(cases: Sequence[CaseInput]) -> Iterator[list[CaseInput]]:
         files, size = files + len(case.files), size + more
     if job:
         yield job
-
-
-def _size(file: InputFile) -> int:
-    """Bytes of a file; nothing where it cannot be asked: opening it will say why."""
-    try:
-        return file.path.stat().st_size
-    except OSError:
-        return 0
 
 
 def score_fields(cases: Sequence[CaseInput], tools: Tools, picture: bool) -> list[FieldOutcome]:

@@ -63,6 +63,11 @@ class InputFile:
     parts: tuple[Path, ...] = ()  # every file of the slide when it has several (DICOM, MIRAX)
     stamps: tuple[Stamp | None, ...] = ()  # of each part when it was found; see inputs.motion
 
+    @property
+    def bytes_found(self) -> int:
+        """Bytes of all parts when it was found; nothing of those that the disk did not tell."""
+        return sum(stamp[0] for stamp in self.stamps if stamp)
+
 
 @dataclass(frozen=True, slots=True)
 class CaseInput:

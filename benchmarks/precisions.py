@@ -9,20 +9,20 @@ speed is that of the network alone (see ``ceiling.py``), the median of turns.
 from __future__ import annotations
 
 import argparse
-import csv
 import statistics
 from pathlib import Path
 
 import numpy as np
 import openvino as ov
 from ceiling import tiles_per_second
-from PIL import Image
 
-from lungscan.cards import ModelCard, find_model
-from lungscan.reading.resize import sample
+from lungscan.cards import find_model
+from lungscan.compression.gathering import read_tiles
+from lungscan.evaluation.material import load_material
+from lungscan.evaluation.options import DataOptions
 from lungscan.runtimes.base import available_threads
 from lungscan.runtimes.openvino import OpenVinoRuntime, cpu_precisions
-from lungscan.types import FloatArray, RgbBatch
+from lungscan.types import FloatArray
 
 TURNS = 3
 HEAD = (
@@ -34,18 +34,6 @@ HEAD = (
     "largest change",
     "tiles/s",
 )
-
-
-def fields_of(card: ModelCard, data: Path, split: Path, part: str) -> tuple[RgbBatch, list[str]]:
-    """The fields of one part, each whole at the network's size, and their labels."""
-    with split.open(encoding="utf-8", newline="") as table:
-        rows = [row for row in csv.DictReader(table) if row["part"] == part]
-    side = card.patch_size_pixels
-    fields = np.empty((len(rows), side, side, 3), np.uint8)
-    for index, row in enumerate(rows):
-        image = Image.open(data / row["file"]).convert("RGB")
-        fields[index] = np.asarray(sample(image, (0, 0, *image.size), (side, side)))
-    return fields, [row["label"] for row in rows]
 
 
 def line(name: str, probs: FloatArray, exact: FloatArray, truth: FloatArray, rate: float) -> str:
@@ -74,8 +62,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     given = parser.parse_args()
     card, threads = find_model(given.model), available_threads()
-    fields, labels = fields_of(card, given.data, given.split, given.part)
-    truth = np.array([card.class_names.index(label) for label in labels])
+    material = load_material(DataOptions(given.data, given.split, given.part))
+    tiles, _ = read_tiles(material.fields, card, threads)
+    fields, truth = tiles.pixels, tiles.labels
     runtimes = {
         hint: OpenVinoRuntime(card, threads, 16, hint) for hint in cpu_precisions(ov.Core())
     }

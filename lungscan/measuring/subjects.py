@@ -70,6 +70,7 @@ def networks_of(
         return
     from lungscan.measuring.torch_networks import RUNTIME, TorchNetwork
 
+    # On a CPU LungScan asks torch for fp32 alone; bf16 stands beside it as its fastest there.
     places = [("cpu", "CPU", HINTS[hint]) for hint in hints if hint != "f16"]
     for device, name in gpus:
         # LungScan itself takes fp16 on CUDA; Apple's GPUs run in fp32.

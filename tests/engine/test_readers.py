@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +16,11 @@ import pytest
 from lungscan.cards import read_card
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import discover
-from lungscan.readers import OpenedField, open_readers
+from lungscan.readers import OpenedField, Readers, open_readers
 from lungscan.readers.pool import ReaderPool
 from lungscan.readers.process import ReaderProcess
 from lungscan.readers.protocol import Close, Job, ReadTiles, Setup
+from lungscan.types import InputFile
 from tests.engine.scanning import make_field, make_slide, options, results, rows, run
 from tests.models import FakeRuntime
 
@@ -34,6 +37,17 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> None:
 def steady(out: Path) -> list[dict[str, str]]:
     """``cases.csv`` without what differs from run to run."""
     return [{k: v for k, v in row.items() if k not in VOLATILE} for row in rows(out)]
+
+
+@contextmanager
+def child_and_inside(
+    model: Path, path: Path, work: Path
+) -> Iterator[tuple[InputFile, Readers, Readers]]:
+    """The file at ``path``, with readers in a child process and in this one."""
+    card, file = read_card(model), discover((path,)).cases[0].files[0]
+    isolated, local = (options(model, work / "out", path, isolate=apart) for apart in (True, False))
+    with open_readers(isolated, card, 1) as child, open_readers(local, card, 1) as inside:
+        yield file, child, inside
 
 
 def test_a_child_gives_the_same_bytes(model: Path, fake: FakeRuntime, tmp_path: Path) -> None:
@@ -191,15 +205,9 @@ def test_without_nameless_memory_a_file_serves(
     monkeypatch.delattr(os, "memfd_create", raising=False)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     slide = make_slide(tmp_path / "in" / "s.svs", 768, 512)
-    chosen = options(model, tmp_path / "out", slide, isolate=True)
-    file = discover(chosen.paths).cases[0].files[0]
-    card = read_card(model)
-    with (
-        open_readers(chosen, card, 1) as children,
-        open_readers(options(model, tmp_path / "out", slide), card, 1) as inside,
-    ):
+    with child_and_inside(model, slide, tmp_path) as (file, *both):
         assert len(list(tmp_path.glob("lungscan-*"))) == 1
-        plans = [readers.plan(file, picture=False) for readers in (children, inside)]
+        plans = [readers.plan(file, picture=False) for readers in both]
         remote, local = (plan.source.read_tiles(plan.grid.boxes, 64) for plan in plans)
         assert (remote.rgb == local.rgb).all()
         for plan in plans:
@@ -209,14 +217,8 @@ def test_without_nameless_memory_a_file_serves(
 
 def test_more_tiles_than_a_slot_holds(model: Path, tmp_path: Path) -> None:
     slide = make_slide(tmp_path / "s.svs", 2048, 1536)
-    chosen = options(model, tmp_path / "out", slide, isolate=True)
-    file = discover(chosen.paths).cases[0].files[0]
-    card = read_card(model)
-    with (
-        open_readers(chosen, card, 1) as children,
-        open_readers(options(model, tmp_path / "out", slide), card, 1) as inside,
-    ):
-        plans = [readers.plan(file, picture=True) for readers in (children, inside)]
+    with child_and_inside(model, slide, tmp_path) as (file, *both):
+        plans = [readers.plan(file, picture=True) for readers in both]
         boxes = plans[0].grid.boxes
         assert len(boxes) > 64
         remote, local = (plan.source.read_tiles(boxes, 64) for plan in plans)

@@ -19,6 +19,11 @@ from lungscan.types import CaseInput, Inputs
 CASES_CSV = "cases.csv"  # as lungscan.report.write names it
 
 
+def looks_like_fields(case: CaseInput) -> bool:
+    """Whether no file is a slide, as far as the names tell."""
+    return all(file.kind == "field" for file in case.files)
+
+
 @dataclass(frozen=True)
 class PlannedCase:
     """What ``--dry-run`` says of a case."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from lungscan.launch import Launched, beforehand
 from lungscan.options import ScanOptions
 from lungscan_cli.border import INTERRUPTED
 from lungscan_cli.console import answers, count, people, plain, say, write_json
+
+if TYPE_CHECKING:
+    from lungscan_cli.watch import Outcome
 
 
 def run_scan(options: ScanOptions, *, as_json: bool, quiet: bool) -> int:
@@ -32,14 +37,11 @@ def run_scan(options: ScanOptions, *, as_json: bool, quiet: bool) -> int:
 
 
 def _run(options: ScanOptions, *, as_json: bool, quiet: bool) -> int:
-    from lungscan.scan import scan
+    with beforehand() as launched:  # it loads while this process does
+        outcome = _watch(options, launched, quiet=quiet)
     from lungscan_cli.summary import as_data, exit_code, show_failures, show_summary
-    from lungscan_cli.views import view_for
-    from lungscan_cli.watch import Outcome, watch
 
     console = people()
-    outcome = Outcome()
-    watch(scan(options), view_for(console, quiet=quiet), outcome)
     if outcome.started is None or outcome.finished is None:
         raise RuntimeError("the scan ended without saying so")
     if quiet:
@@ -49,6 +51,16 @@ def _run(options: ScanOptions, *, as_json: bool, quiet: bool) -> int:
     if as_json:
         write_json(as_data(outcome, outcome.started, outcome.finished))
     return exit_code(outcome.finished)
+
+
+def _watch(options: ScanOptions, launched: Launched | None, *, quiet: bool) -> Outcome:
+    from lungscan.scan import scan
+    from lungscan_cli.views import view_for
+    from lungscan_cli.watch import Outcome, watch
+
+    outcome = Outcome()
+    watch(scan(options, launched), view_for(people(), quiet=quiet), outcome)
+    return outcome
 
 
 def show_plan(options: ScanOptions, *, as_json: bool, quiet: bool) -> int:

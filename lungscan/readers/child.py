@@ -1,6 +1,7 @@
-"""The reader process: ``python -m lungscan.readers.child DESCRIPTOR|FILE SLOTS SIZE THREADS``.
+"""The reader process: ``python -m lungscan.readers.child [DESCRIPTOR]``.
 
-It reads requests from stdin, answers on stdout, and ends when stdin does: when the run closes it,
+The descriptor is that of memory to share, where the system has such. The process reads requests
+from stdin, answers on stdout, and ends when stdin does: when the run closes it,
 and also when the run is killed. It never outlives its run, not even inside a library that hangs.
 """
 
@@ -35,10 +36,11 @@ from lungscan.readers.protocol import (
     ReadTiles,
     Request,
     Setup,
+    Start,
     receive,
     send,
 )
-from lungscan.readers.slots import SLOT_TILES, Layout, Slots
+from lungscan.readers.slots import SLOT_TILES, Slots
 from lungscan.reading import TilePixels
 from lungscan.reading.source import TileSource
 
@@ -108,34 +110,32 @@ class Child:
         return Planned(handle, source.kind, source.info, plan.grid, plan.result, plan.unreadable)
 
 
-def serve(requests: BinaryIO, replies: BinaryIO, slots: Slots, threads: int) -> None:
+def serve(requests: BinaryIO, replies: BinaryIO, memory: int | None) -> None:
     """Answer until the requests end."""
-    lock = threading.Lock()
-    child = Child(receive(requests), slots)
-    limit_memory(MEMORY_BYTES + threads * THREAD_BYTES)
+    start: Start = receive(requests)
+    descriptor = os.open(start.file, os.O_RDWR) if memory is None else memory
+    child, lock = Child(start.setup, Slots(descriptor, start.layout)), threading.Lock()
+    limit_memory(MEMORY_BYTES + start.threads * THREAD_BYTES)
 
     def work(answer: Callable[[Request], Answer], request: Request) -> None:
         reply = answer(request)
         with lock:
             send(replies, reply)
 
-    pool = ThreadPoolExecutor(threads, "reader")
+    pool = ThreadPoolExecutor(start.threads, "reader")
     while True:
         pool.submit(work, child.answer, receive(requests))
 
 
 def main(arguments: list[str]) -> None:
     """Take over stdin and stdout, so that no library's chatter gets among the answers."""
-    where, count_, size, threads = arguments
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the run's to handle
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
-    descriptor = int(where) if where.isdigit() else os.open(where, os.O_RDWR)
-    slots = Slots(descriptor, Layout(int(count_), int(size)))
     try:
-        serve(requests, replies, slots, int(threads))
+        serve(requests, replies, int(arguments[0]) if arguments else None)
     except (EOFError, BrokenPipeError):
         os._exit(0)  # at once: other threads may hang inside a library
 

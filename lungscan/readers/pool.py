@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from lungscan.errors import CaseError, UnreadableFile
 from lungscan.inputs import look
+from lungscan.launch import Launched
 from lungscan.prepare import Plan
 from lungscan.readers.base import OpenedField
 from lungscan.readers.process import ReaderProcess
@@ -40,7 +41,7 @@ T = TypeVar("T")
 class ReaderPool:
     """``Readers`` in child processes."""
 
-    def __init__(self, setup: Setup, threads: int) -> None:
+    def __init__(self, setup: Setup, threads: int, launched: Launched | None = None) -> None:
         self._setup, self._threads = setup, threads
         self._patience_s = setup.options.timeout
         self._idle: list[ReaderProcess] = []
@@ -49,7 +50,7 @@ class ReaderPool:
         self._closed = False
         self._beside = ThreadPoolExecutor(1, "planning")
         self._begun: dict[InputFile, Future[Plan]] = {}
-        self.give_back(self._lend())  # one is ready when the network is loaded
+        self.give_back(self._start(launched))  # one is ready when the network is loaded
 
     def close(self) -> None:
         """End all processes."""
@@ -157,8 +158,8 @@ class ReaderPool:
                 process.close()
         return self._start()
 
-    def _start(self) -> ReaderProcess:
-        process = ReaderProcess(self._setup, self._threads)
+    def _start(self, launched: Launched | None = None) -> ReaderProcess:
+        process = ReaderProcess(self._setup, self._threads, launched)
         with self._lock:
             if not self._closed:
                 self._all.append(process)

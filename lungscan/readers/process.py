@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from math import ceil
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import numpy as np
 
+from lungscan import launch
 from lungscan.errors import CaseError, MachineError, UnreadableFile
 from lungscan.readers.protocol import (
     Answer,
@@ -25,6 +23,7 @@ from lungscan.readers.protocol import (
     ReadTiles,
     Request,
     Setup,
+    Start,
     receive,
     send,
 )
@@ -32,15 +31,12 @@ from lungscan.readers.slots import SLOT_TILES, Layout, Slots, shared_memory
 from lungscan.reading import TilePixels
 from lungscan.types import BoxArray
 
-CHILD = ("-m", "lungscan.readers.child")
-DEATH_S = 5.0  # what a killed process may take to end
-
 
 class ReaderProcess:
     """A child that reads images. May be called from several threads at once."""
 
-    def __init__(self, setup: Setup, threads: int) -> None:
-        """Start it. Raises MachineError when the system will not."""
+    def __init__(self, setup: Setup, threads: int, launched: launch.Launched | None = None) -> None:
+        """Start it, unless it was ``launched`` before. Raises MachineError when that fails."""
         layout = Layout(threads + 1, setup.card.patch_size_pixels)
         self._slots: queue.SimpleQueue[int] = queue.SimpleQueue()
         for slot in range(layout.count):
@@ -51,27 +47,25 @@ class ReaderProcess:
         self._verdict: CaseError | None = None  # why it is dead
         self._spent = False
         try:
+            self._launched = launched or launch.Launched()
             with ExitStack() as stack:
-                descriptor, name = stack.enter_context(shared_memory(layout))
+                stack.callback(self._launched.close)
+                memory = shared_memory(self._launched.memory, layout)
+                descriptor, name = stack.enter_context(memory)
                 self._pixels = Slots(descriptor, layout)
-                self._child = _start(descriptor, name, layout, threads)
-                if name:  # the child must have opened the file before it goes
-                    self._files = stack.pop_all()
-                else:
-                    self._files = ExitStack()
+                self._files = stack.pop_all()  # the child must have opened them before they go
         except OSError as error:
             raise MachineError(
                 f"No process to read images can be started ({error.strerror or error}). Close "
                 "other programs, or ask for a higher limit of processes."
             ) from error
-        self._requests = cast(BinaryIO, self._child.stdin)
-        self._send(setup)
+        self._send(Start(setup, threads, layout, name))
         threading.Thread(target=self._listen, name="lungscan-replies", daemon=True).start()
 
     @property
     def alive(self) -> bool:
         """Whether it can take another job."""
-        return self._verdict is None and not self._spent and self._child.poll() is None
+        return self._verdict is None and not self._spent and self._launched.child.poll() is None
 
     def retire(self) -> None:
         """Take no further file: this one left it short of memory."""
@@ -105,7 +99,7 @@ class ReaderProcess:
                 )
             )
             try:
-                return future.result(DEATH_S)  # raises the verdict
+                return future.result(launch.DEATH_S)  # raises the verdict
             except TimeoutError:  # a dead drive can keep even a killed process
                 raise _again(cast(CaseError, self._verdict)) from None
 
@@ -153,20 +147,16 @@ class ReaderProcess:
     def close(self) -> None:
         """End it, whatever it is at."""
         self._kill(UnreadableFile("The reading process has been closed.", code="E_CRASH"))
-        with suppress(OSError):
-            self._requests.close()
-        with suppress(subprocess.TimeoutExpired):
-            self._child.wait(DEATH_S)
+        self._launched.close()
         self._pixels.close()
         self._files.close()
 
     def _send(self, message: object) -> None:
         with suppress(OSError):  # it died; the listener says why
-            send(self._requests, message)
+            send(self._launched.requests, message)
 
     def _listen(self) -> None:
-        replies = cast(BinaryIO, self._child.stdout)
-        with replies, suppress(EOFError, OSError):
+        with self._launched.hand_over_replies() as replies, suppress(EOFError, OSError):
             while True:
                 answer: Answer = receive(replies)
                 with self._lock:
@@ -179,7 +169,7 @@ class ReaderProcess:
 
     def _bury(self) -> None:
         """Tell everybody who waits that the process is gone."""
-        status = self._child.wait()
+        status = self._launched.child.wait()
         with self._lock:
             self._verdict = self._verdict or _crashed(status)
             waiting, self._waiting = self._waiting, {}
@@ -189,7 +179,7 @@ class ReaderProcess:
     def _kill(self, verdict: CaseError) -> None:
         self._verdict = self._verdict or verdict  # no lock: a sender who cannot write may hold it
         with suppress(OSError):
-            self._child.kill()
+            self._launched.child.kill()
 
 
 def _result(future: Future[Any], patience_s: float) -> Any:
@@ -199,20 +189,6 @@ def _result(future: Future[Any], patience_s: float) -> Any:
         with suppress(TimeoutError):
             return future.result(tick)
     raise TimeoutError
-
-
-def _start(descriptor: int, name: str, layout: Layout, threads: int) -> subprocess.Popen[bytes]:
-    numbers = [name or str(descriptor), str(layout.count), str(layout.size_px), str(threads)]
-    # The same modules as here, and none from the working folder, which may hold anything.
-    path = os.pathsep.join(entry for entry in sys.path if entry)
-    return subprocess.Popen(  # noqa: S603  our own interpreter and numbers
-        [sys.executable, "-P", *CHILD, *numbers],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        pass_fds=() if name else (descriptor,),
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "4"},
-    )
 
 
 def _crashed(status: int) -> UnreadableFile:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Literal
 from lungscan.cards import ModelCard
 from lungscan.errors import CaseError
 from lungscan.options import ScanOptions
+from lungscan.readers.slots import Layout
 from lungscan.types import (
     BoxArray,
     FileKind,
@@ -30,10 +31,20 @@ PIXEL_ALIGNMENT = 4096
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The first message: what all later ones have in common."""
+    """What all files of a run have in common."""
 
     options: ScanOptions
     card: ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The first message. ``file`` holds the slots where the child has not inherited them."""
+
+    setup: Setup
+    threads: int
+    layout: Layout
+    file: str
 
 
 @dataclass(frozen=True, slots=True)

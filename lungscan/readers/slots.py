@@ -56,19 +56,15 @@ class Slots:
 
 
 @contextmanager
-def shared_memory(layout: Layout) -> Iterator[tuple[int, str]]:
-    """Memory without a name on the disk where the system has such, else a temporary file.
+def shared_memory(memory: int | None, layout: Layout) -> Iterator[tuple[int, str]]:
+    """``memory`` that a child has inherited, given its size; where there is none, a temporary file.
 
-    Yields its descriptor, and the name under which a child opens it: "" when the child inherits the
-    descriptor. ``/dev/shm`` is not used: containers often keep it at 64 MB.
+    Yields its descriptor, and the name under which the child opens the file, which is removed after
+    the block. ``/dev/shm`` is not used: containers often keep it at 64 MB.
     """
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("lungscan")
-        try:
-            os.ftruncate(descriptor, layout.bytes)
-            yield descriptor, ""
-        finally:
-            os.close(descriptor)
+    if memory is not None:
+        os.ftruncate(memory, layout.bytes)
+        yield memory, ""
         return
     descriptor, name = tempfile.mkstemp(prefix="lungscan-")  # Windows lets others open only such
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
@@ -83,19 +84,19 @@ def _write_derived(
     def write(name: str, make: Callable[[Path], None]) -> None:
         places[folder / name] = put(folder / name, make)
 
-    if tiles_csv and result.scores:
-        write("tiles.csv", lambda path: write_tiles_csv(path, result))
-    if geojson and result.scores:
-        wanted = [folder / numbered("tiles.geojson", part.file_index) for part in result.scores]
-        places |= zip(wanted, write_tiles_geojson(folder, result), strict=True)
-    if heatmap:
-        for index in range(len(result.files)):
-            if has_heatmap(result, index):
-                drawn = render_heatmap(result, index)
-                name = numbered("heatmap.png", index)
-                write(name, partial(write_atomic, data=drawn, durable=False))
-    if pdf:
-        write("report.pdf", lambda path: write_case_pdf(path, result))
+    maps = [i for i in range(len(result.files)) if heatmap and has_heatmap(result, i)]
+    with ThreadPoolExecutor(1, "heat map") as beside:  # packing a picture leaves Python to others
+        drawn = {index: beside.submit(render_heatmap, result, index) for index in maps}
+        if tiles_csv and result.scores:
+            write("tiles.csv", lambda path: write_tiles_csv(path, result))
+        if geojson and result.scores:
+            wanted = [folder / numbered("tiles.geojson", part.file_index) for part in result.scores]
+            places |= zip(wanted, write_tiles_geojson(folder, result), strict=True)
+        if pdf:
+            write("report.pdf", lambda path: write_case_pdf(path, result))
+        for index, picture in drawn.items():
+            data = picture.result()
+            write(numbered("heatmap.png", index), partial(write_atomic, data=data, durable=False))
     return places
 
 

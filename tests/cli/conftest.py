@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 
@@ -19,6 +20,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     module.scan = fake.scan  # type: ignore[attr-defined]
     module.plan = fake.plan  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "lungscan.scan", module)
+    monkeypatch.setattr("lungscan_cli.running.beforehand", nullcontext)  # nothing will be read
     return fake
 
 

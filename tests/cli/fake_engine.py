@@ -91,7 +91,9 @@ class FakeEngine:
         self.options: ScanOptions | None = None
         self.closed = False
 
-    def scan(self, options: ScanOptions) -> Generator[ScanEvent, None, None]:
+    def scan(
+        self, options: ScanOptions, launched: object = None
+    ) -> Generator[ScanEvent, None, None]:
         """Yield one run over ``results``; ``raises`` is raised after the last of them."""
         self.options = options
         try:

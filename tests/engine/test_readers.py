@@ -31,7 +31,7 @@ VOLATILE = {"seconds", "started_utc", "finished_utc", "device"}
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reader processes die, hang or overeat at files called so."""
-    monkeypatch.setattr("lungscan.readers.process.CHILD", ("-m", "tests.failing_reader"))
+    monkeypatch.setattr("lungscan.launch.CHILD", ("-m", "tests.failing_reader"))
 
 
 def steady(out: Path) -> list[dict[str, str]]:
@@ -106,7 +106,7 @@ def test_no_process_outlives_the_run(model: Path, tmp_path: Path) -> None:
     with open_readers(chosen, read_card(model), 2) as readers:
         assert isinstance(readers, ReaderPool)
         first, second = (readers.plan(file, picture=False) for _ in range(2))
-        children = [process._child for process in readers._all]
+        children = [process._launched.child for process in readers._all]
         assert len(children) == 2
         assert all(child.poll() is None for child in children)
         first.source.close()
@@ -129,11 +129,11 @@ def test_a_process_that_died_between_files_costs_none(model: Path, tmp_path: Pat
         assert isinstance(readers, ReaderPool)
         for _ in range(2):
             for process in readers._idle:  # the pool believes them alive for a moment
-                os.kill(process._child.pid, signal.SIGSTOP)
-                os.kill(process._child.pid, signal.SIGKILL)
+                os.kill(process._launched.child.pid, signal.SIGSTOP)
+                os.kill(process._launched.child.pid, signal.SIGKILL)
             readers.plan(files["slide"], picture=False).source.close()
             for process in readers._idle:
-                os.kill(process._child.pid, signal.SIGKILL)
+                os.kill(process._launched.child.pid, signal.SIGKILL)
             (opened,) = readers.fields([files["field"]], picture=False)
             assert isinstance(opened, OpenedField)
             opened.plan.source.close()
@@ -143,21 +143,21 @@ def test_a_process_that_died_between_files_costs_none(model: Path, tmp_path: Pat
 def test_a_killed_process_that_will_not_die_is_not_waited_for(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lungscan.readers.process.CHILD", ("-m", "tests.failing_reader"))
-    monkeypatch.setattr("lungscan.readers.process.DEATH_S", 0.2)
+    monkeypatch.setattr("lungscan.launch.CHILD", ("-m", "tests.failing_reader"))
+    monkeypatch.setattr("lungscan.launch.DEATH_S", 0.2)
     slide = make_slide(tmp_path / "hang.svs", 768, 512)
     chosen = options(model, tmp_path / "out", slide, isolate=True, timeout=0.5)
     file = discover(chosen.paths).cases[0].files[0]
     with open_readers(chosen, read_card(model), 1) as readers:
         assert isinstance(readers, ReaderPool)
         (process,) = readers._all
-        kill = process._child.kill
-        process._child.kill = lambda: None  # type: ignore[method-assign]  as on a dead drive
+        kill = process._launched.child.kill
+        process._launched.child.kill = lambda: None  # type: ignore[method-assign]  as on a dead drive
         with pytest.raises(UnreadableFile) as caught:
             readers.plan(file, picture=False)
         assert caught.value.code == "E_TIMEOUT"
         kill()
-        process._child.wait()
+        process._launched.child.wait()
 
 
 def test_the_watchdog_ends_a_process_that_takes_no_requests(
@@ -165,7 +165,7 @@ def test_the_watchdog_ends_a_process_that_takes_no_requests(
 ) -> None:
     """One caller waits for an answer while another is stuck handing over a request."""
     deaf = ("-c", "import time; time.sleep(3600)")
-    monkeypatch.setattr("lungscan.readers.process.CHILD", deaf)
+    monkeypatch.setattr("lungscan.launch.CHILD", deaf)
     card = read_card(model)
     process = ReaderProcess(Setup(options(model, Path("out"), Path("in")), card), threads=2)
     boxes = np.zeros((100_000, 4), np.int32)  # more than a pipe holds
@@ -192,7 +192,9 @@ def test_a_lone_field_is_tried_twice(
 ) -> None:
     started = []
     start = ReaderPool._start
-    monkeypatch.setattr(ReaderPool, "_start", lambda pool: started.append(1) or start(pool))
+    monkeypatch.setattr(
+        ReaderPool, "_start", lambda pool, *given: started.append(1) or start(pool, *given)
+    )
     make_field(tmp_path / "in" / "abort.png")
     found = results(run(options(model, tmp_path / "out", tmp_path / "in", isolate=True)))
     assert found["abort"].error_code == "E_CRASH"

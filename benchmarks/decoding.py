@@ -1,11 +1,11 @@
 """How fast the pixels of an input are decoded and nothing else: what reading cannot go below.
 
-    python benchmarks/decoding.py SLIDE|FOLDER [--size PX] [--seconds S]
+    python benchmarks/decoding.py SLIDE|FOLDER [--size PX] [--covers PX] [--seconds S]
 
 A slide: its JPEG tiles at full size, one after the other, through tifffile and libjpeg-turbo. A
 folder of fields: each through Pillow, and down to ``--size`` if it is larger. All from memory, on
-all cores. Prints JSON; the rate counts squares of ``--size``, so it can be set beside that of the
-network.
+all cores. Prints JSON; the rate counts tiles, each of which ``--covers`` so many pixels a side of a
+slide, so it can be set beside that of the network.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ MOST = 1000  # tiles or files kept in memory
 Decode = Callable[[bytes], object]
 
 
-def slide(path: Path, size: int) -> tuple[list[bytes], Decode, float]:
-    """The tiles of a slide's largest level, how one is decoded, and its squares of ``size``."""
+def slide(path: Path, side: int) -> tuple[list[bytes], Decode, float]:
+    """The tiles of a slide's largest level, how one is decoded, and its squares of ``side``."""
     with tifffile.TiffFile(path) as tiff:
         page = tiff.pages.first
         if not isinstance(page, tifffile.TiffPage):
@@ -42,7 +42,7 @@ def slide(path: Path, size: int) -> tuple[list[bytes], Decode, float]:
         for offset, length in islice(places, 0, None, step):
             tiff.filehandle.seek(offset)
             tiles.append(tiff.filehandle.read(length))
-        squares = page.tilewidth * page.tilelength / size**2
+        squares = page.tilewidth * page.tilelength / side**2
         decode, tables = page.decode, page.jpegtables
     return tiles, lambda data: decode(data, 0, jpegtables=tables), squares
 
@@ -83,10 +83,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Speed of decoding alone.")
     parser.add_argument("path", type=Path)
     parser.add_argument("--size", type=int, default=224, help="side of the network's input, px")
+    parser.add_argument("--covers", type=int, help="px of a slide in a tile; default: --size")
     parser.add_argument("--seconds", type=float, default=4.0)
     given = parser.parse_args()
-    read = fields if given.path.is_dir() else slide
-    pieces, decode, squares = read(given.path, given.size)
+    pieces, decode, squares = (
+        fields(given.path, given.size)
+        if given.path.is_dir()
+        else slide(given.path, given.covers or given.size)
+    )
     rate = pieces_per_second(pieces, decode, given.seconds) * squares
     print(json.dumps({"tiles_per_second": rate, "threads": available_threads()}))
 

@@ -1,10 +1,11 @@
-"""The network that all programs get: GhostNet 1.0x with seeded random weights, as four forms.
+"""The network that all programs get, with seeded random weights, as four forms.
 
-    python benchmarks/peer_network.py FOLDER
+    python benchmarks/peer_network.py FOLDER [--architecture NAME --size PX]
 
-Writes ``FOLDER/lungscan``, a model folder as ``lungscan train`` writes them, and for the peers
-``network.safetensors``, ``network.json`` and ``answers.safetensors`` (fields with their answers, by
-which each form is checked). Needs the extra ``train``.
+By default it is of the kind that LungScan ships. Writes ``FOLDER/lungscan``, a model folder as
+``lungscan train`` writes them, and for the peers ``network.safetensors``, ``network.json`` and
+``answers.safetensors`` (fields with their answers, by which each form is checked). Needs the extra
+``train``.
 
 Nothing was learnt, so nothing is told apart; speed does not depend on it. Batch normalisation has
 the statistics of drawn tissue, so that no layer's output dies out or overflows. The model folder
@@ -17,7 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import drawing
@@ -26,7 +27,7 @@ import timm
 import torch
 from safetensors.numpy import save_file
 
-from lungscan.cards import FILES, ModelCard, write_card
+from lungscan.cards import FILES, ModelCard, find_model, write_card
 from lungscan.runtimes.deploy import MEAN, STD
 from lungscan.training.bundle import deploy, write_network
 from lungscan.training.calibrate import DIRECTIONS
@@ -35,27 +36,41 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # of a script, its own folde
 
 from tests.models import CARD, write_novelty
 
-ARCHITECTURE = "ghostnet_100"
-SIZE_PX = 224
-SPACING_UM = 0.5
+SHIPPED = "lung-histology"
+SPACING_UM = 0.5  # of any other: that of the drawn slides, so that nothing is resized
 CLASSES = ("adeno", "benign", "squamous")
 SEED = 0
 SETTLING = 4  # passes that give batch normalisation its statistics
 FIELDS = 8  # for the comparison
 
 
-def draw_tiles(count: int, seed: int) -> np.ndarray:
-    """``(count, s, s, 3)`` uint8 tiles cut from drawn tissue."""
+@dataclass(frozen=True)
+class Kind:
+    """What a network is but for its weights."""
+
+    architecture: str  # as timm calls it
+    size_px: int  # side of its input
+    spacing_um: float  # of which its pixels are
+
+
+def shipped() -> Kind:
+    """The kind that LungScan ships."""
+    card = find_model(SHIPPED)
+    return Kind(card.architecture, card.patch_size_pixels, card.spacing_um_px)
+
+
+def draw_tiles(count: int, side: int, seed: int) -> np.ndarray:
+    """``(count, side, side, 3)`` uint8 tiles cut from drawn tissue."""
     rng = np.random.default_rng(seed)
-    tissue = drawing.draw_tissue(4 * SIZE_PX, rng)
-    corners = rng.integers(0, 3 * SIZE_PX, (count, 2))
-    return np.stack([tissue[y : y + SIZE_PX, x : x + SIZE_PX] for y, x in corners])
+    tissue = drawing.draw_tissue(4 * side, rng)
+    corners = rng.integers(0, 3 * side, (count, 2))
+    return np.stack([tissue[y : y + side, x : x + side] for y, x in corners])
 
 
-def make_network() -> torch.nn.Module:
+def make_network(kind: Kind) -> torch.nn.Module:
     """The network with one output more than classes, as LungScan trains it."""
     torch.manual_seed(SEED)
-    network = timm.create_model(ARCHITECTURE, pretrained=False, num_classes=len(CLASSES) + 1)
+    network = timm.create_model(kind.architecture, pretrained=False, num_classes=len(CLASSES) + 1)
     for layer in network.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.momentum = None  # the plain mean of all passes
@@ -63,21 +78,21 @@ def make_network() -> torch.nn.Module:
     mean, std = (255 * torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
     with torch.no_grad():
         for turn in range(SETTLING):
-            tiles = torch.from_numpy(draw_tiles(16, turn)).permute(0, 3, 1, 2).float()
+            tiles = torch.from_numpy(draw_tiles(16, kind.size_px, turn)).permute(0, 3, 1, 2).float()
             network((tiles - mean) / std)
     return network.eval()
 
 
-def write_peers(network: torch.nn.Module, fields: np.ndarray, folder: Path) -> None:
+def write_peers(network: torch.nn.Module, kind: Kind, fields: np.ndarray, folder: Path) -> None:
     """Store the network for the peers, without the output that only LungScan knows."""
     numbers = {name: value.numpy() for name, value in network.state_dict().items()}
     for name in ("classifier.weight", "classifier.bias"):
         numbers[name] = numbers[name][: len(CLASSES)]
     facts = {
-        "architecture": ARCHITECTURE,
+        "architecture": kind.architecture,
         "class_names": CLASSES,
-        "patch_size_pixels": SIZE_PX,
-        "spacing_um_px": SPACING_UM,
+        "patch_size_pixels": kind.size_px,
+        "spacing_um_px": kind.spacing_um,
         "mean": MEAN,
         "std": STD,
     }
@@ -92,33 +107,33 @@ def write_peers(network: torch.nn.Module, fields: np.ndarray, folder: Path) -> N
     (folder / "network.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
-def write_model(network: torch.nn.Module, fields: np.ndarray, folder: Path) -> None:
+def write_model(network: torch.nn.Module, kind: Kind, fields: np.ndarray, folder: Path) -> None:
     """Store the network as a LungScan model folder that refuses nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     features = network.get_classifier().in_features
     probe = torch.from_numpy(fields)
     deployed = deploy(network, len(CLASSES), 1.0, probe)
-    write_network(deployed, SIZE_PX, folder)
+    write_network(deployed, kind.size_px, folder)
     with torch.inference_mode():
         np.savez_compressed(folder / "golden.npz", fields=fields, probs=deployed(probe)[0].numpy())
     write_novelty(folder / "novelty.safetensors", features, len(CLASSES), DIRECTIONS)
     (folder / "README.md").write_text(
         "# Random weights\n\nFor measuring speed.\n", encoding="utf-8"
     )
-    write_card(card(), folder)
+    write_card(card(kind), folder)
 
 
-def card() -> ModelCard:
+def card(kind: Kind) -> ModelCard:
     """What the model folder says of itself."""
     return replace(
         CARD,
-        name="random-ghostnet",
+        name=f"random-{kind.architecture}",
         summary="Random weights, for measuring speed.",
-        architecture=ARCHITECTURE,
+        architecture=kind.architecture,
         class_names=CLASSES,
         display_names=("Class 1", "Class 2", "Class 3"),
-        patch_size_pixels=SIZE_PX,
-        spacing_um_px=SPACING_UM,
+        patch_size_pixels=kind.size_px,
+        spacing_um_px=kind.spacing_um,
         confidence_threshold=0.01,
         command="python benchmarks/peer_network.py",
         seed=SEED,
@@ -131,14 +146,18 @@ def main() -> None:
     """Write all forms; kept when they are there."""
     parser = argparse.ArgumentParser(description="One network for all programs.")
     parser.add_argument("folder", type=Path)
-    folder: Path = parser.parse_args().folder
+    parser.add_argument("--architecture", help="of timm; default: that of the shipped model")
+    parser.add_argument("--size", type=int, default=224, help="px, with --architecture")
+    given = parser.parse_args()
+    folder: Path = given.folder
+    kind = Kind(given.architecture, given.size, SPACING_UM) if given.architecture else shipped()
     model = folder / "lungscan"
     if not all((model / name).exists() for name in (*FILES, "card.json")):
         folder.mkdir(parents=True, exist_ok=True)
-        fields = draw_tiles(FIELDS, SEED + 1)
-        network = make_network()
-        write_peers(network, fields, folder)
-        write_model(network, fields, model)
+        fields = draw_tiles(FIELDS, kind.size_px, SEED + 1)
+        network = make_network(kind)
+        write_peers(network, kind, fields, folder)
+        write_model(network, kind, fields, model)
     print(folder)
 
 

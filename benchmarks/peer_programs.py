@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import peer_environments as environments
+from drawing import MPP_UM
 from runs import GB, HERE, Timed, environment, timed
 
 BATCH = "32"  # of the peers: WSInfer's own default, more than TIAToolbox's
@@ -123,12 +124,15 @@ def ceiling(name: str, model: Path, home: Path, seconds: float) -> Program:
     return _self_timed(name, command, home)
 
 
-def decoding(name: str, home: Path, seconds: float) -> Program:
+def decoding(name: str, network: dict[str, Any], home: Path, seconds: float) -> Program:
     """The pixels of the input decoded, and nothing else."""
 
     def command(path: Path, _out: Path, _workers: int) -> list[str]:
         script = str(HERE / "decoding.py")
-        return [sys.executable, script, str(path), "--seconds", str(seconds)]
+        size = network["patch_size_pixels"]
+        covers = round(size * network["spacing_um_px"] / MPP_UM)
+        sizes = ["--size", str(size), "--covers", str(covers)]
+        return [sys.executable, script, str(path), *sizes, "--seconds", str(seconds)]
 
     return _self_timed(name, command, home)
 

@@ -37,23 +37,34 @@ NOTES = """\
 - **Network alone**: ready batches from memory, same network, threads and precision; the better of
   OpenVINO's own queue and LungScan's runtime.
 - **Decoding alone**: the JPEG tiles of the slide, or the fields, decoded from memory by the same
-  libraries, fields brought to the network's size; counted in squares of 224 px. The slide's glass
+  libraries, fields brought to the network's size; counted in squares of one tile. The slide's glass
   is among them and costs less than tissue. With the network on the same cores, that is the most
   that could be done here: a larger share of the network alone is out of reach.
 - **Peak** is the proportional memory of all processes together, looked at while they run, or the
   largest single process if that was more. **Read** is what read calls returned, the page cache
   included. GB are 10⁹ bytes.
-- All programs get the same GhostNet 1.0x with random weights, 224 px tiles at 0.5 µm/px, and as
-  many workers as cores: WSInfer `--num-workers` with its default batch of 32, TIAToolbox
-  `num_workers` with the same batch, LungScan `--threads`. torch uses its default threads besides.
+- All programs get the same {architecture} with random weights, {patch_size_pixels} px at
+  {spacing_um_px:.3g} µm/px (the slides have 0.5), and as many workers as cores: WSInfer
+  `--num-workers` with its default batch of 32, TIAToolbox `num_workers` with the same batch,
+  LungScan `--threads`. torch uses its default threads besides.
 - LungScan hashes the slide, judges every tile and writes PDF, heat map, tables and GeoJSON;
   WSInfer writes CSV and GeoJSON, TIAToolbox zarr."""
 
 
 def document(
-    results: Results, skipped: dict[str, str], run: dict[str, Any], load: float, *, quick: bool
+    results: Results,
+    skipped: dict[str, str],
+    run: dict[str, Any],
+    network: dict[str, Any],
+    load: float,
+    command: str,
 ) -> str:
-    """The whole text, Markdown. ``run`` is the ``run.json`` of a LungScan run."""
+    """The whole text, Markdown.
+
+    Args:
+        run: the ``run.json`` of a LungScan run.
+        network: the ``network.json`` of the network that all programs got.
+    """
     facts = facts_of(run) | {
         "Peers": ", ".join(f"{pins.name} {pins.version}" for pins in environments.ALL)
         + f" with {environments.TORCH[0].replace('==', ' ')}",
@@ -63,14 +74,14 @@ def document(
     left_out = [f"- {name} {reason}." for name, reason in skipped.items()]
     parts = [
         "# LungScan beside its peers",
-        "Written by `python benchmarks/peers.py" + (" --quick`." if quick else "`."),
+        f"Written by `{command}`.",
         "Random weights: the figures are of speed alone.",
         show(facts, list(figures(results))),
         "## All runs",
         rows(results),
         *(["## Left out", "\n".join(left_out)] if left_out else []),
         "## What the figures mean",
-        NOTES,
+        NOTES.format(**network),
     ]
     return "\n\n".join(parts)
 

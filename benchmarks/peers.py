@@ -1,7 +1,7 @@
 """LungScan beside WSInfer and TIAToolbox: same slide, same network, same cores, in alternation.
 
     python benchmarks/peers.py [--work DIR] [--quick] [--repeats N] [--no-peers] [--peers-16x]
-                               [--write FILE] [--json FILE]
+                               [--architecture NAME --size PX] [--write FILE] [--json FILE]
 
 Draws the slides, installs the peers into environments of their own below ``--work``, gives all the
 same network, runs every program as a fresh process in turns, and prints tables of what each took.
@@ -50,6 +50,7 @@ class Session:
 
     work: Path
     bench: Bench
+    network: dict[str, Any]
     programs: dict[str, Program]
     skipped: dict[str, str]
     turns: dict[tuple[str, str], list[Turn]] = field(default_factory=dict)
@@ -97,17 +98,21 @@ class Session:
         return {key: Measured(tuple(turns)) for key, turns in self.turns.items()}
 
 
-def gather(work: Path, bench: Bench, *, peers: bool) -> Session:
-    """Make the network and all programs that can be had here."""
-    home, network = work / "home", work / "network"
+def gather(work: Path, bench: Bench, kind: tuple[str, ...], *, peers: bool) -> Session:
+    """Make the network of a ``kind`` and all programs that can be had here."""
+    home, network = work / "home", work / "-".join(("network", *kind))
     home.mkdir(exist_ok=True)
     note("the network, and the peers' environments (minutes when they are made) ...")
-    bench.run(str(HERE / "peer_network.py"), str(network))
+    asked = [
+        f"--{name}={value}" for name, value in zip(("architecture", "size"), kind, strict=False)
+    ]
+    bench.run(str(HERE / "peer_network.py"), str(network), *asked)
+    facts = json.loads((network / "network.json").read_text(encoding="utf-8"))
     model, folder = network / "lungscan", work / "environments"
     makers: dict[str, Callable[[str], Program]] = {
         LUNGSCAN: lambda name: programs.lungscan(name, model, home),
         NETWORK: lambda name: programs.ceiling(name, model, home, CEILING_S),
-        DECODING: lambda name: programs.decoding(name, home, CEILING_S),
+        DECODING: lambda name: programs.decoding(name, facts, home, CEILING_S),
     }
     if peers:
         makers[WSINFER] = lambda name: programs.wsinfer(name, folder, network, home)
@@ -119,7 +124,7 @@ def gather(work: Path, bench: Bench, *, peers: bool) -> Session:
         except NotInstalled as error:
             skipped[name] = f"could not be installed: {error}"
             note(f"{name} {skipped[name]}")
-    return Session(work, bench, made, skipped)
+    return Session(work, bench, facts, made, skipped)
 
 
 def into_cache(path: Path) -> Path:
@@ -154,6 +159,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one run each on the small slide")
     parser.add_argument("--no-peers", action="store_true", help="LungScan and its ceiling alone")
     parser.add_argument("--peers-16x", action="store_true", help="run the peers there, too")
+    parser.add_argument("--architecture", help="another network than the shipped one, of timm")
+    parser.add_argument("--size", type=int, default=224, help="px of its input (default 224)")
     parser.add_argument("--write", type=Path, help="write the tables to this file, too")
     parser.add_argument("--json", type=Path, help="write every single run to this file")
     given = parser.parse_args()
@@ -164,7 +171,8 @@ def main() -> None:
     load = os.getloadavg()[0]
     if load > BUSY_LOAD:
         note(f"warning: other work runs here (load {load:.1f}); the figures will be disturbed")
-    session = gather(work, Bench(work, "", 1), peers=not given.no_peers)
+    kind = (given.architecture, str(given.size)) if given.architecture else ()
+    session = gather(work, Bench(work, "", 1), kind, peers=not given.no_peers)
     jobs = QUICK if given.quick else jobs_for(max(1, given.repeats), peers_16x=given.peers_16x)
     session.warm()
     try:
@@ -172,11 +180,17 @@ def main() -> None:
     finally:  # what was measured before an interruption is not lost
         (given.json or work / "peers.json").write_text(json.dumps(record(session), indent=1) + "\n")
     run = json.loads((work / "home" / "run.json").read_text(encoding="utf-8"))
-    text = document(session.results(), session.skipped, run, load, quick=given.quick)
+    text = document(session.results(), session.skipped, run, session.network, load, command(given))
     print(text)
     if given.write:
         given.write.write_text(text + "\n", encoding="utf-8")
     plot(session.results(), work / "peers.png")
+
+
+def command(given: argparse.Namespace) -> str:
+    """The command line, without folders and files."""
+    kind = f" --architecture {given.architecture} --size {given.size}" if given.architecture else ""
+    return "python benchmarks/peers.py" + kind + (" --quick" if given.quick else "")
 
 
 def plot(results: Results, path: Path) -> None:

@@ -241,7 +241,8 @@ def test_what_network_and_decoding_allow_together() -> None:
 @pytest.mark.parametrize("drawing", [("1120",), ("300", "--fields", "4")])
 def test_decoding_alone_has_a_rate(tmp_path: Path, drawing: tuple[str, ...]) -> None:
     path = run("drawing.py", str(tmp_path), *drawing).strip()
-    report = json.loads(run("decoding.py", path, "--seconds", "0.2"))
+    sizes = ("--size", "96", "--covers", "112", "--seconds", "0.2")
+    report = json.loads(run("decoding.py", path, *sizes))
     assert report["tiles_per_second"] > 0
 
 
@@ -285,11 +286,13 @@ def test_the_page_shows_every_case_and_who_was_left_out() -> None:
         "device": "CPU",
     }
     skipped = {"WSInfer": "could not be installed: no such wheel"}
-    page = document(results, skipped, run_json, 0.1, quick=False)
+    network = {"architecture": "tiny", "patch_size_pixels": 96, "spacing_um_px": 0.5}
+    page = document(results, skipped, run_json, network, 0.1, "python benchmarks/peers.py")
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("|")]
     cells = ["slide, 1x, overlap 50 %", "LungScan", "5.0", "5,200", "1,083", "10.0", "1.00", "0.50"]
     assert [*cells, "1", "4.0, 6.0 s"] in rows
     assert any(row[:2] == ["ready batches", "network alone"] and "500" in row for row in rows)
+    assert "same tiny with random weights, 96 px at\n  0.5 µm/px" in page
     assert "- WSInfer could not be installed: no such wheel." in page
 
 
@@ -317,7 +320,7 @@ def test_programs_take_turns_and_a_failing_peer_is_left_out(tmp_path: Path) -> N
     fails = "import sys; sys.exit('a wheel\\nfell off')"
     made = [(LUNGSCAN, count), (WSINFER, fails), (TIATOOLBOX, count)]
     programs = {name: program(name, code) for name, code in made}
-    session = Session(tmp_path, Drawer(tmp_path, "", 1), programs, {})
+    session = Session(tmp_path, Drawer(tmp_path, "", 1), {}, programs, {})
     session.measure([Job(LUNGSCAN, "1x core", 2), *(Job(n, "1x core", 1) for n, _ in made[1:])])
     turns = {key: [turn.tiles for turn in turns] for key, turns in session.turns.items()}
     assert turns == {(LUNGSCAN, "1x core"): [51, 51], (TIATOOLBOX, "1x core"): [51]}
@@ -327,7 +330,10 @@ def test_programs_take_turns_and_a_failing_peer_is_left_out(tmp_path: Path) -> N
         session.measure([Job(LUNGSCAN, "1x core", 1)])
 
 
-def test_all_programs_get_the_same_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [None, ("ghostnet_100", 224)])
+def test_all_programs_get_the_same_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: tuple[str, int] | None
+) -> None:
     import peer_network
     import peer_torch
     import torch
@@ -339,10 +345,11 @@ def test_all_programs_get_the_same_network(tmp_path: Path, monkeypatch: pytest.M
 
     torch.set_num_threads(1)  # on a busy machine threads only wait for each other
     monkeypatch.setattr(peer_network, "SETTLING", 1)
-    fields = peer_network.draw_tiles(2, seed=1)
-    network = peer_network.make_network()
-    peer_network.write_peers(network, fields, tmp_path)
-    peer_network.write_model(network, fields, tmp_path / "lungscan")
+    wanted = peer_network.Kind(*kind, 0.5) if kind else peer_network.shipped()
+    fields = peer_network.draw_tiles(2, wanted.size_px, seed=1)
+    network = peer_network.make_network(wanted)
+    peer_network.write_peers(network, wanted, fields, tmp_path)
+    peer_network.write_model(network, wanted, fields, tmp_path / "lungscan")
     card = read_card(tmp_path / "lungscan")
     probs, features = load_runtime(card, "cpu-fp32", threads=1).predict(fields)
     stored = load_file(tmp_path / "answers.safetensors")["probs"]

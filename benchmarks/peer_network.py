@@ -1,8 +1,8 @@
 """The network that all programs get, with seeded random weights, as four forms.
 
-    python benchmarks/peer_network.py FOLDER [--architecture NAME --size PX]
+    python benchmarks/peer_network.py FOLDER ARCHITECTURE SIZE_PX SPACING_UM
 
-By default it is of the kind that LungScan ships. Writes ``FOLDER/lungscan``, a model folder as
+Writes ``FOLDER/lungscan``, a model folder as
 ``lungscan train`` writes them, and for the peers ``network.safetensors``, ``network.json`` and
 ``answers.safetensors`` (fields with their answers, by which each form is checked). Needs the extra
 ``train``.
@@ -18,16 +18,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import drawing
 import numpy as np
 import timm
 import torch
+from peer_kind import Kind
 from safetensors.numpy import save_file
 
-from lungscan.cards import FILES, ModelCard, find_model, write_card
+from lungscan.cards import FILES, ModelCard, write_card
 from lungscan.runtimes.deploy import MEAN, STD
 from lungscan.training.bundle import deploy, write_network
 from lungscan.training.calibrate import DIRECTIONS
@@ -36,27 +37,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # of a script, its own folde
 
 from tests.models import CARD, write_novelty
 
-SHIPPED = "lung-histology"
-SPACING_UM = 0.5  # of any other: that of the drawn slides, so that nothing is resized
 CLASSES = ("adeno", "benign", "squamous")
 SEED = 0
 SETTLING = 4  # passes that give batch normalisation its statistics
 FIELDS = 8  # for the comparison
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What a network is but for its weights."""
-
-    architecture: str  # as timm calls it
-    size_px: int  # side of its input
-    spacing_um: float  # of which its pixels are
-
-
-def shipped() -> Kind:
-    """The kind that LungScan ships."""
-    card = find_model(SHIPPED)
-    return Kind(card.architecture, card.patch_size_pixels, card.spacing_um_px)
 
 
 def draw_tiles(count: int, side: int, seed: int) -> np.ndarray:
@@ -146,11 +130,12 @@ def main() -> None:
     """Write all forms; kept when they are there."""
     parser = argparse.ArgumentParser(description="One network for all programs.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--architecture", help="of timm; default: that of the shipped model")
-    parser.add_argument("--size", type=int, default=224, help="px, with --architecture")
+    parser.add_argument("architecture", help="as timm calls it")
+    parser.add_argument("size_px", type=int)
+    parser.add_argument("spacing_um", type=float)
     given = parser.parse_args()
     folder: Path = given.folder
-    kind = Kind(given.architecture, given.size, SPACING_UM) if given.architecture else shipped()
+    kind = Kind(given.architecture, given.size_px, given.spacing_um)
     model = folder / "lungscan"
     if not all((model / name).exists() for name in (*FILES, "card.json")):
         folder.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 import peer_environments as environments
 from drawing import MPP_UM
+from peer_kind import Kind
 from runs import GB, HERE, Timed, environment, timed
 
 BATCH = "32"  # of the peers: WSInfer's own default, more than TIAToolbox's
@@ -124,14 +125,13 @@ def ceiling(name: str, model: Path, home: Path, seconds: float) -> Program:
     return _self_timed(name, command, home)
 
 
-def decoding(name: str, network: dict[str, Any], home: Path, seconds: float) -> Program:
+def decoding(name: str, kind: Kind, home: Path, seconds: float) -> Program:
     """The pixels of the input decoded, and nothing else."""
 
     def command(path: Path, _out: Path, _workers: int) -> list[str]:
         script = str(HERE / "decoding.py")
-        size = network["patch_size_pixels"]
-        covers = round(size * network["spacing_um_px"] / MPP_UM)
-        sizes = ["--size", str(size), "--covers", str(covers)]
+        covers = round(kind.size_px * kind.spacing_um / MPP_UM)
+        sizes = ["--size", str(kind.size_px), "--covers", str(covers)]
         return [sys.executable, script, str(path), *sizes, "--seconds", str(seconds)]
 
     return _self_timed(name, command, home)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import peer_environments as environments
 from peer_cases import ALONE, CASES, DECODING, LUNGSCAN, NETWORK, PEERS
+from peer_kind import Kind
 from peer_programs import Measured
 from table import Figure, cores, digits, facts_of, show
 
@@ -43,8 +45,8 @@ NOTES = """\
 - **Peak** is the proportional memory of all processes together, looked at while they run, or the
   largest single process if that was more. **Read** is what read calls returned, the page cache
   included. GB are 10⁹ bytes.
-- All programs get the same {architecture} with random weights, {patch_size_pixels} px at
-  {spacing_um_px:.3g} µm/px (the slides have 0.5), and as many workers as cores: WSInfer
+- All programs get the same {architecture} with random weights, {size_px} px at
+  {spacing_um:.3g} µm/px (the slides have 0.5), and as many workers as cores: WSInfer
   `--num-workers` with its default batch of 32, TIAToolbox `num_workers` with the same batch,
   LungScan `--threads`. torch uses its default threads besides.
 - LungScan hashes the slide, judges every tile and writes PDF, heat map, tables and GeoJSON;
@@ -55,7 +57,7 @@ def document(
     results: Results,
     skipped: dict[str, str],
     run: dict[str, Any],
-    network: dict[str, Any],
+    kind: Kind,
     load: float,
     command: str,
 ) -> str:
@@ -63,7 +65,7 @@ def document(
 
     Args:
         run: the ``run.json`` of a LungScan run.
-        network: the ``network.json`` of the network that all programs got.
+        kind: the network that all programs got.
     """
     facts = facts_of(run) | {
         "Peers": ", ".join(f"{pins.name} {pins.version}" for pins in environments.ALL)
@@ -81,7 +83,7 @@ def document(
         rows(results),
         *(["## Left out", "\n".join(left_out)] if left_out else []),
         "## What the figures mean",
-        NOTES.format(**network),
+        NOTES.format(**asdict(kind)),
     ]
     return "\n\n".join(parts)
 

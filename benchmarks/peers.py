@@ -35,6 +35,7 @@ from peer_cases import (
     jobs_for,
 )
 from peer_environments import NotInstalled
+from peer_kind import Kind, shipped, unscaled
 from peer_programs import Measured, Program, Turn
 from peer_tables import Results, document
 from runs import HERE, Bench, CommandFailed
@@ -50,7 +51,7 @@ class Session:
 
     work: Path
     bench: Bench
-    network: dict[str, Any]
+    kind: Kind
     programs: dict[str, Program]
     skipped: dict[str, str]
     turns: dict[tuple[str, str], list[Turn]] = field(default_factory=dict)
@@ -98,21 +99,17 @@ class Session:
         return {key: Measured(tuple(turns)) for key, turns in self.turns.items()}
 
 
-def gather(work: Path, bench: Bench, kind: tuple[str, ...], *, peers: bool) -> Session:
-    """Make the network of a ``kind`` and all programs that can be had here."""
-    home, network = work / "home", work / "-".join(("network", *kind))
+def gather(work: Path, bench: Bench, kind: Kind, *, peers: bool) -> Session:
+    """Make the network and all programs that can be had here."""
+    home, network = work / "home", work / "-".join(("network", *kind.words))
     home.mkdir(exist_ok=True)
     note("the network, and the peers' environments (minutes when they are made) ...")
-    asked = [
-        f"--{name}={value}" for name, value in zip(("architecture", "size"), kind, strict=False)
-    ]
-    bench.run(str(HERE / "peer_network.py"), str(network), *asked)
-    facts = json.loads((network / "network.json").read_text(encoding="utf-8"))
+    bench.run(str(HERE / "peer_network.py"), str(network), *kind.words)
     model, folder = network / "lungscan", work / "environments"
     makers: dict[str, Callable[[str], Program]] = {
         LUNGSCAN: lambda name: programs.lungscan(name, model, home),
         NETWORK: lambda name: programs.ceiling(name, model, home, CEILING_S),
-        DECODING: lambda name: programs.decoding(name, facts, home, CEILING_S),
+        DECODING: lambda name: programs.decoding(name, kind, home, CEILING_S),
     }
     if peers:
         makers[WSINFER] = lambda name: programs.wsinfer(name, folder, network, home)
@@ -124,7 +121,7 @@ def gather(work: Path, bench: Bench, kind: tuple[str, ...], *, peers: bool) -> S
         except NotInstalled as error:
             skipped[name] = f"could not be installed: {error}"
             note(f"{name} {skipped[name]}")
-    return Session(work, bench, facts, made, skipped)
+    return Session(work, bench, kind, made, skipped)
 
 
 def into_cache(path: Path) -> Path:
@@ -160,10 +157,13 @@ def main() -> None:
     parser.add_argument("--no-peers", action="store_true", help="LungScan and its ceiling alone")
     parser.add_argument("--peers-16x", action="store_true", help="run the peers there, too")
     parser.add_argument("--architecture", help="another network than the shipped one, of timm")
-    parser.add_argument("--size", type=int, default=224, help="px of its input (default 224)")
+    parser.add_argument("--size", type=int, help="px of its input (default 224)")
     parser.add_argument("--write", type=Path, help="write the tables to this file, too")
     parser.add_argument("--json", type=Path, help="write every single run to this file")
     given = parser.parse_args()
+    if given.size and not given.architecture:
+        parser.error("--size goes with --architecture")
+    given.size = given.size or 224
     if sys.platform != "linux":
         raise SystemExit("The peers are measured on Linux only; benchmarks/speed.py runs on macOS.")
     work = (given.work or Path(tempfile.gettempdir()) / "lungscan-peers").resolve()
@@ -171,7 +171,7 @@ def main() -> None:
     load = os.getloadavg()[0]
     if load > BUSY_LOAD:
         note(f"warning: other work runs here (load {load:.1f}); the figures will be disturbed")
-    kind = (given.architecture, str(given.size)) if given.architecture else ()
+    kind = unscaled(given.architecture, given.size) if given.architecture else shipped()
     session = gather(work, Bench(work, "", 1), kind, peers=not given.no_peers)
     jobs = QUICK if given.quick else jobs_for(max(1, given.repeats), peers_16x=given.peers_16x)
     session.warm()
@@ -180,7 +180,7 @@ def main() -> None:
     finally:  # what was measured before an interruption is not lost
         (given.json or work / "peers.json").write_text(json.dumps(record(session), indent=1) + "\n")
     run = json.loads((work / "home" / "run.json").read_text(encoding="utf-8"))
-    text = document(session.results(), session.skipped, run, session.network, load, command(given))
+    text = document(session.results(), session.skipped, run, session.kind, load, command(given))
     print(text)
     if given.write:
         given.write.write_text(text + "\n", encoding="utf-8")

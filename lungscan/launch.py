@@ -24,21 +24,34 @@ class Launched:
         """Start it. Raises OSError when the system will not."""
         # Memory that both will map; where the system has none without a name, it will be a file.
         self.memory = os.memfd_create("lungscan") if hasattr(os, "memfd_create") else None
+        self.closed = False
         try:
             self.child = _start(self.memory)
-        except OSError:
-            self._free()
+        except BaseException:
+            self.let_go_of_memory()
             raise
         self.requests = cast(BinaryIO, self.child.stdin)
         self._replies: BinaryIO | None = cast(BinaryIO, self.child.stdout)
 
     def hand_over_replies(self) -> BinaryIO:
-        """What it says; from now on the caller's to close, when it has ended."""
+        """What it says; once only, and from then on the caller's to close when it has ended."""
         replies, self._replies = self._replies, None
         return cast(BinaryIO, replies)
 
+    def let_go_of_memory(self) -> None:
+        """Close the descriptor, which whoever has mapped the memory needs no more."""
+        memory, self.memory = self.memory, None
+        if memory is not None:
+            os.close(memory)
+
     def close(self) -> None:
-        """End it, whatever it is at. May be called again."""
+        """End it, whatever it is at. Waited for once only: a dead drive can keep even a killed one.
+
+        Not to be called by two threads at once.
+        """
+        if self.closed:
+            return
+        self.closed = True
         with suppress(OSError):
             self.child.kill()
         with suppress(OSError):
@@ -47,12 +60,7 @@ class Launched:
             self.child.wait(DEATH_S)
         if self._replies is not None:
             self._replies.close()
-        self._free()
-
-    def _free(self) -> None:
-        memory, self.memory = self.memory, None
-        if memory is not None:
-            os.close(memory)
+        self.let_go_of_memory()
 
 
 @contextmanager
@@ -61,15 +69,14 @@ def beforehand() -> Iterator[Launched | None]:
 
     None where the system will not start one: the run will try again, and say what is the matter.
     """
-    try:
+    launched = None
+    with suppress(OSError):
         launched = Launched()
-    except OSError:
-        yield None
-        return
     try:
         yield launched
     finally:
-        launched.close()
+        if launched is not None:
+            launched.close()
 
 
 def _start(memory: int | None) -> subprocess.Popen[bytes]:

@@ -24,7 +24,7 @@ from lungscan.planning import PlannedCase, check_options, find_inputs, looks_lik
 from lungscan.provenance import settings_of
 from lungscan.readers import PatientReaders, open_readers
 from lungscan.runtimes import load_runtime
-from lungscan.runtimes.base import available_threads
+from lungscan.runtimes.base import available_threads, import_ahead
 from lungscan.runtimes.fallback import FallbackRuntime
 from lungscan.store import RunStore
 from lungscan.types import InputFile, Inputs
@@ -70,9 +70,8 @@ def scan(
             from lungscan.scoring import Scorer
             from lungscan.tools import Tools
             from lungscan.workers import Workers
-
-            novelty = load_novelty(card.folder / "novelty.safetensors")
         runtime = network.result()
+        novelty = load_novelty(card.folder / "novelty.safetensors")
         if options.fresh:  # only now: a run that cannot begin must not cost an earlier one
             store.forget()
         store.tidy()
@@ -97,8 +96,7 @@ def _loading(
     card: ModelCard, options: ScanOptions, threads: int
 ) -> Iterator[Future[FallbackRuntime]]:
     """The network, loaded by the end of the block; a thread of its own has it compiled."""
-    import lungscan.runtimes.openvino  # noqa: F401  two threads that import at once only wait
-
+    import_ahead(options.device)  # two threads that import at once only wait for each other
     load = partial(load_runtime, card)
     with ThreadPoolExecutor(1, "loading") as beside:
         yield beside.submit(FallbackRuntime, load, options.device, threads, options.batch_size)

@@ -273,6 +273,7 @@ def test_int8_is_told_of_held_out_fields_alone() -> None:
 
 def test_the_page_shows_every_case_and_who_was_left_out() -> None:
     from peer_cases import LUNGSCAN, NETWORK
+    from peer_kind import Kind
     from peer_tables import document
 
     results = {
@@ -286,8 +287,8 @@ def test_the_page_shows_every_case_and_who_was_left_out() -> None:
         "device": "CPU",
     }
     skipped = {"WSInfer": "could not be installed: no such wheel"}
-    network = {"architecture": "tiny", "patch_size_pixels": 96, "spacing_um_px": 0.5}
-    page = document(results, skipped, run_json, network, 0.1, "python benchmarks/peers.py")
+    kind = Kind("tiny", 96, 0.5)
+    page = document(results, skipped, run_json, kind, 0.1, "python benchmarks/peers.py")
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("|")]
     cells = ["slide, 1x, overlap 50 %", "LungScan", "5.0", "5,200", "1,083", "10.0", "1.00", "0.50"]
     assert [*cells, "1", "4.0, 6.0 s"] in rows
@@ -298,6 +299,7 @@ def test_the_page_shows_every_case_and_who_was_left_out() -> None:
 
 def test_programs_take_turns_and_a_failing_peer_is_left_out(tmp_path: Path) -> None:
     from peer_cases import LUNGSCAN, TIATOOLBOX, WSINFER, Job
+    from peer_kind import shipped
     from peer_programs import Program, Turn
     from peers import Session
     from runs import Bench
@@ -320,7 +322,7 @@ def test_programs_take_turns_and_a_failing_peer_is_left_out(tmp_path: Path) -> N
     fails = "import sys; sys.exit('a wheel\\nfell off')"
     made = [(LUNGSCAN, count), (WSINFER, fails), (TIATOOLBOX, count)]
     programs = {name: program(name, code) for name, code in made}
-    session = Session(tmp_path, Drawer(tmp_path, "", 1), {}, programs, {})
+    session = Session(tmp_path, Drawer(tmp_path, "", 1), shipped(), programs, {})
     session.measure([Job(LUNGSCAN, "1x core", 2), *(Job(n, "1x core", 1) for n, _ in made[1:])])
     turns = {key: [turn.tiles for turn in turns] for key, turns in session.turns.items()}
     assert turns == {(LUNGSCAN, "1x core"): [51, 51], (TIATOOLBOX, "1x core"): [51]}
@@ -334,6 +336,7 @@ def test_programs_take_turns_and_a_failing_peer_is_left_out(tmp_path: Path) -> N
 def test_all_programs_get_the_same_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: tuple[str, int] | None
 ) -> None:
+    import peer_kind
     import peer_network
     import peer_torch
     import torch
@@ -345,7 +348,7 @@ def test_all_programs_get_the_same_network(
 
     torch.set_num_threads(1)  # on a busy machine threads only wait for each other
     monkeypatch.setattr(peer_network, "SETTLING", 1)
-    wanted = peer_network.Kind(*kind, 0.5) if kind else peer_network.shipped()
+    wanted = peer_kind.unscaled(*kind) if kind else peer_kind.shipped()
     fields = peer_network.draw_tiles(2, wanted.size_px, seed=1)
     network = peer_network.make_network(wanted)
     peer_network.write_peers(network, wanted, fields, tmp_path)

@@ -24,6 +24,8 @@ def open_readers(
     read in this process: for debugging, and for tests.
     """
     if not options.isolate:
+        if launched:
+            launched.close()
         yield LocalReaders(options, card)
         return
     pool = ReaderPool(Setup(options, card), threads, launched)

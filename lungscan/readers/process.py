@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from math import ceil
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -36,7 +36,10 @@ class ReaderProcess:
     """A child that reads images. May be called from several threads at once."""
 
     def __init__(self, setup: Setup, threads: int, launched: launch.Launched | None = None) -> None:
-        """Start it, unless it was ``launched`` before. Raises MachineError when that fails."""
+        """Start it, unless one was ``launched`` that still waits.
+
+        Raises MachineError when the system will not.
+        """
         layout = Layout(threads + 1, setup.card.patch_size_pixels)
         self._slots: queue.SimpleQueue[int] = queue.SimpleQueue()
         for slot in range(layout.count):
@@ -47,20 +50,26 @@ class ReaderProcess:
         self._verdict: CaseError | None = None  # why it is dead
         self._spent = False
         try:
-            self._launched = launched or launch.Launched()
+            if launched is None or launched.closed:
+                launched = launch.Launched()
+            self._launched = launched
             with ExitStack() as stack:
                 stack.callback(self._launched.close)
                 memory = shared_memory(self._launched.memory, layout)
                 descriptor, name = stack.enter_context(memory)
                 self._pixels = Slots(descriptor, layout)
-                self._files = stack.pop_all()  # the child must have opened them before they go
+                self._launched.let_go_of_memory()
+                self._rest = stack.pop_all()  # a file goes only after the child: see close
         except OSError as error:
             raise MachineError(
                 f"No process to read images can be started ({error.strerror or error}). Close "
                 "other programs, or ask for a higher limit of processes."
             ) from error
         self._send(Start(setup, threads, layout, name))
-        threading.Thread(target=self._listen, name="lungscan-replies", daemon=True).start()
+        replies = (self._launched.hand_over_replies(),)
+        threading.Thread(
+            target=self._listen, args=replies, name="lungscan-replies", daemon=True
+        ).start()
 
     @property
     def alive(self) -> bool:
@@ -149,14 +158,14 @@ class ReaderProcess:
         self._kill(UnreadableFile("The reading process has been closed.", code="E_CRASH"))
         self._launched.close()
         self._pixels.close()
-        self._files.close()
+        self._rest.close()
 
     def _send(self, message: object) -> None:
         with suppress(OSError):  # it died; the listener says why
             send(self._launched.requests, message)
 
-    def _listen(self) -> None:
-        with self._launched.hand_over_replies() as replies, suppress(EOFError, OSError):
+    def _listen(self, replies: BinaryIO) -> None:
+        with replies, suppress(EOFError, OSError):
             while True:
                 answer: Answer = receive(replies)
                 with self._lock:

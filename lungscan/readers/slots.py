@@ -59,8 +59,9 @@ class Slots:
 def shared_memory(memory: int | None, layout: Layout) -> Iterator[tuple[int, str]]:
     """``memory`` that a child has inherited, given its size; where there is none, a temporary file.
 
-    Yields its descriptor, and the name under which the child opens the file, which is removed after
-    the block. ``/dev/shm`` is not used: containers often keep it at 64 MB.
+    Yields its descriptor, and the name under which the child opens the file ("" for inherited
+    memory). The file is removed after the block. ``/dev/shm`` is not used: containers often keep it
+    at 64 MB.
     """
     if memory is not None:
         os.ftruncate(memory, layout.bytes)

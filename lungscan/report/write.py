@@ -85,7 +85,8 @@ def _write_derived(
         places[folder / name] = put(folder / name, make)
 
     maps = [i for i in range(len(result.files)) if heatmap and has_heatmap(result, i)]
-    with ThreadPoolExecutor(1, "heat map") as beside:  # packing a picture leaves Python to others
+    beside = ThreadPoolExecutor(1, "heat map")  # packing a picture leaves Python to others
+    try:
         drawn = {index: beside.submit(render_heatmap, result, index) for index in maps}
         if tiles_csv and result.scores:
             write("tiles.csv", lambda path: write_tiles_csv(path, result))
@@ -95,8 +96,10 @@ def _write_derived(
         if pdf:
             write("report.pdf", lambda path: write_case_pdf(path, result))
         for index, picture in drawn.items():
-            data = picture.result()
-            write(numbered("heatmap.png", index), partial(write_atomic, data=data, durable=False))
+            save = partial(write_atomic, data=picture.result(), durable=False)
+            write(numbered("heatmap.png", index), save)
+    finally:
+        beside.shutdown(cancel_futures=True)
     return places
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
@@ -65,6 +66,16 @@ def available_threads() -> int:
     except (OSError, ValueError):
         pass  # no cgroup limit is stated
     return max(1, cores)
+
+
+def import_ahead(device: str) -> None:
+    """Import what ``load_runtime`` will most likely need, if it can be: that one will say why not.
+
+    OpenVINO then compiles without Python, while another thread imports something else.
+    """
+    if device == "auto" or device in _PRECISIONS:
+        with suppress(ImportError):
+            import lungscan.runtimes.openvino  # noqa: F401
 
 
 def load_runtime(

@@ -134,7 +134,7 @@ def test_130_interrupted(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lungscan.scan.score_fields", interrupted)
+    monkeypatch.setattr("lungscan.run.score_fields", interrupted)
     assert classify(real_model, tmp_path / "out", make_field(tmp_path / "f.png")) == 130
     assert "run the same command again" in capsys.readouterr().err
     assert files_below(tmp_path / "out") == set()

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-from lungscan.errors import UsageProblem
+from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.launch import Launched, beforehand
 from lungscan.readers.pool import ReaderPool
+from lungscan.runtimes.base import import_ahead
 from lungscan.scan import scan
 from tests.engine.scanning import make_slide, options, results
 from tests.models import FakeRuntime
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 
 
 @pytest.fixture
@@ -74,6 +81,62 @@ def test_one_that_died_is_replaced(
         launched.child.wait()
         assert classify(model, tmp_path, launched) == "ok"
     assert started == [launched, None]
+
+
+def test_one_that_is_over_is_not_taken(
+    model: Path, fake: FakeRuntime, tmp_path: Path, started: list[Launched | None]
+) -> None:
+    with beforehand() as launched:
+        pass
+    assert classify(model, tmp_path, launched) == "ok"
+    assert started == [launched]
+    assert launched is not None
+    assert launched.memory is None  # not opened again
+
+
+def test_one_that_will_not_die_is_waited_for_once(
+    model: Path, fake: FakeRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lungscan.launch.DEATH_S", 0.01)
+    waits: list[float | None] = []
+    with beforehand() as launched:
+        assert launched is not None
+        kill, wait = launched.child.kill, launched.child.wait
+
+        def noted(timeout: float | None = None) -> int:
+            if timeout is not None:  # the thread that listens waits without an end
+                waits.append(timeout)
+            return wait(timeout)
+
+        monkeypatch.setattr(launched.child, "kill", lambda: None)  # as on a dead drive
+        monkeypatch.setattr(launched.child, "wait", noted)
+        os.kill(launched.child.pid, signal.SIGSTOP)
+        slow = options(model, tmp_path / "out", make_slide(tmp_path / "s.svs", 768, 512))
+        events = scan(replace(slow, isolate=True, timeout=0.5), launched)
+        assert {case.error_code for case in results(list(events)).values()} == {"E_TIMEOUT"}
+    assert waits == [0.01]
+    kill()
+    wait()
+
+
+@pytest.mark.parametrize("error", [ModelError("no"), UsageProblem("no"), MachineError("no")])
+def test_an_error_of_the_network_arrives_as_it_is(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def load(*_: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr("lungscan.scan.load_runtime", load)
+    chosen = options(model, tmp_path / "out", make_slide(tmp_path / "s.svs", 768, 512))
+    with pytest.raises(type(error)) as caught:
+        list(scan(replace(chosen, device="cpu")))
+    assert caught.value is error
+
+
+def test_without_openvino_other_devices_still_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lungscan.runtimes.openvino", None)
+    for device in ("auto", "cpu", "cuda"):
+        import_ahead(device)
 
 
 def test_where_none_can_be_started_the_run_is_asked_again(

@@ -6,6 +6,7 @@ import csv
 import errno
 import shutil
 import subprocess
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from hashlib import sha256
@@ -59,6 +60,38 @@ def test_a_slide_gets_every_file(tmp_path: Path) -> None:
 def test_two_images_get_two_maps(tmp_path: Path) -> None:
     write_case_files(tmp_path, two_file_result(), **EVERYTHING)
     assert {"heatmap.png", "heatmap-2.png", "tiles-2.geojson"} <= names(tmp_path)
+
+
+def test_a_heat_map_that_fails_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> bytes:
+        raise ZeroDivisionError("in the map")
+
+    monkeypatch.setattr("lungscan.report.write.render_heatmap", fail)
+    with pytest.raises(ZeroDivisionError, match="in the map"):
+        write_case_files(tmp_path, slide_result(), **EVERYTHING)
+
+
+def test_no_heat_map_is_drawn_after_the_report_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+
+    def draw(_: object, index: int) -> bytes:
+        drawn.append(index)
+        time.sleep(0.1)
+        return b""
+
+    def fail(*_: object) -> None:
+        raise MachineError("the disk is full")
+
+    monkeypatch.setattr("lungscan.report.write.render_heatmap", draw)
+    monkeypatch.setattr("lungscan.report.write.write_case_pdf", fail)
+    many = two_file_result()
+    many = replace(many, files=many.files * 5, scores=many.scores * 5)
+    monkeypatch.setattr("lungscan.report.write.has_heatmap", lambda *_: True)
+    with pytest.raises(MachineError):
+        write_case_files(tmp_path, many, **(EVERYTHING | {"geojson": False}))
+    assert len(drawn) < len(many.files)
 
 
 def test_a_failed_case_gets_its_record_and_report_only(tmp_path: Path) -> None:

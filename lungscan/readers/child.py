@@ -1,8 +1,8 @@
 """The reader process: ``python -m lungscan.readers.child [DESCRIPTOR]``.
 
 The descriptor is that of memory to share, where the system has such. The process reads requests
-from stdin, answers on stdout, and ends when stdin does: when the run closes it,
-and also when the run is killed. It never outlives its run, not even inside a library that hangs.
+from stdin, answers on stdout, and ends when stdin does: when the run closes it, and also when the
+run is killed. It never outlives its run, not even inside a library that hangs.
 """
 
 from __future__ import annotations

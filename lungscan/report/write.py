@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
@@ -85,9 +86,7 @@ def _write_derived(
         places[folder / name] = put(folder / name, make)
 
     maps = [i for i in range(len(result.files)) if heatmap and has_heatmap(result, i)]
-    beside = ThreadPoolExecutor(1, "heat map")  # packing a picture leaves Python to others
-    try:
-        drawn = {index: beside.submit(render_heatmap, result, index) for index in maps}
+    with _drawing(result, maps) as drawn:
         if tiles_csv and result.scores:
             write("tiles.csv", lambda path: write_tiles_csv(path, result))
         if geojson and result.scores:
@@ -98,9 +97,23 @@ def _write_derived(
         for index, picture in drawn.items():
             save = partial(write_atomic, data=picture.result(), durable=False)
             write(numbered("heatmap.png", index), save)
+    return places
+
+
+@contextmanager
+def _drawing(result: CaseResult, maps: Sequence[int]) -> Iterator[dict[int, Future[bytes]]]:
+    """The heat maps of these files, drawn by a thread: packing pictures leaves Python to others.
+
+    Whoever leaves the block by an error waits for the one being drawn, and for no more.
+    """
+    if not maps:  # a record of a field has none, and there are thousands of them
+        yield {}
+        return
+    beside = ThreadPoolExecutor(1, "heat map")
+    try:
+        yield {index: beside.submit(render_heatmap, result, index) for index in maps}
     finally:
         beside.shutdown(cancel_futures=True)
-    return places
 
 
 def moved(places: Places, out: Path) -> tuple[str, ...]:

@@ -2,10 +2,9 @@
 
     python benchmarks/peer_network.py FOLDER ARCHITECTURE SIZE_PX SPACING_UM
 
-Writes ``FOLDER/lungscan``, a model folder as
-``lungscan train`` writes them, and for the peers ``network.safetensors``, ``network.json`` and
-``answers.safetensors`` (fields with their answers, by which each form is checked). Needs the extra
-``train``.
+Writes ``FOLDER/lungscan``, a model folder as ``lungscan train`` writes them, and for the peers
+``network.safetensors``, ``network.json`` and ``answers.safetensors`` (fields with their answers, by
+which each form is checked). Needs the extra ``train``.
 
 Nothing was learnt, so nothing is told apart; speed does not depend on it. Batch normalisation has
 the statistics of drawn tissue, so that no layer's output dies out or overflows. The model folder

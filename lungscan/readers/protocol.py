@@ -26,7 +26,6 @@ from lungscan.types import (
 )
 
 _LENGTH_BYTES = 8
-PIXEL_ALIGNMENT = 4096
 
 
 @dataclass(frozen=True, slots=True)

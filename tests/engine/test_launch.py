@@ -20,8 +20,6 @@ from lungscan.scan import scan
 from tests.engine.scanning import make_slide, options, results
 from tests.models import FakeRuntime
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Launched | None]:
@@ -94,6 +92,7 @@ def test_one_that_is_over_is_not_taken(
     assert launched.memory is None  # not opened again
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_one_that_will_not_die_is_waited_for_once(
     model: Path, fake: FakeRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ from lungscan.compression.gathering import read_tiles
 from lungscan.evaluation.material import load_material
 from lungscan.evaluation.options import DataOptions
 from lungscan.runtimes.base import available_threads
-from lungscan.runtimes.openvino import OpenVinoRuntime, cpu_precisions
+from lungscan.runtimes.openvino import BATCH, cpu_precisions, load_openvino
 from lungscan.types import FloatArray
 
 TURNS = 3
@@ -66,7 +66,7 @@ def main() -> None:
     tiles, _ = read_tiles(material.fields, card, threads)
     fields, truth = tiles.pixels, tiles.labels
     runtimes = {
-        hint: OpenVinoRuntime(card, threads, 16, hint) for hint in cpu_precisions(ov.Core())
+        hint: load_openvino(card, threads, BATCH, hint) for hint in cpu_precisions(ov.Core())
     }
     side, seconds = card.patch_size_pixels, given.seconds
     rates: dict[str, list[float]] = {hint: [] for hint in runtimes}

@@ -45,7 +45,9 @@ class Runtime(Protocol):
 
         Returns:
             Calibrated probabilities ``(n, classes)`` in the card's order, and the features
-            ``(n, d)`` before the last layer; both float32.
+            ``(n, d)`` before the last layer; both float32. On a CPU a tile's are the same bytes
+            whatever the batch, its place there and the number of threads; on a GPU they may
+            differ in the last digits from one size of batch to another.
 
         Raises:
             DeviceFailed: a GPU has no memory left for a single tile, or its driver is lost.
@@ -87,7 +89,8 @@ def load_runtime(
         device: ``auto`` takes CUDA when torch and timm are installed and see a GPU, else OpenVINO.
             int8 models always run on OpenVINO.
         threads: of the CPU; None takes all that this process may use.
-        batch_size: tiles per call; None takes what suits the device.
+        batch_size: tiles per call; None takes what suits the device. On a CPU it only says how
+            many are handed over at once.
 
     Raises:
         UsageProblem: no such device name, or one that cannot compute an int8 model.
@@ -98,9 +101,9 @@ def load_runtime(
     if device == "auto":
         device = "cuda" if card.precision != INT8 and _cuda_works() else "cpu"
     if device in _PRECISIONS:
-        from lungscan.runtimes.openvino import OpenVinoRuntime
+        from lungscan.runtimes.openvino import BATCH, load_openvino
 
-        return OpenVinoRuntime(card, threads, batch_size or 16, _PRECISIONS[device])
+        return load_openvino(card, threads, batch_size or BATCH, _PRECISIONS[device])
     if re.fullmatch(r"torch-cpu|mps|cuda(:\d+)?", device):
         if card.precision == INT8:
             raise UsageProblem(
@@ -108,13 +111,13 @@ def load_runtime(
                 "or the model that it was made from."
             )
         try:
-            from lungscan.runtimes.torch import TorchRuntime
+            from lungscan.runtimes.torch import load_torch
         except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
             raise MachineError(
                 f"--device {device} needs torch and timm, which cannot be loaded here ({error}). "
                 'Install them with `python -m pip install "lungscan[gpu]"`, or use --device cpu.'
             ) from error
-        return TorchRuntime(card, device, threads, batch_size)
+        return load_torch(card, device, threads, batch_size)
     raise UsageProblem(f"There is no device {device!r}. Choose one of {', '.join(DEVICES)}.")
 
 

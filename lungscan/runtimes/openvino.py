@@ -12,32 +12,35 @@ from lungscan.errors import MachineError, ModelError
 from lungscan.runtimes.graph import read_graph
 from lungscan.types import FloatArray, RgbBatch
 
+BATCH = 16  # tiles that a caller hands over, unless it is told otherwise
+
 
 class OpenVinoRuntime:
-    """A compiled network. The graph has a fixed batch; a shorter last batch is padded."""
+    """A compiled network that answers tile by tile, each on one core, several side by side.
+
+    Kernels are chosen by the shape that a graph is compiled for, and sums are split by the threads
+    that share them. Here the shape is one tile and the thread is one, always. So an answer depends
+    on its tile alone: not on the size of a batch, on a tile's place in it or what lies beside it,
+    nor on how many threads there are. See docs/decisions/0016-tile-by-tile.md.
+    """
 
     def __init__(
-        self, card: ModelCard, threads: int, batch_size: int, precision: str | None = None
+        self, model: ov.Model, threads: int, batch_size: int, hint: str, *, int8: bool = False
     ) -> None:
+        """Compile a graph.
+
+        Args:
+            model: uint8 ``(n, s, s, 3)`` in, probabilities and features out.
+            batch_size: tiles per call that callers are told to hand over.
+            hint: OpenVINO's word for a precision, see ``cpu_precisions``.
+            int8: whether the graph is quantized; ``hint`` is then that of its other layers.
+
+        Raises:
+            MachineError: OpenVINO cannot compile it here.
+        """
         self._batch_size = batch_size
-        core = ov.Core()
-        wanted = precision or best_precision(core)
-        model = read_graph(core, card.folder)
-        set_batch(model, card, batch_size)
-        try:
-            self._compiled = core.compile_model(
-                model,
-                "CPU",
-                {
-                    "PERFORMANCE_HINT": "THROUGHPUT",
-                    "NUM_STREAMS": str(threads),
-                    "INFERENCE_NUM_THREADS": str(threads),
-                    "INFERENCE_PRECISION_HINT": wanted,
-                },
-            )
-        except RuntimeError as error:
-            raise MachineError(f"OpenVINO cannot compile the network here: {error}") from error
-        self._precision = f"int8 with {wanted}" if card.precision == INT8 else wanted
+        self._compiled = compile_graph(model, threads, hint)
+        self._precision = f"int8 with {hint}" if int8 else hint
         self._local = threading.local()
 
     @property
@@ -52,32 +55,75 @@ class OpenVinoRuntime:
 
     def predict(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
         """See ``Runtime.predict``."""
-        size = self._batch_size
-        parts = [self._infer(batch[at : at + size]) for at in range(0, len(batch), size)]
-        return np.concatenate([p for p, _ in parts]), np.concatenate([f for _, f in parts])
+        lane = getattr(self._local, "lane", None)
+        if lane is None:
+            lane = self._local.lane = _Lane(self._compiled)
+        answers = [lane.answer(tile) for tile in batch]
+        return np.concatenate([p for p, _ in answers]), np.concatenate([f for _, f in answers])
 
-    def _infer(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
-        request = getattr(self._local, "request", None)
-        if request is None:
-            request = self._local.request = self._compiled.create_infer_request()
-        count = len(batch)
-        if count < self._batch_size:
-            rest = np.zeros((self._batch_size - count, *batch.shape[1:]), np.uint8)
-            batch = np.concatenate([batch, rest])
-        request.infer([np.ascontiguousarray(batch)], share_inputs=True)
-        probs = request.get_output_tensor(0).data[:count].copy()
-        features = request.get_output_tensor(1).data[:count].copy()
+
+class _Lane:
+    """One caller's request, bound to memory of its own: less than 0.05 ms of Python for a tile."""
+
+    def __init__(self, compiled: ov.CompiledModel) -> None:
+        self._request = compiled.create_infer_request()
+        self._tile = np.zeros(list(compiled.input(0).shape), np.uint8)
+        self._request.set_input_tensor(ov.Tensor(self._tile, shared_memory=True))
+
+    def answer(self, tile: RgbBatch) -> tuple[FloatArray, FloatArray]:
+        """Probabilities ``(1, classes)`` and features ``(1, d)`` of one tile."""
+        np.copyto(self._tile[0], tile)
+        self._request.infer()
+        probs, features = (self._request.get_output_tensor(i).data.copy() for i in (0, 1))
         return probs, features
 
 
-def set_batch(model: ov.Model, card: ModelCard, batch_size: int) -> None:
-    """Fix the batch of a graph, and check that it gives what ``Runtime.predict`` promises."""
+def load_openvino(
+    card: ModelCard, threads: int, batch_size: int = BATCH, hint: str | None = None
+) -> OpenVinoRuntime:
+    """The card's network; ``hint`` None takes the best precision that this CPU computes in.
+
+    Raises:
+        ModelError: the files are no network, or one that does not fit the card.
+        MachineError: OpenVINO cannot compile it here.
+    """
+    core = ov.Core()
+    model = read_graph(core, card.folder)
+    check_graph(model, card)
+    int8 = card.precision == INT8
+    return OpenVinoRuntime(model, threads, batch_size, hint or best_precision(core), int8=int8)
+
+
+def compile_graph(model: ov.Model, threads: int, hint: str, tiles: int = 1) -> ov.CompiledModel:
+    """Compile for ``tiles`` at once, ``threads`` streams and one thread in each.
+
+    Raises:
+        MachineError: OpenVINO cannot.
+    """
+    model = model.clone()
+    shape = model.input(0).get_partial_shape()
+    settings = {
+        "PERFORMANCE_HINT": "THROUGHPUT",
+        "NUM_STREAMS": str(threads),
+        "INFERENCE_NUM_THREADS": str(threads),
+        "INFERENCE_PRECISION_HINT": hint,
+    }
+    try:
+        shape[0] = tiles
+        model.reshape(shape)
+        return ov.Core().compile_model(model, "CPU", settings)
+    except RuntimeError as error:
+        raise MachineError(f"OpenVINO cannot compile the network here: {error}") from error
+
+
+def check_graph(model: ov.Model, card: ModelCard) -> None:
+    """Fix the graph for one tile, and check that it gives what ``Runtime.predict`` promises."""
     size, classes = card.patch_size_pixels, len(card.class_names)
     fault = ""
     try:
-        model.reshape([batch_size, size, size, 3])
+        model.reshape([1, size, size, 3])
         probs, features = (list(output.shape) for output in model.outputs)
-        if probs != [batch_size, classes] or len(features) != 2 or features[0] != batch_size:
+        if probs != [1, classes] or len(features) != 2 or features[0] != 1:
             fault = f"its outputs are {probs} and {features}"
     except (RuntimeError, ValueError) as error:
         fault = str(error)
@@ -86,6 +132,17 @@ def set_batch(model: ov.Model, card: ModelCard, batch_size: int) -> None:
             f"The graph of {card.name} does not take fields of {size} px and give {classes} "
             f"classes ({fault}). Install the model again."
         )
+
+
+def kernels(compiled: ov.CompiledModel) -> tuple[str, ...]:
+    """The kernels that compute a network's operations, as OpenVINO's runtime model names them.
+
+    ``brgconv_avx2_1x1_f32``, for example: which instructions of a processor are used.
+    """
+    notes = [operation.get_rt_info() for operation in compiled.get_runtime_model().get_ops()]
+    return tuple(
+        str(note["primitiveType"].astype(str)) for note in notes if "primitiveType" in note
+    )
 
 
 def best_precision(core: ov.Core) -> str:

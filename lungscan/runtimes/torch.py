@@ -24,6 +24,7 @@ LOST = (
     "another --device."
 )
 LANES = 2  # batches at once on a GPU: one is copied while the other is computed
+DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}  # None: no autocast
 
 
 class _Lane:
@@ -48,39 +49,49 @@ class _Lane:
 
 
 class TorchRuntime:
-    """A network on one torch device; half precision on CUDA, fp32 elsewhere."""
+    """A network on one torch device.
 
-    def __init__(self, card: ModelCard, device: str, threads: int, batch_size: int | None) -> None:
+    On the CPU each tile is computed alone and by one thread, several side by side, so that its
+    answer depends on nothing else (see ``OpenVinoRuntime``). A GPU computes whole batches.
+    """
+
+    def __init__(
+        self,
+        network: Deployed,
+        device: str,
+        threads: int,
+        batch_size: int | None = None,
+        precision: str | None = None,
+    ) -> None:
+        """Move a network, which is changed by it, to a device.
+
+        Args:
+            precision: a key of ``DTYPES``; None takes fp16 on CUDA, fp32 elsewhere.
+
+        Raises:
+            MachineError: the device is not there.
+            DeviceFailed: it has no memory for the network, or does not answer.
+        """
         self._device = _device(device)
-        if self._device.type == "cpu":
-            torch.set_num_threads(threads)
-        self._half = self._device.type == "cuda"
-        self._batch_size = batch_size or (128 if self._half else 16)
-        self._network = self._load(card)
-        self._lanes = LANES if self._half else 1
-        self._gate = threading.BoundedSemaphore(self._lanes)
-        self._turn = threading.Lock()
-        self._local = threading.local()
-
-    def _load(self, card: ModelCard) -> Deployed:
+        self._on_cuda = self._device.type == "cuda"
+        self._tile_by_tile = self._device.type == "cpu"
+        self._precision = precision or ("fp16" if self._on_cuda else "fp32")
+        self._batch_size = batch_size or (128 if self._on_cuda else 16)
         try:
-            network = load_deployed(card)
-        except (RuntimeError, KeyError, SafetensorError) as error:
-            raise ModelError(
-                f"The weights of {card.name} do not fit {card.architecture} ({error}). "
-                "Install the model again."
-            ) from error
-        try:
-            return network.to(self._device).to(memory_format=torch.channels_last)
+            self._network = network.to(self._device).to(memory_format=torch.channels_last)
         except RuntimeError as error:
             if _is_full(error):
                 raise DeviceFailed(NO_MEMORY.format(what="the network")) from error
             raise _lost(self._device, error) from error
+        self._lanes = lanes_on(self._device.type, threads)
+        self._gate = threading.BoundedSemaphore(self._lanes)
+        self._turn = threading.Lock()
+        self._local = threading.local()
 
     @property
     def device(self) -> str:
         """Runtime, device and precision."""
-        return f"torch {torch.__version__} {self._device} {'fp16' if self._half else 'fp32'}"
+        return f"torch {torch.__version__} {self._device} {self._precision}"
 
     @property
     def batch_size(self) -> int:
@@ -135,21 +146,53 @@ class TorchRuntime:
 
     @torch.inference_mode()
     def _infer(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
-        if self._half:
-            return self._infer_on_gpu(batch)
-        tiles = torch.from_numpy(np.require(batch, requirements=["C", "W"])).to(self._device)
-        probs, features = self._network(tiles)
-        return probs.float().cpu().numpy(), features.float().cpu().numpy()
+        kind, dtype = self._device.type, DTYPES[self._precision]
+        with torch.autocast(kind, dtype, enabled=dtype is not None):
+            if self._on_cuda:
+                return self._infer_on_cuda(batch)
+            tiles = torch.from_numpy(np.require(batch, requirements=["C", "W"])).to(self._device)
+            if not self._tile_by_tile:
+                return _to_numpy(*self._network(tiles))
+            if torch.get_num_threads() != 1:  # each thread has a number of its own
+                torch.set_num_threads(1)
+            answers = [self._network(tile[None]) for tile in tiles]
+            return _to_numpy(*(torch.cat(column) for column in zip(*answers, strict=True)))
 
-    def _infer_on_gpu(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
+    def _infer_on_cuda(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
         lane = getattr(self._local, "lane", None)
         if lane is None:
             lane = self._local.lane = _Lane(self._device)
-        with torch.cuda.stream(lane.stream), torch.autocast("cuda", torch.float16):
+        with torch.cuda.stream(lane.stream):
             tiles = lane.pinned(batch).to(self._device, non_blocking=True)
-            probs, features = self._network(tiles)
             # Copies to pageable memory wait for this stream alone.
-            return probs.float().cpu().numpy(), features.float().cpu().numpy()
+            return _to_numpy(*self._network(tiles))
+
+
+def load_torch(card: ModelCard, device: str, threads: int, batch_size: int | None) -> TorchRuntime:
+    """The card's network.
+
+    Raises:
+        ModelError: the weights do not fit the architecture.
+        MachineError, DeviceFailed: see ``TorchRuntime``.
+    """
+    _device(device)  # building a network takes longer than to see that there is no such device
+    try:
+        network = load_deployed(card)
+    except (RuntimeError, KeyError, SafetensorError) as error:
+        raise ModelError(
+            f"The weights of {card.name} do not fit {card.architecture} ({error}). "
+            "Install the model again."
+        ) from error
+    return TorchRuntime(network, device, threads, batch_size)
+
+
+def lanes_on(kind: str, threads: int) -> int:
+    """How many batches a device of this kind computes at once."""
+    return {"cpu": threads, "cuda": LANES}.get(kind, 1)
+
+
+def _to_numpy(probs: torch.Tensor, features: torch.Tensor) -> tuple[FloatArray, FloatArray]:
+    return probs.float().cpu().numpy(), features.float().cpu().numpy()
 
 
 def _is_full(error: RuntimeError) -> bool:

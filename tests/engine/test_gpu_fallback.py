@@ -56,7 +56,8 @@ class Refusing:
 
 def refusing(card: ModelCard, most: int, error: Exception, batch: int = 16) -> Any:
     """A torch runtime with such a network."""
-    runtime: Any = load_runtime(card, "torch-cpu", 2, batch)
+    runtime: Any = load_runtime(card, "torch-cpu", 1, batch)
+    runtime._tile_by_tile = False  # whole batches, as on a GPU
     runtime._network = Refusing(runtime._network, most, error)
     return runtime
 

@@ -17,7 +17,7 @@ from lungscan.cards import ModelCard, read_card, write_card
 from lungscan.doctor import FP32_TOLERANCE, REDUCED_TOLERANCE, Golden, compare, read_golden
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.runtimes import Runtime, load_runtime
-from lungscan.runtimes.openvino import OpenVinoRuntime, best_precision, cpu_precisions
+from lungscan.runtimes.openvino import best_precision, cpu_precisions, load_openvino
 from lungscan.types import RgbBatch
 
 
@@ -76,7 +76,7 @@ def test_fp16_is_nearer_to_fp32_than_bf16(
         pytest.skip("this processor does not compute in fp16")
     exact = runtime.predict(tiles)[0]
     half, brain = (
-        np.abs(OpenVinoRuntime(real_model, 1, 4, hint).predict(tiles)[0] - exact).max()
+        np.abs(load_openvino(real_model, 1, 4, hint).predict(tiles)[0] - exact).max()
         for hint in ("f16", "bf16")
     )
     assert half < brain / 2

@@ -68,8 +68,9 @@ def _require_different(subjects: list[Subject]) -> None:
 
 def _notes(machine: Machine, subjects: tuple[Subject, ...]) -> tuple[str, ...]:
     notes = [
-        "Only the network is timed, uint8 tiles in and probabilities and features out; latency is "
-        "that of one tile at a time, throughput that of the best batch and number of streams.",
+        "Only the network is timed, uint8 tiles in and probabilities and features out, in the very "
+        "runtimes that a scan uses; latency is that of one tile at a time, throughput that of the "
+        "best batch, handed over by as many callers as are answered side by side.",
     ]
     if not has_torch():
         notes.append(NO_TORCH)

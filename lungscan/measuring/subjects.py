@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,15 +12,18 @@ import openvino as ov
 from lungscan.cards import FILES, INT8, ModelCard, find_model
 from lungscan.errors import MachineError
 from lungscan.measuring.machine import has_torch
-from lungscan.measuring.openvino_networks import HINTS, OpenVinoNetwork
+from lungscan.measuring.networks import RuntimeNetwork
 from lungscan.measuring.records import BenchmarkOptions, Subject, Variant
 from lungscan.measuring.timing import Network
+from lungscan.runtimes import Runtime
 from lungscan.runtimes.graph import count_parameters, read_graph
-from lungscan.runtimes.openvino import cpu_precisions
+from lungscan.runtimes.openvino import OpenVinoRuntime, check_graph, cpu_precisions
 
 if TYPE_CHECKING:
     from lungscan.runtimes.deploy import Deployed
 
+CPU = "CPU"
+HINTS = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}  # OpenVINO's words and ours
 RANDOM = "random weights"
 ACCURACY_NAMES = ("accuracy", "accuracy student")
 LOST = "accuracy lost by int8"
@@ -57,28 +61,49 @@ def networks_of(
     candidate: Candidate, threads: int, gpus: tuple[tuple[str, str], ...]
 ) -> Iterator[Network]:
     """Every runtime, device and precision for one candidate; ``gpus`` as ``gpu_devices`` does."""
-    subject, core = candidate.subject, ov.Core()
-    hints = cpu_precisions(core)
-    if subject.precision == INT8:  # its other layers run in the best that the CPU has
+    hints = cpu_precisions(ov.Core())
+    if candidate.subject.precision == INT8:  # its other layers run in the best that the CPU has
         hints = hints[-1:]
     for hint in hints:
-        precision = INT8 if subject.precision == INT8 else HINTS[hint]
-        yield OpenVinoNetwork(
-            subject.name, candidate.graph, hint, precision, threads, subject.input_px
-        )
+        yield _on_openvino(candidate, hint, threads)
     if candidate.torch is None:
         return
-    from lungscan.measuring.torch_networks import RUNTIME, TorchNetwork
-
     # On a CPU LungScan asks torch for fp32 alone; bf16 stands beside it as its fastest there.
-    places = [("cpu", "CPU", HINTS[hint]) for hint in hints if hint != "f16"]
+    places = [("torch-cpu", CPU, HINTS[hint]) for hint in hints if hint != "f16"]
     for device, name in gpus:
         # LungScan itself takes fp16 on CUDA; Apple's GPUs run in fp32.
         kinds = ("fp32", "bf16", "fp16") if device.startswith("cuda") else ("fp32",)
         places += [(device, name, kind) for kind in kinds]
     for device, name, precision in places:
-        variant = Variant(subject.name, RUNTIME, name, precision)
-        yield TorchNetwork(variant, candidate.torch, device, threads, subject.input_px)
+        variant = Variant(candidate.subject.name, "torch", name, precision)
+        yield _on_torch(variant, candidate, device, threads)
+
+
+def _on_openvino(candidate: Candidate, hint: str, threads: int) -> Network:
+    subject, int8 = candidate.subject, candidate.subject.precision == INT8
+    variant = Variant(subject.name, "OpenVINO", CPU, INT8 if int8 else HINTS[hint])
+
+    def load(batch: int) -> Runtime:
+        return OpenVinoRuntime(candidate.graph, threads, batch, hint, int8=int8)
+
+    return RuntimeNetwork(variant, load, threads, threads, subject.input_px)
+
+
+def _on_torch(variant: Variant, candidate: Candidate, device: str, threads: int) -> Network:
+    from lungscan.runtimes.torch import TorchRuntime, lanes_on
+
+    network = copy.deepcopy(candidate.torch)  # precisions share it, and runtimes move theirs
+    assert network is not None  # noqa: S101  or there is nothing to measure
+    on_cpu = device == "torch-cpu"
+    kind = "cpu" if on_cpu else device.partition(":")[0]
+
+    def load(batch: int) -> Runtime:
+        return TorchRuntime(network, device, threads, batch, variant.precision)
+
+    lanes = lanes_on(kind, threads)
+    return RuntimeNetwork(
+        variant, load, threads if on_cpu else None, lanes, candidate.subject.input_px
+    )
 
 
 def _of_model(card: ModelCard) -> Candidate:
@@ -101,7 +126,9 @@ def _of_model(card: ModelCard) -> Candidate:
         accuracy_note=note,
         precision=card.precision,
     )
-    return Candidate(subject, read_graph(ov.Core(), card.folder), network)
+    graph = read_graph(ov.Core(), card.folder)
+    check_graph(graph, card)
+    return Candidate(subject, graph, network)
 
 
 def _parameters(card: ModelCard) -> int:
@@ -129,9 +156,10 @@ def accuracy_of(card: ModelCard) -> tuple[float | None, str]:
 
 
 def _of_network(name: str, px: int) -> Candidate:
-    from lungscan.measuring.torch_networks import count_of, untrained
+    from lungscan.measuring.untrained import count_of, untrained
 
     network, graph = untrained(name, px)
+    graph.reshape([1, px, px, 3])
     parameters = count_of(network)
     subject = Subject(
         name=name,

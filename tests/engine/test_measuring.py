@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import dataclasses
 import json
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="the small model needs torch")
@@ -20,6 +24,7 @@ from lungscan.cards import FILES, Metric
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.measuring import machine, run, timing
 from lungscan.measuring.machine import describe, gpu_devices
+from lungscan.measuring.networks import RuntimeNetwork
 from lungscan.measuring.records import (
     Benchmark,
     BenchmarkFinished,
@@ -32,9 +37,13 @@ from lungscan.measuring.run import NO_GPU, NO_TORCH, benchmark
 from lungscan.measuring.subjects import accuracy_of, candidates, networks_of
 from lungscan.measuring.tables import CSV_COLUMNS, markdown, write_benchmark
 from lungscan.measuring.timing import rounds, seek
-from lungscan.measuring.torch_networks import TorchNetwork, untrained
+from lungscan.measuring.untrained import untrained
 from lungscan.runtimes.graph import count_parameters
-from tests.small_model import SIDE, small_int8, small_model
+from lungscan.runtimes.openvino import OpenVinoRuntime
+from lungscan.runtimes.torch import LANES, TorchRuntime
+from lungscan.types import RgbBatch
+from tests.models import FakeRuntime
+from tests.small_model import SIDE, draw_tiles, small_int8, small_model
 
 QUICK = BenchmarkOptions(px=SIDE, threads=1, rounds=2, seconds=0.001, batches=(1, 2))
 
@@ -218,24 +227,54 @@ def test_each_gpu_gets_the_precisions_that_lungscan_uses(monkeypatch: pytest.Mon
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a GPU")
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert gpu_devices() == (("cuda:0", "a GPU"),)
-    made: list[tuple[str, str]] = []
-
-    def note(variant: Variant, network: object, device: str, *_: object) -> None:
-        made.append((device, variant.precision))
-
-    monkeypatch.setattr("lungscan.measuring.torch_networks.TorchNetwork", note)
     (candidate,) = candidates(dataclasses.replace(QUICK, models=(str(small_model().folder),)))
-    list(networks_of(candidate, 1, gpu_devices()))
-    assert made[-3:] == [("cuda:0", "fp32"), ("cuda:0", "bf16"), ("cuda:0", "fp16")]
+    made = list(networks_of(candidate, 1, gpu_devices()))[-3:]
+    assert [(n.variant.device, n.variant.precision) for n in made] == [
+        ("a GPU", precision) for precision in ("fp32", "bf16", "fp16")
+    ]
+    assert {(n.threads, n.streams) for n in made} == {(None, (LANES,))}
+
+
+def test_what_is_timed_is_what_a_scan_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call goes through ``predict`` of the runtimes themselves, from several threads."""
+    asked: list[tuple[str, int, str]] = []
+    for kind in (OpenVinoRuntime, TorchRuntime):
+
+        def noted(
+            self: Any, batch: RgbBatch, kind: type = kind, predict: Any = kind.predict
+        ) -> object:
+            asked.append((kind.__name__, len(batch), threading.current_thread().name))
+            return predict(self, batch)
+
+        monkeypatch.setattr(kind, "predict", noted)
+    (candidate,) = candidates(dataclasses.replace(QUICK, models=(str(small_model().folder),)))
+    for network in networks_of(candidate, 2, ()):
+        assert network.streams == (2,)
+        asked.clear()
+        network.single()()
+        network.many(3, 2)(8)
+        (name,) = {name for name, _, _ in asked}
+        assert name == f"{'Torch' if network.variant.runtime == 'torch' else 'OpenVino'}Runtime"
+        assert sorted(size for _, size, _ in asked) == [1, *[3] * 8]
+        assert all("ThreadPool" in thread for _, size, thread in asked if size == 3)
+
+
+def test_a_gpu_that_goes_on_with_smaller_batches_has_no_speed_for_large_ones() -> None:
+    fake = FakeRuntime(batch_size=4)  # it was to take eight
+    network = RuntimeNetwork(Variant("x", "torch", "a GPU", "fp16"), lambda _: fake, None, 2, SIDE)
+    with pytest.raises(MachineError, match="no memory left for batches of 8"):
+        network.many(8, 2)(1)
 
 
 def test_reduced_precision_of_torch_is_really_reduced() -> None:
-    network, _ = untrained("test_efficientnet", SIDE)
+    (candidate,) = candidates(dataclasses.replace(QUICK, models=(str(small_model().folder),)))
+    tiles = draw_tiles(5, 1).pixels
     exact, rounded = (
-        TorchNetwork(Variant("x", "torch", "CPU", precision), network, "cpu", 1, SIDE).single()()
+        TorchRuntime(copy.deepcopy(candidate.torch), "torch-cpu", 1, 1, precision).predict(tiles)
         for precision in ("fp32", "bf16")
     )
-    assert not (exact[1] == rounded[1]).all()  # type: ignore[index]
+    assert not (exact[1] == rounded[1]).all()
+    np.testing.assert_allclose(exact[0], rounded[0], atol=0.1)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
     python benchmarks/ceiling.py [--model NAME] [--seconds S]
 
 Measured through LungScan's runtime, one caller for each thread, as a scan has; and, where
-OpenVINO answers, OpenVINO's own queue with the same graph, streams and precision, tile by tile and in
-whole batches, without any of LungScan's code around it. The fastest is the ceiling. Prints JSON.
+OpenVINO answers, OpenVINO's own queue with the same graph, streams and precision, tile by tile and
+in whole batches, without any of LungScan's code around it. The fastest is the ceiling. Prints JSON.
 """
 
 from __future__ import annotations
@@ -54,10 +54,9 @@ def alone(card: ModelCard, tiles: int, threads: int, seconds: float) -> float:
     from lungscan.runtimes.graph import read_graph
     from lungscan.runtimes.openvino import best_precision, check_graph, compile_graph
 
-    core = ov.Core()
-    graph = read_graph(core, card.folder)
+    graph = read_graph(ov.Core(), card.folder)
     check_graph(graph, card)
-    compiled = compile_graph(graph, threads, best_precision(core), tiles)
+    compiled = compile_graph(graph, threads, best_precision(), tiles)
     queue = ov.AsyncInferQueue(compiled, threads)
     rng = np.random.default_rng(0)
     batch: RgbBatch = rng.integers(0, 256, list(compiled.input(0).shape), dtype=np.uint8)

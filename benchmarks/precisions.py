@@ -13,7 +13,6 @@ import statistics
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 from ceiling import tiles_per_second
 
 from lungscan.cards import find_model
@@ -65,9 +64,7 @@ def main() -> None:
     material = load_material(DataOptions(given.data, given.split, given.part))
     tiles, _ = read_tiles(material.fields, card, threads)
     fields, truth = tiles.pixels, tiles.labels
-    runtimes = {
-        hint: load_openvino(card, threads, BATCH, hint) for hint in cpu_precisions(ov.Core())
-    }
+    runtimes = {hint: load_openvino(card, threads, BATCH, hint) for hint in cpu_precisions()}
     side, seconds = card.patch_size_pixels, given.seconds
     rates: dict[str, list[float]] = {hint: [] for hint in runtimes}
     for _ in range(TURNS):

@@ -23,6 +23,7 @@ from lungscan.cards import INT8, ModelCard, list_models
 from lungscan.demo import draw_demo
 from lungscan.errors import LungScanError, ModelError
 from lungscan.inputs import discover
+from lungscan.measuring.machine import processor
 from lungscan.prepare import to_jpeg
 from lungscan.provenance import library_versions
 from lungscan.reading import open_source
@@ -63,7 +64,7 @@ def examine() -> Generator[Check, None, None]:
     """Look at machine, libraries, models and runtimes, and time the stages."""
     python, system = platform.python_version(), f"{platform.system()} {platform.machine()}"
     yield Check("LungScan", "ok", f"{__version__}, Python {python}, {system}")
-    yield Check("Processor", "ok", f"{available_threads()} threads may be used")
+    yield _processor()
     yield _disk()
     yield from _libraries()
     try:
@@ -83,6 +84,19 @@ def examine() -> Generator[Check, None, None]:
         yield from _speed(cards[0])
     except LungScanError as error:
         yield Check("Speed", "failed", str(error))
+
+
+def _processor() -> Check:
+    """The CPU, and the precision in which models answer on it."""
+    from lungscan.runtimes.openvino import cpu_precisions
+
+    able = cpu_precisions()
+    return Check(
+        "Processor",
+        "ok",
+        f"{processor()}, {available_threads()} threads may be used; OpenVINO computes in "
+        f"{', '.join(able)} on it, and models answer in {able[-1]}",
+    )
 
 
 def _disk() -> Check:
@@ -151,8 +165,14 @@ def _runtimes(card: ModelCard) -> Generator[Check, None, None]:
         yield Check(
             f"{card.name} on {device}",
             "failed" if fault else "ok",
-            f"{runtime.device}: {fault or 'repeats the golden answers'}",
+            f"{runtime.device}: {fault or 'repeats the golden answers'}{_kernels(runtime)}",
         )
+
+
+def _kernels(runtime: Runtime) -> str:
+    """What OpenVINO computes the network with here, most of it first."""
+    names: tuple[str, ...] = getattr(runtime, "kernels", ())
+    return f"; computed by {', '.join(names)}" if names else ""
 
 
 def _gpus() -> list[str]:

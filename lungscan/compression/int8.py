@@ -122,7 +122,7 @@ def _judge(
 ) -> Judged:
     runtime = load_runtime(card, device, threads)
     known = answer(runtime, card, novelty, job.tiles.pixels, threads)
-    return Judged(known, answer(runtime, card, novelty, foreign, threads))
+    return Judged(known, answer(runtime, card, novelty, foreign, threads), runtime.device)
 
 
 def _write(model: ov.Model, method: str, folder: Path, setting: _Setting) -> Agreement:

@@ -34,6 +34,7 @@ class Judged:
 
     known: Answers
     foreign: Answers
+    device: str = ""  # runtime, device and precision that answered
 
 
 def answer(
@@ -74,6 +75,7 @@ def compare(before: Judged, after: Judged, tiles: LabelledTiles) -> Agreement:
         foreign=len(before.foreign.answered),
         foreign_answered_before=int(before.foreign.answered.sum()),
         foreign_answered_after=int(after.foreign.answered.sum()),
+        device=after.device,
     )
 
 

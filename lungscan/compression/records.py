@@ -60,6 +60,7 @@ class Agreement:
     foreign: int  # counter-examples asked
     foreign_answered_before: int
     foreign_answered_after: int
+    device: str = ""  # what computed the int8 model: another processor may round otherwise
 
     @property
     def lost(self) -> float:

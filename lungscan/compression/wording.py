@@ -22,14 +22,19 @@ def all_changes(agreement: Agreement) -> str:
     refusals = f"{agreement.refusals_changed} of {agreement.tiles} refusals changed"
     more = agreement.foreign_answered_after - agreement.foreign_answered_before
     let_in = f", {more} more of {agreement.foreign} counter-examples answered" if more > 0 else ""
-    return f"{change(agreement)}, {refusals}{let_in}"
+    return f"{change(agreement)}, {refusals}{let_in}{_where(agreement)}"
+
+
+def _where(agreement: Agreement) -> str:
+    """What computed the int8 model: each processor rounds its sums in its own way."""
+    return f" ({agreement.device})" if agreement.device else ""
 
 
 def fact(agreement: Agreement) -> str:
     """For the card's facts."""
     return (
-        f"{change(agreement)} on {agreement.tiles} validation fields; the figures above were "
-        f"{NOT_NOW}"
+        f"{change(agreement)} on {agreement.tiles} validation fields{_where(agreement)}; the "
+        f"figures above were {NOT_NOW}"
     )
 
 
@@ -59,7 +64,8 @@ def readme(source: ModelCard, card: ModelCard, sizes: tuple[int, int], text: str
 {source.name} (SHA-256 `{source.sha256}`) in int8, for OpenVINO. **Research use only.**
 
 Quantized after training by NNCF {made["nncf"]}, {made["method"]}, with {made["calibration_tiles"]}
-fields to calibrate on. Judged on {agreement.tiles} validation fields in {agreement.groups} groups:
+fields to calibrate on. Judged on {agreement.tiles} validation fields in {agreement.groups} groups
+on {agreement.device}:
 
 | | before, fp32 | int8 |
 |---|---:|---:|

@@ -15,7 +15,7 @@ from lungscan.runtimes.base import available_threads
 def describe(threads: int, gpus: tuple[str, ...]) -> Machine:
     """Look at this machine; ``threads`` are those that networks may use."""
     return Machine(
-        processor=_processor(),
+        processor=processor(),
         threads=threads,
         cores=available_threads(),
         memory_gb=_memory_gb(),
@@ -44,7 +44,7 @@ def has_torch() -> bool:
     return find_spec("torch") is not None and find_spec("timm") is not None
 
 
-def _processor() -> str:
+def processor() -> str:
     """The CPU's name, where the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -61,7 +61,7 @@ def networks_of(
     candidate: Candidate, threads: int, gpus: tuple[tuple[str, str], ...]
 ) -> Iterator[Network]:
     """Every runtime, device and precision for one candidate; ``gpus`` as ``gpu_devices`` does."""
-    hints = cpu_precisions(ov.Core())
+    hints = cpu_precisions()
     if candidate.subject.precision == INT8:  # its other layers run in the best that the CPU has
         hints = hints[-1:]
     for hint in hints:
@@ -76,7 +76,7 @@ def networks_of(
         places += [(device, name, kind) for kind in kinds]
     for device, name, precision in places:
         variant = Variant(candidate.subject.name, "torch", name, precision)
-        yield _on_torch(variant, candidate, device, threads)
+        yield _on_torch(variant, candidate.torch, device, threads, candidate.subject.input_px)
 
 
 def _on_openvino(candidate: Candidate, hint: str, threads: int) -> Network:
@@ -89,11 +89,12 @@ def _on_openvino(candidate: Candidate, hint: str, threads: int) -> Network:
     return RuntimeNetwork(variant, load, threads, threads, subject.input_px)
 
 
-def _on_torch(variant: Variant, candidate: Candidate, device: str, threads: int) -> Network:
+def _on_torch(
+    variant: Variant, shared: Deployed, device: str, threads: int, size_px: int
+) -> Network:
     from lungscan.runtimes.torch import TorchRuntime, lanes_on
 
-    network = copy.deepcopy(candidate.torch)  # precisions share it, and runtimes move theirs
-    assert network is not None  # noqa: S101  or there is nothing to measure
+    network = copy.deepcopy(shared)  # precisions share one, and runtimes move theirs
     on_cpu = device == "torch-cpu"
     kind = "cpu" if on_cpu else device.partition(":")[0]
 
@@ -101,9 +102,7 @@ def _on_torch(variant: Variant, candidate: Candidate, device: str, threads: int)
         return TorchRuntime(network, device, threads, batch, variant.precision)
 
     lanes = lanes_on(kind, threads)
-    return RuntimeNetwork(
-        variant, load, threads if on_cpu else None, lanes, candidate.subject.input_px
-    )
+    return RuntimeNetwork(variant, load, threads if on_cpu else None, lanes, size_px)
 
 
 def _of_model(card: ModelCard) -> Candidate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 
 import numpy as np
 import openvino as ov
@@ -53,6 +54,14 @@ class OpenVinoRuntime:
         """Tiles per call."""
         return self._batch_size
 
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """What computes the convolutions, the most frequent first.
+
+        ``brgconv_avx2_1x1_f32``, for example: the instructions of the processor are in the name.
+        """
+        return _convolutions(self._compiled)
+
     def predict(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
         """See ``Runtime.predict``."""
         lane = getattr(self._local, "lane", None)
@@ -87,11 +96,10 @@ def load_openvino(
         ModelError: the files are no network, or one that does not fit the card.
         MachineError: OpenVINO cannot compile it here.
     """
-    core = ov.Core()
-    model = read_graph(core, card.folder)
+    model = read_graph(ov.Core(), card.folder)
     check_graph(model, card)
     int8 = card.precision == INT8
-    return OpenVinoRuntime(model, threads, batch_size, hint or best_precision(core), int8=int8)
+    return OpenVinoRuntime(model, threads, batch_size, hint or best_precision(), int8=int8)
 
 
 def compile_graph(model: ov.Model, threads: int, hint: str, tiles: int = 1) -> ov.CompiledModel:
@@ -134,18 +142,18 @@ def check_graph(model: ov.Model, card: ModelCard) -> None:
         )
 
 
-def kernels(compiled: ov.CompiledModel) -> tuple[str, ...]:
-    """The kernels that compute a network's operations, as OpenVINO's runtime model names them.
-
-    ``brgconv_avx2_1x1_f32``, for example: which instructions of a processor are used.
-    """
+def _convolutions(compiled: ov.CompiledModel) -> tuple[str, ...]:
+    """Kernels by OpenVINO's runtime model, whose notes say how each operation is computed."""
     notes = [operation.get_rt_info() for operation in compiled.get_runtime_model().get_ops()]
-    return tuple(
-        str(note["primitiveType"].astype(str)) for note in notes if "primitiveType" in note
+    names = Counter(
+        note["primitiveType"].astype(str)
+        for note in notes
+        if note["layerType"].astype(str) == "Convolution"
     )
+    return tuple(name for name, _ in names.most_common())
 
 
-def best_precision(core: ov.Core) -> str:
+def best_precision(core: ov.Core | None = None) -> str:
     """fp16 where the CPU computes in it, else bf16, else fp32.
 
     fp16 keeps 11 bits of a number, bf16 only 8, which can be seen in the answers: see
@@ -154,7 +162,7 @@ def best_precision(core: ov.Core) -> str:
     return cpu_precisions(core)[-1]
 
 
-def cpu_precisions(core: ov.Core) -> tuple[str, ...]:
+def cpu_precisions(core: ov.Core | None = None) -> tuple[str, ...]:
     """OpenVINO's hints of the precisions that this CPU computes in, the best one last."""
-    able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    able = (core or ov.Core()).get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return ("f32", *(hint for hint, name in (("bf16", "BF16"), ("f16", "FP16")) if name in able))

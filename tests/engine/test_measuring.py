@@ -37,7 +37,6 @@ from lungscan.measuring.run import NO_GPU, NO_TORCH, benchmark
 from lungscan.measuring.subjects import accuracy_of, candidates, networks_of
 from lungscan.measuring.tables import CSV_COLUMNS, markdown, write_benchmark
 from lungscan.measuring.timing import rounds, seek
-from lungscan.measuring.untrained import untrained
 from lungscan.runtimes.graph import count_parameters
 from lungscan.runtimes.openvino import OpenVinoRuntime
 from lungscan.runtimes.torch import LANES, TorchRuntime

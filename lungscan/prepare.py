@@ -100,13 +100,40 @@ def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, pictur
             "the least.",
             code="E_TOO_SMALL",
         )
-    if info.scale.mpp_um is not None:
-        tile = side * card.spacing_um_px / info.scale.mpp_um
-        if min(info.width, info.height) >= tile * LEAST_TILE:
-            return _plan_tiled(file, source, digest, options, card, picture=picture)
+    if not taken_whole(info, side, card.spacing_um_px):
+        return _plan_tiled(file, source, digest, options, card, picture=picture)
     grid = _whole_grid(info.width, info.height, side)
     thumbnail = _thumbnail(source.overview(THUMBNAIL_PX)) if picture else (None, None)
     return Plan(file, source, grid, _record(file, source, digest, grid, thumbnail, None, None))
+
+
+def taken_whole(info: SourceInfo, size_px: int, spacing_um_px: float) -> bool:
+    """Whether a field is covered by squares of its shorter side instead of tiles at a spacing.
+
+    It is when its scale is unknown, or when it is too small for a tile of ``size_px`` at
+    ``spacing_um_px``.
+    """
+    if info.scale.mpp_um is None:
+        return True
+    tile = size_px * spacing_um_px / info.scale.mpp_um
+    return min(info.width, info.height) < tile * LEAST_TILE
+
+
+def field_grid(
+    source: ImageSource, size_px: int, spacing_um_px: float, overlap: float = 0.0
+) -> TileGrid:
+    """The squares of a field that a network with ``size_px`` input at ``spacing_um_px`` sees.
+
+    What classification takes, for whoever else prepares fields (training): tiles at the spacing
+    that hold tissue, or for a field taken whole (see ``taken_whole``) the fewest squares of its
+    shorter side that cover it, never squeezed. ``source.read_tiles(grid.boxes, size_px)`` gives
+    their pixels. A tiled grid is empty where no tissue was found.
+    """
+    info = source.info
+    if taken_whole(info, size_px, spacing_um_px):
+        return _whole_grid(info.width, info.height, size_px)
+    mask = find_tissue(source.overview(), info.scale)
+    return plan_grid(mask, info.width, info.height, info.scale, size_px, spacing_um_px, overlap)
 
 
 @lru_cache(maxsize=64)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openslide import OpenSlide, OpenSlideError, OpenSlideUnsupportedFormatError
+from PIL.ImageCms import PyCMSError
 
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import require_readable, require_regular, show
+from lungscan.reading.icc import IGNORED, is_foreign
 from lungscan.reading.scale import number, slide_scale
 from lungscan.types import InputFile, SourceInfo
 
@@ -79,11 +81,20 @@ def read_head(handle: OpenSlide, mpp: float | None) -> SlideHead:
         scale=slide_scale(read("openslide.mpp-x"), read("openslide.mpp-y"), power, mpp),
         vendor=read("openslide.vendor") or "unknown",
         objective_power=number(power),
+        flags=_flags(handle),
     )
     background = _colour(read("openslide.background-color"))
     return SlideHead(
         info, background, tuple(handle.level_downsamples), tuple(handle.level_dimensions)
     )
+
+
+def _flags(handle: OpenSlide) -> tuple[str, ...]:
+    try:
+        profile = handle.color_profile
+    except (OSError, PyCMSError):  # it cannot be read, so nobody's colours depend on it
+        return ()
+    return (IGNORED,) if profile is not None and is_foreign(profile) else ()
 
 
 def _guard(handle: OpenSlide, name: str) -> None:

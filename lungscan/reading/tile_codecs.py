@@ -90,7 +90,7 @@ def _guarded(decode: Decoder, data: bytes) -> RgbArray:
 def _jpeg(
     data: bytes, *, tables: bytes | None, space: str, shape: tuple[int, int, int]
 ) -> RgbArray:
-    _require(_jpeg_shape(data), shape)
+    _require(jpeg_frame(data)[1:], shape)
     if _END_MARKER not in data[-_END_BYTES:]:
         raise DamagedTile("no end")  # overwritten: libjpeg makes a smooth picture of mere zeros
     out = np.empty(shape, np.uint8)
@@ -101,14 +101,18 @@ def _jpeg(
     )
 
 
-def _jpeg_shape(data: bytes) -> tuple[int, ...]:
-    """Height, width and channels that a JPEG claims."""
+def jpeg_frame(data: bytes) -> tuple[int, int, int, int]:
+    """Bits, height, width and channels that a JPEG claims.
+
+    Raises:
+        DamagedTile, IndexError: there is no such claim in ``data``.
+    """
     at = 2
     while data[at] == 0xFF:
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4])
         if marker in _FRAME_MARKERS:
             height, width = data[at + 5 : at + 7], data[at + 7 : at + 9]
-            return int.from_bytes(height), int.from_bytes(width), data[at + 9]
+            return data[at + 4], int.from_bytes(height), int.from_bytes(width), data[at + 9]
         if marker == _SCAN_MARKER:
             break
         at += 2 + length
@@ -129,14 +133,24 @@ def _jpeg2000_shape(data: bytes) -> tuple[int, ...]:
     one grey level from what OpenSlide shows.
     """
     at = data.index(_J2K_START)
-    right, bottom, left, top = (
-        int.from_bytes(data[at + offset : at + offset + 4]) for offset in (8, 12, 16, 20)
-    )
     channels = int.from_bytes(data[at + 40 : at + _J2K_HEAD])
     entries = data[at + _J2K_HEAD : at + _J2K_HEAD + 3 * channels]
     if entries != b"\x07\x01\x01" * channels:
         raise DamagedTile("not 8 bits at full size in every channel")
-    return bottom - top, right - left, channels
+    return *jpeg2000_size(data), channels
+
+
+def jpeg2000_size(data: bytes) -> tuple[int, int]:
+    """Height and width that a JPEG 2000 codestream claims.
+
+    Raises:
+        ValueError: there is no such claim in ``data``.
+    """
+    at = data.index(_J2K_START)
+    right, bottom, left, top = (
+        int.from_bytes(data[at + offset : at + offset + 4]) for offset in (8, 12, 16, 20)
+    )
+    return bottom - top, right - left
 
 
 def _packed(

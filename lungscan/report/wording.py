@@ -37,6 +37,8 @@ _FLAGS = {
     "tiles_unreadable": "Some tiles could not be read.",
     "tumour_area_below_limit": "Tumour tiles were found, but less area than counts as tumour.",
     "deep_grey": "The picture has more than 8 bits of grey; its range was stretched.",
+    "deep_colour": "The picture has more than 8 bits a colour; its range was stretched.",
+    "icc_profile_ignored": "The file's colour profile was not applied: colours are as stored.",
     "scale_unknown": "Scale unknown: areas cannot be given.",
     "multi_page": "The file has several pages; the first was used.",
     "read_by_openslide": "Read by OpenSlide, more slowly: the direct reader saw other pixels.",

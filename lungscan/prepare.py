@@ -19,7 +19,7 @@ from lungscan.errors import UnreadableFile
 from lungscan.inputs import require_regular, sha256_of, show
 from lungscan.inputs.files import open_failure
 from lungscan.options import ScanOptions
-from lungscan.reading import ImageSource, kind_of, open_field, open_source
+from lungscan.reading import ImageSource, disguised, kind_of, open_field, open_source
 from lungscan.reading.source import TileSource
 from lungscan.tiles.grid import pen_area_mm2, plan_grid, tissue_area_mm2, whole_grid
 from lungscan.tiles.tissue import find_tissue
@@ -70,6 +70,17 @@ def plan_file(
     """
     if kind_of(file) == "field":
         return plan_field(file, options, card, picture=picture)
+    return _plan_slide(file, options, card, picture=picture, digest=digest)
+
+
+def _plan_slide(
+    file: InputFile,
+    options: ScanOptions,
+    card: ModelCard,
+    *,
+    picture: bool,
+    digest: str | None = None,
+) -> Plan:
     unwanted = Event()
     # Hashing waits for the disk, planning computes.
     with ThreadPoolExecutor(1, "hash") as beside, ExitStack() as given_up:
@@ -90,6 +101,9 @@ def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, pictur
         UnreadableFile: the file is no picture that can be read.
     """
     data = _content(file)
+    if disguised(file, data):
+        del data  # as much as the slide
+        return _plan_slide(replace(file, kind="slide"), options, card, picture=picture)
     source = open_field(file, data=data, mpp=options.mpp)
     info, digest = source.info, sha256(data).hexdigest()
     side = card.patch_size_pixels
@@ -100,13 +114,40 @@ def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, pictur
             "the least.",
             code="E_TOO_SMALL",
         )
-    if info.scale.mpp_um is not None:
-        tile = side * card.spacing_um_px / info.scale.mpp_um
-        if min(info.width, info.height) >= tile * LEAST_TILE:
-            return _plan_tiled(file, source, digest, options, card, picture=picture)
+    if not taken_whole(info, side, card.spacing_um_px):
+        return _plan_tiled(file, source, digest, options, card, picture=picture)
     grid = _whole_grid(info.width, info.height, side)
     thumbnail = _thumbnail(source.overview(THUMBNAIL_PX)) if picture else (None, None)
     return Plan(file, source, grid, _record(file, source, digest, grid, thumbnail, None, None))
+
+
+def taken_whole(info: SourceInfo, size_px: int, spacing_um_px: float) -> bool:
+    """Whether a field is covered by squares of its shorter side instead of tiles at a spacing.
+
+    It is when its scale is unknown, or when it is too small for a tile of ``size_px`` at
+    ``spacing_um_px``.
+    """
+    if info.scale.mpp_um is None:
+        return True
+    tile = size_px * spacing_um_px / info.scale.mpp_um
+    return min(info.width, info.height) < tile * LEAST_TILE
+
+
+def field_grid(
+    source: ImageSource, size_px: int, spacing_um_px: float, overlap: float = 0.0
+) -> TileGrid:
+    """The squares of a field that a network with ``size_px`` input at ``spacing_um_px`` sees.
+
+    What classification takes, for whoever else prepares fields (training): tiles at the spacing
+    that hold tissue, or for a field taken whole (see ``taken_whole``) the fewest squares of its
+    shorter side that cover it, never squeezed. ``source.read_tiles(grid.boxes, size_px)`` gives
+    their pixels. A tiled grid is empty where no tissue was found.
+    """
+    info = source.info
+    if taken_whole(info, size_px, spacing_um_px):
+        return _whole_grid(info.width, info.height, size_px)
+    mask = find_tissue(source.overview(), info.scale)
+    return plan_grid(mask, info.width, info.height, info.scale, size_px, spacing_um_px, overlap)
 
 
 @lru_cache(maxsize=64)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+
+DeepArray = NDArray[np.uint8] | NDArray[np.uint16]  # (height, width, channels)
 
 _GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F"})
 _ALPHA_MODES = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
 _WHITE = (255, 255, 255)
+_DEPTHS = (8, 10, 12, 14, 16, 24, 32)  # bits that cameras and programs use
 
 
 def to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
@@ -32,6 +36,40 @@ def to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     return (image if image.mode == "RGB" else image.convert("RGB")), tuple(flags)
 
 
+def from_deep(values: DeepArray, mode: str) -> tuple[Image.Image, tuple[str, ...]]:
+    """Bring a picture (height, width, channels) of up to 16 bits a channel to RGB, with flags.
+
+    As in ``to_rgb``, the smallest usual bit depth that holds all values of the whole picture is
+    its range, the same for all colours, so that hues stay; opacity has a range of its own.
+    ``mode`` is Pillow's name for the channels. 8-bit values stay as they are.
+    """
+    deep: tuple[str, ...] = ()
+    picture = values
+    if values.dtype != np.uint8:
+        deep = ("deep_grey" if mode[0] == "L" else "deep_colour",)
+        picture = np.empty(values.shape, np.uint8)
+        colours = values.shape[2] - (mode[-1] in "aA")
+        for part in (slice(0, colours), slice(colours, None)):
+            table = stretch_table(int(values[..., part].max(initial=0)))
+            for line, deep_line in zip(picture, values, strict=True):  # an index takes 8 bytes each
+                line[..., part] = table[deep_line[..., part]]
+    height, width = values.shape[:2]
+    rgb, flags = to_rgb(Image.frombytes(mode, (width, height), picture.tobytes()))
+    return rgb, (*flags, *deep)
+
+
+def stretch_table(peak: int) -> NDArray[np.uint8]:
+    """What each 16-bit value (65,536,) becomes where ``peak`` is the largest of a picture."""
+    scaled = np.arange(1 << 16, dtype=np.float64) * (255 / usual_top(peak))
+    table: NDArray[np.uint8] = (np.minimum(scaled, 255) + 0.5).astype(np.uint8)
+    return table
+
+
+def usual_top(peak: float) -> float:
+    """The largest value of the smallest usual bit depth that holds ``peak``."""
+    return next((float(2**bits - 1) for bits in _DEPTHS if peak <= 2**bits - 1), peak)
+
+
 def _on_white(image: Image.Image) -> Image.Image:
     if image.mode == "La":  # Pillow converts it only by way of LA
         image = image.convert("LA")
@@ -44,10 +82,6 @@ def _on_white(image: Image.Image) -> Image.Image:
 def _from_deep_grey(image: Image.Image) -> Image.Image:
     values = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
     peak = float(values.max(initial=0))
-    if image.mode == "F" and peak <= 1:
-        top = 1.0
-    else:
-        depths = [8, 10, 12, 14, 16, 24, 32]
-        top = next((float(2**bits - 1) for bits in depths if peak <= 2**bits - 1), peak)
+    top = 1.0 if image.mode == "F" and peak <= 1 else usual_top(peak)
     scaled = np.clip(values * (255 / top), 0, 255)
     return Image.fromarray((scaled + 0.5).astype(np.uint8)).convert("RGB")

@@ -6,6 +6,7 @@ import io
 import re
 import warnings
 from math import ceil
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -15,7 +16,9 @@ from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageErr
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import require_regular, show
 from lungscan.inputs.files import open_failure
-from lungscan.reading.colour import to_rgb
+from lungscan.reading.colour import from_deep, to_rgb
+from lungscan.reading.deep import DeepPicture, Tags, find_deep
+from lungscan.reading.icc import IGNORED, is_foreign_bytes
 from lungscan.reading.resize import sample
 from lungscan.reading.scale import field_scale, number, plausible
 from lungscan.reading.source import TilePixels
@@ -45,6 +48,17 @@ _OME_SIZE = re.compile(
 _UPRIGHT = 1  # value of the EXIF tag Orientation
 _RESOLUTION_TAGS = (TiffImagePlugin.X_RESOLUTION, TiffImagePlugin.Y_RESOLUTION)
 _WHITE = (255, 255, 255)
+_TURNS = {  # what makes a picture upright, by its EXIF orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+Decoded = tuple[Image.Image, Tags | None, tuple[str, ...]]  # upright RGB, of a TIFF, flags
 
 
 def open_field(file: InputFile, data: bytes | None = None, mpp: float | None = None) -> FieldSource:
@@ -68,6 +82,15 @@ def open_field(file: InputFile, data: bytes | None = None, mpp: float | None = N
             return _decode(stream, name, mpp)
     except OSError as error:
         raise open_failure(file.path.name, error) from error
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file begins as a picture that can be opened as a field; nothing is decoded."""
+    try:
+        with Image.open(path, formats=_FORMATS):
+            return True
+    except Exception:  # noqa: BLE001  Pillow lets a dozen kinds out
+        return False
 
 
 class FieldSource:
@@ -112,14 +135,11 @@ class FieldSource:
 
 def _decode(stream: BinaryIO, name: str, mpp: float | None) -> FieldSource:
     try:
-        image: Image.Image = Image.open(stream, formats=_FORMATS)
-        _require_bytes(image, stream, name)
-        tiff_mpp = _tiff_mpp(image)
-        multi_page = getattr(image, "n_frames", 1) > 1
-        image.load()
-        if _orientation(image) != _UPRIGHT:
-            image = ImageOps.exif_transpose(image)
-        rgb, flags = to_rgb(image)
+        deep = find_deep(stream, name)
+        if deep is None:
+            rgb, tags, flags = _by_pillow(stream, name)
+        else:
+            rgb, tags, flags = _by_others(deep, stream, name)
     except MemoryError:
         raise  # says nothing of this picture: others may fill the memory
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -134,21 +154,50 @@ def _decode(stream: BinaryIO, name: str, mpp: float | None) -> FieldSource:
         raise _unknown(name, stream) from error
     except Exception as error:  # Pillow has no common error for damage: it lets a dozen kinds out
         raise _damaged(name, error) from error
-    scale = field_scale(tiff_mpp, mpp)
-    if multi_page:
-        flags += ("multi_page",)
+    scale = field_scale(None if tags is None else _tiff_mpp(tags), mpp)
     return FieldSource(rgb, SourceInfo(*rgb.size, scale, "image", None, flags))
 
 
-def _require_bytes(image: Image.Image, stream: BinaryIO, name: str) -> None:
+def _by_pillow(stream: BinaryIO, name: str) -> Decoded:
+    image: Image.Image = Image.open(stream, formats=_FORMATS)
+    _require_bytes(image.size, stream, name)
+    tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else None
+    multi_page = getattr(image, "n_frames", 1) > 1
+    image.load()
+    if _orientation(image) != _UPRIGHT:
+        image = ImageOps.exif_transpose(image)
+    rgb, flags = to_rgb(image)
+    return rgb, tags, flags + _unseen(multi_page, image.info.get("icc_profile"))
+
+
+def _by_others(deep: DeepPicture, stream: BinaryIO, name: str) -> Decoded:
+    size = (deep.width, deep.height)
+    if deep.width * deep.height > MAX_PIXELS:
+        raise Image.DecompressionBombError(f"{size}")
+    _require_bytes(size, stream, name, _MAX_PIXELS_PER_BYTE // 2)  # each is twice as many bytes
+    rgb, flags = from_deep(deep.values(), deep.mode)
+    if deep.orientation in _TURNS:
+        rgb = rgb.transpose(_TURNS[deep.orientation])
+    return rgb, deep.tags, flags + _unseen(deep.multi_page, deep.icc)
+
+
+def _unseen(multi_page: bool, icc: bytes | None) -> tuple[str, ...]:
+    """Flags for what the file holds and the network does not see."""
+    found = ("multi_page",) if multi_page else ()
+    return (*found, IGNORED) if icc and is_foreign_bytes(icc) else found
+
+
+def _require_bytes(
+    size: tuple[int, int], stream: BinaryIO, name: str, per_byte: int = _MAX_PIXELS_PER_BYTE
+) -> None:
     """Refuse a picture that would swell beyond belief when decoded."""
-    pixels = image.width * image.height
+    pixels = size[0] * size[1]
     at = stream.tell()
-    size = stream.seek(0, io.SEEK_END)
+    length = stream.seek(0, io.SEEK_END)
     stream.seek(at)
-    if pixels > max(_HARMLESS_PIXELS, size * _MAX_PIXELS_PER_BYTE):
+    if pixels > max(_HARMLESS_PIXELS, length * per_byte):
         raise UnreadableFile(
-            f"{name} claims {pixels / 1e6:.0f} million pixels in {size / 1e3:.0f} kB, which no "
+            f"{name} claims {pixels / 1e6:.0f} million pixels in {length / 1e3:.0f} kB, which no "
             "picture of tissue does; it was not opened. Export it again from its source.",
             code="E_TOO_LARGE",
         )
@@ -180,7 +229,7 @@ def _tiff_numbers(stream: BinaryIO) -> str | None:
         return None
     if kind is None or kind == np.uint8:
         return None
-    what = "floating-point" if kind.kind == "f" else "whole"
+    what = {"f": "floating-point", "i": "signed whole"}.get(kind.kind, "whole")
     return f"{what} numbers with {8 * kind.itemsize} bits"
 
 
@@ -201,14 +250,11 @@ def _orientation(image: Image.Image) -> int:
     return int(image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT))
 
 
-def _tiff_mpp(image: Image.Image) -> tuple[float, float] | None:
+def _tiff_mpp(tags: Tags) -> tuple[float, float] | None:
     """Read µm per pixel (x, y) from a TIFF: OME's own words, else its resolution tags.
 
     Dots per inch are believed only where they can be a microscope's: 72 to 600 describe a printout.
     """
-    if not isinstance(image, TiffImagePlugin.TiffImageFile):
-        return None
-    tags = image.tag_v2
     ome = dict(_OME_SIZE.findall(str(tags.get(TiffImagePlugin.IMAGEDESCRIPTION, ""))))
     x_um, y_um = number(ome.get("X")), number(ome.get("Y"))
     if x_um is not None and y_um is not None:

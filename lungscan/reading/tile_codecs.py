@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import imagecodecs
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from lungscan.types import RgbArray
 
 Decoder = Callable[[bytes], RgbArray]
+T = TypeVar("T")
 
 NONE, LZW, JPEG, DEFLATE, OLD_DEFLATE = 1, 5, 7, 8, 32946  # values of the tag Compression
 APERIO_J2K_YCBCR, APERIO_J2K_RGB = 33003, 33005
@@ -51,12 +52,12 @@ def tile_decoder(
         decode = partial(_jpeg, tables=tables, space=space, shape=shape)
     elif compression in {APERIO_J2K_RGB, APERIO_J2K_YCBCR}:
         decode = partial(_jpeg2000, ycbcr=compression == APERIO_J2K_YCBCR, shape=shape)
-    elif compression in _UNPACKERS and photometric == RGB and predictor in {1, _DIFFERENCES}:
-        unpack = _UNPACKERS[compression]
+    elif compression in UNPACKERS and photometric == RGB and predictor in {1, _DIFFERENCES}:
+        unpack = UNPACKERS[compression]
         decode = partial(_packed, unpack=unpack, differences=predictor != 1, shape=shape)
     else:
         return None
-    return partial(_guarded, decode)
+    return partial(guarded, decode)
 
 
 def looks_cut(tile: RgbArray) -> bool:
@@ -78,7 +79,8 @@ def looks_cut(tile: RgbArray) -> bool:
     return False
 
 
-def _guarded(decode: Decoder, data: bytes) -> RgbArray:
+def guarded(decode: Callable[[bytes], T], data: bytes) -> T:
+    """Decode; whatever goes wrong is a ``DamagedTile``, but a shortage of memory."""
     try:
         return decode(data)
     except MemoryError:
@@ -90,7 +92,7 @@ def _guarded(decode: Decoder, data: bytes) -> RgbArray:
 def _jpeg(
     data: bytes, *, tables: bytes | None, space: str, shape: tuple[int, int, int]
 ) -> RgbArray:
-    _require(_jpeg_shape(data), shape)
+    _require(jpeg_frame(data)[1:], shape)
     if _END_MARKER not in data[-_END_BYTES:]:
         raise DamagedTile("no end")  # overwritten: libjpeg makes a smooth picture of mere zeros
     out = np.empty(shape, np.uint8)
@@ -101,14 +103,18 @@ def _jpeg(
     )
 
 
-def _jpeg_shape(data: bytes) -> tuple[int, ...]:
-    """Height, width and channels that a JPEG claims."""
+def jpeg_frame(data: bytes) -> tuple[int, int, int, int]:
+    """Bits, height, width and channels that a JPEG claims.
+
+    Raises:
+        DamagedTile, IndexError: there is no such claim in ``data``.
+    """
     at = 2
     while data[at] == 0xFF:
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4])
         if marker in _FRAME_MARKERS:
             height, width = data[at + 5 : at + 7], data[at + 7 : at + 9]
-            return int.from_bytes(height), int.from_bytes(width), data[at + 9]
+            return data[at + 4], int.from_bytes(height), int.from_bytes(width), data[at + 9]
         if marker == _SCAN_MARKER:
             break
         at += 2 + length
@@ -129,14 +135,24 @@ def _jpeg2000_shape(data: bytes) -> tuple[int, ...]:
     one grey level from what OpenSlide shows.
     """
     at = data.index(_J2K_START)
-    right, bottom, left, top = (
-        int.from_bytes(data[at + offset : at + offset + 4]) for offset in (8, 12, 16, 20)
-    )
     channels = int.from_bytes(data[at + 40 : at + _J2K_HEAD])
     entries = data[at + _J2K_HEAD : at + _J2K_HEAD + 3 * channels]
     if entries != b"\x07\x01\x01" * channels:
         raise DamagedTile("not 8 bits at full size in every channel")
-    return bottom - top, right - left, channels
+    return *jpeg2000_size(data), channels
+
+
+def jpeg2000_size(data: bytes) -> tuple[int, int]:
+    """Height and width that a JPEG 2000 codestream claims.
+
+    Raises:
+        ValueError: there is no such claim in ``data``.
+    """
+    at = data.index(_J2K_START)
+    right, bottom, left, top = (
+        int.from_bytes(data[at + offset : at + offset + 4]) for offset in (8, 12, 16, 20)
+    )
+    return bottom - top, right - left
 
 
 def _packed(
@@ -152,7 +168,7 @@ def _plain(data: bytes, *, out: int) -> bytes:
 
 
 # Each takes the data and `out`, the most bytes that it may unpack them to.
-_UNPACKERS: dict[int, Callable[..., Any]] = {
+UNPACKERS: dict[int, Callable[..., Any]] = {
     NONE: _plain,
     LZW: imagecodecs.lzw_decode,
     DEFLATE: imagecodecs.zlib_decode,

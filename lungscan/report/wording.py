@@ -37,6 +37,8 @@ _FLAGS = {
     "tiles_unreadable": "Some tiles could not be read.",
     "tumour_area_below_limit": "Tumour tiles were found, but less area than counts as tumour.",
     "deep_grey": "The picture has more than 8 bits of grey; its range was stretched.",
+    "deep_colour": "The picture has more than 8 bits a colour; its range was stretched.",
+    "icc_profile_ignored": "The file's colour profile was not applied: colours are as stored.",
     "scale_unknown": "Scale unknown: areas cannot be given.",
     "multi_page": "The file has several pages; the first was used.",
     "read_by_openslide": "Read by OpenSlide, more slowly: the direct reader saw other pixels.",
@@ -53,6 +55,8 @@ _FLAGS = {
 _CODES = {
     "E_OPEN": "cannot be opened",
     "E_FORMAT": "not a known format",
+    "E_UNSUPPORTED": "of a kind that is not supported",
+    "E_NAME": "name does not fit its data",
     "E_TOO_LARGE": "too large",
     "E_TOO_SMALL": "too small",
     "E_TOO_COARSE": "pixels too coarse",
@@ -72,6 +76,8 @@ _CODES = {
 _CURES = {
     "E_OPEN": "Copy the file again from the scanner or archive and check that it opens elsewhere.",
     "E_FORMAT": "Export it as a slide that OpenSlide reads, or as JPEG, PNG, TIFF, BMP or WebP.",
+    "E_UNSUPPORTED": "Export it as a slide of one scan and one focal plane, with 8 bits a colour.",
+    "E_NAME": "Rename the file or folder as the message says, then run the command again.",
     "E_TOO_LARGE": "Export the picture as a pyramidal slide, or crop it.",
     "E_TOO_SMALL": "Export the picture at a higher resolution.",
     "E_TOO_COARSE": "Scan or export it at a higher magnification.",

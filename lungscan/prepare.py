@@ -100,19 +100,23 @@ def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, pictur
             "the least.",
             code="E_TOO_SMALL",
         )
-    if info.scale.mpp_um is not None:
-        tile = side * card.spacing_um_px / info.scale.mpp_um
-        if min(info.width, info.height) >= tile * LEAST_TILE:
-            return _plan_tiled(file, source, digest, options, card, picture=picture)
-    grid = _whole_grid(info.width, info.height, side)
+    if _holds_a_tile(info, side * card.spacing_um_px):
+        return _plan_tiled(file, source, digest, options, card, picture=picture)
+    grid = _whole_grid(info.width, info.height, side, info.scale.stretch)
     thumbnail = _thumbnail(source.overview(THUMBNAIL_PX)) if picture else (None, None)
     return Plan(file, source, grid, _record(file, source, digest, grid, thumbnail, None, None))
 
 
+def _holds_a_tile(info: SourceInfo, tile_um: float) -> bool:
+    """Whether the scale is known and neither side is much shorter than a tile."""
+    sides = (info.width, info.scale.x_um), (info.height, info.scale.y_um)
+    return all(um is not None and length >= tile_um / um * LEAST_TILE for length, um in sides)
+
+
 @lru_cache(maxsize=64)
-def _whole_grid(width: int, height: int, side: int) -> TileGrid:
+def _whole_grid(width: int, height: int, side: int, stretch: float) -> TileGrid:
     """The grid of a field taken whole: fields of one size share it, so nobody may write to it."""
-    grid = whole_grid(width, height, side)
+    grid = whole_grid(width, height, side, stretch=stretch)
     grid.boxes.setflags(write=False)
     grid.tissue_fraction.setflags(write=False)
     return grid
@@ -167,8 +171,9 @@ def _plan_tiled(
 
 def _require_fine(file: InputFile, info: SourceInfo, card: ModelCard) -> None:
     """Refuse pixels so coarse that tiles would be enlarged more than twofold."""
-    mpp, limit = info.scale.mpp_um, card.spacing_um_px / LEAST_FIELD
-    if mpp is not None and mpp > limit:
+    limit = card.spacing_um_px / LEAST_FIELD
+    mpp = max(info.scale.x_um or 0.0, info.scale.y_um or 0.0)
+    if mpp > limit:
         raise UnreadableFile(
             f"A pixel of {show(file.path.name)} measures {mpp:.3g} µm; this model needs "
             f"{limit:.3g} µm or finer to see cells. Scan or export it at a higher magnification.",

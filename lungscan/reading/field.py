@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import warnings
 from math import ceil
 from typing import BinaryIO
@@ -17,8 +16,10 @@ from lungscan.inputs import require_regular, show
 from lungscan.inputs.files import open_failure
 from lungscan.reading.colour import to_rgb
 from lungscan.reading.resize import sample
-from lungscan.reading.scale import field_scale, number, plausible
+from lungscan.reading.scale import field_scale, plausible
 from lungscan.reading.source import TilePixels
+from lungscan.reading.tiff_scale import tiff_mpp
+from lungscan.reading.units import INCH_UM
 from lungscan.types import BoxArray, FileKind, InputFile, Overview, RgbBatch, SourceInfo
 
 # Pillow knows many more formats, some with a long list of holes; these are what cameras write.
@@ -34,16 +35,8 @@ _HARMLESS_PIXELS = 20_000_000
 _MAX_PIXELS_PER_BYTE = 300
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
-_INCH, _CENTIMETRE = 2, 3  # values of the TIFF tag ResolutionUnit
-_UNITS_UM = {_INCH: 25_400.0, _CENTIMETRE: 10_000.0}
-# OME-XML, attributes of Pixels. µm is their default unit, and other units are not believed; Pillow
-# decodes the text as Latin-1, so the sign µ arrives as any one or two characters beyond ASCII.
-_OME_SIZE = re.compile(
-    r'PhysicalSize([XY])="([0-9.]+)"'
-    r'(?! *PhysicalSize[XY]Unit="(?!(?:u|&#181;|[^"\x00-\x7f]{1,2})m")[^"]*")'
-)
 _UPRIGHT = 1  # value of the EXIF tag Orientation
-_RESOLUTION_TAGS = (TiffImagePlugin.X_RESOLUTION, TiffImagePlugin.Y_RESOLUTION)
+_LYING = frozenset({5, 6, 7, 8})  # and those that turn width into height
 _WHITE = (255, 255, 255)
 
 
@@ -114,7 +107,7 @@ def _decode(stream: BinaryIO, name: str, mpp: float | None) -> FieldSource:
     try:
         image: Image.Image = Image.open(stream, formats=_FORMATS)
         _require_bytes(image, stream, name)
-        tiff_mpp = _tiff_mpp(image)
+        mpp_xy = _stated_mpp(image, stream)
         multi_page = getattr(image, "n_frames", 1) > 1
         image.load()
         if _orientation(image) != _UPRIGHT:
@@ -134,7 +127,7 @@ def _decode(stream: BinaryIO, name: str, mpp: float | None) -> FieldSource:
         raise _unknown(name, stream) from error
     except Exception as error:  # Pillow has no common error for damage: it lets a dozen kinds out
         raise _damaged(name, error) from error
-    scale = field_scale(tiff_mpp, mpp)
+    scale = field_scale(mpp_xy, mpp)
     if multi_page:
         flags += ("multi_page",)
     return FieldSource(rgb, SourceInfo(*rgb.size, scale, "image", None, flags))
@@ -201,25 +194,21 @@ def _orientation(image: Image.Image) -> int:
     return int(image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT))
 
 
-def _tiff_mpp(image: Image.Image) -> tuple[float, float] | None:
-    """Read µm per pixel (x, y) from a TIFF: OME's own words, else its resolution tags.
+def _stated_mpp(image: Image.Image, stream: BinaryIO) -> tuple[float, float] | None:
+    """Read µm per pixel (x, y) of the upright picture from what its file says.
 
-    Dots per inch are believed only where they can be a microscope's: 72 to 600 describe a printout.
+    A density is believed only where it can be a microscope's: 72 to 600 dpi are a printout's.
     """
-    if not isinstance(image, TiffImagePlugin.TiffImageFile):
-        return None
-    tags = image.tag_v2
-    ome = dict(_OME_SIZE.findall(str(tags.get(TiffImagePlugin.IMAGEDESCRIPTION, ""))))
-    x_um, y_um = number(ome.get("X")), number(ome.get("Y"))
-    if x_um is not None and y_um is not None:
-        return x_um, y_um
-    unit_um = _UNITS_UM.get(tags.get(TiffImagePlugin.RESOLUTION_UNIT, _INCH))
-    per_unit = [float(tags.get(tag, 0)) for tag in _RESOLUTION_TAGS]
-    if unit_um is None or min(per_unit) <= 0:
-        return None
-    x, y = unit_um / per_unit[0], unit_um / per_unit[1]
-    printed = unit_um == _UNITS_UM[_INCH] and not (plausible(x) and plausible(y))
-    return None if printed else (x, y)
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        mpp = tiff_mpp(stream)
+        orientation = image.tag_v2.get(ExifTags.Base.Orientation, _UPRIGHT)
+    else:  # of PNG (pHYs), JPEG (JFIF, else Exif) and BMP, all in dots per inch
+        dots = [float(dots) for dots in image.info.get("dpi", ())]
+        mpp = (INCH_UM / dots[0], INCH_UM / dots[1]) if dots and min(dots) > 0 else None
+        if mpp is not None and not (plausible(mpp[0]) and plausible(mpp[1])):
+            return None
+        orientation = _orientation(image)
+    return mpp[::-1] if mpp is not None and orientation in _LYING else mpp
 
 
 def _overlap(box: tuple[int, int, int, int], size: tuple[int, int]) -> float:

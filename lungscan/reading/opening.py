@@ -7,6 +7,7 @@ from openslide import OpenSlide, OpenSlideError
 from lungscan.inputs import require_regular
 from lungscan.reading.field import open_field
 from lungscan.reading.slide import open_slide
+from lungscan.reading.slide_file import bounds_of
 from lungscan.reading.source import ImageSource
 from lungscan.types import FileKind, InputFile
 
@@ -39,7 +40,8 @@ def kind_of(file: InputFile) -> FileKind:
     try:
         with OpenSlide(file.path) as slide:
             large = max(slide.dimensions) > _FIELD_MAX_SIDE_PX
-            return "slide" if large or slide.level_count > 1 else "field"
+            sparse = bounds_of(slide)[2:] != slide.dimensions  # Pillow needs every tile
+            return "slide" if large or sparse or slide.level_count > 1 else "field"
     except OpenSlideError:
         return "slide"  # opening it properly says what is wrong
 

@@ -139,3 +139,45 @@ def cells(left: int, top: int, right: int, bottom: int) -> set[Cell]:
 def white(width: int, height: int) -> RgbArray:
     """Bright glass."""
     return np.full((height, width, 3), 242, np.uint8)
+
+
+def write_leica(path: Path, regions: Sequence[tuple[RgbArray, int, int]]) -> Path:
+    """Write an SCN of several regions: pictures of 0.5 µm pixels, each with its left and top.
+
+    As OpenSlide's openslide-vendor-leica.c reads it; lengths in its XML are nanometres.
+    """
+    right = max(x + rgb.shape[1] for rgb, x, _ in regions) + TILE
+    bottom = max(y + rgb.shape[0] for rgb, _, y in regions) + TILE
+    macro = white(TILE, TILE), 0, 0, right, bottom  # the whole glass, which no level shows
+    placed = [(rgb, x, y, rgb.shape[1], rgb.shape[0]) for rgb, x, y in regions]
+    images = "".join(
+        f'<image name="{ifd}"><creationDate>2026-01-01T00:00:00Z</creationDate>'
+        '<device model="Drawn" version="1"/>'
+        f'<pixels sizeX="{rgb.shape[1]}" sizeY="{rgb.shape[0]}">'
+        f'<dimension sizeX="{rgb.shape[1]}" sizeY="{rgb.shape[0]}" r="0" ifd="{ifd}"/></pixels>'
+        f'<view sizeX="{wide * 500}" sizeY="{high * 500}" '
+        f'offsetX="{x * 500}" offsetY="{y * 500}"/>'
+        "<scanSettings><objectiveSettings><objective>20</objective></objectiveSettings>"
+        "<illuminationSettings><numericalAperture>0.4</numericalAperture>"
+        "<illuminationSource>brightfield</illuminationSource></illuminationSettings>"
+        "</scanSettings></image>"
+        for ifd, (rgb, x, y, wide, high) in enumerate([*placed, macro])
+    )
+    text = (
+        '<scn xmlns="http://www.leica-microsystems.com/scn/2010/10/01">'
+        f'<collection name="drawn" sizeX="{right * 500}" sizeY="{bottom * 500}">'
+        f"<barcode></barcode>{images}</collection></scn>"
+    )
+    with tifffile.TiffWriter(path, bigtiff=True) as tiff:
+        for index, (rgb, *_) in enumerate([*placed, macro]):
+            tiff.write(
+                rgb,
+                tile=(TILE, TILE),
+                photometric="rgb",
+                compression="jpeg",
+                description=None if index else text,
+                metadata=None,
+                resolution=(20_000, 20_000),
+                resolutionunit=3,
+            )
+    return path

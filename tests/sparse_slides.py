@@ -105,9 +105,7 @@ def _index(pages: Sequence[bytes]) -> bytes:
     return head + pack("<2i", pointers, 0) + pack(f"<{len(places)}i", *places) + body
 
 
-def write_sparse_tiff(
-    path: Path, rgb: RgbArray, kept: Collection[Cell], **options: object
-) -> Path:
+def write_sparse_tiff(path: Path, rgb: RgbArray, kept: Collection[Cell], **options: object) -> Path:
     """Write a tiled TIFF of 0.5 µm pixels that holds the tiles ``kept`` only."""
     tifffile.imwrite(
         path,

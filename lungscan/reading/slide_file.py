@@ -9,6 +9,7 @@ from openslide import OpenSlide, OpenSlideError, OpenSlideUnsupportedFormatError
 
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import require_readable, require_regular, show
+from lungscan.inputs.files import open_failure
 from lungscan.reading.scale import number, plausible, slide_scale
 from lungscan.reading.tiff_scale import tiff_mpp
 from lungscan.types import InputFile, SourceInfo
@@ -73,6 +74,7 @@ def read_head(handle: OpenSlide, path: Path, mpp: float | None) -> SlideHead:
 
     Raises:
         NoScale: the slide's scale is unknown or absurd.
+        UnreadableFile: the file is no longer there.
     """
     read = handle.properties.get
     width, height = handle.dimensions
@@ -101,7 +103,11 @@ def _stated_mpp(handle: OpenSlide, path: Path) -> tuple[str | None, str | None]:
     plain = handle.properties.get("openslide.vendor") == "generic-tiff"
     if (x or y) and not plain:
         return x, y
-    words = tiff_mpp(path, handle.dimensions, tags=not plain)
+    try:
+        with path.open("rb") as stream:
+            words = tiff_mpp(stream, handle.dimensions, tags=not plain)
+    except OSError as error:
+        raise open_failure(path.name, error) from error
     if words is None or ((x or y) and not all(map(plausible, words))):
         return x, y
     return repr(words[0]), repr(words[1])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import tifffile
@@ -25,7 +24,7 @@ _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")  # as ImageJ writes what is not AS
 
 
 def tiff_mpp(
-    source: Path | BinaryIO, size: tuple[int, int] | None = None, *, tags: bool = True
+    stream: BinaryIO, size: tuple[int, int] | None = None, *, tags: bool = True
 ) -> Mpp | None:
     """Read how large a pixel of a TIFF is: from OME-XML, ImageJ's words, or the resolution tags.
 
@@ -33,19 +32,19 @@ def tiff_mpp(
     that it can be flagged.
 
     Args:
-        source: the file; a stream is left where it stood.
+        stream: the file; it is left where it stood.
         size: width and height of the page whose pixels are read; the first page by default.
         tags: whether the tags XResolution and YResolution are asked too.
     """
-    at = None if isinstance(source, Path) else source.tell()
+    at = stream.tell()
     try:
-        with tifffile.TiffFile(source, is_ome=False) as tiff:
+        stream.seek(0)
+        with tifffile.TiffFile(stream, is_ome=False) as tiff:
             stated = list(_statements(tiff, size, tags=tags))
     except Exception:  # noqa: BLE001  tifffile raises a dozen kinds on damage; then nothing is said
         return None
     finally:
-        if at is not None and not isinstance(source, Path):
-            source.seek(at)
+        stream.seek(at)
     return next(_believed(stated), stated[0] if stated else None)
 
 

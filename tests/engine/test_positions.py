@@ -121,7 +121,9 @@ def test_tiles_lie_where_their_pixels_are(tmp_path: Path) -> None:
         folder = tmp_path / draw.__name__
         folder.mkdir()
         path = draw(folder)
-        source = open_source(InputFile(path, path.name, "field" if ".tif" in path.name else "slide"))
+        source = open_source(
+            InputFile(path, path.name, "field" if ".tif" in path.name else "slide")
+        )
         x, y = source.info.bounds_origin
         box = np.array([[x + 1500, y + 1000, 256, 256]], np.int32)
         tile = source.read_tiles(box, 256).rgb[0]

@@ -102,6 +102,7 @@ def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, pictur
         )
     if _holds_a_tile(info, side * card.spacing_um_px):
         return _plan_tiled(file, source, digest, options, card, picture=picture)
+    _require_fine(file, info, card)  # of very long pixels one side alone is too coarse
     grid = _whole_grid(info.width, info.height, side, info.scale.stretch)
     thumbnail = _thumbnail(source.overview(THUMBNAIL_PX)) if picture else (None, None)
     return Plan(file, source, grid, _record(file, source, digest, grid, thumbnail, None, None))

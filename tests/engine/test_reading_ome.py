@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lungscan.reading import ome as ome_reader
 from lungscan.reading.ome import ome_mpp
 
 SIZE = (600, 400)
@@ -219,10 +218,10 @@ def test_documents_that_would_swell_are_refused() -> None:
     entity = (
         '<!DOCTYPE OME [<!ENTITY x SYSTEM "file:///etc/hostname">]><OME><Image>&x;</Image></OME>'
     )
-    begun = time.perf_counter()
     for text in (bomb, outside, entity):
+        with pytest.raises(ome_reader._Refused):  # before anything is expanded or fetched
+            ome_reader._parsed(text.encode(), None)
         assert read(text) is None
-    assert time.perf_counter() - begun < 1
     assert read(sized('PhysicalSizeX="0.5"')[38:]) == (0.5, 0.5)  # the same without a DOCTYPE
 
 

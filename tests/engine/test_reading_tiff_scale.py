@@ -153,6 +153,28 @@ def test_x_and_y_reach_the_scale(tmp_path: Path, width: int) -> None:
         assert scale.flags == ("mpp_xy_differ",)
 
 
+@pytest.mark.parametrize("width", [FIELD, SLIDE])
+def test_ome_as_tifffile_writes_it(tmp_path: Path, width: int) -> None:
+    path = tmp_path / "x.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as tiff:
+        for mpp, side in ((0.5, width), (4.0, 320)):
+            facts = {
+                "axes": "YXS",
+                "PhysicalSizeX": mpp * 1000,
+                "PhysicalSizeXUnit": "nm",
+                "PhysicalSizeY": mpp,
+                "PhysicalSizeYUnit": "µm",
+            }
+            tiff.write(
+                picture(side),
+                tile=(256, 256),
+                photometric="rgb",
+                compression="deflate",
+                metadata=facts,
+            )
+    assert scale_of(InputFile(path, path.name, "field")).mpp_um == 0.5
+
+
 def test_a_scanner_s_own_word_goes_before_any_other(tmp_path: Path) -> None:
     path = write_svs(tmp_path / "x.svs", draw_he(1024, 512), mpp=0.5)
     with tifffile.TiffFile(path, mode="r+b") as tiff:

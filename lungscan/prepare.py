@@ -116,7 +116,8 @@ def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, pictur
         )
     if not taken_whole(info, side, card.spacing_um_px):
         return _plan_tiled(file, source, digest, options, card, picture=picture)
-    grid = _whole_grid(info.width, info.height, side)
+    _require_fine(file, info, card)  # of very long pixels one side alone is too coarse
+    grid = _whole_grid(info.width, info.height, side, info.scale.stretch)
     thumbnail = _thumbnail(source.overview(THUMBNAIL_PX)) if picture else (None, None)
     return Plan(file, source, grid, _record(file, source, digest, grid, thumbnail, None, None))
 
@@ -127,10 +128,9 @@ def taken_whole(info: SourceInfo, size_px: int, spacing_um_px: float) -> bool:
     It is when its scale is unknown, or when it is too small for a tile of ``size_px`` at
     ``spacing_um_px``.
     """
-    if info.scale.mpp_um is None:
-        return True
-    tile = size_px * spacing_um_px / info.scale.mpp_um
-    return min(info.width, info.height) < tile * LEAST_TILE
+    tile_um = size_px * spacing_um_px
+    sides = (info.width, info.scale.x_um), (info.height, info.scale.y_um)
+    return any(um is None or length < tile_um / um * LEAST_TILE for length, um in sides)
 
 
 def field_grid(
@@ -145,15 +145,15 @@ def field_grid(
     """
     info = source.info
     if taken_whole(info, size_px, spacing_um_px):
-        return _whole_grid(info.width, info.height, size_px)
+        return _whole_grid(info.width, info.height, size_px, info.scale.stretch)
     mask = find_tissue(source.overview(), info.scale)
     return plan_grid(mask, info.width, info.height, info.scale, size_px, spacing_um_px, overlap)
 
 
 @lru_cache(maxsize=64)
-def _whole_grid(width: int, height: int, side: int) -> TileGrid:
+def _whole_grid(width: int, height: int, side: int, stretch: float) -> TileGrid:
     """The grid of a field taken whole: fields of one size share it, so nobody may write to it."""
-    grid = whole_grid(width, height, side)
+    grid = whole_grid(width, height, side, stretch=stretch)
     grid.boxes.setflags(write=False)
     grid.tissue_fraction.setflags(write=False)
     return grid
@@ -208,8 +208,9 @@ def _plan_tiled(
 
 def _require_fine(file: InputFile, info: SourceInfo, card: ModelCard) -> None:
     """Refuse pixels so coarse that tiles would be enlarged more than twofold."""
-    mpp, limit = info.scale.mpp_um, card.spacing_um_px / LEAST_FIELD
-    if mpp is not None and mpp > limit:
+    limit = card.spacing_um_px / LEAST_FIELD
+    mpp = max(info.scale.x_um or 0.0, info.scale.y_um or 0.0)
+    if mpp > limit:
         raise UnreadableFile(
             f"A pixel of {show(file.path.name)} measures {mpp:.3g} µm; this model needs "
             f"{limit:.3g} µm or finer to see cells. Scan or export it at a higher magnification.",

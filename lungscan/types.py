@@ -109,11 +109,31 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Size of a level-0 pixel. ``flags`` holds short codes such as ``mpp_xy_differ``."""
+    """Size of a level-0 pixel. ``flags`` holds short codes such as ``mpp_xy_differ``.
+
+    ``mpp_um`` squared is the pixel's area, whatever its shape: of a pixel that is no square it is
+    the geometric mean of width and height.
+    """
 
     mpp_um: float | None
     source: MppSource
     flags: tuple[str, ...] = ()
+    mpp_xy_um: tuple[float, float] | None = None  # width and height, of a pixel that is no square
+
+    @property
+    def x_um(self) -> float | None:
+        """Width of a pixel."""
+        return self.mpp_xy_um[0] if self.mpp_xy_um else self.mpp_um
+
+    @property
+    def y_um(self) -> float | None:
+        """Height of a pixel."""
+        return self.mpp_xy_um[1] if self.mpp_xy_um else self.mpp_um
+
+    @property
+    def stretch(self) -> float:
+        """Width of a pixel by its height; 1 for a square and where nothing is known."""
+        return self.mpp_xy_um[0] / self.mpp_xy_um[1] if self.mpp_xy_um else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +146,7 @@ class SourceInfo:
     vendor: str  # "aperio", "generic-tiff", ...; "image" for a field
     objective_power: float | None
     flags: tuple[str, ...] = ()  # such as "multi_page", "grey", "alpha"
+    bounds_origin: tuple[int, int] = (0, 0)  # level 0; QuPath's corner, see ``report.geojson``
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,11 +115,11 @@ def _copy(file: InputFile, shift: Shift, path: Path) -> InputFile:
         source = open_field(file)
     except CaseError:
         return file  # judging it will tell
-    info = source.info
+    info, scale = source.info, source.info.scale
     picture = Image.fromarray(shift.apply(source.overview(max(info.width, info.height)).rgb))
-    if info.scale.source is MppSource.FILE and info.scale.mpp_um:
-        per_cm = 10_000 / info.scale.mpp_um
-        picture.save(path, "TIFF", resolution_unit=3, resolution=per_cm)
+    if scale.source is MppSource.FILE and scale.x_um and scale.y_um:
+        per_cm = {"x_resolution": 10_000 / scale.x_um, "y_resolution": 10_000 / scale.y_um}
+        picture.save(path, "TIFF", resolution_unit=3, **per_cm)
     else:
         picture.save(path, "TIFF")
     return replace(file, path=path)

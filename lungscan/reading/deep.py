@@ -51,7 +51,8 @@ class DeepPicture:
     values: Callable[[], Values]
     orientation: int = 1  # as EXIF counts
     icc: bytes | None = None
-    tags: Tags | None = None  # of a TIFF
+    dpi: tuple[float, ...] = ()  # dots per inch, across and down, where a PNG states them
+    tiff: bool = False
     multi_page: bool = False
 
 
@@ -109,7 +110,8 @@ def _png(stream: BinaryIO, colours: int) -> DeepPicture | None:
         stream.seek(0)
         return _shaped(imagecodecs.png_decode(stream.read()), height, width, len(mode))
 
-    return DeepPicture(width, height, mode, values, orientation, image.info.get("icc_profile"))
+    icc, dpi = image.info.get("icc_profile"), tuple(image.info.get("dpi", ()))
+    return DeepPicture(width, height, mode, values, orientation, icc, dpi)
 
 
 def _jpeg(stream: BinaryIO) -> DeepPicture | None:
@@ -155,8 +157,8 @@ def _tiff(stream: BinaryIO, name: str) -> DeepPicture | None:
         partial(_page_values, stream, len(mode)),
         int(tags.get(ExifTags.Base.Orientation, 1)),
         tags.get(TiffImagePlugin.ICCPROFILE),
-        tags,
-        several,
+        tiff=True,
+        multi_page=several,
     )
 
 

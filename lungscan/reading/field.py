@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import re
 import warnings
+from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 from typing import BinaryIO
@@ -17,11 +17,13 @@ from lungscan.errors import UnreadableFile
 from lungscan.inputs import require_regular, show
 from lungscan.inputs.files import open_failure
 from lungscan.reading.colour import from_deep, to_rgb
-from lungscan.reading.deep import DeepPicture, Tags, find_deep
+from lungscan.reading.deep import DeepPicture, find_deep
 from lungscan.reading.icc import IGNORED, is_foreign_bytes
 from lungscan.reading.resize import sample
-from lungscan.reading.scale import field_scale, number, plausible
+from lungscan.reading.scale import field_scale, plausible
 from lungscan.reading.source import TilePixels
+from lungscan.reading.tiff_scale import tiff_mpp
+from lungscan.reading.units import INCH_UM
 from lungscan.types import BoxArray, FileKind, InputFile, Overview, RgbBatch, SourceInfo
 
 # Pillow knows many more formats, some with a long list of holes; these are what cameras write.
@@ -37,16 +39,8 @@ _HARMLESS_PIXELS = 20_000_000
 _MAX_PIXELS_PER_BYTE = 300
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
-_INCH, _CENTIMETRE = 2, 3  # values of the TIFF tag ResolutionUnit
-_UNITS_UM = {_INCH: 25_400.0, _CENTIMETRE: 10_000.0}
-# OME-XML, attributes of Pixels. µm is their default unit, and other units are not believed; Pillow
-# decodes the text as Latin-1, so the sign µ arrives as any one or two characters beyond ASCII.
-_OME_SIZE = re.compile(
-    r'PhysicalSize([XY])="([0-9.]+)"'
-    r'(?! *PhysicalSize[XY]Unit="(?!(?:u|&#181;|[^"\x00-\x7f]{1,2})m")[^"]*")'
-)
 _UPRIGHT = 1  # value of the EXIF tag Orientation
-_RESOLUTION_TAGS = (TiffImagePlugin.X_RESOLUTION, TiffImagePlugin.Y_RESOLUTION)
+_LYING = frozenset({5, 6, 7, 8})  # and those that turn width into height
 _WHITE = (255, 255, 255)
 _TURNS = {  # what makes a picture upright, by its EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -58,7 +52,8 @@ _TURNS = {  # what makes a picture upright, by its EXIF orientation
     8: Image.Transpose.ROTATE_90,
 }
 
-Decoded = tuple[Image.Image, Tags | None, tuple[str, ...]]  # upright RGB, of a TIFF, flags
+# Upright RGB, µm per pixel (x, y) as the file states it, flags.
+Decoded = tuple[Image.Image, tuple[float, float] | None, tuple[str, ...]]
 
 
 def open_field(file: InputFile, data: bytes | None = None, mpp: float | None = None) -> FieldSource:
@@ -137,9 +132,9 @@ def _decode(stream: BinaryIO, name: str, mpp: float | None) -> FieldSource:
     try:
         deep = find_deep(stream, name)
         if deep is None:
-            rgb, tags, flags = _by_pillow(stream, name)
+            rgb, mpp_xy, flags = _by_pillow(stream, name)
         else:
-            rgb, tags, flags = _by_others(deep, stream, name)
+            rgb, mpp_xy, flags = _by_others(deep, stream, name)
     except MemoryError:
         raise  # says nothing of this picture: others may fill the memory
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -154,20 +149,20 @@ def _decode(stream: BinaryIO, name: str, mpp: float | None) -> FieldSource:
         raise _unknown(name, stream) from error
     except Exception as error:  # Pillow has no common error for damage: it lets a dozen kinds out
         raise _damaged(name, error) from error
-    scale = field_scale(None if tags is None else _tiff_mpp(tags), mpp)
+    scale = field_scale(mpp_xy, mpp)
     return FieldSource(rgb, SourceInfo(*rgb.size, scale, "image", None, flags))
 
 
 def _by_pillow(stream: BinaryIO, name: str) -> Decoded:
     image: Image.Image = Image.open(stream, formats=_FORMATS)
     _require_bytes(image.size, stream, name)
-    tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else None
+    mpp_xy = _mpp_of(image, stream)
     multi_page = getattr(image, "n_frames", 1) > 1
     image.load()
     if _orientation(image) != _UPRIGHT:
         image = ImageOps.exif_transpose(image)
     rgb, flags = to_rgb(image)
-    return rgb, tags, flags + _unseen(multi_page, image.info.get("icc_profile"))
+    return rgb, mpp_xy, flags + _unseen(multi_page, image.info.get("icc_profile"))
 
 
 def _by_others(deep: DeepPicture, stream: BinaryIO, name: str) -> Decoded:
@@ -178,7 +173,8 @@ def _by_others(deep: DeepPicture, stream: BinaryIO, name: str) -> Decoded:
     rgb, flags = from_deep(deep.values(), deep.mode)
     if deep.orientation in _TURNS:
         rgb = rgb.transpose(_TURNS[deep.orientation])
-    return rgb, deep.tags, flags + _unseen(deep.multi_page, deep.icc)
+    mpp_xy = _stated_mpp(stream, deep.dpi, deep.orientation, tiff=deep.tiff)
+    return rgb, mpp_xy, flags + _unseen(deep.multi_page, deep.icc)
 
 
 def _unseen(multi_page: bool, icc: bytes | None) -> tuple[str, ...]:
@@ -250,22 +246,29 @@ def _orientation(image: Image.Image) -> int:
     return int(image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT))
 
 
-def _tiff_mpp(tags: Tags) -> tuple[float, float] | None:
-    """Read µm per pixel (x, y) from a TIFF: OME's own words, else its resolution tags.
+def _mpp_of(image: Image.Image, stream: BinaryIO) -> tuple[float, float] | None:
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        orientation = image.tag_v2.get(ExifTags.Base.Orientation, _UPRIGHT)
+        return _stated_mpp(stream, (), orientation, tiff=True)
+    # Of PNG (pHYs), JPEG (JFIF, else Exif) and BMP, all in dots per inch.
+    return _stated_mpp(stream, image.info.get("dpi", ()), _orientation(image), tiff=False)
 
-    Dots per inch are believed only where they can be a microscope's: 72 to 600 describe a printout.
+
+def _stated_mpp(
+    stream: BinaryIO, dpi: Sequence[float], orientation: int, *, tiff: bool
+) -> tuple[float, float] | None:
+    """Read µm per pixel (x, y) of the upright picture from what its file says.
+
+    A density is believed only where it can be a microscope's: 72 to 600 dpi are a printout's.
     """
-    ome = dict(_OME_SIZE.findall(str(tags.get(TiffImagePlugin.IMAGEDESCRIPTION, ""))))
-    x_um, y_um = number(ome.get("X")), number(ome.get("Y"))
-    if x_um is not None and y_um is not None:
-        return x_um, y_um
-    unit_um = _UNITS_UM.get(tags.get(TiffImagePlugin.RESOLUTION_UNIT, _INCH))
-    per_unit = [float(tags.get(tag, 0)) for tag in _RESOLUTION_TAGS]
-    if unit_um is None or min(per_unit) <= 0:
-        return None
-    x, y = unit_um / per_unit[0], unit_um / per_unit[1]
-    printed = unit_um == _UNITS_UM[_INCH] and not (plausible(x) and plausible(y))
-    return None if printed else (x, y)
+    if tiff:
+        mpp = tiff_mpp(stream)
+    else:
+        dots = [float(dots) for dots in dpi]
+        mpp = (INCH_UM / dots[0], INCH_UM / dots[1]) if dots and min(dots) > 0 else None
+        if mpp is not None and not (plausible(mpp[0]) and plausible(mpp[1])):
+            return None
+    return mpp[::-1] if mpp is not None and orientation in _LYING else mpp
 
 
 def _overlap(box: tuple[int, int, int, int], size: tuple[int, int]) -> float:

@@ -12,6 +12,7 @@ from lungscan.inputs.parts import NAMED_BY_INDEX
 from lungscan.reading.deep import Tags, read_tags
 from lungscan.reading.field import is_picture, open_field
 from lungscan.reading.slide import open_slide
+from lungscan.reading.slide_file import bounds_of
 from lungscan.reading.source import ImageSource
 from lungscan.types import FileKind, InputFile
 
@@ -68,7 +69,8 @@ def _tiff_kind(file: InputFile) -> FileKind:
     try:
         with OpenSlide(file.path) as slide:
             large = max(slide.dimensions) > _FIELD_MAX_SIDE_PX
-            return "slide" if large or slide.level_count > 1 else "field"
+            sparse = bounds_of(slide)[2:] != slide.dimensions  # Pillow needs every tile
+            return "slide" if large or sparse or slide.level_count > 1 else "field"
     except OpenSlideError:
         # A small picture may be packed in a way that only the reader of fields unpacks; else
         # opening it properly says what is wrong.

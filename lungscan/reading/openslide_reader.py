@@ -33,7 +33,7 @@ class OpenSlideReader:
         self._cache = OpenSlideCache(_CACHE_BYTES)
         self._handle = self.open()
         try:
-            self.head: SlideHead = read_head(self._handle, mpp)
+            self.head: SlideHead = read_head(self._handle, file.path, mpp)
         except Exception:  # whatever it is, the file must not stay open
             self._handle.close()
             raise

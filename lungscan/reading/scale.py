@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import sqrt
 
 from lungscan.errors import NoScale
 from lungscan.types import MppSource, Scale
@@ -10,6 +11,7 @@ from lungscan.types import MppSource, Scale
 MIN_MPP_UM = 0.05
 MAX_MPP_UM = 10.0
 _TOLERANCE = 0.05  # 5 %: more than any scanner's calibration moves
+_SQUARE = 0.01  # sides that differ by less were measured so: the pixel counts as a square
 
 _CURE = "Give the scanner's µm per pixel with --mpp (usual: 0.25 for a 40x objective, 0.5 for 20x)."
 
@@ -41,9 +43,7 @@ def slide_scale(
     absurd = [value for value in stated if not plausible(value)]
     flags: tuple[str, ...] = ("mpp_absurd",) if absurd else ()
     if stated and not absurd:
-        if _differ(stated[0], stated[-1]):
-            flags += ("mpp_xy_differ",)
-        return _compared(Scale(sum(stated) / len(stated), MppSource.FILE, flags), given)
+        return _compared(_from_file(stated[0], stated[-1], flags), given)
     objective = number(power)
     if objective is not None and plausible(10 / objective):
         return _compared(Scale(10 / objective, MppSource.OBJECTIVE, flags), given)
@@ -67,12 +67,20 @@ def field_scale(tiff_mpp: tuple[float, float] | None, user: float | None) -> Sca
     """
     given = _checked_user(user)
     if tiff_mpp is not None and all(plausible(v) for v in tiff_mpp):
-        flags = ("mpp_xy_differ",) if _differ(*tiff_mpp) else ()
-        return _compared(Scale(sum(tiff_mpp) / 2, MppSource.FILE, flags), given)
+        return _compared(_from_file(*tiff_mpp, ()), given)
     absurd = ("mpp_absurd",) if tiff_mpp is not None else ()
     if given is not None:
         return Scale(given, MppSource.USER, absurd)
     return Scale(None, MppSource.UNKNOWN, (*absurd, "scale_unknown"))
+
+
+def _from_file(x: float, y: float, flags: tuple[str, ...]) -> Scale:
+    """The scale of a file whose pixels measure ``x`` by ``y`` µm."""
+    if _differ(x, y):
+        flags += ("mpp_xy_differ",)
+    if _differ(x, y, _SQUARE):
+        return Scale(sqrt(x * y), MppSource.FILE, flags, (x, y))
+    return Scale((x + y) / 2, MppSource.FILE, flags)
 
 
 def _checked_user(value: float | None) -> float | None:
@@ -95,5 +103,5 @@ def plausible(mpp_um: float) -> bool:
     return MIN_MPP_UM <= mpp_um <= MAX_MPP_UM
 
 
-def _differ(first: float, second: float) -> bool:
-    return abs(first - second) > _TOLERANCE * max(first, second)
+def _differ(first: float, second: float, tolerance: float = _TOLERANCE) -> bool:
+    return abs(first - second) > tolerance * max(first, second)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from openslide import OpenSlide, OpenSlideError, OpenSlideUnsupportedFormatError
 from PIL.ImageCms import PyCMSError
 
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import require_readable, require_regular, show
+from lungscan.inputs.files import open_failure
 from lungscan.reading.icc import IGNORED, is_foreign
 from lungscan.reading.refusals import require_mirax, why_not_a_slide, why_not_open
-from lungscan.reading.scale import number, slide_scale
+from lungscan.reading.scale import number, plausible, slide_scale
+from lungscan.reading.tiff_scale import tiff_mpp
 from lungscan.types import InputFile, SourceInfo
 
 # A header may claim any tile size, and OpenSlide allocates what it claims: some values abort the
@@ -20,6 +23,7 @@ _MAX_TILE_PX = 4096 * 4096
 _MAX_LEVEL_PX = 1 << 37
 _MAX_SIDE_PX = 1 << 20  # a whole glass slide, 75 mm, at 0.07 µm per pixel
 _WHITE = (255, 255, 255)
+_EDGES = ("x", "y", "width", "height")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +62,14 @@ def open_handle(file: InputFile) -> OpenSlide:
     return handle
 
 
-def read_head(handle: OpenSlide, mpp: float | None) -> SlideHead:
+def read_head(handle: OpenSlide, path: Path, mpp: float | None) -> SlideHead:
     """Read the few properties LungScan uses; ``mpp`` is the user's µm per pixel.
+
+    ``path`` is the slide's: a TIFF may state its scale in words that OpenSlide does not read.
 
     Raises:
         NoScale: the slide's scale is unknown or absurd.
+        UnreadableFile: the file is no longer there.
     """
     read = handle.properties.get
     width, height = handle.dimensions
@@ -70,10 +77,11 @@ def read_head(handle: OpenSlide, mpp: float | None) -> SlideHead:
     info = SourceInfo(
         width=width,
         height=height,
-        scale=slide_scale(read("openslide.mpp-x"), read("openslide.mpp-y"), power, mpp),
+        scale=slide_scale(*_stated_mpp(handle, path), power, mpp),
         vendor=read("openslide.vendor") or "unknown",
         objective_power=number(power),
         flags=_flags(handle),
+        bounds_origin=bounds_of(handle)[:2],
     )
     background = _colour(read("openslide.background-color"))
     return SlideHead(
@@ -87,6 +95,41 @@ def _flags(handle: OpenSlide) -> tuple[str, ...]:
     except (OSError, PyCMSError):  # it cannot be read, so nobody's colours depend on it
         return ()
     return (IGNORED,) if profile is not None and is_foreign(profile) else ()
+
+
+def _stated_mpp(handle: OpenSlide, path: Path) -> tuple[str | None, str | None]:
+    """What the file says of µm per pixel (x, y), as text.
+
+    Of a scanner's own format OpenSlide knows best. Of any other TIFF it knows the resolution tags
+    alone, which often describe a printout where OME-XML or ImageJ's words say better.
+    """
+    x, y = (handle.properties.get(f"openslide.mpp-{axis}") for axis in "xy")
+    plain = handle.properties.get("openslide.vendor") == "generic-tiff"
+    if (x or y) and not plain:
+        return x, y
+    try:
+        with path.open("rb") as stream:
+            words = tiff_mpp(stream, handle.dimensions, tags=not plain)
+    except OSError as error:
+        raise open_failure(path.name, error) from error
+    if words is None or ((x or y) and not all(map(plausible, words))):
+        return x, y
+    return repr(words[0]), repr(words[1])
+
+
+def bounds_of(handle: OpenSlide) -> tuple[int, int, int, int]:
+    """What was scanned: left, top, width and height in level-0 pixels, as OpenSlide's bounds say.
+
+    Formats that leave parts out state bounds: MIRAX, Leica, Ventana, Zeiss, any TIFF that lacks
+    tiles. Without all four whole numbers it is the whole picture, as QuPath has it too.
+    """
+    try:
+        x, y, width, height = (
+            int(handle.properties[f"openslide.bounds-{name}"]) for name in _EDGES
+        )
+    except (KeyError, ValueError):
+        return 0, 0, *handle.dimensions
+    return x, y, width, height
 
 
 def _guard(handle: OpenSlide, name: str) -> None:

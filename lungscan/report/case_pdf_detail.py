@@ -59,7 +59,7 @@ def _more_files(result: CaseResult) -> list[Flowable]:
         if base is None:
             continue
         picture, downsample = base
-        mpp = file.info.scale.mpp_um
+        mpp = file.info.scale.x_um
         bar = scale_bar(mpp * downsample, picture.width) if mpp else None
         left = Picture(jpeg_bytes(picture), half, 65 * mm)
         row: list[Flowable | str] = [left, ""]

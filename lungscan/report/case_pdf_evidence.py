@@ -92,7 +92,7 @@ def pictures(result: CaseResult, tallest: float) -> list[Flowable]:
     if base is None:
         return []
     thumbnail, downsample = base
-    mpp = result.files[0].info.scale.mpp_um
+    mpp = result.files[0].info.scale.x_um
     bar = scale_bar(mpp * downsample, thumbnail.width) if mpp else None
     left = Picture(jpeg_bytes(thumbnail), _HALF, tallest)
     columns: list[list[Flowable]] = [[_caption("Overview"), left, Spacer(0, 3)], []]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,10 @@ _dumps = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 def write_tiles_geojson(folder: Path, result: CaseResult) -> list[Path]:
     """Write one FeatureCollection per image: ``tiles.geojson``, ``tiles-2.geojson``, ...
 
-    Coordinates are level-0 pixels. Only tiles that counted for the answer carry a class. Object
-    ids depend on the image, model and box alone, so that a second run gives the same objects.
-    Returns where the files lie, see ``put``.
+    Coordinates are level-0 pixels from the origin of OpenSlide's bounds, where QuPath's picture of
+    the slide begins (its OpenslideImageServer crops to the bounds). Only tiles that counted for the
+    answer carry a class. Object ids depend on the image, model and level-0 box alone, so that a
+    second run gives the same objects. Returns where the files lie, see ``put``.
     """
     return [
         put(folder / numbered("tiles.geojson", scores.file_index), partial(_write, result, scores))
@@ -56,6 +57,7 @@ def _features(result: CaseResult, scores: TileScores) -> Iterator[dict[str, Any]
     names = [f"prob_{name}" for name in result.model.class_names] + list(_MEASURE_NAMES)
     values = np.column_stack([scores.probs, measures(scores)]).astype(float).round(6).tolist()
     image = f"{_image_id(result, scores)}:{result.model.sha256}"
+    origin = result.files[scores.file_index].info.bounds_origin
     rows = zip(scores.boxes.tolist(), values, scores.state, strict=True)
     for box, row, state in rows:
         properties: dict[str, Any] = {
@@ -70,7 +72,7 @@ def _features(result: CaseResult, scores: TileScores) -> Iterator[dict[str, Any]
         yield {
             "type": "Feature",
             "id": str(uuid5(_NAMESPACE, f"{image}:{box}")),
-            "geometry": {"type": "Polygon", "coordinates": [_ring(*box)]},
+            "geometry": {"type": "Polygon", "coordinates": [_ring(box, origin)]},
             "properties": properties,
         }
 
@@ -86,7 +88,8 @@ def _image_id(result: CaseResult, scores: TileScores) -> str:
     return next((file.sha256 for file in result.files if file.relative_path == path), path)
 
 
-def _ring(x: int, y: int, width: int, height: int) -> list[list[int]]:
+def _ring(box: Sequence[int], origin: tuple[int, int]) -> list[list[int]]:
     """The box as a closed ring; anticlockwise as RFC 7946 counts, with y upwards."""
-    right, bottom = x + width, y + height
+    x, y = box[0] - origin[0], box[1] - origin[1]
+    right, bottom = x + box[2], y + box[3]
     return [[x, y], [right, y], [right, bottom], [x, bottom], [x, y]]

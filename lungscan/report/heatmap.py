@@ -77,7 +77,7 @@ def overlay_picture(
     if scores is None or file is None or base is None:
         raise LungScanError(f"{result.case_id} has no tiles to draw a heat map of.")
     picture, downsample = base
-    mpp = file.info.scale.mpp_um
+    mpp = file.info.scale.x_um  # the bar lies along the width
     um_per_px = mpp * downsample if mpp else None
     return draw_overlay(picture, downsample, scores, result, zoom), um_per_px
 

@@ -177,11 +177,12 @@ def area(mm2: float | None) -> str:
 
 
 def pixel_size(file: FileResult) -> str:
-    """``0.2525 µm, from the file`` or ``scale unknown``."""
+    """``0.2525 µm, from the file``, ``0.25 × 0.5 µm, ...`` (no square) or ``scale unknown``."""
     scale = file.info.scale
     if scale.mpp_um is None:
         return "scale unknown"
-    return f"{scale.mpp_um:.4g} µm, {_MPP_SOURCES[scale.source]}"
+    sides = " × ".join(f"{side:.4g}" for side in scale.mpp_xy_um or (scale.mpp_um,))
+    return f"{sides} µm, {_MPP_SOURCES[scale.source]}"
 
 
 def objective(file: FileResult) -> str:

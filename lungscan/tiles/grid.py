@@ -2,6 +2,7 @@
 
 Positions are level-0 pixels. A field spans ``size_px * spacing / mpp`` pixels, hardly ever a whole
 number: each position is rounded from the exact one, so the grid does not drift across a slide.
+Fields are squares of tissue: where a pixel is no square, neither is a field in pixels.
 """
 
 from __future__ import annotations
@@ -47,16 +48,16 @@ def plan_grid(
         raise ValueError("a grid at a given spacing needs the image's µm per pixel")
     if not 0.0 <= overlap <= MAX_OVERLAP:
         raise ValueError(f"overlap must lie between 0 and {MAX_OVERLAP}, not {overlap}")
-    exact_side = size_px * spacing_um_px / scale.mpp_um
-    side = max(1, round(exact_side))
-    stride = max(1.0, exact_side * (1.0 - overlap))
-    x, y = _positions(width, side, stride), _positions(height, side, stride)
-    fraction = _tissue_in(mask.tissue, mask.downsample, x, y, side) / side**2
+    wide, high = (size_px * spacing_um_px / um for um in scale.mpp_xy_um or (scale.mpp_um,) * 2)
+    size = max(1, round(wide)), max(1, round(high))
+    x = _positions(width, size[0], max(1.0, wide * (1.0 - overlap)))
+    y = _positions(height, size[1], max(1.0, high * (1.0 - overlap)))
+    fraction = _tissue_in(mask.tissue, mask.downsample, x, y, size) / (size[0] * size[1])
     kept = (fraction >= min_tissue) & (fraction > 0)
-    _keep_missed_pieces(kept, mask, x, y, side)
+    _keep_missed_pieces(kept, mask, x, y, size)
     rows, columns = np.nonzero(kept)
     boxes = np.stack(
-        [x[columns], y[rows], np.full(len(rows), side), np.full(len(rows), side)], axis=1
+        [x[columns], y[rows], np.full(len(rows), size[0]), np.full(len(rows), size[1])], axis=1
     )
     return TileGrid(
         boxes=boxes.astype(np.int32),
@@ -67,20 +68,33 @@ def plan_grid(
     )
 
 
-def whole_grid(width: int, height: int, size_px: int, mask: TissueMask | None = None) -> TileGrid:
+def whole_grid(
+    width: int,
+    height: int,
+    size_px: int,
+    mask: TissueMask | None = None,
+    stretch: float = 1.0,
+) -> TileGrid:
     """Take a picture whole: cover it by the fewest squares of its shorter side.
 
     Squares keep the shape of cells, and evenly spread ones (a 3:2 picture gets two that overlap)
     leave no edge unseen. An excess of less than one pixel of the network's input is cut off in
-    equal parts. Without a mask every square counts as full of tissue.
+    equal parts. Without a mask every square counts as full of tissue. ``stretch`` is
+    ``Scale.stretch``: squares are those of the tissue.
     """
-    side, longest = min(width, height), max(width, height)
+    wide = width * stretch >= height
+    if wide:
+        size = min(width, max(1, round(height / stretch))), height
+    else:
+        size = width, min(height, max(1, round(width * stretch)))
+    longest, side = (width, size[0]) if wide else (height, size[1])
     spare = longest - side
     count = 1 if spare * size_px <= longest else math.ceil(longest / side)
     along = np.rint(spare * (np.arange(count) + 0.5 * (count == 1)) / max(count - 1, 1))
     across = np.zeros(count)
-    x, y = (along, across) if width >= height else (across, along)
-    boxes = np.stack([x, y, np.full(count, side), np.full(count, side)], axis=1).astype(np.int32)
+    x, y = (along, across) if wide else (across, along)
+    sides = (np.full(count, length) for length in size)
+    boxes = np.stack([x, y, *sides], axis=1).astype(np.int32)
     fraction = np.ones(count) if mask is None else tissue_fraction(mask, boxes)
     return TileGrid(
         boxes=boxes,
@@ -133,11 +147,11 @@ def _positions(length: int, side: int, stride: float) -> IntArray:
 
 
 def _tissue_in(
-    mask: MaskArray, downsample: float, x: IntArray, y: IntArray, side: int
+    mask: MaskArray, downsample: float, x: IntArray, y: IntArray, size: tuple[int, int]
 ) -> Float64Array:
     """Tissue in level-0 pixels of every box of a grid: (rows, columns)."""
-    left, right = (p[None, :] / downsample for p in (x, x + side))
-    top, bottom = (p[:, None] / downsample for p in (y, y + side))
+    left, right = (p[None, :] / downsample for p in (x, x + size[0]))
+    top, bottom = (p[:, None] / downsample for p in (y, y + size[1]))
     table = Integral(mask, np.concatenate([top, bottom]))
     lower = table.at(right, bottom) - table.at(left, bottom)
     upper = table.at(right, top) - table.at(left, top)
@@ -145,18 +159,18 @@ def _tissue_in(
 
 
 def _keep_missed_pieces(
-    kept: NDArray[np.bool_], mask: TissueMask, x: IntArray, y: IntArray, side: int
+    kept: NDArray[np.bool_], mask: TissueMask, x: IntArray, y: IntArray, size: tuple[int, int]
 ) -> None:
     """Mark in ``kept`` one field for each piece of tissue that the kept fields miss."""
     pieces = find_pieces(mask.tissue)
-    seen = _seen(pieces.runs, kept, mask.downsample, x, y, side)
+    seen = _seen(pieces.runs, kept, mask.downsample, x, y, size)
     in_view = np.bincount(pieces.piece, weights=seen, minlength=len(pieces.area))
     for i, piece in pieces.each(in_view < _COVERED * pieces.area):
-        columns = _meeting(x, side, pieces.left[i], pieces.right[i], mask.downsample)
-        rows = _meeting(y, side, pieces.top[i], pieces.bottom[i], mask.downsample)
+        columns = _meeting(x, size[0], pieces.left[i], pieces.right[i], mask.downsample)
+        rows = _meeting(y, size[1], pieces.top[i], pieces.bottom[i], mask.downsample)
         origin_x = x[columns] - pieces.left[i] * mask.downsample
         origin_y = y[rows] - pieces.top[i] * mask.downsample
-        held = _tissue_in(piece, mask.downsample, origin_x, origin_y, side)
+        held = _tissue_in(piece, mask.downsample, origin_x, origin_y, size)
         near = kept[rows, columns]
         enough = _COVERED * pieces.area[i] * mask.downsample**2
         if held.size and held.max() > 0 and not (near & (held >= enough)).any():
@@ -171,15 +185,20 @@ def _meeting(starts: IntArray, side: int, low: int, high: int, downsample: float
 
 
 def _seen(
-    runs: Runs, kept: NDArray[np.bool_], downsample: float, x: IntArray, y: IntArray, side: int
+    runs: Runs,
+    kept: NDArray[np.bool_],
+    downsample: float,
+    x: IntArray,
+    y: IntArray,
+    size: tuple[int, int],
 ) -> IntArray:
     """How many pixels of each run (runs,) lie in kept boxes.
 
     The boxes lie in rows, so the overview falls into bands that look alike in all their lines.
     """
     height, width = runs.shape
-    left, right = (_pixel(p, downsample, width) for p in (x, x + side))
-    top, bottom = (_pixel(p, downsample, height) for p in (y, y + side))
+    left, right = (_pixel(p, downsample, width) for p in (x, x + size[0]))
+    top, bottom = (_pixel(p, downsample, height) for p in (y, y + size[1]))
     rows, columns = np.nonzero(kept)
     ends = np.zeros((len(y), width + 1), dtype=np.int32)
     np.add.at(ends, (rows, left[columns]), 1)

@@ -241,7 +241,7 @@ def test_field_from_disk(tmp_path: Path) -> None:
         (
             '<Pixels PhysicalSizeX="250" PhysicalSizeXUnit="nm" PhysicalSizeY="250" '
             'PhysicalSizeYUnit="nm"/>',
-            None,
+            0.25,
         ),
         ('<Pixels PhysicalSizeX="1.2.3" PhysicalSizeY="x"/>', None),
     ],

@@ -17,8 +17,10 @@ FILE, OBJECTIVE, USER = MppSource.FILE, MppSource.OBJECTIVE, MppSource.USER
         ("0.5", "0.5", "20", None, 0.5, FILE, ()),
         ("0,5000", "0,5000", None, None, 0.5, FILE, ()),
         ("0.5", None, None, None, 0.5, FILE, ()),
-        ("0.50", "0.52", None, None, 0.51, FILE, ()),
-        ("0.50", "0.60", None, None, 0.55, FILE, ("mpp_xy_differ",)),
+        ("0.2526", "0.2527", None, None, 0.25265, FILE, ()),  # a square, measured
+        ("0.50", "0.52", None, None, 0.26**0.5, FILE, ()),
+        ("0.50", "0.60", None, None, 0.3**0.5, FILE, ("mpp_xy_differ",)),
+        ("0.25", "1", None, None, 0.5, FILE, ("mpp_xy_differ",)),
         (None, None, "40", None, 0.25, OBJECTIVE, ()),
         (None, None, "20", 0.9, 0.5, OBJECTIVE, ("mpp_option_differs",)),
         ("352.8", "352.8", "20", None, 0.5, OBJECTIVE, ("mpp_absurd",)),
@@ -68,3 +70,32 @@ def test_fields_never_refuse_for_want_of_a_scale() -> None:
     assert field_scale((84.6, 84.6), None).mpp_um is None
     with pytest.raises(NoScale):
         field_scale(None, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "sides"),
+    [
+        (0.5, 0.5, None),
+        (0.2526, 0.2527, None),
+        (0.4564, 0.4551, None),
+        (0.25, 0.26, (0.25, 0.26)),
+        (0.25, 0.5, (0.25, 0.5)),
+    ],
+)
+def test_a_pixel_that_is_no_square_keeps_its_sides(x, y, sides) -> None:
+    for scale in (field_scale((x, y), None), slide_scale(str(x), str(y), None, None)):
+        assert scale.mpp_xy_um == sides
+        assert (scale.x_um, scale.y_um) == (sides or (scale.mpp_um, scale.mpp_um))
+        assert scale.stretch == (x / y if sides else 1)
+        assert scale.mpp_um**2 == pytest.approx(x * y, rel=1e-4)  # a pixel's area
+
+
+@given(st.floats(0.05, 10.0))
+def test_a_square_s_side_is_the_stated_number_to_the_last_bit(side: float) -> None:
+    assert field_scale((side, side), None).mpp_um == side
+    assert slide_scale(repr(side), repr(side), None, None).mpp_um == side
+
+
+def test_the_user_s_value_is_both_sides() -> None:
+    scale = field_scale(None, 0.25)
+    assert (scale.x_um, scale.y_um, scale.mpp_xy_um) == (0.25, 0.25, None)

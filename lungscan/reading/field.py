@@ -16,9 +16,9 @@ from lungscan.inputs import require_regular, show
 from lungscan.inputs.files import open_failure
 from lungscan.reading.colour import to_rgb
 from lungscan.reading.resize import sample
-from lungscan.reading.scale import field_scale, plausible
+from lungscan.reading.scale import field_scale
 from lungscan.reading.source import TilePixels
-from lungscan.reading.tiff_scale import tiff_mpp
+from lungscan.reading.tiff_scale import is_microscopes, tiff_mpp
 from lungscan.reading.units import INCH_UM
 from lungscan.types import BoxArray, FileKind, InputFile, Overview, RgbBatch, SourceInfo
 
@@ -205,7 +205,7 @@ def _stated_mpp(image: Image.Image, stream: BinaryIO) -> tuple[float, float] | N
     else:  # of PNG (pHYs), JPEG (JFIF, else Exif) and BMP, all in dots per inch
         dots = [float(dots) for dots in image.info.get("dpi", ())]
         mpp = (INCH_UM / dots[0], INCH_UM / dots[1]) if dots and min(dots) > 0 else None
-        if mpp is not None and not (plausible(mpp[0]) and plausible(mpp[1])):
+        if not is_microscopes(mpp):
             return None
         orientation = _orientation(image)
     return mpp[::-1] if mpp is not None and orientation in _LYING else mpp

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from lungscan.errors import NoScale
-from lungscan.reading import kind_of, open_source
+from lungscan.reading import kind_of, open_source, tiff_scale
 from lungscan.reading.tiff_scale import tiff_mpp
 from lungscan.types import InputFile, MppSource, RgbArray, Scale
 from tests.drawing import draw_he, write_svs
@@ -212,3 +212,13 @@ def test_damage_to_the_tags_costs_the_scale_at_most(tmp_path: Path, at: int) -> 
     data[max(8, tags + at)] ^= 0xFF
     found = tiff_mpp(io.BytesIO(data))
     assert found is None or min(found) > 0
+
+
+def test_a_description_without_end_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = OME.format(MAIN.format(0, FIELD, 256, 0.5, 0.5)) + " " * 4000
+    file = write(tmp_path / "x.tif", FIELD, text)
+    assert scale_of(file).mpp_um == 0.5
+    monkeypatch.setattr(tiff_scale, "_MAX_TEXT", 4000)
+    assert scale_of(file).mpp_um is None

@@ -182,6 +182,24 @@ def test_a_scanner_s_own_word_goes_before_any_other(tmp_path: Path) -> None:
     assert scale_of(InputFile(path, path.name, "slide")).mpp_um == 0.5
 
 
+def test_a_scanner_s_own_format_without_a_scale_has_its_tags(tmp_path: Path) -> None:
+    path = tmp_path / "x.svs"
+    tifffile.imwrite(
+        path,
+        draw_he(1024, 512),
+        tile=(256, 256),
+        photometric="rgb",
+        compression="jpeg",
+        description="Aperio Drawn v1.0\r\n1024x512|AppMag = 40",
+        metadata=None,
+        resolution=(20_000, 20_000),
+        resolutionunit=3,
+    )
+    source = open_source(InputFile(path, path.name, "slide"))
+    assert (source.info.vendor, source.info.objective_power) == ("aperio", 40)
+    assert (source.info.scale.mpp_um, source.info.scale.source) == (0.5, MppSource.FILE)
+
+
 def test_a_picture_lying_on_its_side_swaps_x_and_y(tmp_path: Path) -> None:
     path = tmp_path / "x.tif"
     Image.fromarray(draw_he(300, 200)).save(

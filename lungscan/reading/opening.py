@@ -7,8 +7,8 @@ from openslide import OpenSlide, OpenSlideError
 from lungscan.inputs import require_regular
 from lungscan.reading.field import open_field
 from lungscan.reading.slide import open_slide
-from lungscan.reading.slide_file import bounds_of
 from lungscan.reading.source import ImageSource
+from lungscan.reading.tiff_index import lacks_tiles
 from lungscan.types import FileKind, InputFile
 
 # These never hold a slide, so nobody has to look: it matters for folders of small fields.
@@ -40,8 +40,9 @@ def kind_of(file: InputFile) -> FileKind:
     try:
         with OpenSlide(file.path) as slide:
             large = max(slide.dimensions) > _FIELD_MAX_SIDE_PX
-            sparse = bounds_of(slide)[2:] != slide.dimensions  # Pillow needs every tile
-            return "slide" if large or sparse or slide.level_count > 1 else "field"
+            if large or slide.level_count > 1 or lacks_tiles(file.path):  # Pillow needs every tile
+                return "slide"
+            return "field"
     except OpenSlideError:
         return "slide"  # opening it properly says what is wrong
 

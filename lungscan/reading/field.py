@@ -20,9 +20,9 @@ from lungscan.reading.colour import from_deep, to_rgb
 from lungscan.reading.deep import DeepPicture, find_deep
 from lungscan.reading.icc import IGNORED, is_foreign_bytes
 from lungscan.reading.resize import sample
-from lungscan.reading.scale import field_scale, plausible
+from lungscan.reading.scale import field_scale
 from lungscan.reading.source import TilePixels
-from lungscan.reading.tiff_scale import tiff_mpp
+from lungscan.reading.tiff_scale import is_microscopes, tiff_mpp
 from lungscan.reading.units import INCH_UM
 from lungscan.types import BoxArray, FileKind, InputFile, Overview, RgbBatch, SourceInfo
 
@@ -266,7 +266,7 @@ def _stated_mpp(
     else:
         dots = [float(dots) for dots in dpi]
         mpp = (INCH_UM / dots[0], INCH_UM / dots[1]) if dots and min(dots) > 0 else None
-        if mpp is not None and not (plausible(mpp[0]) and plausible(mpp[1])):
+        if not is_microscopes(mpp):
             return None
     return mpp[::-1] if mpp is not None and orientation in _LYING else mpp
 

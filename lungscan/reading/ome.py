@@ -13,13 +13,13 @@ from xml.parsers import expat
 from lungscan.reading.scale import number
 from lungscan.reading.units import unit_um
 
-_MAX_BYTES = 32 << 20  # the text of a plate with thousands of fields; a slide has some kilobytes
+_MAX_DEPTH = 100
 _UNIT = "µm"  # of PhysicalSizeX and PhysicalSizeY where none is said
 
 Attributes = Mapping[str, str]
 
 
-@dataclass
+@dataclass(slots=True)
 class _Image:
     """An Image as it is read."""
 
@@ -28,7 +28,7 @@ class _Image:
     blocks: list[_Block] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Block:
     """A TiffData: which pages of which file hold planes of the Image."""
 
@@ -45,7 +45,7 @@ class _Block:
 
 
 class _Refused(ValueError):
-    """The text declares a document type or entities, which OME-XML never does."""
+    """The text declares a document type, or nests without end, which OME-XML never does."""
 
 
 class _Reader:
@@ -57,6 +57,8 @@ class _Reader:
         self._path: list[str] = []
 
     def start(self, name: str, attributes: Attributes) -> None:
+        if len(self._path) == _MAX_DEPTH:
+            raise _Refused
         self._path.append(name.rsplit(" ", 1)[-1])  # without its namespace
         if self._path == ["OME"]:
             self.uuid = attributes.get("UUID", "")
@@ -96,14 +98,14 @@ def ome_mpp(text: bytes, page: int, size: tuple[int, int]) -> tuple[float, float
     Returns:
         None where the text is no OME-XML, is broken, or does not say.
     """
-    if len(text) > _MAX_BYTES or not text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    if not text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return None
     try:
         reader = _read(text)
         claims = [(_claim(image, page, size, reader.uuid), image) for image in reader.images]
         claim, image = max(claims, key=lambda pair: pair[0])  # the first of equal ones
         return _mpp(image) if claim else None
-    except ValueError:  # no Image, a TiffData without whole numbers, or a document refused
+    except (ValueError, LookupError):  # no Image, no whole number, refused, an unknown encoding
         return None
 
 

@@ -12,8 +12,8 @@ from lungscan.inputs.parts import NAMED_BY_INDEX
 from lungscan.reading.deep import Tags, read_tags
 from lungscan.reading.field import is_picture, open_field
 from lungscan.reading.slide import open_slide
-from lungscan.reading.slide_file import bounds_of
 from lungscan.reading.source import ImageSource
+from lungscan.reading.tiff_index import lacks_tiles
 from lungscan.types import FileKind, InputFile
 
 # A tiled TIFF with one level and nothing to say of a scanner: above this size it is a slide.
@@ -69,8 +69,9 @@ def _tiff_kind(file: InputFile) -> FileKind:
     try:
         with OpenSlide(file.path) as slide:
             large = max(slide.dimensions) > _FIELD_MAX_SIDE_PX
-            sparse = bounds_of(slide)[2:] != slide.dimensions  # Pillow needs every tile
-            return "slide" if large or sparse or slide.level_count > 1 else "field"
+            if large or slide.level_count > 1 or lacks_tiles(file.path):  # Pillow needs every tile
+                return "slide"
+            return "field"
     except OpenSlideError:
         # A small picture may be packed in a way that only the reader of fields unpacks; else
         # opening it properly says what is wrong.

@@ -13,8 +13,8 @@ from lungscan.inputs import require_readable, require_regular, show
 from lungscan.inputs.files import open_failure
 from lungscan.reading.icc import IGNORED, is_foreign
 from lungscan.reading.refusals import require_mirax, why_not_a_slide, why_not_open
-from lungscan.reading.scale import number, plausible, slide_scale
-from lungscan.reading.tiff_scale import tiff_mpp
+from lungscan.reading.scale import number, slide_scale
+from lungscan.reading.tiff_scale import is_microscopes, tiff_mpp
 from lungscan.types import InputFile, SourceInfo
 
 # A header may claim any tile size, and OpenSlide allocates what it claims: some values abort the
@@ -112,7 +112,7 @@ def _stated_mpp(handle: OpenSlide, path: Path) -> tuple[str | None, str | None]:
             words = tiff_mpp(stream, handle.dimensions, tags=not plain)
     except OSError as error:
         raise open_failure(path.name, error) from error
-    if words is None or ((x or y) and not all(map(plausible, words))):
+    if words is None or ((x or y) and not is_microscopes(words)):
         return x, y
     return repr(words[0]), repr(words[1])
 

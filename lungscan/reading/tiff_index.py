@@ -84,6 +84,16 @@ def _levels(
         return [None] * len(sizes)
 
 
+def lacks_tiles(path: Path) -> bool:
+    """Whether the first page leaves tiles out; False where the file cannot be understood."""
+    try:
+        with tifffile.TiffFile(path, is_ome=False) as tiff:
+            page = tiff.pages.first
+            return page.is_tiled and not all(page.databytecounts)
+    except Exception:  # noqa: BLE001  tifffile raises a dozen kinds; reading the file tells more
+        return False
+
+
 def _taken(pages: list[tifffile.TiffPage], size: tuple[int, int]) -> tifffile.TiffPage | None:
     """Take the first page of a size out of the list."""
     for page in pages:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -16,6 +16,7 @@ from lungscan.reading.units import CENTIMETRE_UM, INCH_UM, unit_um
 Mpp = tuple[float, float]  # µm per pixel: x, y
 
 _MAX_PAGES = 64
+_MAX_TEXT = 8 << 20  # bytes; a slide has some kilobytes
 _DESCRIPTION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 270, 282, 283, 296
 _INCH = 2  # ResolutionUnit where the tag is not there
 _UNITS_UM = {_INCH: INCH_UM, 3: CENTIMETRE_UM}
@@ -41,15 +42,18 @@ def tiff_mpp(
         stream.seek(0)
         with tifffile.TiffFile(stream, is_ome=False) as tiff:
             stated = list(_statements(tiff, size, tags=tags))
+    except MemoryError:
+        raise  # says nothing of this file: others may fill the memory
     except Exception:  # noqa: BLE001  tifffile raises a dozen kinds on damage; then nothing is said
         return None
     finally:
         stream.seek(at)
-    return next(_believed(stated), stated[0] if stated else None)
+    return next(filter(is_microscopes, stated), stated[0] if stated else None)
 
 
-def _believed(stated: Iterable[Mpp]) -> Iterator[Mpp]:
-    return (mpp for mpp in stated if plausible(mpp[0]) and plausible(mpp[1]))
+def is_microscopes(mpp: Mpp | None) -> bool:
+    """Whether both sides of a pixel can be so long under a microscope."""
+    return mpp is not None and plausible(mpp[0]) and plausible(mpp[1])
 
 
 def _statements(
@@ -63,7 +67,7 @@ def _statements(
     by_tags = _by_tags(page)
     # ImageJ counts pixels per its own unit where the tag names none. Programs that name centimetres
     # beside it mean them.
-    by_imagej = None if any(_believed([by_tags] if by_tags else [])) else _by_imagej(tiff, page)
+    by_imagej = None if is_microscopes(by_tags) else _by_imagej(tiff, page)
     for mpp in (ome, by_imagej, by_tags if tags else None):
         if mpp is not None:
             yield mpp
@@ -84,7 +88,7 @@ def _page(
 def _description(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> bytes:
     """The bytes of the ImageDescription: what encoding they have, only they can say."""
     tag = page.tags.get(_DESCRIPTION)
-    if tag is None:
+    if tag is None or tag.valuebytecount > _MAX_TEXT:
         return b""
     tiff.filehandle.seek(tag.valueoffset)
     return tiff.filehandle.read(tag.valuebytecount).rstrip(b"\0")
@@ -95,9 +99,9 @@ def _by_tags(page: tifffile.TiffPage) -> Mpp | None:
 
     TIFF 6.0, section 8.
     """
-    unit = page.tags.valueof(_RESOLUTION_UNIT, default=_INCH)
-    mpp = _divided(_UNITS_UM.get(int(unit)), _UNITS_UM.get(int(unit)), page)
-    return None if int(unit) == _INCH and mpp and not any(_believed([mpp])) else mpp
+    unit = int(page.tags.valueof(_RESOLUTION_UNIT, default=_INCH))
+    mpp = _divided(_UNITS_UM.get(unit), _UNITS_UM.get(unit), page)
+    return None if unit == _INCH and not is_microscopes(mpp) else mpp
 
 
 def _by_imagej(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> Mpp | None:
@@ -115,7 +119,7 @@ def _by_imagej(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> Mpp | None:
     text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
     units = {key: unit_um(value) for key, value in _LINE.findall(text)}
     mpp = _divided(units.get("unit"), units.get("yunit", units.get("unit")), page)
-    return mpp if mpp and any(_believed([mpp])) else None
+    return mpp if is_microscopes(mpp) else None
 
 
 def _divided(x_um: float | None, y_um: float | None, page: tifffile.TiffPage) -> Mpp | None:

@@ -27,7 +27,15 @@ from tests.drawing import draw_slide, write_generic_tiff
 from tests.engine.scanning import make_slide, options, results, run
 from tests.models import FakeRuntime
 from tests.results import slide_result, two_file_result
-from tests.sparse_slides import TILE, cells, white, write_leica, write_mirax, write_sparse_tiff
+from tests.sparse_slides import (
+    TILE,
+    Cell,
+    cells,
+    white,
+    write_leica,
+    write_mirax,
+    write_sparse_tiff,
+)
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
@@ -146,9 +154,17 @@ def test_a_whole_tiff_begins_in_its_corner(tmp_path: Path) -> None:
     assert open_source(file, 0.5).info.bounds_origin == (0, 0)
 
 
-def test_a_small_tiff_that_lacks_tiles_is_a_slide(tmp_path: Path) -> None:
-    path = small_sparse_tiff(tmp_path)
-    assert kind_of(InputFile(path, path.name, "field")) == "slide"
+@pytest.mark.parametrize("missing", [cells(0, 0, 4, 1), cells(1, 1, 2, 2), {(3, 3)}])
+def test_a_small_tiff_that_lacks_tiles_is_a_slide(tmp_path: Path, missing: set[Cell]) -> None:
+    rgb, every = draw_slide(4 * TILE, 4 * TILE), cells(0, 0, 4, 4)
+    path = write_sparse_tiff(tmp_path / "x.tif", rgb, every - missing)
+    file = InputFile(path, path.name, "field")
+    assert kind_of(file) == "slide"
+    boxes = np.array([[x * TILE, y * TILE, TILE, TILE] for x, y in sorted(every)], np.int32)
+    tiles = open_source(file).read_tiles(boxes, TILE)
+    assert tiles.valid.tolist() == [float(cell not in missing) for cell in sorted(every)]
+    whole = write_sparse_tiff(tmp_path / "whole.tif", rgb, every)
+    assert kind_of(InputFile(whole, whole.name, "field")) == "field"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lungscan.reading import ome as ome_reader
@@ -225,6 +225,7 @@ def test_documents_that_would_swell_are_refused() -> None:
     assert read(sized('PhysicalSizeX="0.5"')[38:]) == (0.5, 0.5)  # the same without a DOCTYPE
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 400))
 def test_no_bytes_break_the_reader(noise: bytes, at: int) -> None:
     text = ome(pixels(0.5)).encode()

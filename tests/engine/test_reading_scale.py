@@ -1,7 +1,7 @@
 """The scale comes from the file, the objective or the user, in that order; never from a guess."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lungscan.errors import NoScale
@@ -90,6 +90,7 @@ def test_a_pixel_that_is_no_square_keeps_its_sides(x, y, sides) -> None:
         assert scale.mpp_um**2 == pytest.approx(x * y, rel=1e-4)  # a pixel's area
 
 
+@settings(deadline=None)
 @given(st.floats(0.05, 10.0))
 def test_a_square_s_side_is_the_stated_number_to_the_last_bit(side: float) -> None:
     assert field_scale((side, side), None).mpp_um == side

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from lungscan.errors import NoScale
-from lungscan.reading import kind_of, open_source
+from lungscan.reading import kind_of, open_source, tiff_scale
 from lungscan.reading.tiff_scale import tiff_mpp
 from lungscan.types import InputFile, MppSource, RgbArray, Scale
 from tests.drawing import draw_he, write_svs
@@ -182,6 +182,24 @@ def test_a_scanner_s_own_word_goes_before_any_other(tmp_path: Path) -> None:
     assert scale_of(InputFile(path, path.name, "slide")).mpp_um == 0.5
 
 
+def test_a_scanner_s_own_format_without_a_scale_has_its_tags(tmp_path: Path) -> None:
+    path = tmp_path / "x.svs"
+    tifffile.imwrite(
+        path,
+        draw_he(1024, 512),
+        tile=(256, 256),
+        photometric="rgb",
+        compression="jpeg",
+        description="Aperio Drawn v1.0\r\n1024x512|AppMag = 40",
+        metadata=None,
+        resolution=(20_000, 20_000),
+        resolutionunit=3,
+    )
+    source = open_source(InputFile(path, path.name, "slide"))
+    assert (source.info.vendor, source.info.objective_power) == ("aperio", 40)
+    assert (source.info.scale.mpp_um, source.info.scale.source) == (0.5, MppSource.FILE)
+
+
 def test_a_picture_lying_on_its_side_swaps_x_and_y(tmp_path: Path) -> None:
     path = tmp_path / "x.tif"
     Image.fromarray(draw_he(300, 200)).save(
@@ -212,3 +230,13 @@ def test_damage_to_the_tags_costs_the_scale_at_most(tmp_path: Path, at: int) -> 
     data[max(8, tags + at)] ^= 0xFF
     found = tiff_mpp(io.BytesIO(data))
     assert found is None or min(found) > 0
+
+
+def test_a_description_without_end_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = OME.format(MAIN.format(0, FIELD, 256, 0.5, 0.5)) + " " * 4000
+    file = write(tmp_path / "x.tif", FIELD, text)
+    assert scale_of(file).mpp_um == 0.5
+    monkeypatch.setattr(tiff_scale, "_MAX_TEXT", 4000)
+    assert scale_of(file).mpp_um is None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from contextlib import suppress
+from functools import partial
 
 import numpy as np
 import openvino as ov
@@ -90,7 +92,7 @@ class _Lane:
 def load_openvino(
     card: ModelCard, threads: int, batch_size: int = BATCH, hint: str | None = None
 ) -> OpenVinoRuntime:
-    """The card's network; ``hint`` None takes the best precision that this CPU computes in.
+    """The card's network; ``hint`` None takes the best precision that can be had on this CPU.
 
     Raises:
         ModelError: the files are no network, or one that does not fit the card.
@@ -98,8 +100,12 @@ def load_openvino(
     """
     model = read_graph(ov.Core(), card.folder)
     check_graph(model, card)
-    int8 = card.precision == INT8
-    return OpenVinoRuntime(model, threads, batch_size, hint or best_precision(), int8=int8)
+    *better, last = (hint,) if hint else reversed(cpu_precisions())
+    load = partial(OpenVinoRuntime, model, threads, batch_size, int8=card.precision == INT8)
+    for one in better:
+        with suppress(MachineError):  # virtual machines promise more than they let through
+            return load(one)
+    return load(last)
 
 
 def compile_graph(model: ov.Model, threads: int, hint: str, tiles: int = 1) -> ov.CompiledModel:
@@ -153,16 +159,11 @@ def _convolutions(compiled: ov.CompiledModel) -> tuple[str, ...]:
     return tuple(name for name, _ in names.most_common())
 
 
-def best_precision(core: ov.Core | None = None) -> str:
-    """fp16 where the CPU computes in it, else bf16, else fp32.
-
-    fp16 keeps 11 bits of a number, bf16 only 8, which can be seen in the answers: see
-    docs/decisions/0014-half-precision.md.
-    """
-    return cpu_precisions(core)[-1]
-
-
 def cpu_precisions(core: ov.Core | None = None) -> tuple[str, ...]:
-    """OpenVINO's hints of the precisions that this CPU computes in, the best one last."""
+    """OpenVINO's hints of the precisions that this CPU computes in, the best one last.
+
+    fp16 before bf16: it keeps 11 bits of a number, bf16 only 8, which can be seen in the answers.
+    See docs/decisions/0014-half-precision.md.
+    """
     able = (core or ov.Core()).get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return ("f32", *(hint for hint, name in (("bf16", "BF16"), ("f16", "FP16")) if name in able))

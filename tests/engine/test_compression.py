@@ -90,6 +90,23 @@ def test_both_precisions_of_openvino_repeat_the_golden_answers() -> None:
         assert compare(runtime, read_golden(card), REDUCED_TOLERANCE) == ""
 
 
+def test_an_answer_depends_on_its_tile_alone() -> None:
+    tiles = draw_tiles(7, 3).pixels
+    expected = load_runtime(small_int8(), "cpu", 1, 1).predict(tiles)
+    found = load_runtime(small_int8(), "cpu", 2, 8).predict(tiles[::-1])
+    for one, other in zip(found, expected, strict=True):
+        assert one[::-1].tobytes() == other.tobytes()
+
+
+def test_what_computed_it_is_told() -> None:
+    card = small_int8()
+    device = load_runtime(card, "cpu", 1).device
+    assert "int8 with" in device
+    assert card.compression["agreement"]["device"] == device
+    assert f"({device})" in dict(card.facts)["int8"]
+    assert device in (card.folder / "README.md").read_text(encoding="utf-8")
+
+
 def test_classification_takes_the_folder_at_once(tmp_path: Path) -> None:
     field = tmp_path / "field.png"
     Image.fromarray(draw_tiles(6, 1).pixels[0]).save(field)

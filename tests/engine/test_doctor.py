@@ -11,6 +11,7 @@ import pytest
 from lungscan import doctor
 from lungscan.doctor import FP32_TOLERANCE, NEAR_TIE, REDUCED_TOLERANCE, Check, Golden, compare
 from lungscan.errors import MachineError, ModelError
+from lungscan.runtimes.openvino import cpu_precisions
 from lungscan.types import FloatArray, RgbBatch
 
 SIDE = 32
@@ -84,10 +85,23 @@ def test_a_healthy_machine_gets_every_check(monkeypatch: pytest.MonkeyPatch) -> 
     checks = by_name(list(doctor.examine()))
     assert {check.state for name, check in checks.items() if name != "Free disk here"} == {"ok"}
     assert checks["Model tiny"].detail == "1.0, all files unchanged, official"
+    able = cpu_precisions()
+    assert checks["Processor"].detail.endswith(
+        f"OpenVINO computes in {', '.join(able)} on it, and models answer in {able[-1]}"
+    )
     assert "repeats the golden answers" in checks["tiny on cpu"].detail
     for stage in ("reading", "decoding", "quality", "network"):
         rate = int(checks[f"Speed: {stage}"].detail.split()[0])
         assert rate > 0, stage
+
+
+@pytest.mark.usefixtures("card")
+def test_the_kernels_of_this_processor_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = FakeRuntime(PROBS)
+    runtime.kernels = ("brgconv_avx2_1x1_f32", "jit_avx2_dw_f32")  # type: ignore[attr-defined]
+    monkeypatch.setattr(doctor, "load_runtime", lambda *_: runtime)
+    told = by_name(list(doctor.examine()))["tiny on cpu"].detail
+    assert told.startswith("fake CPU: repeats the golden answers; computed by brgconv_avx2_1x1_f32")
 
 
 @pytest.mark.usefixtures("card")

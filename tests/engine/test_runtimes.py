@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,8 +18,8 @@ import pytest
 from lungscan.cards import ModelCard, read_card, write_card
 from lungscan.doctor import FP32_TOLERANCE, REDUCED_TOLERANCE, Golden, compare, read_golden
 from lungscan.errors import MachineError, ModelError, UsageProblem
-from lungscan.runtimes import Runtime, load_runtime
-from lungscan.runtimes.openvino import best_precision, cpu_precisions, load_openvino
+from lungscan.runtimes import Runtime, load_runtime, openvino
+from lungscan.runtimes.openvino import OpenVinoRuntime, cpu_precisions, load_openvino
 from lungscan.types import RgbBatch
 
 
@@ -57,8 +60,26 @@ def test_shapes_and_sums(runtime: Runtime, tiles: RgbBatch, real_model: ModelCar
 )
 def test_the_precision_is_the_best_that_the_processor_has(able: list[str], best: str) -> None:
     core = SimpleNamespace(get_property=lambda *_: able)
-    assert best_precision(core) == best
-    assert cpu_precisions(core)[0] == "f32"
+    assert cpu_precisions(core)[-1] == best  # type: ignore[arg-type]
+    assert cpu_precisions(core)[0] == "f32"  # type: ignore[arg-type]
+
+
+def test_a_precision_that_is_only_promised_costs_no_run(
+    real_model: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a virtual machine, or where oneDNN is held back by ``ONEDNN_MAX_CPU_ISA``."""
+    compiled = openvino.compile_graph
+
+    def refuse(model: object, threads: int, hint: str) -> object:
+        if hint != "f32":
+            raise MachineError("object is not initialized")
+        return compiled(model, threads, hint)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(openvino, "compile_graph", refuse)
+    monkeypatch.setattr(openvino, "cpu_precisions", lambda: ("f32", "bf16", "f16"))
+    assert load_runtime(real_model, "cpu", 1).device.endswith("CPU f32")
+    with pytest.raises(MachineError, match="not initialized"):
+        load_runtime(real_model, "cpu-bf16", 1)  # who names a precision wants that one
 
 
 @pytest.mark.parametrize(("device", "precision"), [("cpu-bf16", "bf16"), ("cpu-fp32", "f32")])
@@ -81,12 +102,31 @@ def test_fp16_is_nearer_to_fp32_than_bf16(
     assert half < brain / 2
 
 
-def test_a_short_batch_gives_the_same_as_a_full_one(runtime: Runtime, tiles: RgbBatch) -> None:
-    probs, features = runtime.predict(tiles)
-    for count in range(1, 21):
-        some, parts = runtime.predict(tiles[:count])
-        assert some.tobytes() == probs[:count].tobytes()
-        assert parts.tobytes() == features[:count].tobytes()
+@pytest.mark.parametrize("device", ["cpu-fp32", "cpu", "torch-cpu"])
+def test_an_answer_depends_on_its_tile_alone(
+    real_model: ModelCard, tiles: RgbBatch, device: str
+) -> None:
+    """Whatever is handed over at once, wherever a tile lies in it, however many threads compute."""
+    if device == "torch-cpu":
+        pytest.importorskip("torch")
+        pytest.importorskip("timm")
+    some = tiles[:7]
+    expected = load_runtime(real_model, device, 1, 1).predict(some)
+    for threads, batch in ((2, 5), (4, 64)):
+        runtime = load_runtime(real_model, device, threads, batch)
+        for order in (list(range(7)), [6, 2, 5, 0], [3]):
+            for found, one in zip(runtime.predict(some[order]), expected, strict=True):
+                assert found.tobytes() == one[order].tobytes()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_each_tile_is_computed_by_one_thread(real_model: ModelCard, threads: int) -> None:
+    compiled = load_openvino(real_model, threads, 16, "f32")._compiled
+    assert tuple(compiled.input(0).shape)[0] == 1
+    streams, cores = (
+        compiled.get_property(name) for name in ("NUM_STREAMS", "INFERENCE_NUM_THREADS")
+    )
+    assert streams >= min(cores, threads)  # fewer would split their sums among several threads
 
 
 def test_several_threads_at_once(runtime: Runtime, tiles: RgbBatch) -> None:
@@ -118,6 +158,61 @@ def test_the_golden_answers_on_torch(
     np.testing.assert_allclose(
         reference.predict(tiles[:3])[0], reference.predict(tiles[:9])[0][:3], atol=1e-5
     )
+
+
+AS_OLDER = """
+import sys
+from pathlib import Path
+from lungscan.cards import read_card
+from lungscan.doctor import FP32_TOLERANCE, compare, read_golden
+from lungscan.runtimes import load_runtime
+card = read_card(Path(sys.argv[1]))
+golden = read_golden(card)
+one, other = load_runtime(card, "cpu", 1, 1), load_runtime(card, "cpu", 2, 16)
+fault = compare(one, golden, FP32_TOLERANCE)
+assert not fault, fault
+forwards, backwards = one.predict(golden.fields), other.predict(golden.fields[::-1])
+assert all(a.tobytes() == b[::-1].tobytes() for a, b in zip(forwards, backwards))
+print(one.device.split()[-1], *one.kernels)
+"""
+
+
+@pytest.mark.parametrize(
+    ("onednn", "own", "instructions"),
+    [("AVX2", "AVX2", "avx2"), ("SSE41", "SSE41", "sse42"), ("AVX2", "SSE41", "jit_avx2")],
+)
+def test_older_processors_repeat_the_golden_answers(
+    real_model: ModelCard, onednn: str, own: str, instructions: str
+) -> None:
+    """Other kernels really computed: the runtime's own names of them say so."""
+    told = subprocess.run(
+        [sys.executable, "-c", AS_OLDER, str(real_model.folder)],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "ONEDNN_MAX_CPU_ISA": onednn,
+            "OV_CPU_MAX_ISA": own,
+        },
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert told.returncode == 0, told.stderr
+    precision, *kernels = told.stdout.split()
+    assert precision == "f32"  # these processors compute in nothing shorter
+    assert kernels
+    assert all(instructions in kernel for kernel in kernels), kernels
+
+
+def test_the_kernels_are_those_of_the_processor_that_these_tests_run_as(runtime: Runtime) -> None:
+    assert isinstance(runtime, OpenVinoRuntime)
+    assert runtime.kernels
+    older = os.environ.get("ONEDNN_MAX_CPU_ISA")
+    if older is None:
+        pytest.skip("no older processor is asked for; .ci/run does")
+    wanted = {"AVX2": "avx2", "SSE41": "sse42"}[older]
+    assert all(wanted in kernel for kernel in runtime.kernels), runtime.kernels
 
 
 def test_a_wrong_answer_is_noticed(runtime: Runtime, real_model: ModelCard) -> None:

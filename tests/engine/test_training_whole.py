@@ -18,16 +18,16 @@ from lungscan.training.options import Fit, Phase, TrainOptions
 from lungscan.training.run import train
 from tests.training_data import SIDE, draw_data
 
-FIT = Fit((Phase(6, 48, (48, 64)),), 8, 2e-3, ema_decay=0.8, mixup=0.0, warmup_epochs=1.0)
+FIT = Fit((Phase(6, 48, (48, 64)),), 8, 5e-3, ema_decay=0.8, mixup=0.0, warmup_epochs=1.0)
 
 
 def test_a_folder_of_classes_becomes_two_models_that_classify(tmp_path: Path) -> None:
-    draw_data(tmp_path / "lab", groups=12)
+    draw_data(tmp_path / "lab", groups=12, clear=True)
     (tmp_path / "lab" / "groups.csv").unlink()
     options = TrainOptions(
         name="lab",
-        teacher="ghostnet_050",
-        student="ghostnet_050",
+        teacher="test_efficientnet",
+        student="test_efficientnet",
         drawn_examples=8,
         field_px=SIDE,
         spacing_um_px=2.0,
@@ -50,4 +50,4 @@ def test_a_folder_of_classes_becomes_two_models_that_classify(tmp_path: Path) ->
         answers = [(c.relative_paths[0], c.prediction.label) for c in cases if c.prediction]
         right = [label == Path(path).parent.name for path, label in answers]
         assert len(right) == 3 * 24
-        assert sum(right) > 0.75 * len(right)  # by chance a third
+        assert sum(right) > 0.75 * len(right)  # by chance a third; 71 or 72 on each processor tried

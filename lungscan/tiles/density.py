@@ -17,7 +17,7 @@ _MIN_BRIGHTNESS = 120  # of the brightest channel: darker areas are no lit glass
 _MAX_CAST = 75  # spread of channels; cameras give bluish and yellowish white
 _MAX_MAGENTA = 9  # green below the mean of red and blue: H&E takes green first, glass does not
 _MAX_STEP = 6  # grey levels between neighbours: glass is smooth
-_LOG: FloatArray = np.log(np.maximum(np.arange(256), 1)).astype(np.float32)
+LOG: FloatArray = np.log(np.maximum(np.arange(256), 1)).astype(np.float32)
 
 
 def optical_density(rgb: NDArray[np.uint8], background: FloatArray) -> FloatArray:
@@ -25,7 +25,7 @@ def optical_density(rgb: NDArray[np.uint8], background: FloatArray) -> FloatArra
 
     Each channel lies in one piece of memory: every step after this is faster so.
     """
-    table = np.log(np.maximum(background, 1)).astype(np.float32)[:, None] - _LOG
+    table = np.log(np.maximum(background, 1)).astype(np.float32)[:, None] - LOG
     np.maximum(table, 0, out=table)
     planes = np.empty((3, *rgb.shape[:-1]), np.float32)
     for channel in range(3):  # "clip" only because the default copies

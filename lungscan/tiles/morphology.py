@@ -50,6 +50,17 @@ def fill_holes(mask: MaskArray, max_area: float) -> MaskArray:
     return mask | gaps.keep(inside & (gaps.area <= max_area))
 
 
+def extremes(plane: NDArray[np.uint8], radius: int, pick: np.ufunc) -> NDArray[np.uint8]:
+    """``np.maximum`` or ``np.minimum`` over squares of side ``2 * radius + 1``; edges repeat."""
+    for _ in range(2):  # down, then across
+        padded = np.pad(plane, ((radius, radius), (0, 0)), mode="edge")
+        height, out = len(plane), padded[: len(plane)]
+        for shift in range(1, 2 * radius + 1):
+            out = pick(out, padded[shift : shift + height])
+        plane = np.ascontiguousarray(out.T)
+    return plane
+
+
 def box_mean(values: FloatArray, radius: int) -> FloatArray:
     """Mean over squares of side ``2 * radius + 1`` in (..., height, width); edges repeat."""
     height, width, size = *values.shape[-2:], 2 * radius + 1

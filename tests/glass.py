@@ -96,29 +96,28 @@ def _tiles(
 ) -> Iterator[RgbArray | None]:
     """Tiles row by row; None for those of mere glass, but the first."""
     height, width = piece.shape[:2]
-    first = True
+    shown = False
     for top in range(0, side, _TILE):
         for left in range(0, side, _TILE):
             x0, y0 = max(left, at[0]), max(top, at[1])
             x1, y1 = min(left + _TILE, at[0] + width), min(top + _TILE, at[1] + height)
-            if first:
-                yield bare
-            elif x0 >= x1 or y0 >= y1:
-                yield None
+            if x0 >= x1 or y0 >= y1:
+                yield None if shown else bare
+                shown = True
             else:
                 tile = bare.copy()
                 part = piece[y0 - at[1] : y1 - at[1], x0 - at[0] : x1 - at[0]]
                 tile[y0 - top : y1 - top, x0 - left : x1 - left] = part
                 yield tile
-            first = False
 
 
 def _share_glass(path: Path) -> None:
     with tifffile.TiffFile(path, mode="r+b") as tiff:
         for page in tiff.pages:
             offsets, counts = list(page.dataoffsets), list(page.databytecounts)
+            bare = counts.index(min(filter(None, counts)))  # nothing is shorter than mere glass
             for index, count in enumerate(counts):
                 if not count:
-                    offsets[index], counts[index] = offsets[0], counts[0]
+                    offsets[index], counts[index] = offsets[bare], counts[bare]
             page.tags["TileOffsets"].overwrite(offsets)
             page.tags["TileByteCounts"].overwrite(counts)

@@ -50,14 +50,14 @@ def find_glass(texture: MaskArray, valid: MaskArray, um_px: float | None) -> Mas
     return pieces.keep(pieces.area >= max(least, 16))
 
 
-def glass_colour(rgb: RgbArray, glass: MaskArray, valid: MaskArray) -> FloatArray:
+def glass_colour(rgb: RgbArray, valid: MaskArray, um_px: float | None) -> FloatArray:
     """One colour (3,) for all of a picture's glass: the usual one, else that of what is smooth."""
     scanned = valid & ~is_filler(rgb)
     usual = estimate_background(rgb, scanned if scanned.any() else valid)
-    lit = glass & scanned
-    if usual is not WHITE or not lit.any():
+    if usual is not WHITE:
         return usual
-    return np.median(rgb[lit], axis=0).astype(np.float32)
+    glass = find_glass(find_texture(rgb), valid, um_px) & scanned
+    return np.median(rgb[glass], axis=0).astype(np.float32) if glass.any() else usual
 
 
 def light_around(

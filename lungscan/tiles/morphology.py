@@ -52,13 +52,15 @@ def fill_holes(mask: MaskArray, max_area: float) -> MaskArray:
 
 def extremes(plane: NDArray[np.uint8], radius: int, pick: np.ufunc) -> NDArray[np.uint8]:
     """``np.maximum`` or ``np.minimum`` over squares of side ``2 * radius + 1``; edges repeat."""
-    for _ in range(2):  # down, then across
-        padded = np.pad(plane, ((radius, radius), (0, 0)), mode="edge")
-        height, out = len(plane), padded[: len(plane)]
-        for shift in range(1, 2 * radius + 1):
-            out = pick(out, padded[shift : shift + height])
-        plane = np.ascontiguousarray(out.T)
-    return plane
+    height, width = plane.shape
+    padded = np.pad(plane, radius, mode="edge")
+    tall = padded[:height].copy()
+    for shift in range(1, 2 * radius + 1):
+        pick(tall, padded[shift : shift + height], out=tall)
+    out = tall[:, :width].copy()
+    for shift in range(1, 2 * radius + 1):
+        pick(out, tall[:, shift : shift + width], out=out)
+    return out
 
 
 def box_mean(values: FloatArray, radius: int) -> FloatArray:

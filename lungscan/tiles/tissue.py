@@ -95,7 +95,7 @@ def find_tissue(overview: Overview, scale: Scale) -> TissueMask:
 def look_around(overview: Overview, um_px: float | None) -> Surroundings:
     """Find the pen marks of a whole image and the usual colour of its glass."""
     rgb, valid = overview.rgb, overview.valid
-    colour = glass_colour(rgb, find_glass(find_texture(rgb), valid, um_px), valid)
+    colour = glass_colour(rgb, valid, um_px)
     inked = np.empty(valid.shape, np.bool_)
     for rows in _bands(len(rgb)):
         inked[rows] = looks_like_ink(optical_density(rgb[rows], colour))

@@ -9,45 +9,67 @@ their surroundings, and the widest smooth spot measures 0.006 mm².
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lungscan.tiles.density import LOG, WHITE, estimate_background, is_filler
+from lungscan.tiles.density import LOG, STAINED, WHITE, estimate_background, is_filler, is_stained
 from lungscan.tiles.morphology import box_mean, dilate, extremes
-from lungscan.tiles.pieces import find_pieces
+from lungscan.tiles.pieces import find_pieces, sum_in
 from lungscan.types import FloatArray, MaskArray, RgbArray
 
 MIN_GLASS_MM2 = 0.25  # smooth over less, it may be a lumen full of fluid
 MIN_GLASS_SHARE = 0.02  # of the picture, when the scale is unknown
+TINTED = 4  # times as wide must be what is stained beside paler glass: else cartilage, blood, mucus
 TEXTURE_PX = 2  # reach of what counts as a spot or strand
 MIN_TEXTURE = 4  # grey levels by which it is darker or brighter than what lies around it
+MIN_EDGE = 0.15  # of the light: the outline of strongly stained tissue, however smooth inside
 CELL_UM = 64.0  # the colour of glass is known cell by cell ...
 CELL_PX = 8  # ... (when the scale is unknown)
 _NEAR = 2  # cells on each side that settle a cell's colour: smaller spots of colour are no glass
+_BETWEEN = Image.Resampling.BILINEAR
 
 
-def find_texture(rgb: RgbArray) -> MaskArray:
-    """Where a picture shows spots or strands: (height, width).
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """What is uneven in a picture: (height, width)."""
 
-    They are what a closing (dark ones) or an opening (bright ones) takes away, so that a slope or
-    a step, however strong, is no texture: behind a step the glass goes on in another tint.
+    texture: MaskArray  # spots and strands
+    edges: MaskArray  # strong steps
+
+
+def find_relief(rgb: RgbArray) -> Relief:
+    """Tell spots and strands from mere steps.
+
+    Texture is what a closing (of dark spots) or an opening (of bright ones) takes away. So neither
+    a slope nor a step is texture, however strong: behind it the glass goes on in another tint.
     """
     smooth = (box_mean(np.moveaxis(rgb, -1, 0).astype(np.float32), 1) + 0.5).astype(np.uint8)
-    found = np.zeros(rgb.shape[:2], np.bool_)
+    texture, edges = (np.zeros(rgb.shape[:2], np.bool_) for _ in range(2))
     for plane in smooth:
         for first, second in ((np.maximum, np.minimum), (np.minimum, np.maximum)):
             without = extremes(extremes(plane, TEXTURE_PX, first), TEXTURE_PX, second)
-            found |= np.maximum(without, plane) - np.minimum(without, plane) >= MIN_TEXTURE
-    return found
+            texture |= np.maximum(without, plane) - np.minimum(without, plane) >= MIN_TEXTURE
+        highest, lowest = (extremes(plane, 1, pick) for pick in (np.maximum, np.minimum))
+        edges |= lowest < (1 - MIN_EDGE) * highest
+    return Relief(texture, edges)
 
 
-def find_glass(texture: MaskArray, valid: MaskArray, um_px: float | None) -> MaskArray:
+def find_glass(
+    rgb: RgbArray, relief: Relief, valid: MaskArray, um_px: float | None
+) -> MaskArray:
     """Wide smooth areas of a picture, whatever their tint."""
-    pieces = find_pieces(valid & ~dilate(texture, TEXTURE_PX), diagonal=False)
+    smooth = valid & ~relief.edges & ~dilate(relief.texture, TEXTURE_PX)
     least = MIN_GLASS_SHARE * valid.size if um_px is None else MIN_GLASS_MM2 * 1e6 / um_px**2
-    return pieces.keep(pieces.area >= max(least, 16))
+    pieces = find_pieces(smooth, diagonal=False)
+    pieces = pieces.only(pieces.area >= max(least, 16))
+    colour = np.stack([pieces.sums(sum_in(pieces.runs, rgb[..., c])) for c in range(3)], axis=1)
+    level = np.log(np.maximum(colour / np.maximum(pieces.area, 1)[:, None], 1))
+    taken = np.maximum(level[None] - level[:, None], 0)  # by piece i, of the light of piece j
+    stained = is_stained(taken, STAINED).any(axis=1)
+    return pieces.keep(~stained | (pieces.area >= TINTED * least))
 
 
 def glass_colour(rgb: RgbArray, valid: MaskArray, um_px: float | None) -> FloatArray:
@@ -56,7 +78,7 @@ def glass_colour(rgb: RgbArray, valid: MaskArray, um_px: float | None) -> FloatA
     usual = estimate_background(rgb, scanned if scanned.any() else valid)
     if usual is not WHITE:
         return usual
-    glass = find_glass(find_texture(rgb), valid, um_px) & scanned
+    glass = find_glass(rgb, find_relief(rgb), valid, um_px) & scanned
     return np.median(rgb[glass], axis=0).astype(np.float32) if glass.any() else usual
 
 
@@ -83,13 +105,10 @@ def light_around(
         known = reached
     colour = _windowed(colour, known, 1, _least)
     wide = [
-        Image.fromarray(plane).resize((width, height), _BETWEEN, box=(0, 0, width / cell, height / cell))
+        Image.fromarray(plane).resize((width, height), _BETWEEN, (0, 0, width / cell, height / cell))
         for plane in colour
     ]
     return np.stack([np.asarray(plane) for plane in wide])
-
-
-_BETWEEN = Image.Resampling.BILINEAR
 
 
 def _cells(rgb: RgbArray, glass: MaskArray, cell: int) -> tuple[FloatArray, MaskArray]:

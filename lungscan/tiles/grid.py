@@ -109,7 +109,7 @@ def tissue_fraction(mask: TissueMask, boxes: BoxArray) -> FloatArray:
 
 def tissue_area_mm2(mask: TissueMask, scale: Scale) -> float | None:
     """Area of tissue in mm²; None when the scale is unknown."""
-    return _area_mm2(mask.runs.area, mask.downsample, scale)
+    return _area_mm2(mask.area, mask.downsample, scale)
 
 
 def pen_area_mm2(mask: TissueMask, scale: Scale) -> float | None:
@@ -117,7 +117,7 @@ def pen_area_mm2(mask: TissueMask, scale: Scale) -> float | None:
     return _area_mm2(int(np.count_nonzero(mask.pen)), mask.pen_downsample, scale)
 
 
-def _area_mm2(pixels: int, downsample: float, scale: Scale) -> float | None:
+def _area_mm2(pixels: float, downsample: float, scale: Scale) -> float | None:
     return None if scale.mpp_um is None else pixels * (downsample * scale.mpp_um) ** 2 / 1e6
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from lungscan.tiles.integral import count_before
 from lungscan.tiles.pieces import Runs
 from lungscan.types import MaskArray
 
@@ -16,6 +19,15 @@ class TissueMask:
     downsample: float  # level-0 pixels per pixel of ``runs``
     pen: MaskArray
     pen_downsample: float
+    extent: tuple[float, float] | None = None  # width and height of the image in these pixels
+
+    @property
+    def area(self) -> float:
+        """Pixels of tissue, less what the last row and column reach beyond the image."""
+        if self.extent is None:
+            return self.runs.area
+        width, height = (np.array([end]) for end in self.extent)
+        return float(count_before(self.runs, width, height)[0, 0])
 
     @property
     def tissue(self) -> MaskArray:

@@ -99,7 +99,7 @@ class Pieces:
 
     def meet(self, mask: MaskArray) -> NDArray[np.bool_]:
         """Which pieces have a pixel in ``mask``: (n,)."""
-        return self.sums(count_in(self.runs, mask)) > 0
+        return self.sums(sum_in(self.runs, mask)) > 0
 
     def sums(self, values: NDArray[np.int64]) -> IntArray:
         """Of values of the runs (runs,), the sum over each piece: (n,)."""
@@ -107,9 +107,9 @@ class Pieces:
         return total.astype(np.int64)
 
 
-def count_in(runs: Runs, mask: MaskArray) -> IntArray:
-    """How many pixels of each run (runs,) are True in ``mask``."""
-    before = np.concatenate(([0], np.cumsum(np.ravel(mask), dtype=np.int64)))
+def sum_in(runs: Runs, values: NDArray[np.bool_] | NDArray[np.uint8]) -> IntArray:
+    """Sum of ``values`` (height, width) over each run (runs,); of a mask, how many are True."""
+    before = np.concatenate(([0], np.cumsum(np.ravel(values), dtype=np.int64)))
     bounds = runs.bounds()
     return np.asarray(before[bounds[1::2]] - before[bounds[::2]])
 

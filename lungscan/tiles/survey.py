@@ -47,7 +47,9 @@ def survey(overview: Overview, info: SourceInfo, view: View, downsample: float) 
         own = _own(frame, wide)
         found = find_stained(rgb, valid, usable, around.colour, um_px, own)
         parts.append(found.moved(frame[1], frame[0], shape))
-    return TissueMask(settle(parts, um_px), downsample, around.pen, overview.downsample)
+    extent = info.width / downsample, info.height / downsample
+    runs = settle(parts, um_px)
+    return TissueMask(runs, downsample, around.pen, overview.downsample, extent)
 
 
 def _busy(overview: Overview) -> MaskArray:

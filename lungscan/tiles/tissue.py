@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.tiles.density import LOG, channel_range, optical_density
-from lungscan.tiles.glass import find_glass, find_texture, glass_colour, light_around
+from lungscan.tiles.density import LEAST_GREEN, LOG, STAINED, channel_range, optical_density
+from lungscan.tiles.glass import find_glass, find_relief, glass_colour, light_around
 from lungscan.tiles.mask import TissueMask
 from lungscan.tiles.morphology import box_mean, close_gaps, dilate, fill_holes
 from lungscan.tiles.pen import find_pen, looks_like_ink
-from lungscan.tiles.pieces import Pieces, Runs, count_in, find_runs, join_runs, weld
+from lungscan.tiles.pieces import Pieces, Runs, sum_in, find_runs, join_runs, weld
 from lungscan.types import FloatArray, MaskArray, Overview, RgbArray, Scale
 
 IntArray = NDArray[np.int64]
@@ -36,9 +36,7 @@ LINE_LENGTH_MM = 2.0  # glass edges and scratches: long ...
 LINE_LENGTH_SHARE = 0.2  # ... (of the overview's longer side, when the scale is unknown)
 LINE_WIDTH_UM = 30.0  # ... and far thinner than any core biopsy
 LINE_WIDTH_PX = 2.0  # when the scale is unknown
-_STAINED = 0.04  # spread of optical density over the channels: this is stain ...
-_FAINTLY_STAINED = 0.025  # ... and so is this where it touches stain
-_LEAST_GREEN = 0.6  # of the densest channel: glue, bluish glass and faint ink spare green
+_FAINTLY_STAINED = 0.025  # as ``STAINED``, where it touches what is
 _CLEAR = 0.1  # optical density of what may be the background
 _NOISE_FACTOR = 4.0  # both limits rise to this multiple of the background's own spread ...
 _MAX_LIMIT = 0.1  # ... but never above this
@@ -122,8 +120,8 @@ def find_stained(
     ``usable`` is where tissue may lie, ``elsewhere`` (3,) the colour of glass if none is in sight.
     Only rows and columns ``own`` are told of; the rest is there to be seen.
     """
-    texture = find_texture(rgb)
-    glass = find_glass(texture, valid, um_px)
+    relief = find_relief(rgb)
+    glass = find_glass(rgb, relief, valid, um_px)
     density = light_around(rgb, glass, elsewhere, um_px) - LOG.take(np.moveaxis(rgb, -1, 0))
     np.maximum(density, 0, out=density)
     smooth = box_mean(density, SMOOTHING_PX)
@@ -131,15 +129,15 @@ def find_stained(
     chroma = high - low
     quiet = chroma[glass if glass.any() else usable & (high < _CLEAR)]
     noise = min(_NOISE_FACTOR * float(np.median(quiet)), _MAX_LIMIT) if quiet.size else 0.0
-    hue = usable & (smooth[1] > _LEAST_GREEN * high)
+    hue = usable & (smooth[1] > LEAST_GREEN * high)
     faint = hue & (chroma > max(_FAINTLY_STAINED, noise))
-    strong = hue & (chroma > max(_STAINED, noise))
+    strong = hue & (chroma > max(STAINED, noise))
     low, high = channel_range(np.moveaxis(density, 0, -1))
     mask = _without_fringe(faint, high - low)
     mask = close_gaps(mask, 1 if um_px is None else int(np.clip(round(JOIN_UM / um_px), 1, 8)))
     hole = MAX_HOLE_SHARE * mask.size if um_px is None else MAX_HOLE_MM2 * 1e6 / um_px**2
     runs = find_runs((fill_holes(mask, hole) & usable)[own])
-    return Stained(runs, count_in(runs, strong[own]), count_in(runs, texture[own]))
+    return Stained(runs, sum_in(runs, strong[own]), sum_in(runs, relief.texture[own]))
 
 
 def _without_fringe(mask: MaskArray, chroma: FloatArray) -> MaskArray:

@@ -22,8 +22,8 @@ from lungscan.options import ScanOptions
 from lungscan.reading import ImageSource, kind_of, open_field, open_source
 from lungscan.reading.source import TileSource
 from lungscan.tiles.grid import pen_area_mm2, plan_grid, tissue_area_mm2, whole_grid
-from lungscan.tiles.survey import SURVEY_UM, survey
 from lungscan.tiles.mask import TissueMask
+from lungscan.tiles.survey import SURVEY_UM, survey
 from lungscan.types import FileResult, FloatArray, InputFile, Overview, SourceInfo, Stamp, TileGrid
 
 THUMBNAIL_PX = 1024

@@ -135,9 +135,7 @@ class SlideSource:
         native = self._native
         return native if native is not None and native.knows(level) else None
 
-    def _overview_from(
-        self, level: int, downsample: float, frame: Frame | None = None
-    ) -> Overview:
+    def _overview_from(self, level: int, downsample: float, frame: Frame | None = None) -> Overview:
         region, of_level = partial(self._region, level), self._head.level_downsamples[level]
         return make_overview(self._head, region, of_level, downsample, frame)
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from lungscan.tiles.density import LOG, STAINED, WHITE, estimate_background, is_filler, is_stained
@@ -57,9 +56,7 @@ def find_relief(rgb: RgbArray) -> Relief:
     return Relief(texture, edges)
 
 
-def find_glass(
-    rgb: RgbArray, relief: Relief, valid: MaskArray, um_px: float | None
-) -> MaskArray:
+def find_glass(rgb: RgbArray, relief: Relief, valid: MaskArray, um_px: float | None) -> MaskArray:
     """Wide smooth areas of a picture, whatever their tint."""
     smooth = valid & ~relief.edges & ~dilate(relief.texture, TEXTURE_PX)
     least = MIN_GLASS_SHARE * valid.size if um_px is None else MIN_GLASS_MM2 * 1e6 / um_px**2
@@ -105,7 +102,9 @@ def light_around(
         known = reached
     colour = _windowed(colour, known, 1, _least)
     wide = [
-        Image.fromarray(plane).resize((width, height), _BETWEEN, (0, 0, width / cell, height / cell))
+        Image.fromarray(plane).resize(
+            (width, height), _BETWEEN, (0, 0, width / cell, height / cell)
+        )
         for plane in colour
     ]
     return np.stack([np.asarray(plane) for plane in wide])
@@ -117,13 +116,13 @@ def _cells(rgb: RgbArray, glass: MaskArray, cell: int) -> tuple[FloatArray, Mask
     tall, wide = rows * cell, columns * cell
 
     def summed(values: FloatArray) -> FloatArray:
-        full = np.zeros((tall, wide), np.float32)
+        full: FloatArray = np.zeros((tall, wide), np.float32)
         full[: values.shape[0], : values.shape[1]] = values
-        return full.reshape(rows, cell, columns, cell).sum(axis=(1, 3))
+        return np.asarray(full.reshape(rows, cell, columns, cell).sum(axis=(1, 3)))
 
     count = summed(glass.astype(np.float32))
     total = np.stack([summed(LOG.take(rgb[..., c]) * glass) for c in range(3)])
-    return total / np.maximum(count, 1), count >= cell * cell / 8
+    return total / np.maximum(count, np.float32(1)), count >= cell * cell / 8
 
 
 def _windowed(
@@ -134,26 +133,21 @@ def _windowed(
     padded = np.pad(seen, ((0, 0), (reach, reach), (reach, reach)), constant_values=np.nan)
     side = 2 * reach + 1
     windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), axis=(1, 2))
-    flat = windows.reshape(*colour.shape, side * side)
-    return take(flat)
-
-
-def _masked(flat: FloatArray) -> NDArray[np.bool_]:
-    return np.isfinite(flat)
+    return take(windows.reshape(*colour.shape, side * side))
 
 
 def _median(flat: FloatArray) -> FloatArray:
     """Median of the finite values along the last axis; 0 where there are none."""
     order = np.sort(flat, axis=-1)  # NaN comes last
-    count = _masked(flat).sum(axis=-1)
+    count = np.isfinite(flat).sum(axis=-1)
     middle = np.take_along_axis(order, np.maximum((count - 1) // 2, 0)[..., None], -1)[..., 0]
-    return np.nan_to_num(middle).astype(np.float32)
+    return np.asarray(np.nan_to_num(middle), np.float32)
 
 
 def _mean(flat: FloatArray) -> FloatArray:
-    count = np.maximum(_masked(flat).sum(axis=-1), 1)
-    return (np.nan_to_num(flat).sum(axis=-1) / count).astype(np.float32)
+    count = np.maximum(np.isfinite(flat).sum(axis=-1), 1)
+    return np.asarray(np.nan_to_num(flat).sum(axis=-1) / count, np.float32)
 
 
 def _least(flat: FloatArray) -> FloatArray:
-    return np.where(_masked(flat), flat, np.inf).min(axis=-1).astype(np.float32)
+    return np.asarray(np.where(np.isfinite(flat), flat, np.inf).min(axis=-1), np.float32)

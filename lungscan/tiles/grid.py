@@ -94,14 +94,11 @@ def whole_grid(width: int, height: int, size_px: int, mask: TissueMask | None = 
 
 def tissue_fraction(mask: TissueMask, boxes: BoxArray) -> FloatArray:
     """Exact share of each box (n, 4) that is tissue, 0 to 1; outside the image there is none."""
-    left, top = boxes[:, 0], boxes[:, 1]
-    right, bottom = left + boxes[:, 2], top + boxes[:, 3]
-    x, y = np.unique(np.concatenate([left, right])), np.unique(np.concatenate([top, bottom]))
+    ends = boxes[:, :2] + boxes[:, 2:]
+    x, y = (np.unique(np.concatenate([boxes[:, axis], ends[:, axis]])) for axis in (0, 1))
     before = count_before(mask.runs, x / mask.downsample, y / mask.downsample)
-    (left, right), (top, bottom) = (
-        (np.searchsorted(edges, first), np.searchsorted(edges, last))
-        for edges, first, last in ((x, left, right), (y, top, bottom))
-    )
+    left, right = np.searchsorted(x, boxes[:, 0]), np.searchsorted(x, ends[:, 0])
+    top, bottom = np.searchsorted(y, boxes[:, 1]), np.searchsorted(y, ends[:, 1])
     area = before[bottom, right] - before[bottom, left] - before[top, right] + before[top, left]
     size = boxes[:, 2].astype(np.float64) * boxes[:, 3]
     return np.clip(area * mask.downsample**2 / np.maximum(size, 1), 0, 1).astype(np.float32)
@@ -130,9 +127,7 @@ def _positions(length: int, side: int, stride: float) -> IntArray:
     return np.unique(np.minimum(starts, length - side))
 
 
-def _tissue_in(
-    runs: Runs, downsample: float, x: IntArray, y: IntArray, side: int
-) -> Float64Array:
+def _tissue_in(runs: Runs, downsample: float, x: IntArray, y: IntArray, side: int) -> Float64Array:
     """Tissue in level-0 pixels of every box of a grid: (rows, columns)."""
     across, down = (np.unique(np.concatenate([p, p + side])) for p in (x, y))
     before = count_before(runs, across / downsample, down / downsample)

@@ -138,7 +138,7 @@ def join_runs(runs: Runs, *, diagonal: bool = True) -> Pieces:
     )
 
 
-def weld(parts: Sequence[Runs], *counts: Sequence[IntArray]) -> tuple[Runs, *tuple[IntArray, ...]]:
+def weld(parts: Sequence[Runs], *counts: Sequence[IntArray]) -> tuple[Runs, list[IntArray]]:
     """Runs of one mask found part by part, in order, those that meet end to end as one.
 
     ``counts`` are values of each part's runs, added where runs become one. The parts may not
@@ -153,11 +153,11 @@ def weld(parts: Sequence[Runs], *counts: Sequence[IntArray]) -> tuple[Runs, *tup
     new[1:] = (row[1:] != row[:-1]) | (left[1:] != right[:-1])
     first = np.flatnonzero(new)
     last = np.append(first[1:], len(row)) - 1
-    added = (
-        np.add.reduceat(np.concatenate(values)[order], first) if len(first) else np.zeros(0, int)
+    added = [
+        np.add.reduceat(np.concatenate(values)[order], first) if len(first) else row
         for values in counts
-    )
-    return Runs(parts[0].shape, row[first], left[first], right[last[: len(first)]]), *added
+    ]
+    return Runs(parts[0].shape, row[first], left[first], right[last[: len(first)]]), added
 
 
 def find_runs(mask: MaskArray) -> Runs:

@@ -18,7 +18,7 @@ from lungscan.tiles.glass import find_glass, find_relief, glass_colour, light_ar
 from lungscan.tiles.mask import TissueMask
 from lungscan.tiles.morphology import box_mean, close_gaps, dilate, fill_holes
 from lungscan.tiles.pen import find_pen, looks_like_ink
-from lungscan.tiles.pieces import Pieces, Runs, sum_in, find_runs, join_runs, weld
+from lungscan.tiles.pieces import Pieces, Runs, find_runs, join_runs, sum_in, weld
 from lungscan.types import FloatArray, MaskArray, Overview, RgbArray, Scale
 
 IntArray = NDArray[np.int64]
@@ -151,7 +151,7 @@ def _without_fringe(mask: MaskArray, chroma: FloatArray) -> MaskArray:
 
 def settle(parts: Sequence[Stained], um_px: float | None) -> Runs:
     """Of what is stained, the pieces that are tissue: no lines, no specks, nothing smooth."""
-    runs, strong, textured = weld(
+    runs, (strong, textured) = weld(
         [part.runs for part in parts],
         [part.strong for part in parts],
         [part.textured for part in parts],
@@ -161,7 +161,7 @@ def settle(parts: Sequence[Stained], um_px: float | None) -> Runs:
     speck = MIN_PIECE_SHARE * size if um_px is None else MIN_PIECE_MM2 * 1e6 / um_px**2
     kept = (pieces.sums(strong) > 0) & (pieces.sums(textured) >= _TEXTURED * pieces.area)
     kept &= (pieces.area >= max(MIN_PIECE_PX, speck)) & ~_is_line(pieces, um_px)
-    return runs.where(kept[pieces.piece])
+    return runs.where(np.asarray(kept[pieces.piece]))
 
 
 def _is_line(pieces: Pieces, um_px: float | None) -> NDArray[np.bool_]:

@@ -119,7 +119,7 @@ def test_parts_of_a_mask_are_welded(mask: MaskArray, data: st.DataObject) -> Non
             if mask[rows, columns].size:
                 found = find_runs(mask[rows, columns])
                 parts.append(found.moved(rows.start, columns.start, mask.shape))
-    runs, pixels = weld(parts, [part.right - part.left for part in parts])
+    runs, (pixels,) = weld(parts, [part.right - part.left for part in parts])
     whole = find_runs(mask)
     assert (runs.draw() == mask).all()
     assert runs.row.tolist() == whole.row.tolist()

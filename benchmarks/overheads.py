@@ -39,7 +39,6 @@ from lungscan.report.tiles_csv import write_tiles_csv
 from lungscan.scoring import Scorer, TileBatch, join
 from lungscan.tiles.grid import plan_grid, tissue_area_mm2
 from lungscan.tiles.quality import measure_quality
-from lungscan.tiles.tissue import find_tissue
 from lungscan.types import CaseInput, CaseResult, FloatArray, RgbBatch
 
 BATCH = 16  # as lungscan.runtimes chooses on a CPU
@@ -107,7 +106,7 @@ def measure(slide: Path, card: ModelCard, repeats: int) -> tuple[dict[str, float
 def _before(watch: Stopwatch, source: ImageSource, card: ModelCard) -> None:
     info = source.info
     overview = watch.time("(reading the overview)", source.overview)
-    mask = watch.time("tissue mask", lambda: find_tissue(overview, info.scale))
+    mask = watch.time("tissue mask", lambda: prepare.tissue_of(source, overview))
     side, spacing = card.patch_size_pixels, card.spacing_um_px
     watch.time(
         "grid",

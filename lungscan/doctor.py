@@ -24,14 +24,13 @@ from lungscan.demo import draw_demo
 from lungscan.errors import LungScanError, ModelError
 from lungscan.inputs import discover
 from lungscan.measuring.machine import processor
-from lungscan.prepare import to_jpeg
+from lungscan.prepare import tissue_of, to_jpeg
 from lungscan.provenance import library_versions
 from lungscan.reading import open_source
 from lungscan.runtimes import Runtime, load_runtime
 from lungscan.runtimes.base import available_threads
 from lungscan.tiles.grid import plan_grid
 from lungscan.tiles.quality import measure_quality
-from lungscan.tiles.tissue import find_tissue
 from lungscan.types import FloatArray, RgbArray, RgbBatch
 
 FP32_TOLERANCE = 1e-4
@@ -214,7 +213,7 @@ def _reading_rate(scratch: Path, card: ModelCard) -> float:
     source = open_source(discover((slide,)).cases[0].files[0])
     try:
         info = source.info
-        mask = find_tissue(source.overview(), info.scale)
+        mask = tissue_of(source, source.overview())
         size, spacing = card.patch_size_pixels, card.spacing_um_px
         boxes = plan_grid(mask, info.width, info.height, info.scale, size, spacing).boxes
         begun = time.perf_counter()

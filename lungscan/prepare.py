@@ -22,7 +22,8 @@ from lungscan.options import ScanOptions
 from lungscan.reading import ImageSource, disguised, kind_of, open_field, open_source
 from lungscan.reading.source import TileSource
 from lungscan.tiles.grid import pen_area_mm2, plan_grid, tissue_area_mm2, whole_grid
-from lungscan.tiles.tissue import find_tissue
+from lungscan.tiles.mask import TissueMask
+from lungscan.tiles.survey import SURVEY_UM, survey
 from lungscan.types import FileResult, FloatArray, InputFile, Overview, SourceInfo, Stamp, TileGrid
 
 THUMBNAIL_PX = 1024
@@ -146,7 +147,7 @@ def field_grid(
     info = source.info
     if taken_whole(info, size_px, spacing_um_px):
         return _whole_grid(info.width, info.height, size_px, info.scale.stretch)
-    mask = find_tissue(source.overview(), info.scale)
+    mask = tissue_of(source, source.overview())
     return plan_grid(mask, info.width, info.height, info.scale, size_px, spacing_um_px, overlap)
 
 
@@ -184,7 +185,7 @@ def _plan_tiled(
 ) -> Plan:
     _require_fine(file, source.info, card)
     info, overview = source.info, source.overview()
-    mask = find_tissue(overview, info.scale)
+    mask = tissue_of(source, overview)
     grid = plan_grid(
         mask,
         info.width,
@@ -204,6 +205,13 @@ def _plan_tiled(
         pen_area_mm2(mask, info.scale),
     )
     return Plan(file, source, grid, record, overview.unreadable)
+
+
+def tissue_of(source: ImageSource, overview: Overview) -> TissueMask:
+    """Find tissue and pen marks of an open image, whose overview is at hand."""
+    info = source.info
+    wanted = SURVEY_UM / info.scale.mpp_um if info.scale.mpp_um else overview.downsample
+    return survey(overview, info, source.view, source.handy_downsample(wanted))
 
 
 def _require_fine(file: InputFile, info: SourceInfo, card: ModelCard) -> None:

@@ -160,15 +160,6 @@ class Overview:
 
 
 @dataclass(frozen=True, slots=True)
-class TissueMask:
-    """Where tissue and pen marks lie, in the frame of the overview it was found on."""
-
-    tissue: MaskArray
-    pen: MaskArray
-    downsample: float
-
-
-@dataclass(frozen=True, slots=True)
 class TileGrid:
     """The fields of one image that the network will see."""
 

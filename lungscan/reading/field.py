@@ -113,6 +113,17 @@ class FieldSource:
         rgb = np.asarray(sample(self._image, (0, 0, width, height), size))
         return Overview(rgb, np.ones(rgb.shape[:2], np.bool_), downsample)
 
+    def handy_downsample(self, wanted: float) -> float:
+        """See ``ImageSource.handy_downsample``; any is cheap here."""
+        return max(1.0, wanted)
+
+    def view(self, frame: tuple[int, int, int, int], downsample: float) -> Overview:
+        """See ``ImageSource.view``."""
+        left, top, right, bottom = frame
+        box = (left * downsample, top * downsample, right * downsample, bottom * downsample)
+        rgb = np.asarray(sample(self._image, box, (right - left, bottom - top)))
+        return Overview(rgb, np.ones(rgb.shape[:2], np.bool_), downsample)
+
     def read_tiles(self, boxes: BoxArray, size_px: int, into: RgbBatch | None = None) -> TilePixels:
         """See ``TileSource.read_tiles``; positions are the field's pixels."""
         count = len(boxes)

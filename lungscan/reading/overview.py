@@ -24,19 +24,28 @@ Region = Callable[[Frame], tuple[RgbArray, AlphaArray | None]]  # a frame of the
 
 
 def make_overview(
-    head: SlideHead, region: Region, level_downsample: float, downsample: float
+    head: SlideHead,
+    region: Region,
+    level_downsample: float,
+    downsample: float,
+    frame: Frame | None = None,
 ) -> Overview:
-    """Scale a level to ``downsample`` level-0 pixels per pixel; ``region`` reads the level."""
-    width, height = ceil(head.info.width / downsample), ceil(head.info.height / downsample)
+    """Scale a level to ``downsample`` level-0 pixels per pixel; ``region`` reads the level.
+
+    ``frame`` is the part wanted, in pixels of the result; without one it shows all.
+    """
+    whole = (0, 0, ceil(head.info.width / downsample), ceil(head.info.height / downsample))
+    frame = whole if frame is None else frame
+    width, height = frame[2] - frame[0], frame[3] - frame[1]
     rgb = np.full((height, width, 3), head.background, np.uint8)
     valid = np.zeros((height, width), np.bool_)
     unreadable, failures = 0, 0
     ratio = downsample / level_downsample
-    todo = deque(_blocks((0, 0, width, height), max(1, int(_BLOCK_PX / ratio))))
+    todo = deque(_blocks(frame, max(1, int(_BLOCK_PX / ratio))))
     while todo:
         block, step = todo.popleft()
         left, top, right, bottom = block
-        part = np.s_[top:bottom, left:right]
+        part = np.s_[top - frame[1] : bottom - frame[1], left - frame[0] : right - frame[0]]
         try:
             rgb[part], valid[part] = _read(region, ratio, block)
         except (*READ_ERRORS, DamagedTile):

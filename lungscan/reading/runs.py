@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from lungscan.reading.resize import Box, pixel_frame
 from lungscan.types import BoxArray
 
@@ -43,6 +45,18 @@ def best_level(level_downsamples: Sequence[float], wanted: float) -> int:
     """Return the level with the largest downsample that is not above ``wanted``."""
     fitting = [i for i, d in enumerate(level_downsamples) if d <= wanted * _LEVEL_SLACK]
     return max(fitting, key=lambda i: level_downsamples[i], default=0)
+
+
+def handy_downsample(level_downsamples: Sequence[float], wanted: float) -> float:
+    """Return a downsample near ``wanted`` that is cheap to read.
+
+    That is a level's own where one lies close above, and up to double where the next finer level
+    holds more than 16 times as many pixels as are wanted.
+    """
+    finer = level_downsamples[best_level(level_downsamples, wanted)]
+    coarser = min((d for d in level_downsamples if d > wanted), default=np.inf)
+    limit = 2.0 if finer < wanted / 4 else 1.25
+    return coarser if coarser <= limit * wanted else max(1.0, wanted)
 
 
 def plan_runs(boxes: BoxArray, size_px: int, level_downsamples: Sequence[float]) -> list[Run]:

@@ -17,7 +17,7 @@ from lungscan.reading.opening_native import open_native
 from lungscan.reading.openslide_reader import READ_ERRORS, OpenSlideReader
 from lungscan.reading.overview import make_overview
 from lungscan.reading.resize import pixel_frame, sample, shifted
-from lungscan.reading.runs import Cut, Run, best_level, plan_runs
+from lungscan.reading.runs import Cut, Run, best_level, handy_downsample, plan_runs
 from lungscan.reading.source import TilePixels
 from lungscan.reading.tile_codecs import DamagedTile
 from lungscan.types import BoxArray, FileKind, InputFile, Overview, RgbArray, RgbBatch, SourceInfo
@@ -112,6 +112,18 @@ class SlideSource:
             )
         return best
 
+    def handy_downsample(self, wanted: float) -> float:
+        """See ``ImageSource.handy_downsample``."""
+        return handy_downsample(self._head.level_downsamples, wanted)
+
+    def view(self, frame: Frame, downsample: float) -> Overview:
+        """See ``ImageSource.view``."""
+        level = best_level(self._head.level_downsamples, downsample)
+        part = self._overview_from(level, downsample, frame)
+        if part.unreadable:
+            require_readable(self._file)
+        return part
+
     def _use_native(self) -> None:
         try:
             deep = open_deep(self._file, self._head)
@@ -125,9 +137,9 @@ class SlideSource:
         native = self._native
         return native if native is not None and native.knows(level) else None
 
-    def _overview_from(self, level: int, downsample: float) -> Overview:
-        region = partial(self._region, level)
-        return make_overview(self._head, region, self._head.level_downsamples[level], downsample)
+    def _overview_from(self, level: int, downsample: float, frame: Frame | None = None) -> Overview:
+        region, of_level = partial(self._region, level), self._head.level_downsamples[level]
+        return make_overview(self._head, region, of_level, downsample, frame)
 
     def _region(self, level: int, frame: Frame) -> tuple[RgbArray, AlphaArray | None]:
         native = self._native_for(level)

@@ -68,3 +68,13 @@ class ImageSource(TileSource, Protocol):
 
     def overview(self, max_px: int = 2048) -> Overview:
         """Make a small picture of the whole image, its longest side at most ``max_px``."""
+
+    def handy_downsample(self, wanted: float) -> float:
+        """A downsample near ``wanted`` (level-0 pixels per pixel) that costs little to view."""
+
+    def view(self, frame: tuple[int, int, int, int], downsample: float) -> Overview:
+        """Show a part of the image: left, top, right, bottom in pixels of ``downsample``.
+
+        Raises:
+            UnreadableFile: the drive does not hand out the file any more (E_IO).
+        """

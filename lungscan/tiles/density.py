@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lungscan.types import FloatArray, MaskArray, RgbArray
 
-Number = TypeVar("Number", np.uint8, np.int16, np.float32)
+Number = TypeVar("Number", np.uint8, np.int16, np.float32, np.float64)
 
 WHITE: FloatArray = np.full(3, 245, dtype=np.float32)  # bare glass when a picture shows none
+STAINED = 0.04  # spread of optical density over the channels: this is stain
+LEAST_GREEN = 0.6  # of the densest channel: glue, bluish glass and faint ink spare green
 SAMPLE_PX = 500_000  # enough pixels to know a colour or a noise by
 _MIN_BRIGHTNESS = 120  # of the brightest channel: darker areas are no lit glass
 _MAX_CAST = 75  # spread of channels; cameras give bluish and yellowish white
 _MAX_MAGENTA = 9  # green below the mean of red and blue: H&E takes green first, glass does not
 _MAX_STEP = 6  # grey levels between neighbours: glass is smooth
-_LOG: FloatArray = np.log(np.maximum(np.arange(256), 1)).astype(np.float32)
+LOG: FloatArray = np.log(np.maximum(np.arange(256), 1)).astype(np.float32)
 
 
 def optical_density(rgb: NDArray[np.uint8], background: FloatArray) -> FloatArray:
@@ -25,12 +27,18 @@ def optical_density(rgb: NDArray[np.uint8], background: FloatArray) -> FloatArra
 
     Each channel lies in one piece of memory: every step after this is faster so.
     """
-    table = np.log(np.maximum(background, 1)).astype(np.float32)[:, None] - _LOG
+    table = np.log(np.maximum(background, 1)).astype(np.float32)[:, None] - LOG
     np.maximum(table, 0, out=table)
     planes = np.empty((3, *rgb.shape[:-1]), np.float32)
     for channel in range(3):  # "clip" only because the default copies
         table[channel].take(rgb[..., channel], out=planes[channel], mode="clip")
     return np.moveaxis(planes, 0, -1)
+
+
+def is_stained(density: NDArray[Any], limit: float) -> MaskArray:
+    """Whether a density (..., 3) has the colour of haematoxylin, eosin or DAB, above a limit."""
+    low, high = channel_range(density)
+    return np.asarray((high - low > limit) & (density[..., 1] > LEAST_GREEN * high))
 
 
 def is_filler(rgb: NDArray[np.uint8]) -> MaskArray:

@@ -12,9 +12,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.tiles.integral import Integral
-from lungscan.tiles.pieces import Runs, find_pieces
-from lungscan.types import BoxArray, FloatArray, MaskArray, Scale, TileGrid, TissueMask
+from lungscan.tiles.integral import count_before
+from lungscan.tiles.mask import TissueMask
+from lungscan.tiles.pieces import Runs, join_runs
+from lungscan.types import BoxArray, FloatArray, Scale, TileGrid
 
 # A field with less tissue is mostly glass. Lung is airy: find_tissue sees down to 12.6 % in 2,507
 # lung fields of LC25000, so a higher limit would lose real lung.
@@ -52,7 +53,7 @@ def plan_grid(
     size = max(1, round(wide)), max(1, round(high))
     x = _positions(width, size[0], max(1.0, wide * (1.0 - overlap)))
     y = _positions(height, size[1], max(1.0, high * (1.0 - overlap)))
-    fraction = _tissue_in(mask.tissue, mask.downsample, x, y, size) / (size[0] * size[1])
+    fraction = _tissue_in(mask.runs, mask.downsample, x, y, size) / (size[0] * size[1])
     kept = (fraction >= min_tissue) & (fraction > 0)
     _keep_missed_pieces(kept, mask, x, y, size)
     rows, columns = np.nonzero(kept)
@@ -107,34 +108,28 @@ def whole_grid(
 
 def tissue_fraction(mask: TissueMask, boxes: BoxArray) -> FloatArray:
     """Exact share of each box (n, 4) that is tissue, 0 to 1; outside the image there is none."""
-    left, top = boxes[:, 0] / mask.downsample, boxes[:, 1] / mask.downsample
-    right = (boxes[:, 0] + boxes[:, 2]) / mask.downsample
-    bottom = (boxes[:, 1] + boxes[:, 3]) / mask.downsample
-    table = Integral(mask.tissue, np.concatenate([top, bottom]))
-    area = (
-        table.at(right, bottom)
-        - table.at(left, bottom)
-        - table.at(right, top)
-        + table.at(left, top)
-    )
+    ends = boxes[:, :2] + boxes[:, 2:]
+    x, y = (np.unique(np.concatenate([boxes[:, axis], ends[:, axis]])) for axis in (0, 1))
+    before = count_before(mask.runs, x / mask.downsample, y / mask.downsample)
+    left, right = np.searchsorted(x, boxes[:, 0]), np.searchsorted(x, ends[:, 0])
+    top, bottom = np.searchsorted(y, boxes[:, 1]), np.searchsorted(y, ends[:, 1])
+    area = before[bottom, right] - before[bottom, left] - before[top, right] + before[top, left]
     size = boxes[:, 2].astype(np.float64) * boxes[:, 3]
     return np.clip(area * mask.downsample**2 / np.maximum(size, 1), 0, 1).astype(np.float32)
 
 
 def tissue_area_mm2(mask: TissueMask, scale: Scale) -> float | None:
     """Area of tissue in mm²; None when the scale is unknown."""
-    return _area_mm2(mask.tissue, mask.downsample, scale)
+    return _area_mm2(mask.area, mask.downsample, scale)
 
 
 def pen_area_mm2(mask: TissueMask, scale: Scale) -> float | None:
     """Area of pen marks in mm²; None when the scale is unknown."""
-    return _area_mm2(mask.pen, mask.downsample, scale)
+    return _area_mm2(int(np.count_nonzero(mask.pen)), mask.pen_downsample, scale)
 
 
-def _area_mm2(mask: MaskArray, downsample: float, scale: Scale) -> float | None:
-    if scale.mpp_um is None:
-        return None
-    return int(np.count_nonzero(mask)) * (downsample * scale.mpp_um) ** 2 / 1e6
+def _area_mm2(pixels: float, downsample: float, scale: Scale) -> float | None:
+    return None if scale.mpp_um is None else pixels * (downsample * scale.mpp_um) ** 2 / 1e6
 
 
 def _positions(length: int, side: int, stride: float) -> IntArray:
@@ -147,14 +142,16 @@ def _positions(length: int, side: int, stride: float) -> IntArray:
 
 
 def _tissue_in(
-    mask: MaskArray, downsample: float, x: IntArray, y: IntArray, size: tuple[int, int]
+    runs: Runs, downsample: float, x: IntArray, y: IntArray, size: tuple[int, int]
 ) -> Float64Array:
     """Tissue in level-0 pixels of every box of a grid: (rows, columns)."""
-    left, right = (p[None, :] / downsample for p in (x, x + size[0]))
-    top, bottom = (p[:, None] / downsample for p in (y, y + size[1]))
-    table = Integral(mask, np.concatenate([top, bottom]))
-    lower = table.at(right, bottom) - table.at(left, bottom)
-    upper = table.at(right, top) - table.at(left, top)
+    sides = ((x, size[0]), (y, size[1]))
+    across, down = (np.unique(np.concatenate([p, p + side])) for p, side in sides)
+    before = count_before(runs, across / downsample, down / downsample)
+    left, right = (np.searchsorted(across, p) for p in (x, x + size[0]))
+    top, bottom = (np.searchsorted(down, p)[:, None] for p in (y, y + size[1]))
+    lower = before[bottom, right] - before[bottom, left]
+    upper = before[top, right] - before[top, left]
     return np.asarray((lower - upper) * downsample**2)
 
 
@@ -162,7 +159,7 @@ def _keep_missed_pieces(
     kept: NDArray[np.bool_], mask: TissueMask, x: IntArray, y: IntArray, size: tuple[int, int]
 ) -> None:
     """Mark in ``kept`` one field for each piece of tissue that the kept fields miss."""
-    pieces = find_pieces(mask.tissue)
+    pieces = join_runs(mask.runs)
     seen = _seen(pieces.runs, kept, mask.downsample, x, y, size)
     in_view = np.bincount(pieces.piece, weights=seen, minlength=len(pieces.area))
     for i, piece in pieces.each(in_view < _COVERED * pieces.area):
@@ -199,17 +196,17 @@ def _seen(
     height, width = runs.shape
     left, right = (_pixel(p, downsample, width) for p in (x, x + size[0]))
     top, bottom = (_pixel(p, downsample, height) for p in (y, y + size[1]))
-    rows, columns = np.nonzero(kept)
-    ends = np.zeros((len(y), width + 1), dtype=np.int32)
-    np.add.at(ends, (rows, left[columns]), 1)
-    np.add.at(ends, (rows, right[columns]), -1)
-    painted = ends.cumsum(axis=1)[:, :-1] > 0
     edges = np.unique(np.concatenate(([0], top, bottom)))
-    before = np.zeros((len(edges), width + 1), dtype=np.int64)  # painted pixels to the left
-    for line, edge in zip(before, edges, strict=True):
-        np.cumsum(painted[(top <= edge) & (edge < bottom)].any(axis=0), out=line[1:])
-    band = np.searchsorted(edges, runs.row, side="right") - 1
-    return np.asarray(before[band, runs.right] - before[band, runs.left])
+    first = np.searchsorted(runs.row, np.append(edges, height))
+    seen = np.zeros(len(runs.row), dtype=np.int64)
+    before = np.zeros(width + 1, dtype=np.int64)  # kept pixels to the left, of one band
+    for edge, start, stop in zip(edges, first, first[1:], strict=False):
+        columns = kept[(top <= edge) & (edge < bottom)].any(axis=0)
+        ends = np.bincount(left[columns], minlength=width + 1)
+        ends -= np.bincount(right[columns], minlength=width + 1)
+        np.cumsum(np.cumsum(ends)[:-1] > 0, out=before[1:])
+        seen[start:stop] = before[runs.right[start:stop]] - before[runs.left[start:stop]]
+    return seen
 
 
 def _pixel(position: IntArray, downsample: float, last: int) -> IntArray:

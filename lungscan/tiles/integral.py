@@ -5,44 +5,45 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.types import MaskArray
+from lungscan.tiles.pieces import Runs
 
 IntArray = NDArray[np.int64]
 Float64Array = NDArray[np.float64]
 
-_SUMMED = 255  # rows at a time: as many as a byte can count
+_LINES = 256  # of points at a time: the sums of all lines of a large grid would fill the memory
 
 
-class Integral:
-    """Counts the pixels of a mask above and to the left of points between its pixels.
+def count_before(runs: Runs, x: Float64Array, y: Float64Array) -> Float64Array:
+    """Pixels above and to the left of the points (y[i], x[j]), parts of pixels included: (i, j).
 
-    Knows only the lines that it was made for: a grid of boxes has far fewer than the mask.
+    ``x`` and ``y`` rise; both count pixels of the mask. A run is a rectangle, and the part of it
+    before a point is a sum over its four corners (signed) of what lies between corner and point.
     """
-
-    def __init__(self, mask: MaskArray, y: Float64Array) -> None:
-        """Prepare for points of a mask (height, width) at these heights."""
-        self._height, self._width = mask.shape
-        row, _ = _split(y.ravel(), self._height)
-        tops = np.concatenate((row, row + 1, np.arange(0, self._height, _SUMMED)))
-        self._rows = np.unique(np.append(tops, self._height))  # the last one ends the mask
-        self._table = np.zeros((len(self._rows), self._width + 1))
-        for top, bottom, line in zip(self._rows, self._rows[1:], self._table[1:], strict=False):
-            line[1:] = np.add.reduce(mask[top:bottom].view(np.uint8), axis=0, dtype=np.uint8)
-        np.cumsum(self._table, axis=0, out=self._table)
-        np.cumsum(self._table, axis=1, out=self._table)
-
-    def at(self, x: Float64Array, y: Float64Array) -> Float64Array:
-        """Count at points; linear between the corners of pixels, which is exact for pixels."""
-        whole, down = _split(y, self._height)
-        column, across = _split(x, self._width)
-        row, table = np.searchsorted(self._rows, whole), self._table
-        upper = table[row, column] * (1 - across) + table[row, column + 1] * across
-        lower = table[row + 1, column] * (1 - across) + table[row + 1, column + 1] * across
-        return np.asarray(upper * (1 - down) + lower * down)
-
-
-def _split(position: Float64Array, last: int) -> tuple[IntArray, Float64Array]:
-    """Whole and fractional part of positions held inside the mask."""
-    held = np.clip(position, 0, last)
-    whole = np.minimum(held.astype(np.int64), last - 1)
-    return whole, held - whole
+    column = np.searchsorted(x, np.concatenate([runs.left, runs.right]), side="left")
+    across = np.concatenate([runs.left, runs.right])
+    sign = np.repeat([1.0, -1.0], len(runs.left))
+    cells = len(x) + 1
+    carried = np.zeros((4, cells))  # sums of the corners of all lines so far
+    out = np.empty((len(y), len(x)))
+    for start in range(0, len(y), _LINES):
+        lines = y[start : start + _LINES]
+        low = -np.inf if start == 0 else y[start - 1]
+        sums = np.zeros((4, len(lines), cells))
+        for down, side in ((runs.row, 1.0), (runs.row + 1, -1.0)):
+            # A corner counts from the first line below it on.
+            mine = np.flatnonzero(np.tile((down > low) & (down <= lines[-1]), 2))
+            at_y = np.tile(down, 2)[mine] if len(mine) else np.zeros(0, np.int64)
+            place = np.searchsorted(lines, at_y, side="left") * cells + column[mine]
+            weight, at_x = side * sign[mine], across[mine]
+            for total, part in zip(
+                sums, (weight, weight * at_x, weight * at_y, weight * at_x * at_y), strict=True
+            ):
+                total += np.bincount(place, part, total.size).reshape(total.shape)
+        sums[:, 0] += carried
+        np.cumsum(sums, axis=1, out=sums)
+        carried = sums[:, -1].copy()
+        count, first_x, first_y, both = np.cumsum(sums, axis=2)[:, :, : len(x)]
+        out[start : start + len(lines)] = (
+            (lines[:, None] * x) * count - lines[:, None] * first_x - x * first_y + both
+        )
+    return out

@@ -50,6 +50,19 @@ def fill_holes(mask: MaskArray, max_area: float) -> MaskArray:
     return mask | gaps.keep(inside & (gaps.area <= max_area))
 
 
+def extremes(plane: NDArray[np.uint8], radius: int, pick: np.ufunc) -> NDArray[np.uint8]:
+    """``np.maximum`` or ``np.minimum`` over squares of side ``2 * radius + 1``; edges repeat."""
+    height, width = plane.shape
+    padded = np.pad(plane, radius, mode="edge")
+    tall = padded[:height].copy()
+    for shift in range(1, 2 * radius + 1):
+        pick(tall, padded[shift : shift + height], out=tall)
+    out = tall[:, :width].copy()
+    for shift in range(1, 2 * radius + 1):
+        pick(out, tall[:, shift : shift + width], out=out)
+    return out
+
+
 def box_mean(values: FloatArray, radius: int) -> FloatArray:
     """Mean over squares of side ``2 * radius + 1`` in (..., height, width); edges repeat."""
     height, width, size = *values.shape[-2:], 2 * radius + 1

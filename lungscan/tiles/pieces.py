@@ -6,7 +6,7 @@ they touch) is answered from the runs. Pixels are drawn only when a mask is want
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,11 @@ class Runs:
     left: IntArray
     right: IntArray  # exclusive
 
+    @property
+    def area(self) -> int:
+        """Pixels of the mask."""
+        return int((self.right - self.left).sum())
+
     def where(self, chosen: NDArray[np.bool_]) -> Runs:
         """The runs for which ``chosen`` (runs,) is True."""
         return Runs(self.shape, self.row[chosen], self.left[chosen], self.right[chosen])
@@ -34,6 +39,10 @@ class Runs:
         """Start, end, start, end, ... in the mask's pixels counted row by row."""
         row = self.row * self.shape[1]
         return np.stack([row + self.left, row + self.right], axis=1).ravel()
+
+    def moved(self, down: int, right: int, shape: tuple[int, int]) -> Runs:
+        """The same runs in a mask of another shape."""
+        return Runs(shape, self.row + down, self.left + right, self.right + right)
 
     def draw(self) -> MaskArray:
         """The mask again."""
@@ -74,8 +83,8 @@ class Pieces:
         """Mask of all pieces."""
         return self.runs.draw()
 
-    def each(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, MaskArray]]:
-        """The chosen pieces with their number, each drawn in its own frame."""
+    def each(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Runs]]:
+        """The chosen pieces with their number, each in its own frame."""
         order = np.argsort(self.piece, kind="stable") if chosen.any() else self.piece
         ends = np.cumsum(np.bincount(self.piece, minlength=len(self.area)))
         for i in np.flatnonzero(chosen):
@@ -86,20 +95,33 @@ class Pieces:
                 shape, rows[mine] - self.top[i], left[mine] - self.left[i],
                 right[mine] - self.left[i],
             )  # fmt: skip
-            yield int(i), part.draw()
+            yield int(i), part
 
     def meet(self, mask: MaskArray) -> NDArray[np.bool_]:
         """Which pieces have a pixel in ``mask``: (n,)."""
-        found = np.zeros(len(self.area), np.bool_)
-        flat = np.append(np.ascontiguousarray(mask).ravel(), False)  # the last run may end here
-        met = np.bitwise_or.reduceat(flat, self.runs.bounds())[::2]
-        found[self.piece[met]] = True
-        return found
+        return self.sums(sum_in(self.runs, mask)) > 0
+
+    def sums(self, values: NDArray[np.int64]) -> IntArray:
+        """Of values of the runs (runs,), the sum over each piece: (n,)."""
+        total = np.bincount(self.piece, weights=values, minlength=len(self.area))
+        return total.astype(np.int64)
+
+
+def sum_in(runs: Runs, values: NDArray[np.bool_] | NDArray[np.uint8]) -> IntArray:
+    """Sum of ``values`` (height, width) over each run (runs,); of a mask, how many are True."""
+    before = np.concatenate(([0], np.cumsum(np.ravel(values), dtype=np.int64)))
+    bounds = runs.bounds()
+    return np.asarray(before[bounds[1::2]] - before[bounds[::2]])
 
 
 def find_pieces(mask: MaskArray, *, diagonal: bool = True) -> Pieces:
-    """Label connected pieces; ``diagonal`` lets pixels touch at a corner."""
-    runs, pitch = find_runs(mask), mask.shape[1] + 1
+    """Label connected pieces of a mask; ``diagonal`` lets pixels touch at a corner."""
+    return join_runs(find_runs(mask), diagonal=diagonal)
+
+
+def join_runs(runs: Runs, *, diagonal: bool = True) -> Pieces:
+    """Label connected pieces of a mask that is given as its runs."""
+    pitch = runs.shape[1] + 1
     # Counted with one empty column a row, so that no run reaches into the next row.
     starts, ends = runs.row * pitch + runs.left, runs.row * pitch + runs.right
     first, second = _touching_runs(starts, ends, pitch, int(diagonal))
@@ -114,6 +136,28 @@ def find_pieces(mask: MaskArray, *, diagonal: bool = True) -> Pieces:
         right=-_least(-runs.right, piece, count),
         bottom=-_least(-runs.row - 1, piece, count),
     )
+
+
+def weld(parts: Sequence[Runs], *counts: Sequence[IntArray]) -> tuple[Runs, list[IntArray]]:
+    """Runs of one mask found part by part, in order, those that meet end to end as one.
+
+    ``counts`` are values of each part's runs, added where runs become one. The parts may not
+    overlap.
+    """
+    row, left, right = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("row", "left", "right")
+    )
+    order = np.lexsort((left, row))
+    row, left, right = row[order], left[order], right[order]
+    new = np.ones(len(row), np.bool_)
+    new[1:] = (row[1:] != row[:-1]) | (left[1:] != right[:-1])
+    first = np.flatnonzero(new)
+    last = np.append(first[1:], len(row)) - 1
+    added = [
+        np.add.reduceat(np.concatenate(values)[order], first) if len(first) else row
+        for values in counts
+    ]
+    return Runs(parts[0].shape, row[first], left[first], right[last[: len(first)]]), added
 
 
 def find_runs(mask: MaskArray) -> Runs:

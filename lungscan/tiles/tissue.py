@@ -1,27 +1,27 @@
-"""Where tissue lies on a slide.
+"""Where tissue lies on a picture.
 
-H&E is told from everything else on the glass by colour, not by darkness: dust, glass edges,
-bubbles and shadows are grey. So pale tissue is found, and dark dirt is not.
+H&E is told from everything else on the glass by its colour against the light around it, and by its
+texture, not by darkness: dust, glass edges, bubbles and shadows are grey, tinted glass is smooth. So
+pale tissue is found, and dark dirt is not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.tiles.density import (
-    channel_range,
-    estimate_background,
-    optical_density,
-    sampling_step,
-)
+from lungscan.tiles.density import LEAST_GREEN, LOG, STAINED, channel_range, optical_density
+from lungscan.tiles.glass import find_glass, find_relief, glass_colour, light_around
+from lungscan.tiles.mask import TissueMask
 from lungscan.tiles.morphology import box_mean, close_gaps, dilate, fill_holes
 from lungscan.tiles.pen import find_pen, looks_like_ink
-from lungscan.tiles.pieces import Pieces, find_pieces
-from lungscan.types import FloatArray, MaskArray, Overview, RgbArray, Scale, TissueMask
+from lungscan.tiles.pieces import Pieces, Runs, find_runs, join_runs, sum_in, weld
+from lungscan.types import FloatArray, MaskArray, Overview, RgbArray, Scale
+
+IntArray = NDArray[np.int64]
 
 MIN_PIECE_MM2 = 0.004  # about 60 x 60 µm: a clump of some 20 cells; smaller is a speck
 MIN_PIECE_SHARE = 2e-5  # of the overview, when the scale is unknown
@@ -36,110 +36,132 @@ LINE_LENGTH_MM = 2.0  # glass edges and scratches: long ...
 LINE_LENGTH_SHARE = 0.2  # ... (of the overview's longer side, when the scale is unknown)
 LINE_WIDTH_UM = 30.0  # ... and far thinner than any core biopsy
 LINE_WIDTH_PX = 2.0  # when the scale is unknown
-_STAINED = 0.04  # spread of optical density over the channels: this is stain ...
-_FAINTLY_STAINED = 0.025  # ... and so is this where it touches stain
-_LEAST_GREEN = 0.6  # of the densest channel: glue, bluish glass and faint ink spare green
+_FAINTLY_STAINED = 0.025  # as ``STAINED``, where it touches what is
 _CLEAR = 0.1  # optical density of what may be the background
 _NOISE_FACTOR = 4.0  # both limits rise to this multiple of the background's own spread ...
 _MAX_LIMIT = 0.1  # ... but never above this
-_MIN_CONTRAST = 0.02  # of optical density against the surroundings; nothing there: a blank slide
+_TEXTURED = 0.1  # of a piece, at least; lung fields of LC25000 have 0.9
+_BORDER_PX = 2  # within this of the glass a pixel may lie across the border ...
+_COVERED = 0.4  # ... and belongs to the tissue with this share of its neighbours' stain
+_AROUND_PX = 3
 _BAND_PX = 16
 
 
 @dataclass(frozen=True, slots=True)
-class _Colours:
-    """What the colours of an overview say, pixel by pixel: (height, width)."""
+class Surroundings:
+    """What an overview says of all the slide."""
 
-    chroma: FloatArray  # spread of the density over the channels, without its noise
-    stain_hue: MaskArray  # green is not spared: no glue, bluish glass or faint ink
-    clear: MaskArray  # next to nothing takes the light
-    inked: MaskArray  # as marker ink does, at full strength
+    colour: FloatArray  # (3,) of bare glass, where no glass is near
+    pen: MaskArray
+    unusable: MaskArray  # pen and what its faint halo touches
+
+
+@dataclass(frozen=True, slots=True)
+class Stained:
+    """What is stained on a part of a picture, before its pieces are judged."""
+
+    runs: Runs
+    strong: IntArray  # (runs,) pixels that are stained for sure
+    textured: IntArray  # (runs,) pixels that stand out from their surroundings
+
+    @classmethod
+    def nothing(cls, shape: tuple[int, int]) -> Stained:
+        """Of a picture (height, width) in which nothing is stained."""
+        none = np.zeros(0, np.int64)
+        return cls(Runs(shape, none, none, none), none, none)
+
+    def moved(self, down: int, right: int, shape: tuple[int, int]) -> Stained:
+        """The same as a part of a larger picture."""
+        return Stained(self.runs.moved(down, right, shape), self.strong, self.textured)
 
 
 def find_tissue(overview: Overview, scale: Scale) -> TissueMask:
     """Tissue and pen marks of an image, in the overview's frame.
 
-    Unscanned areas, glass edges, dust and ink count as no tissue; neither does anything grey.
-    A blank picture gives an empty mask, one filled with tissue a nearly full one.
+    Unscanned areas, glass of any tint, its edges, dust and ink count as no tissue; neither does
+    anything grey or smooth. A blank picture gives an empty mask, one filled with tissue a nearly
+    full one. What is found depends on the size of the overview's pixels: see ``survey``.
     """
     um_px = None if scale.mpp_um is None else scale.mpp_um * overview.downsample
+    around = look_around(overview, um_px)
+    found = find_stained(
+        overview.rgb, overview.valid, overview.valid & ~around.unusable, around.colour, um_px
+    )
+    return TissueMask(settle([found], um_px), overview.downsample, around.pen, overview.downsample)
+
+
+def look_around(overview: Overview, um_px: float | None) -> Surroundings:
+    """Find the pen marks of a whole image and the usual colour of its glass."""
     rgb, valid = overview.rgb, overview.valid
-    background = estimate_background(rgb, valid)
-    if not _has_texture(rgb, background, valid):
-        empty = np.zeros_like(valid)
-        return TissueMask(tissue=empty, pen=empty.copy(), downsample=overview.downsample)
-    colours = _look_at(rgb, background)
-    pen = find_pen(rgb, background, colours.inked, valid, um_px)
+    colour = glass_colour(rgb, valid, um_px)
+    inked = np.empty(valid.shape, np.bool_)
+    for rows in _bands(len(rgb)):
+        inked[rows] = looks_like_ink(optical_density(rgb[rows], colour))
+    pen = find_pen(rgb, colour, inked, valid, um_px)
     edge = PEN_MARGIN_PX if um_px is None else max(1, round(PEN_MARGIN_UM / um_px))
-    usable = valid & ~dilate(pen, edge) if pen.any() else valid
-    tissue = _clean(_stained(colours, usable), usable, um_px)
-    return TissueMask(tissue=tissue, pen=pen, downsample=overview.downsample)
+    return Surroundings(colour, pen, dilate(pen, edge) if pen.any() else pen)
 
 
-def _bands(height: int, margin: int) -> Iterator[tuple[slice, slice, slice]]:
-    """Rows a few at a time, so that all that is computed of them fits the processor's cache.
+def _bands(height: int) -> Iterator[slice]:
+    """Rows a few at a time, so that all that is computed of them fits the processor's cache."""
+    return (slice(top, min(top + _BAND_PX, height)) for top in range(0, height, _BAND_PX))
 
-    Gives the rows, the same with ``margin`` more on either side, and where the rows lie in those.
+
+def find_stained(
+    rgb: RgbArray,
+    valid: MaskArray,
+    usable: MaskArray,
+    elsewhere: FloatArray,
+    um_px: float | None,
+    own: tuple[slice, slice] = np.s_[:, :],
+) -> Stained:
+    """What has the colour of haematoxylin, eosin (or DAB), above the noise of the glass.
+
+    ``usable`` is where tissue may lie, ``elsewhere`` (3,) the colour of glass if none is in sight.
+    Only rows and columns ``own`` are told of; the rest is there to be seen.
     """
-    for top in range(0, height, _BAND_PX):
-        bottom = min(top + _BAND_PX, height)
-        first = max(top - margin, 0)
-        yield (
-            slice(top, bottom),
-            slice(first, min(bottom + margin, height)),
-            slice(top - first, bottom - first),
-        )
-
-
-def _has_texture(rgb: RgbArray, background: FloatArray, valid: MaskArray) -> bool:
-    """Whether anything but smooth shading is to be seen."""
-    found = 0
-    for _, wide, inner in _bands(len(rgb), 1 + 4):
-        inside = ~dilate(~valid[wide], 2)  # the step to an unscanned area is no texture
-        density = optical_density(rgb[wide], background).mean(axis=-1)
-        mean = box_mean(density, 1)  # single noisy pixels are no texture either
-        contrast = np.abs(mean - box_mean(mean, 4))
-        found += int(np.count_nonzero(((contrast >= _MIN_CONTRAST) & inside)[inner]))
-        if found >= MIN_PIECE_PX:
-            return True
-    return False
-
-
-def _look_at(rgb: RgbArray, background: FloatArray) -> _Colours:
-    shape = rgb.shape[:2]
-    chroma = np.empty(shape, np.float32)
-    stain_hue, clear, inked = (np.empty(shape, np.bool_) for _ in range(3))
-    for rows, wide, inner in _bands(shape[0], SMOOTHING_PX):
-        density = optical_density(rgb[wide], background)
-        inked[rows] = looks_like_ink(density[inner])
-        smooth = box_mean(np.moveaxis(density, -1, 0), SMOOTHING_PX)[:, inner]
-        low, high = channel_range(np.moveaxis(smooth, 0, -1))
-        np.subtract(high, low, out=chroma[rows])
-        np.less(high, _CLEAR, out=clear[rows])
-        np.greater(smooth[1], _LEAST_GREEN * high, out=stain_hue[rows])
-    return _Colours(chroma, stain_hue, clear, inked)
-
-
-def _stained(colours: _Colours, usable: MaskArray) -> Pieces:
-    """Pieces with the colour of haematoxylin, eosin (or DAB), above the background's noise."""
-    step = sampling_step(usable.shape)
-    sample = np.s_[::step, ::step]
-    quiet = colours.chroma[sample][usable[sample] & colours.clear[sample]]
+    relief = find_relief(rgb)
+    glass = find_glass(rgb, relief, valid, um_px)
+    density = light_around(rgb, glass, elsewhere, um_px) - LOG.take(np.moveaxis(rgb, -1, 0))
+    np.maximum(density, 0, out=density)
+    smooth = box_mean(density, SMOOTHING_PX)
+    low, high = channel_range(np.moveaxis(smooth, 0, -1))
+    chroma = high - low
+    quiet = chroma[glass if glass.any() else usable & (high < _CLEAR)]
     noise = min(_NOISE_FACTOR * float(np.median(quiet)), _MAX_LIMIT) if quiet.size else 0.0
-    hue = usable & colours.stain_hue
-    pieces = find_pieces(hue & (colours.chroma > max(_FAINTLY_STAINED, noise)))
-    return pieces.only(pieces.meet(hue & (colours.chroma > max(_STAINED, noise))))
-
-
-def _clean(stained: Pieces, usable: MaskArray, um_px: float | None) -> MaskArray:
-    """Drop lines and specks, join scattered cells, fill small holes."""
-    mask = stained.keep(~_is_line(stained, um_px))
+    hue = usable & (smooth[1] > LEAST_GREEN * high)
+    faint = hue & (chroma > max(_FAINTLY_STAINED, noise))
+    strong = hue & (chroma > max(STAINED, noise))
+    low, high = channel_range(np.moveaxis(density, 0, -1))
+    mask = _without_fringe(faint, high - low)
     mask = close_gaps(mask, 1 if um_px is None else int(np.clip(round(JOIN_UM / um_px), 1, 8)))
     hole = MAX_HOLE_SHARE * mask.size if um_px is None else MAX_HOLE_MM2 * 1e6 / um_px**2
-    mask = fill_holes(mask, hole) & usable
-    speck = MIN_PIECE_SHARE * mask.size if um_px is None else MIN_PIECE_MM2 * 1e6 / um_px**2
-    pieces = find_pieces(mask)
-    return pieces.keep(pieces.area >= max(MIN_PIECE_PX, speck))
+    runs = find_runs((fill_holes(mask, hole) & usable)[own])
+    return Stained(runs, sum_in(runs, strong[own]), sum_in(runs, relief.texture[own]))
+
+
+def _without_fringe(mask: MaskArray, chroma: FloatArray) -> MaskArray:
+    """Take off the pixels along a border that tissue covers for less than half."""
+    inside = mask.astype(np.float32)
+    total = box_mean(chroma * inside, _AROUND_PX)
+    share = box_mean(inside, _AROUND_PX)
+    fringe = dilate(~mask, _BORDER_PX) & (chroma * share < _COVERED * total)
+    return mask & ~fringe
+
+
+def settle(parts: Sequence[Stained], um_px: float | None) -> Runs:
+    """Of what is stained, the pieces that are tissue: no lines, no specks, nothing smooth."""
+    runs, (strong, textured) = weld(
+        [part.runs for part in parts],
+        [part.strong for part in parts],
+        [part.textured for part in parts],
+    )
+    pieces = join_runs(runs)
+    size = runs.shape[0] * runs.shape[1]
+    speck = MIN_PIECE_SHARE * size if um_px is None else MIN_PIECE_MM2 * 1e6 / um_px**2
+    kept = (pieces.sums(strong) > 0) & (pieces.sums(textured) >= _TEXTURED * pieces.area)
+    kept &= (pieces.area >= max(MIN_PIECE_PX, speck)) & ~_is_line(pieces, um_px)
+    return runs.where(np.asarray(kept[pieces.piece]))
 
 
 def _is_line(pieces: Pieces, um_px: float | None) -> NDArray[np.bool_]:

@@ -85,7 +85,7 @@ def test_a_slide_without_tiles_to_plan_is_closed_and_not_read_on(
         raise UnreadableFile("damaged")
 
     monkeypatch.setattr(prepare, "open_source", opened)
-    monkeypatch.setattr(prepare, "find_tissue", damaged)
+    monkeypatch.setattr(prepare, "survey", damaged)
     with pytest.raises(UnreadableFile, match="damaged"):
         plan_file(slow, options(model, Path()), read_card(model), picture=False)
     assert closed.is_set()

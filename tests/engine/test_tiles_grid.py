@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lungscan.tiles.grid import MIN_TISSUE, plan_grid, tissue_fraction, whole_grid
-from lungscan.tiles.pieces import find_pieces
-from lungscan.types import MaskArray, MppSource, Scale, TileGrid, TissueMask
+from lungscan.tiles.mask import TissueMask
+from lungscan.tiles.pieces import find_pieces, find_runs
+from lungscan.types import MaskArray, MppSource, Scale, TileGrid
 
 
 def a_mask(tissue: MaskArray, downsample: float) -> TissueMask:
-    return TissueMask(tissue=tissue, pen=np.zeros_like(tissue), downsample=downsample)
+    return TissueMask(find_runs(tissue), downsample, np.zeros_like(tissue), downsample)
 
 
 def full(width: int, height: int, downsample: float = 16.0) -> TissueMask:

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from lungscan.tiles.integral import Integral
+from lungscan.tiles import integral
+from lungscan.tiles.integral import count_before
 from lungscan.tiles.morphology import box_mean, close_gaps, dilate, fill_holes
-from lungscan.tiles.pieces import Pieces, find_pieces
+from lungscan.tiles.pieces import Pieces, Runs, find_pieces, find_runs, weld
 from lungscan.types import FloatArray, MaskArray
 
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=14))
@@ -68,7 +69,7 @@ def test_chosen_pieces_are_those_of_their_own_mask(mask: MaskArray, data: st.Dat
     assert list(each) == np.flatnonzero(chosen).tolist()
     for i, one in each.items():
         frame = np.s_[pieces.top[i] : pieces.bottom[i], pieces.left[i] : pieces.right[i]]
-        assert (one == drawn(pieces, i)[frame]).all()
+        assert (one.draw() == drawn(pieces, i)[frame]).all()
 
 
 @settings(deadline=None)
@@ -82,21 +83,47 @@ def test_pieces_know_what_they_meet(mask: MaskArray, data: st.DataObject) -> Non
 
 @settings(deadline=None)
 @given(MASKS, st.data())
-def test_an_integral_counts_pixels_and_parts_of_them(mask: MaskArray, data: st.DataObject) -> None:
+def test_what_lies_before_a_point_is_counted_with_parts_of_pixels(
+    mask: MaskArray, data: st.DataObject
+) -> None:
     height, width = mask.shape
-    y = np.array(data.draw(st.lists(st.floats(-2, height + 2), min_size=1, max_size=5)))
-    x = np.array(data.draw(st.lists(st.floats(-2, width + 2), min_size=1, max_size=5)))
-    table = Integral(mask, y)
+    y = np.array(sorted(data.draw(st.lists(st.floats(-2, height + 2), min_size=1, max_size=5))))
+    x = np.array(sorted(data.draw(st.lists(st.floats(-2, width + 2), min_size=1, max_size=5))))
     left, top = np.arange(width), np.arange(height)
     across = np.clip(x[:, None] - left, 0, 1)  # share of each column to the left of a point
     down = np.clip(y[:, None] - top, 0, 1)
-    assert table.at(x[None, :], y[:, None]) == pytest.approx(down @ mask @ across.T)
+    assert count_before(find_runs(mask), x, y) == pytest.approx(down @ mask @ across.T, abs=1e-6)
 
 
-def test_an_integral_counts_more_rows_than_a_byte_holds() -> None:
-    mask = np.ones((700, 3), np.bool_)
-    table = Integral(mask, np.array([699.5]))
-    assert table.at(np.array([3.0]), np.array([699.5])).tolist() == [3 * 699.5]
+@pytest.mark.parametrize("lines", [1, 2, 256])
+def test_points_are_counted_a_few_lines_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, lines: int
+) -> None:
+    monkeypatch.setattr(integral, "_LINES", lines)
+    mask = np.random.default_rng(0).random((40, 30)) < 0.5
+    y = np.array([0.0, 3.5, 4.0, 4.25, 20.0, 39.5, 41.0])
+    expected = [mask[: int(v)].sum() + (v % 1) * mask[min(int(v), 39)].sum() * (v < 40) for v in y]
+    found = count_before(find_runs(mask), np.array([30.0]), y)
+    assert found[:, 0] == pytest.approx(expected)
+
+
+@settings(deadline=None)
+@given(MASKS, st.data())
+def test_parts_of_a_mask_are_welded(mask: MaskArray, data: st.DataObject) -> None:
+    height, width = mask.shape
+    down, across = data.draw(st.integers(0, height)), data.draw(st.integers(0, width))
+    empty = np.zeros(0, np.int64)
+    parts = [Runs(mask.shape, empty, empty, empty)]
+    for rows in (slice(0, down), slice(down, height)):
+        for columns in (slice(across, width), slice(0, across)):
+            if mask[rows, columns].size:
+                found = find_runs(mask[rows, columns])
+                parts.append(found.moved(rows.start, columns.start, mask.shape))
+    runs, (pixels,) = weld(parts, [part.right - part.left for part in parts])
+    whole = find_runs(mask)
+    assert (runs.draw() == mask).all()
+    assert runs.row.tolist() == whole.row.tolist()
+    assert pixels.tolist() == (whole.right - whole.left).tolist()
 
 
 def test_a_spiral_is_one_piece() -> None:

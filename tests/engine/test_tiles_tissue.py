@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from lungscan.tiles import density, pen, tissue
+from lungscan.tiles import density, pen
 from lungscan.tiles.density import estimate_background, optical_density
 from lungscan.tiles.grid import pen_area_mm2, tissue_area_mm2
+from lungscan.tiles.mask import TissueMask
 from lungscan.tiles.tissue import find_tissue
-from lungscan.types import MaskArray, MppSource, Overview, RgbArray, Scale, TissueMask
+from lungscan.types import MaskArray, MppSource, Overview, RgbArray, Scale
 
 SLIDES = Path(__file__).parents[2].parent / "shared" / "slides"
 UM_PX = 8.0  # of the drawn overviews
@@ -118,24 +119,6 @@ def test_sampled_glass_is_smooth_between_the_samples_too() -> None:
         striped = rgb.copy()
         striped[lines] = 230
         assert estimate_background(striped, valid).tolist() == density.WHITE.tolist()
-
-
-@pytest.mark.parametrize("band", [1, 7, 1000])
-def test_rows_are_looked_at_together_without_a_seam(
-    monkeypatch: pytest.MonkeyPatch, band: int
-) -> None:
-    rgb = glass()
-    stain(rgb, shape(rgb, "ellipse", (40, 40, 250, 250)))
-    ink(rgb, shape(rgb, "line", (300, 20, 380, 280), 12), INKS["blue"])
-    valid = np.ones(rgb.shape[:2], np.bool_)
-    valid[:60, :90] = False
-    expected = look(rgb, valid)
-    assert expected.tissue.any()
-    assert expected.pen.any()
-    monkeypatch.setattr(tissue, "_BAND_PX", band)
-    found = look(rgb, valid)
-    assert (found.tissue == expected.tissue).all()
-    assert (found.pen == expected.pen).all()
 
 
 def test_pale_tissue_on_one_percent_of_the_slide() -> None:

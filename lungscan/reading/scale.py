@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lungscan.errors import NoScale
+from lungscan.options import MAX_MPP_UM, MIN_MPP_UM
 from lungscan.types import MppSource, Scale
 
-MIN_MPP_UM = 0.05
-MAX_MPP_UM = 10.0
 _TOLERANCE = 0.05  # 5 %: more than any scanner's calibration moves
 
 _CURE = "Give the scanner's µm per pixel with --mpp (usual: 0.25 for a 40x objective, 0.5 for 20x)."

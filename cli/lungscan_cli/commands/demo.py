@@ -25,14 +25,13 @@ DRAWN = (
     "The training fields are not installed here, so all pictures are drawn by a program. Drawn "
     "tissue is not real tissue: each of them should get 'No result'."
 )
-FIRST = "the slide's answer and map; heatmap.png beside it is the same map, larger."
 WHY = (
     "'No result' is right for the others: drawn tissue is unlike any that the model knows, glass "
     "holds too little to judge, and what is out of focus has to be scanned again."
 )
 TRAINED_ON = (
-    "The answered ones are training fields (LC25000, Borkowski et al. 2019), so their right answers "
-    "prove nothing about other tissue: for research use only."
+    "The answered ones are training fields (LC25000, Borkowski et al. 2019), so their right "
+    "answers prove nothing about other tissue: for research use only."
 )
 NOTHING_ANSWERED = "What an answer looks like, only real tissue can show: for research use only."
 
@@ -76,13 +75,20 @@ def demo(*, out: Path, model: str, device: str, quiet: bool) -> int:
     )
     code = run_scan(options, as_json=False, quiet=quiet)
     if code == 0 and not quiet:
-        say(console, f"Open {plain(str(_first_report(results)))} first: {FIRST}")
+        say(console, _what_first(results))
         say(console, WHY)
         say(console, TRAINED_ON if made.real else NOTHING_ANSWERED)
     return code
 
 
-def _first_report(results: Path) -> Path:
-    """The report of the slide, or of the whole run where there is none."""
+def _what_first(results: Path) -> str:
+    """The file to open first, and what is in it."""
+    from lungscan_cli.console import plain
+
     reports = sorted(results.glob("cases/*-slide*/report.pdf"))
-    return reports[0] if reports else results / "summary.pdf"
+    if not reports:
+        return f"Open {plain(str(results / 'summary.pdf'))} first: all cases at a glance."
+    return (
+        f"Open {plain(str(reports[0]))} first: the slide's answer and map; heatmap.png beside it "
+        "is the same map, larger."
+    )

@@ -37,19 +37,15 @@ def read_results(out: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    path = Path(out) / "cases.csv"
+    path = out / "cases.csv"
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            header = next(csv.reader(file), [])
-        if not set(columns(())) <= set(header):
-            raise ValueError("columns are missing")
+        header = _header(path)
         return pd.read_csv(
             path,
             encoding="utf-8",
             dtype=_types(header),
             keep_default_na=False,
             na_values={name: [""] for name in header if _missing_when_empty(name)},
-            float_precision="round_trip",
         )
     except FileNotFoundError:
         raise NothingToDo(
@@ -59,6 +55,14 @@ def read_results(out: Path) -> pd.DataFrame:
         raise DamagedRecord(
             f"{path} is no table of cases ({error}). Run `lungscan report` on its folder."
         ) from error
+
+
+def _header(path: Path) -> list[str]:
+    with path.open(encoding="utf-8", newline="") as file:
+        header = next(csv.reader(file), [])
+    if not set(columns(())) <= set(header):
+        raise ValueError("columns are missing")
+    return header
 
 
 def _types(header: Sequence[str]) -> dict[str, str]:

@@ -111,7 +111,8 @@ def load_runtime(
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
         raise MachineError(
             f"--device {device} needs torch and timm, which cannot be loaded here ({error}). "
-            'Install them with `python -m pip install "lungscan-histology[gpu]"`, or use --device cpu.'
+            'Install them with `python -m pip install "lungscan-histology[gpu]"`, or use '
+            "--device cpu."
         ) from error
     return TorchRuntime(card, device, threads, batch_size)
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lungscan.cards import ModelCard
-from lungscan.errors import UsageProblem
+from lungscan.options import RULE_NAMES, require_choice
 from lungscan.types import FloatArray, MaskArray, TileCounts, TileScores, TileState
 
 AREA_UNIT = 0.0125  # mm² of one tile at 0.5 µm/px and 224 px, for images without a scale
@@ -157,12 +157,8 @@ def rule_named(name: str) -> Rule:
     Raises:
         UsageProblem: there is no such rule.
     """
-    try:
-        return RULES[name]
-    except KeyError:
-        raise UsageProblem(
-            f"There is no aggregation rule {name!r}. Choose one of {', '.join(RULES)}."
-        ) from None
+    require_choice("--rule", name, RULE_NAMES)
+    return RULES[name]
 
 
 def _mean(probs: FloatArray, weight: FloatArray) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 import numpy as np
 
@@ -87,10 +88,7 @@ def _prediction(
     reason: NoResult | None,
     abstain: Abstain,
 ) -> Prediction:
-    withheld = answer is None or (
-        reason is not None
-        and (abstain == "strict" or (abstain == "flag" and reason is NoResult.LITTLE_TISSUE))
-    )
+    withheld = answer is None or _withholds(abstain, reason)
     name = None if answer is None else card.class_names[answer.index]
     # Areas are those of the tiles used, as on the map, even where a flagged label rests on more.
     areas = class_areas(evidence, evidence.where(TileState.USED), len(card.class_names))
@@ -105,6 +103,19 @@ def _prediction(
         tile_share=_floats(areas / areas.sum()) if areas.sum() > 0 else (),
         rule=rule,
     )
+
+
+def _withholds(abstain: Abstain, reason: NoResult | None) -> bool:
+    """Whether the policy keeps the label back for this reason."""
+    match abstain:
+        case "strict":
+            return reason is not None
+        case "flag":
+            return reason is NoResult.LITTLE_TISSUE
+        case "never":
+            return False
+        case _:  # whatever it is, it must not act as a milder policy
+            assert_never(abstain)
 
 
 def _explain(reason: NoResult, evidence: Evidence, answer: Answer | None, card: ModelCard) -> str:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -18,7 +19,7 @@ from zipfile import BadZipFile
 import numpy as np
 from PIL import Image
 
-from lungscan import __version__
+from lungscan import DISTRIBUTION, __version__
 from lungscan.cards import INT8, ModelCard, list_models
 from lungscan.demo import draw_demo
 from lungscan.errors import LungScanError, ModelError
@@ -64,6 +65,7 @@ def examine() -> Generator[Check, None, None]:
     python, system = platform.python_version(), f"{platform.system()} {platform.machine()}"
     yield Check("LungScan", "ok", f"{__version__}, Python {python}, {system}")
     yield _processor()
+    yield from _namesake()
     yield _disk()
     yield from _libraries()
     try:
@@ -95,6 +97,27 @@ def _processor() -> Check:
         "ok",
         f"{processor()}, {available_threads()} threads may be used; OpenVINO computes in "
         f"{', '.join(able)} on it, and models answer in {able[-1]}",
+    )
+
+
+def _namesake() -> Generator[Check, None, None]:
+    """Another project is called `lungscan` by pip, and installs files of the same names as ours."""
+    try:
+        other = version("lungscan")
+    except PackageNotFoundError:
+        return
+    try:
+        mixed = version(DISTRIBUTION) != __version__
+    except PackageNotFoundError:
+        mixed = True
+    yield Check(
+        "Installation",
+        "failed" if mixed else "warning",
+        f"pip has a package `lungscan` {other} installed as well, which is another project or an "
+        "old name of this one; both put their files into one folder, so files of LungScan "
+        + ("have been" if mixed else "may have been")
+        + f" replaced. Run `python -m pip uninstall lungscan {DISTRIBUTION}`, then install "
+        "LungScan again from its folder or its wheel.",
     )
 
 

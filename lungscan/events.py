@@ -1,4 +1,10 @@
-"""What a running scan tells whoever listens: a closed union of frozen records."""
+"""What a running scan tells whoever listens: a closed union of frozen records.
+
+In this order: ``RunStarted``; ``CaseFinished`` of each skipped file; for each case ``CaseStarted``,
+any number of ``TilesScored`` if it holds a slide, and ``CaseFinished``: many fields at once, then
+the slides one by one; ``RunFinished``. A ``Notice`` may come anywhere after the start. A run that
+is left, stopped or broken off by an error ends without ``RunFinished``.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +27,10 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class CaseStarted:
-    """A case is opened; ``index`` counts from 1."""
+    """A case is taken up, before anything of it is read; fields by the handful.
+
+    ``index`` counts from 1 in this order, skipped files first. Skipped files are not taken up.
+    """
 
     key: str
     case_id: str

@@ -1,23 +1,47 @@
-"""One options record per job. Flag, TOML key and widget bear the field's name."""
+"""One options record per job. Flag, TOML key and widget bear the field's name.
+
+The choices stand here once: front ends take them from here, and a wrong value is refused whoever
+gives it, because a run that goes on with it would answer otherwise than it was asked to.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
+
+from lungscan.errors import UsageProblem
 
 Abstain = Literal["strict", "flag", "never"]
 PdfChoice = Literal["auto", "cases", "summary", "none"]
+RuleName = Literal["tumour-aware", "mean", "majority"]
+
+ABSTAIN: tuple[Abstain, ...] = get_args(Abstain)
+PDF_CHOICES: tuple[PdfChoice, ...] = get_args(PdfChoice)
+RULE_NAMES: tuple[RuleName, ...] = get_args(RuleName)
+ANY_CUDA = "cuda:N"
+DEVICES = (
+    "auto", "cpu", "cpu-fp32", "cpu-bf16", "openvino", "torch-cpu", "cuda", ANY_CUDA, "mps",
+)  # fmt: skip
+
+MIN_MPP_UM, MAX_MPP_UM = 0.05, 10.0  # µm per level-0 pixel under a microscope
+MAX_OVERLAP = 0.75  # of a tile's side
+MAX_BATCH, MAX_THREADS, MAX_TIMEOUT_S = 4096, 256, 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
-    """All that ``lungscan classify`` can be told."""
+    """All that ``lungscan classify`` can be told.
+
+    Raises:
+        UsageProblem: which value makes no sense, and what it may be.
+    """
 
     paths: tuple[Path, ...]
     out: Path
     model: str = "lung-histology"  # a shipped model's name, or a model folder
-    device: str = "auto"  # auto, cpu, openvino, torch-cpu, cuda, cuda:N, mps
+    device: str = "auto"  # one of DEVICES, with a number for N
     mpp: float | None = None  # µm per level-0 pixel, for images that do not say
     overlap: float = 0.0  # share of a tile's side, 0 to 0.75
     batch_size: int | None = None  # None: chosen for the device
@@ -26,10 +50,61 @@ class ScanOptions:
     pdf: PdfChoice = "auto"  # auto: per-case files for slides and for at most 12 fields
     heatmap: bool = True
     geojson: bool = True
-    rule: str = "tumour-aware"  # see lungscan.aggregate
+    rule: RuleName = "tumour-aware"  # see lungscan.aggregate
     abstain: Abstain = "strict"
     fresh: bool = False  # True: forget what an earlier run left in ``out``
     timeout: float = 60.0  # seconds that reading may stand still before the file is given up
     isolate: bool = True  # read images in child processes; False: in this one, for debugging
     deidentify: bool = False  # show pseudonyms instead of the names of files, folders and cases
     names: Path | None = None  # where to write whose pseudonyms these are; outside of ``out``
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        require_device(self.device)
+        require_choice("--pdf", self.pdf, PDF_CHOICES)
+        require_choice("--rule", self.rule, RULE_NAMES)
+        require_choice("--abstain", self.abstain, ABSTAIN)
+        if self.mpp is not None:
+            usual = "µm per pixel (usual: 0.25 at 40x, 0.5 at 20x)"
+            _require_number("--mpp", self.mpp, MIN_MPP_UM, MAX_MPP_UM, usual)
+        _require_number("--overlap", self.overlap, 0, MAX_OVERLAP, "of a tile's side")
+        _require_number("--timeout", self.timeout, 0, MAX_TIMEOUT_S, "seconds")
+        if self.timeout == 0:
+            raise UsageProblem("--timeout must be more than 0 seconds.")
+        if self.batch_size is not None:
+            _require_number("--batch-size", self.batch_size, 1, MAX_BATCH, "tiles", whole=True)
+        if self.threads is not None:
+            _require_number("--threads", self.threads, 1, MAX_THREADS, "threads", whole=True)
+        for name in ("heatmap", "geojson", "fresh", "isolate", "deidentify"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageProblem(f"--{name} must be true or false.")
+
+
+def is_device(name: object) -> bool:
+    """Whether ``name`` is one of DEVICES; whether this machine has it, the runtimes find out."""
+    return isinstance(name, str) and (
+        (name in DEVICES and name != ANY_CUDA) or re.fullmatch(r"cuda:[0-9]{1,3}", name) is not None
+    )
+
+
+def require_device(name: object) -> None:
+    """Raises UsageProblem unless there is such a device name."""
+    if not is_device(name):
+        raise UsageProblem(f"There is no device {name!r}. Choose one of {', '.join(DEVICES)}.")
+
+
+def require_choice(flag: str, value: object, choices: tuple[str, ...]) -> None:
+    """Raises UsageProblem unless ``value`` is one of ``choices``, letter by letter."""
+    if value not in choices:
+        raise UsageProblem(f"{flag} cannot be {value!r}. Choose one of {', '.join(choices)}.")
+
+
+def _require_number(
+    flag: str, value: Any, low: float, high: float, unit: str, *, whole: bool = False
+) -> None:
+    wanted = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, wanted) or not low <= value <= high:
+        kind = "a whole number" if whole else "a number"
+        raise UsageProblem(
+            f"{flag} cannot be {value!r}: it must be {kind} from {low:g} to {high:g} {unit}."
+        )

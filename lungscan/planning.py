@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lungscan.aggregate import rule_named
 from lungscan.cards import find_model
 from lungscan.errors import NothingToDo, UsageProblem, case_error
 from lungscan.hiding import check_names, hide, nameless_inputs
 from lungscan.inputs import discover
 from lungscan.options import ScanOptions
 from lungscan.readers import Readers, open_readers
-from lungscan.reading.scale import MAX_MPP_UM, MIN_MPP_UM, plausible
 from lungscan.report.wording import failure
-from lungscan.tiles.grid import MAX_OVERLAP
 from lungscan.types import CaseInput, Inputs
 
 CASES_CSV = "cases.csv"  # as lungscan.report.write names it
@@ -75,25 +72,11 @@ def _plan_case(case: CaseInput, readers: Readers, options: ScanOptions) -> Plann
 
 
 def check_options(options: ScanOptions) -> None:
-    """Refuse values that make no sense before anything is opened.
+    """Refuse a manifest or table of names that would be overwritten, before anything is opened.
 
     Raises:
-        UsageProblem: which value, and what it may be.
+        UsageProblem: which file, and what to do.
     """
-    rule_named(options.rule)
-    if options.mpp is not None and not plausible(options.mpp):
-        raise UsageProblem(
-            f"--mpp {options.mpp:g} is not a plausible pixel size: it must lie between "
-            f"{MIN_MPP_UM:g} and {MAX_MPP_UM:g} µm per pixel (usual: 0.25 at 40x, 0.5 at 20x)."
-        )
-    if not 0 <= options.overlap <= MAX_OVERLAP:
-        raise UsageProblem(f"--overlap must lie between 0 and {MAX_OVERLAP} of a tile's side.")
-    if options.batch_size is not None and not 1 <= options.batch_size <= 4096:
-        raise UsageProblem("--batch-size must lie between 1 and 4096 tiles.")
-    if not 0 < options.timeout <= 86_400:
-        raise UsageProblem("--timeout must lie between 0 and 86400 seconds.")
-    if options.threads is not None and not 1 <= options.threads <= 256:
-        raise UsageProblem("--threads must lie between 1 and 256.")
     if options.cases is not None and options.cases.resolve() == (options.out / CASES_CSV).resolve():
         name = "" if options.deidentify else f" {options.cases.name}"
         raise UsageProblem(

@@ -6,9 +6,10 @@ evenly without more threads than cores.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from lungscan.events import CaseStarted, Notice, RunStarted, ScanEvent
@@ -31,6 +32,7 @@ class Run:
     tools: Tools
     inputs: Inputs
     ledger: Ledger
+    _started: set[str] = field(default_factory=set)  # keys of cases
 
     def events(self) -> Generator[ScanEvent, None, None]:
         """Everything from the first case to the last file."""
@@ -56,6 +58,12 @@ class Run:
         """Many fields share a job and a batch. Returns the cases that hold a slide after all."""
         picture = self.ledger.wants_files("field")
         slides = []
+        taken: deque[CaseInput] = deque()  # cases of jobs that nobody was told of yet
+
+        def jobs() -> Iterator[list[CaseInput]]:
+            for job in field_jobs(cases):
+                taken.extend(job)
+                yield job
 
         def work(part: Sequence[CaseInput]) -> list[FieldOutcome]:
             return score_fields(part, self.tools, picture)
@@ -66,11 +74,13 @@ class Run:
             return self.ledger.write(outcome.result, resumed=outcome.resumed)
 
         with ExitStack() as stack:
-            jobs = stack.enter_context(self.tools.workers.in_order(work, field_jobs(cases)))
+            scored = stack.enter_context(self.tools.workers.in_order(work, jobs()))
+            yield from self._take_up(taken)
             # A record waits for the disk, not for the CPU, so writers come on top of the workers.
             writers = stack.enter_context(Workers(WRITERS))
-            outcomes = chain.from_iterable(jobs)
+            outcomes = chain.from_iterable(scored)
             for done in stack.enter_context(writers.in_order(write, outcomes)):
+                yield from self._take_up(taken)
                 if isinstance(done, Written):
                     yield self.ledger.record(done)
                     self.ledger.require_drive()
@@ -85,12 +95,22 @@ class Run:
             return begin_case(case, self.tools)
 
         with self.tools.workers.in_order(work, cases, ahead=1, drop=drop_case) as opened:
-            for begun in opened:
+            for case in cases:
+                yield from self._take_up(deque([case]))
+                begun = next(opened)
                 with begun.files:
-                    yield CaseStarted(begun.case.key, begun.case.case_id, self.ledger.next_index)
                     result = yield from score_case(begun, self.tools)
                 recorded = self.ledger.record(self.ledger.write(result, resumed=begun.resumed))
                 if recorded.result.status is not CaseStatus.FAILED:  # a failed one is tried again
                     self.tools.store.drop_journals(begun.case.key)
                 yield recorded
                 self.ledger.require_drive()
+
+    def _take_up(self, cases: deque[CaseInput]) -> Iterator[CaseStarted]:
+        """Tell of each once: a picture that turned out to be a slide is taken up twice."""
+        while cases:
+            case = cases.popleft()
+            if case.key not in self._started:
+                self._started.add(case.key)
+                index = len(self.inputs.skipped) + len(self._started)
+                yield CaseStarted(case.key, case.case_id, index)

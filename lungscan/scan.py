@@ -1,7 +1,8 @@
 """The one path: from what a person pointed at to filed results.
 
-``scan`` is a generator of events; closing it cancels. Here all that a run needs is made, in the
-order of what has to be waited for longest; the run itself is ``lungscan.run``.
+``scan`` is a generator of events. Closing it cancels; while it waits for a file, another thread can
+stop it. Here all that a run needs is made, in the order of what has to be waited for longest; the
+run itself is ``lungscan.run``.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ __all__ = ["PlannedCase", "check_options", "plan", "scan"]
 
 
 def scan(
-    options: ScanOptions, launched: Launched | None = None
+    options: ScanOptions, launched: Launched | None = None, stop: Event | None = None
 ) -> Generator[ScanEvent, None, None]:
     """Classify everything that ``options`` point at, and write the results.
 
@@ -42,6 +43,9 @@ def scan(
 
     Args:
         launched: a reader process that was started beforehand, see ``lungscan.launch``.
+        stop: set it, from any thread, to end the run at its next step, even while a file is being
+            opened: no ``RunFinished`` comes then, and what was finished stays on the disk. It is
+            set as well once the run has been left.
 
     Raises:
         UsageProblem, NothingToDo, ModelError, MachineError, OutputLocked: nothing more can be
@@ -57,7 +61,7 @@ def scan(
         stack.enter_context(output_lock(options.out))
         threads = options.threads or available_threads()
         jobs = threads + 1  # one waits for its reader or the disk while the others use the cores
-        ending = Event()
+        ending = stop or Event()
         opened = stack.enter_context(open_readers(options, card, jobs, launched))
         readers = PatientReaders(opened, ending)
         if first := _first_slide(inputs, store):
@@ -69,7 +73,7 @@ def scan(
             from lungscan.run import Run
             from lungscan.scoring import Scorer
             from lungscan.tools import Tools
-            from lungscan.workers import Workers
+            from lungscan.workers import Stopped, Workers
         runtime = network.result()
         novelty = load_novelty(card.folder / "novelty.safetensors")
         if options.fresh:  # only now: a run that cannot begin must not cost an earlier one
@@ -80,10 +84,12 @@ def scan(
         if options.names:
             write_names(options.names, inputs.hidden)
         run = RunContext(options, card, runtime.device, *settings_of(options, card))
-        workers = stack.enter_context(Workers(jobs, ending))
+        workers = stack.enter_context(Workers(jobs, ending, readers.stop))
         tools = Tools(run, store, Scorer(card, runtime, novelty), workers, readers)
         try:
             yield from _with_news(Run(tools, inputs, Ledger(run, store, inputs)).events(), runtime)
+        except Stopped:
+            return
         except MemoryError as error:
             raise MachineError(
                 "This machine ran out of memory. Try a smaller --batch-size or fewer --threads, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
 from threading import Event
@@ -14,15 +14,30 @@ from typing import Self, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
+TICK_S = 0.2  # between two looks whether the run was stopped
 AHEAD = 2  # jobs per thread in flight: enough to keep it busy, few enough to bound memory
+
+
+class Stopped(BaseException):
+    """The run was told to stop while it waited for a job."""
 
 
 class Workers:
     """A pool in which each thread reads and scores, so that both share the cores evenly."""
 
-    def __init__(self, threads: int, ending: Event | None = None) -> None:
-        """Start them when there is work; ``ending`` is set once nobody wants their results."""
+    def __init__(
+        self,
+        threads: int,
+        ending: Event | None = None,
+        let_go: Callable[[], None] | None = None,
+    ) -> None:
+        """Start them when there is work.
+
+        ``ending`` is set once nobody wants their results, and whoever sets it stops the run;
+        ``let_go`` is called then, so that jobs that wait for a file end at once.
+        """
         self._ending = ending or Event()
+        self._let_go = let_go or self._ending.set
         self._pool = ThreadPoolExecutor(threads, "lungscan")
         self._window = threads * AHEAD
 
@@ -51,18 +66,23 @@ class Workers:
         At most ``ahead`` jobs are in flight, the first of them from the start. Whoever leaves the
         block early, or by an error, leaves no job behind: those not begun are cancelled, those
         running are waited for, and their results go to ``drop``, which may close what they hold.
+
+        Raises:
+            Stopped: when the next result is asked for, or waited for, in a run that was stopped.
         """
         waiting: deque[Future[R]] = deque()
         source = iter(items)
         window = ahead or self._window
 
         def refill() -> None:
+            if self._ending.is_set():
+                raise Stopped
             for item in islice(source, window - len(waiting)):
                 waiting.append(self._pool.submit(work, item))
 
         def results() -> Iterator[R]:
             while waiting:
-                result = waiting[0].result()
+                result = self._wait_for(waiting[0])
                 waiting.popleft()
                 refill()  # before handing over, so that the threads stay busy meanwhile
                 yield result
@@ -70,10 +90,18 @@ class Workers:
         try:
             refill()
             yield results()
-        except (GeneratorExit, KeyboardInterrupt):  # the run was stopped
+        except (GeneratorExit, KeyboardInterrupt, Stopped):
             self._ending.set()
+            self._let_go()
             raise
         finally:
             for job in [job for job in waiting if not job.cancel()]:
                 if job.exception() is None and drop is not None:
                     drop(job.result())
+
+    def _wait_for(self, job: Future[R]) -> R:
+        while not self._ending.is_set():
+            wait((job,), TICK_S)
+            if job.done():
+                return job.result()
+        raise Stopped

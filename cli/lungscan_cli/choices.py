@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,9 +9,9 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-F = TypeVar("F", bound=Callable[..., Any])
+from lungscan.options import ANY_CUDA, DEVICES, is_device
 
-DEVICES = ("auto", "cpu", "openvino", "torch-cpu", "cuda", "cuda:0", "mps")
+F = TypeVar("F", bound=Callable[..., Any])
 
 # Every option may also be set by LUNGSCAN_<FIELD>, such as LUNGSCAN_DEVICE=cpu.
 SETTINGS = {
@@ -37,12 +36,8 @@ class DeviceType(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the name, or end with the list of possible ones."""
         name = str(value)
-        if name not in DEVICES and not re.fullmatch(r"cuda:\d+", name):
-            self.fail(
-                f"{name!r} is none of auto, cpu, openvino, torch-cpu, cuda, cuda:N, mps.",
-                param,
-                ctx,
-            )
+        if not is_device(name):
+            self.fail(f"{name!r} is none of {', '.join(DEVICES)}.", param, ctx)
         return name
 
     def shell_complete(
@@ -52,7 +47,8 @@ class DeviceType(click.ParamType[str]):
         incomplete: str,
     ) -> list[CompletionItem]:
         """Offer the names that begin so."""
-        return [CompletionItem(name) for name in DEVICES if name.startswith(incomplete)]
+        names = [name.replace(ANY_CUDA, "cuda:0") for name in DEVICES]
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def complete_model(
@@ -95,7 +91,7 @@ device_option = click.option(
     "--device",
     type=DeviceType(),
     default="auto",
-    help="auto, cpu, openvino, torch-cpu, cuda, cuda:N or mps; auto takes the fastest here.",
+    help=f"{', '.join(DEVICES[:-1])} or {DEVICES[-1]}; auto takes the fastest here.",
 )
 threads_option = click.option(
     "--threads", type=click.IntRange(1), show_default="all cores", help="Threads to compute with."

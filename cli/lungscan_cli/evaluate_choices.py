@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from lungscan.options import MAX_MPP_UM, MIN_MPP_UM
 from lungscan_cli.choices import (
     ENVIRONMENT_NOTE,
     FILE,
@@ -53,7 +54,7 @@ def data_options(command: F) -> F:
         ),
         click.option(
             "--mpp",
-            type=click.FloatRange(0.05, 10),
+            type=click.FloatRange(MIN_MPP_UM, MAX_MPP_UM),
             show_default="what the file says, else the model's scale",
             help="µm per pixel, for fields that do not say.",
         ),

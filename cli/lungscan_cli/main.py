@@ -32,7 +32,7 @@ COMMANDS = {
     cls=LazyGroup,
     commands_at=COMMANDS,
     examples=(
-        ("lungscan demo", "see it work on drawn tissue"),
+        ("lungscan demo", "see it work, on pictures that come along"),
         ("lungscan classify slides/ --out results", "classify a folder"),
         ("lungscan doctor", "check this machine"),
     ),

@@ -113,7 +113,7 @@ def _engine() -> Train:
             raise
         raise MachineError(
             f"Training needs torch and timm, which cannot be loaded here ({error}). "
-            'Install them with `pip install "lungscan[train]"`.'
+            'Install them with `pip install "lungscan-histology[train]"`.'
         ) from error
     return train
 

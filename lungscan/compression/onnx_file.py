@@ -91,7 +91,7 @@ def _to_onnx(card: ModelCard) -> bytes:
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
         raise MachineError(
             f"The export to ONNX needs torch, timm and onnxscript, which cannot be loaded here "
-            f'({error}). Install them with `python -m pip install "lungscan[train]"`.'
+            f'({error}). Install them with `python -m pip install "lungscan-histology[train]"`.'
         ) from error
     side = card.patch_size_pixels
     example = torch.zeros((2, side, side, 3), dtype=torch.uint8)  # of 1, the batch would stay fixed

@@ -103,7 +103,7 @@ def _nncf() -> Any:
     except ImportError as error:
         raise MachineError(
             f"int8 needs NNCF, which cannot be loaded here ({error}). "
-            'Install it with `python -m pip install "lungscan[train]"`.'
+            'Install it with `python -m pip install "lungscan-histology[train]"`.'
         ) from error
     return nncf
 

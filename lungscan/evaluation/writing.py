@@ -24,7 +24,7 @@ from lungscan.report.files import machine_error, write_atomic
 
 NEEDS_MATPLOTLIB = (
     "Figures were not drawn, because matplotlib is not installed: "
-    '`python -m pip install "lungscan[train]"` brings it.'
+    '`python -m pip install "lungscan-histology[train]"` brings it.'
 )
 FIGURES = ("confusion.png", "roc.png", "reliability.png", "coverage.png", "robustness.png")
 _SOMETIMES = (*FIGURES, "robustness.csv")  # an earlier evaluation may have left them

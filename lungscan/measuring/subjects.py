@@ -51,7 +51,7 @@ def candidates(options: BenchmarkOptions) -> Iterator[Candidate]:
     if options.networks and not has_torch():
         raise MachineError(
             "Networks by name need torch and timm, which are not installed. "
-            'Install them with `python -m pip install "lungscan[train]"`.'
+            'Install them with `python -m pip install "lungscan-histology[train]"`.'
         )
     for name in options.networks:
         yield _of_network(name, options.px)

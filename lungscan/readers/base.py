@@ -34,6 +34,12 @@ class Readers(Protocol):
         The next ``plan`` of that file takes the result; nobody need ever ask for it.
         """
 
+    def stop(self) -> None:
+        """End what is being read, because nobody wants it any more; whoever waits gets an error.
+
+        Only child processes can be ended so.
+        """
+
     def plan(self, file: InputFile, *, picture: bool, digest: str | None = None) -> Plan:
         """Open, hash and plan one file; see ``lungscan.prepare.plan_file``.
 

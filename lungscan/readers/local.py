@@ -25,6 +25,9 @@ class LocalReaders:
     def begin(self, file: InputFile) -> None:
         """See ``Readers.begin``. Here nobody could do it meanwhile."""
 
+    def stop(self) -> None:
+        """See ``Readers.stop``. Nothing can end a thread of this process."""
+
     def plan(self, file: InputFile, *, picture: bool, digest: str | None = None) -> Plan:
         """See ``Readers.plan``."""
         before = look(file)

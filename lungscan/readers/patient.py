@@ -53,6 +53,11 @@ class PatientReaders:
         """See ``Readers.begin``."""
         self.readers.begin(file)
 
+    def stop(self) -> None:
+        """See ``Readers.stop``."""
+        self.ending.set()
+        self.readers.stop()
+
     def plan(self, file: InputFile, *, picture: bool, digest: str | None = None) -> Plan:
         """See ``Readers.plan``."""
         planned = patiently(

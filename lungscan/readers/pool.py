@@ -61,6 +61,14 @@ class ReaderPool:
             process.close()
         self._beside.shutdown()
 
+    def stop(self) -> None:
+        """See ``Readers.stop``. ``close`` is still to be called: their memory may be in use."""
+        with self._lock:
+            self._closed = True
+            everyone = list(self._all)
+        for process in everyone:
+            process.stop()
+
     def begin(self, file: InputFile) -> None:
         """See ``Readers.begin``."""
         self._begun[file] = self._beside.submit(self._plan_file, file, True, None)

@@ -153,6 +153,10 @@ class ReaderProcess:
         rgb = self._pixels.tiles(slot, read.first, len(read.valid)).copy()
         return TilePixels(rgb, read.valid, read.failed)
 
+    def stop(self) -> None:
+        """End the child, whatever it is at; ``close`` lets go of the rest."""
+        self._kill(UnreadableFile("The run has ended.", code="E_CLOSED"))
+
     def close(self) -> None:
         """End it, whatever it is at."""
         self._kill(UnreadableFile("The reading process has been closed.", code="E_CRASH"))

@@ -6,10 +6,9 @@ from dataclasses import replace
 from math import sqrt
 
 from lungscan.errors import NoScale
+from lungscan.options import MAX_MPP_UM, MIN_MPP_UM
 from lungscan.types import MppSource, Scale
 
-MIN_MPP_UM = 0.05
-MAX_MPP_UM = 10.0
 _TOLERANCE = 0.05  # 5 %: more than any scanner's calibration moves
 _SQUARE = 0.01  # sides that differ by less were measured so: the pixel counts as a square
 

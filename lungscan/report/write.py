@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from lungscan.errors import NothingToDo
-from lungscan.options import PdfChoice
+from lungscan.options import PDF_CHOICES, PdfChoice, require_choice
 from lungscan.report.case_json import DamagedRecord, from_json, to_json
 from lungscan.report.case_pdf import write_case_pdf
 from lungscan.report.cases_csv import write_cases_csv
@@ -178,10 +178,13 @@ def rebuild(out: Path, *, pdf: PdfChoice | None = None) -> Rebuilt:
 
     Slides, small runs and cases that already have per-case files get those that the run wanted;
     ``pdf`` replaces its choice of PDFs. When ``run.json`` is missing, damaged or names other cases
-    (a run was stopped), the run is summarised from its cases. Raises NothingToDo without cases;
+    (a run was stopped), the run is summarised from its cases. Raises UsageProblem for another
+    ``pdf``; NothingToDo without cases;
     DamagedRecord, after all the others are written, naming the files that cannot be read;
     MachineError when a file cannot be written.
     """
+    if pdf is not None:
+        require_choice("--pdf", pdf, PDF_CHOICES)
     run = _run_summary(out)
     paths = _case_paths(out, run.case_keys if run else ())
     if not paths:

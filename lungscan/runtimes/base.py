@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Protocol
 
 from lungscan.cards import INT8, ModelCard
 from lungscan.errors import MachineError, UsageProblem
+from lungscan.options import require_device
 from lungscan.types import FloatArray, RgbBatch
 
-DEVICES = ("auto", "cpu", "cpu-fp32", "cpu-bf16", "openvino", "torch-cpu", "cuda", "mps")
 _PRECISIONS = {"cpu": None, "openvino": None, "cpu-fp32": "f32", "cpu-bf16": "bf16"}  # None: best
 
 
@@ -97,6 +96,7 @@ def load_runtime(
         MachineError: the device is not there, or needs an extra that is not installed.
         ModelError: the model's files are no network that the runtime can build.
     """
+    require_device(device)
     threads = threads or available_threads()
     if device == "auto":
         device = "cuda" if card.precision != INT8 and _cuda_works() else "cpu"
@@ -104,21 +104,20 @@ def load_runtime(
         from lungscan.runtimes.openvino import BATCH, load_openvino
 
         return load_openvino(card, threads, batch_size or BATCH, _PRECISIONS[device])
-    if re.fullmatch(r"torch-cpu|mps|cuda(:\d+)?", device):
-        if card.precision == INT8:
-            raise UsageProblem(
-                f"{card.name} is an int8 model, which only OpenVINO can compute. Use --device cpu, "
-                "or the model that it was made from."
-            )
-        try:
-            from lungscan.runtimes.torch import load_torch
-        except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
-            raise MachineError(
-                f"--device {device} needs torch and timm, which cannot be loaded here ({error}). "
-                'Install them with `python -m pip install "lungscan[gpu]"`, or use --device cpu.'
-            ) from error
-        return load_torch(card, device, threads, batch_size)
-    raise UsageProblem(f"There is no device {device!r}. Choose one of {', '.join(DEVICES)}.")
+    if card.precision == INT8:
+        raise UsageProblem(
+            f"{card.name} is an int8 model, which only OpenVINO can compute. Use --device cpu, "
+            "or the model that it was made from."
+        )
+    try:
+        from lungscan.runtimes.torch import load_torch
+    except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
+        raise MachineError(
+            f"--device {device} needs torch and timm, which cannot be loaded here ({error}). "
+            'Install them with `python -m pip install "lungscan-histology[gpu]"`, or use '
+            "--device cpu."
+        ) from error
+    return load_torch(card, device, threads, batch_size)
 
 
 def _cuda_works() -> bool:

@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from lungscan.options import MAX_OVERLAP
 from lungscan.tiles.integral import count_before
 from lungscan.tiles.mask import TissueMask
 from lungscan.tiles.pieces import Runs, join_runs
@@ -20,7 +21,6 @@ from lungscan.types import BoxArray, FloatArray, Scale, TileGrid
 # A field with less tissue is mostly glass. Lung is airy: find_tissue sees down to 12.6 % in 2,507
 # lung fields of LC25000, so a higher limit would lose real lung.
 MIN_TISSUE = 0.10
-MAX_OVERLAP = 0.75
 _COVERED = 0.5  # a piece of tissue counts as seen when kept fields hold this share of it
 
 IntArray = NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""A fake engine for the shell's tests: it yields the events it is told to."""
+"""A fake engine for the shell's tests: it sends what the engine sends, in its order."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from lungscan.types import (
     Prediction,
     TileCounts,
 )
+from tests.event_order import EventOrder
 
 MODEL = ModelStamp(
     name="fake",
@@ -96,8 +97,11 @@ class FakeEngine:
     ) -> Generator[ScanEvent, None, None]:
         """Yield one run over ``results``; ``raises`` is raised after the last of them."""
         self.options = options
+        order = EventOrder()
         try:
-            yield from self._events(options)
+            for event in self._events(options):
+                order.take(event)
+                yield event
         finally:
             self.closed = True
 
@@ -106,14 +110,24 @@ class FakeEngine:
         return self.planned
 
     def _events(self, options: ScanOptions) -> Generator[ScanEvent, None, None]:
-        skipped = sum(result.status is CaseStatus.SKIPPED for result in self.results)
-        cases = len(self.results) - skipped
-        yield RunStarted(cases, skipped, "fake 1.0", "CPU (fake)", options.out)
+        skipped = [r for r in self.results if r.status is CaseStatus.SKIPPED]
+        cases = [r for r in self.results if r.status is not CaseStatus.SKIPPED]
+        fields = [result for result in cases if result.counts.total <= 1]
+        slides = [result for result in cases if result.counts.total > 1]
+        yield RunStarted(len(cases), len(skipped), "fake 1.0", "CPU (fake)", options.out)
         yield Notice("only a fake")
-        for index, result in enumerate(self.results, start=1):
-            yield CaseStarted(result.key, result.case_id, index)
-            yield TilesScored(result.key, result.counts.total, result.counts.total)
+        begun = finished = len(skipped)
+        for index, result in enumerate(skipped, start=1):
             yield CaseFinished(result, index)
+        for part in (fields, *([slide] for slide in slides)):  # fields are taken up together
+            for result in part:
+                begun += 1
+                yield CaseStarted(result.key, result.case_id, begun)
+            for result in part:
+                finished += 1
+                if result.counts.total > 1:
+                    yield TilesScored(result.key, result.counts.total, result.counts.total)
+                yield CaseFinished(result, finished)
         if self.raises is not None:
             raise self.raises
         by_status = {s.value: sum(r.status is s for r in self.results) for s in CaseStatus}

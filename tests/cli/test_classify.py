@@ -288,7 +288,7 @@ def test_bars_show_cases_and_tiles_with_names_made_harmless() -> None:
     assert "[bold]a\\x1b[2J.svs" in shown
 
 
-def test_demo_draws_then_classifies_its_own_folder(
+def test_demo_makes_pictures_then_classifies_its_own_folder(
     engine: FakeEngine, tmp_path: Path, capsys: Captured
 ) -> None:
     engine.results = [make_result("drawn", CaseStatus.NO_RESULT, reason=NoResult.NOT_LUNG)]
@@ -296,7 +296,8 @@ def test_demo_draws_then_classifies_its_own_folder(
     assert engine.options is not None
     assert engine.options.paths == (tmp_path / "d" / "images",)
     assert engine.options.out == tmp_path / "d" / "results"
-    assert (tmp_path / "d" / "images" / "drawn-slide.svs").is_file()
+    assert (tmp_path / "d" / "images" / "stitched-slide.svs").is_file()
     err = capsys.readouterr().err
-    assert "not real tissue" in err
+    assert "should get 'No result'" in err
+    assert "summary.pdf first: all cases at a glance." in err
     assert "does not look like lung H&E" in err

@@ -149,8 +149,8 @@ def test_an_export_without_torch_names_the_cure(
     monkeypatch: pytest.MonkeyPatch, model: Path, capsys: Captured
 ) -> None:
     def export(card: ModelCard, path: Path) -> OnnxExport:
-        raise MachineError('Install them with `python -m pip install "lungscan[train]"`.')
+        raise MachineError('Install them with `python -m pip install "lungscan-histology[train]"`.')
 
     monkeypatch.setattr("lungscan.compression.onnx_file.export_onnx", export)
     assert main(["export", str(model), "--out", "lung.onnx"]) == 5
-    assert "lungscan[train]" in capsys.readouterr().err
+    assert "lungscan-histology[train]" in capsys.readouterr().err

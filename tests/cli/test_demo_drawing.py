@@ -9,7 +9,8 @@ import openslide
 import pytest
 from PIL import Image
 
-from lungscan.demo import SLIDE_SIZE, draw_demo
+from lungscan.demo import draw_demo
+from lungscan.demo.drawing import SLIDE_SIZE
 
 
 @pytest.fixture(scope="module")

@@ -167,7 +167,7 @@ def test_without_the_extra_the_cure_is_named(
     assert main(LINE.split()) == 5
     err = capsys.readouterr().err
     assert "Training needs torch and timm" in err
-    assert 'pip install "lungscan[train]"' in err
+    assert 'pip install "lungscan-histology[train]"' in err
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from lungscan import doctor
+from lungscan import __version__, doctor
 from lungscan.doctor import FP32_TOLERANCE, NEAR_TIE, REDUCED_TOLERANCE, Check, Golden, compare
 from lungscan.errors import MachineError, ModelError
 from lungscan.runtimes.openvino import cpu_precisions
@@ -126,3 +127,34 @@ def test_a_changed_model_is_told_and_ends_the_examination(monkeypatch: pytest.Mo
     assert list(doctor.examine())[-1] == Check("Models", "failed", "The weights were changed.")
     monkeypatch.setattr(doctor, "list_models", tuple)
     assert list(doctor.examine())[-1].state == "failed"
+
+
+@pytest.mark.parametrize(
+    ("installed", "state", "words"),
+    [
+        ({"lungscan-histology": __version__}, "", ""),
+        ({"lungscan-histology": __version__, "lungscan": "0.1.6"}, "warning", "may have been"),
+        ({"lungscan-histology": "9.9", "lungscan": "0.1.6"}, "failed", "have been replaced"),
+        ({"lungscan": "0.1.0"}, "failed", "have been replaced"),
+    ],
+)
+def test_a_namesake_that_is_installed_too_is_named_with_the_cure(
+    card: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    installed: dict[str, str],
+    state: str,
+    words: str,
+) -> None:
+    def version(name: str) -> str:
+        if name not in installed:
+            raise PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(doctor, "version", version)
+    monkeypatch.setattr(doctor, "load_runtime", lambda *_: FakeRuntime(PROBS))
+    found = by_name(list(doctor.examine())).get("Installation")
+    assert (found.state if found else "") == state
+    if found:
+        assert words in found.detail
+        assert f"`lungscan` {installed['lungscan']}" in found.detail
+        assert "pip uninstall lungscan lungscan-histology" in found.detail

@@ -358,7 +358,7 @@ def test_without_matplotlib_the_tables_are_there(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     written = write_evaluation(found, tmp_path, data)
     assert written.note == NEEDS_MATPLOTLIB
-    assert "lungscan[train]" in written.note
+    assert "lungscan-histology[train]" in written.note
     assert not stale.exists()
     assert {"metrics.csv", "predictions.csv", "errors.png"} <= set(written.files)
     assert "roc.png" not in (tmp_path / "evaluation.md").read_text(encoding="utf-8")

@@ -50,12 +50,12 @@ def test_a_slide_and_fields_from_start_to_end(
 
     kinds = [type(event).__name__ for event in events if not isinstance(event, TilesScored)]
     assert kinds == [
-        "RunStarted", "CaseFinished", "CaseFinished", "CaseFinished", "CaseStarted",
-        "CaseFinished", "RunFinished",
+        "RunStarted", "CaseFinished", "CaseStarted", "CaseStarted", "CaseFinished",
+        "CaseFinished", "CaseStarted", "CaseFinished", "RunFinished",
     ]  # fmt: skip
     assert events[0] == RunStarted(3, 1, "tiny", "fake", out)
     indices = [event.index for event in events if isinstance(event, CaseFinished | CaseStarted)]
-    assert indices == [1, 2, 3, 4, 4]
+    assert indices == [1, 2, 3, 2, 3, 4, 4]
     scored = [event for event in events if isinstance(event, TilesScored)]
     assert [event.done for event in scored] == sorted(event.done for event in scored)
     assert scored[-1].done == scored[-1].total == results(events)["b"].counts.total > 16
@@ -163,7 +163,7 @@ def test_a_tiff_that_holds_a_slide_goes_the_way_of_slides(
     events = run(chosen)
     result = results(events)["x"]
     assert result.files[0].kind == "slide"
-    assert [event.case_id for event in events if isinstance(event, CaseStarted)] == ["x"]
+    assert [event.case_id for event in events if isinstance(event, CaseStarted)].count("x") == 1
     names = {path.name for path in (tmp_path / "out" / "cases" / result.key).iterdir()}
     assert names == CASE_FILES - {"tiles.geojson"}
     assert [row["case_id"] for row in rows(tmp_path / "out")][-1] == "x"

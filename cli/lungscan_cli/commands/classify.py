@@ -7,7 +7,18 @@ from typing import Any, NoReturn
 
 import click
 
-from lungscan.options import ScanOptions
+from lungscan.options import (
+    ABSTAIN,
+    MAX_BATCH,
+    MAX_MPP_UM,
+    MAX_OVERLAP,
+    MAX_THREADS,
+    MAX_TIMEOUT_S,
+    MIN_MPP_UM,
+    PDF_CHOICES,
+    RULE_NAMES,
+    ScanOptions,
+)
 from lungscan_cli.choices import (
     ENVIRONMENT_NOTE,
     SETTINGS,
@@ -58,27 +69,27 @@ EXISTING = GivenPath(exists=True, readable=False, path_type=Path)  # the engine 
 @device_option
 @click.option(
     "--mpp",
-    type=click.FloatRange(0.05, 10),
+    type=click.FloatRange(MIN_MPP_UM, MAX_MPP_UM),
     show_default="what the file says",
     help="µm per pixel, for images that do not say (usual: 0.25 at 40x, 0.5 at 20x).",
 )
 @click.option(
     "--pdf",
-    type=click.Choice(["auto", "cases", "summary", "none"]),
+    type=click.Choice(PDF_CHOICES),
     default="auto",
     help="PDF reports: of each case and the batch, of the batch only, or none. auto: of each "
     "case for slides and for up to 12 fields.",
 )
 @click.option(
     "--abstain",
-    type=click.Choice(["strict", "flag", "never"]),
+    type=click.Choice(ABSTAIN),
     default="strict",
     help="When the model should not be trusted: strict gives no result, flag gives the label "
     "with the reason beside it, never gives the label.",
 )
 @click.option(
     "--rule",
-    type=click.Choice(["tumour-aware", "mean", "majority"]),
+    type=click.Choice(RULE_NAMES),
     default="tumour-aware",
     help="How tiles become one answer.",
 )
@@ -104,25 +115,25 @@ EXISTING = GivenPath(exists=True, readable=False, path_type=Path)  # the engine 
 )
 @click.option(
     "--overlap",
-    type=click.FloatRange(0, 0.75),
+    type=click.FloatRange(0, MAX_OVERLAP),
     default=0.0,
     help="Overlap of neighbouring tiles as a share of their side.",
 )
 @click.option(
     "--batch-size",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MAX_BATCH),
     show_default="chosen for the device",
     help="Tiles per batch.",
 )
 @click.option(
     "--threads",
-    type=click.IntRange(1),
+    type=click.IntRange(1, MAX_THREADS),
     show_default="every core this process may use",
     help="Threads for reading and for the network.",
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, 86_400, min_open=True),
+    type=click.FloatRange(0, MAX_TIMEOUT_S, min_open=True),
     default=60.0,
     help="Seconds that reading a file may stand still before the file is given up.",
 )

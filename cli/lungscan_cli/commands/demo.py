@@ -1,4 +1,4 @@
-"""``lungscan demo``: see everything work on drawn tissue."""
+"""``lungscan demo``: see everything work, on training fields and on what must be refused."""
 
 from __future__ import annotations
 
@@ -17,16 +17,29 @@ from lungscan_cli.choices import (
 )
 from lungscan_cli.groups import ExamplesCommand
 
-ABOUT = (
-    "The slide and fields are drawn by a program. Drawn tissue is not real tissue, so the right "
-    "answer is mostly 'No result': the model should say that it does not know such pictures."
+REAL = (
+    "One slide and six fields are real lung tissue that the model was trained on; the others are "
+    "drawn, empty or out of focus, and should get 'No result'."
 )
+DRAWN = (
+    "The training fields are not installed here, so all pictures are drawn by a program. Drawn "
+    "tissue is not real tissue: each of them should get 'No result'."
+)
+WHY = (
+    "'No result' is right for the others: drawn tissue is unlike any that the model knows, glass "
+    "holds too little to judge, and what is out of focus has to be scanned again."
+)
+TRAINED_ON = (
+    "The answered ones are training fields (LC25000, Borkowski et al. 2019), so their right "
+    "answers prove nothing about other tissue: for research use only."
+)
+NOTHING_ANSWERED = "What an answer looks like, only real tissue can show: for research use only."
 
 
 @click.command(
     cls=ExamplesCommand,
     examples=(
-        ("lungscan demo", "draw, classify, and say where everything is"),
+        ("lungscan demo", "make pictures, classify them, and say what to open first"),
         ("lungscan demo --out /tmp/try", "the same in another folder"),
     ),
     context_settings=SETTINGS,
@@ -34,16 +47,16 @@ ABOUT = (
 @out_option(
     type=NEW_FOLDER,
     default=Path("lungscan-demo"),
-    help="Folder for the drawn images and the results.",
+    help="Folder for the pictures and the results.",
 )
 @model_option
 @device_option
 @quiet_option
 def demo(*, out: Path, model: str, device: str, quiet: bool) -> int:
-    """Draw tissue, classify it, show all outputs.
+    """Classify a slide and fields that come along, show all outputs.
 
-    One slide and a few fields are drawn into --out, which also gets the results. Drawn tissue is
-    not real tissue: the right answer to it is mostly 'No result'.
+    Some are training fields of real tissue, so they get an answer; others are drawn, empty or out
+    of focus, and get 'No result'. --out gets the pictures and the results.
     """
     from lungscan_cli.console import people, plain, say
     from lungscan_cli.running import run_scan
@@ -51,20 +64,31 @@ def demo(*, out: Path, model: str, device: str, quiet: bool) -> int:
     console = people()
     images, results = out / "images", out / "results"
     if not quiet:
-        say(console, f"Drawing a slide and a few fields in {plain(str(images))} ...", style="dim")
-    from lungscan.demo import draw_demo
+        say(console, f"Making a slide and a few fields in {plain(str(images))} ...", style="dim")
+    from lungscan.demo import make_demo
 
-    draw_demo(images)
+    made = make_demo(images)
     if not quiet:
-        say(console, ABOUT)
+        say(console, REAL if made.real else DRAWN)
     options = ScanOptions(
         paths=(images,), out=results, model=model, device=device, pdf="cases", fresh=True
     )
     code = run_scan(options, as_json=False, quiet=quiet)
     if code == 0 and not quiet:
-        say(
-            console,
-            f"Look at {plain(str(results / 'summary.pdf'))} first, then at report.pdf in "
-            "each case's folder. The drawn images lie in " + plain(str(images)) + ".",
-        )
+        say(console, _what_first(results))
+        say(console, WHY)
+        say(console, TRAINED_ON if made.real else NOTHING_ANSWERED)
     return code
+
+
+def _what_first(results: Path) -> str:
+    """The file to open first, and what is in it."""
+    from lungscan_cli.console import plain
+
+    reports = sorted(results.glob("cases/*-slide*/report.pdf"))
+    if not reports:
+        return f"Open {plain(str(results / 'summary.pdf'))} first: all cases at a glance."
+    return (
+        f"Open {plain(str(reports[0]))} first: the slide's answer and map; heatmap.png beside it "
+        "is the same map, larger."
+    )

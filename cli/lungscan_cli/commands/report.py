@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lungscan.options import PdfChoice
+from lungscan.options import PDF_CHOICES, PdfChoice
 from lungscan_cli.choices import SETTINGS, folder_argument, quiet_option
 from lungscan_cli.groups import ExamplesCommand
 
@@ -22,7 +22,7 @@ from lungscan_cli.groups import ExamplesCommand
 @folder_argument
 @click.option(
     "--pdf",
-    type=click.Choice(["auto", "cases", "summary", "none"]),
+    type=click.Choice(PDF_CHOICES),
     allow_from_autoenv=False,  # LUNGSCAN_PDF is meant for the next run
     show_default="what the run was told",
     help="PDF reports: as for `lungscan classify`.",

@@ -1,4 +1,4 @@
-"""Drawn tissue for ``lungscan demo``: one small slide and a few fields, from a seed alone.
+"""Drawn tissue: one small slide and a few fields, from a seed alone.
 
 Nothing here is real tissue. The drawing follows Beer and Lambert: two maps say how much
 haematoxylin and eosin lie at each pixel, light is absorbed by both, and the eye sees H&E.
@@ -20,6 +20,7 @@ from lungscan.types import FloatArray, RgbArray
 MPP_UM = 0.5
 SLIDE_SIZE = (4096, 3072)  # width, height
 FIELD_SIDE = 768
+SLIDE = "drawn-slide.svs"
 COARSE = 4  # the structure is laid out at a quarter of the size, then enlarged
 
 # Optical density of a full stain at red, green and blue.
@@ -54,12 +55,12 @@ def draw_demo(folder: Path, seed: int = 7) -> tuple[Path, ...]:
         "empty-glass.png": _crop(tissue, 0, 0),
         "out-of-focus.jpg": glands.filter(ImageFilter.GaussianBlur(9)),
     }
-    paths = [folder / "drawn-slide.svs"]
-    _write_svs(paths[0], _with_pen(tissue))
+    paths = [folder / SLIDE]
+    write_svs(paths[0], _with_pen(tissue))
     for name, picture in fields.items():
         paths.append(folder / name)
         picture.save(paths[-1], quality=92)
-    paths.append(folder / "._drawn-slide.svs")
+    paths.append(folder / f"._{SLIDE}")
     paths[-1].write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        ")
     return tuple(paths)
 
@@ -170,7 +171,7 @@ def _with_pen(rgb: RgbArray) -> RgbArray:
     return marked
 
 
-def _write_svs(path: Path, rgb: RgbArray) -> None:
+def write_svs(path: Path, rgb: RgbArray) -> None:
     """Write a pyramid as Aperio scanners do: 256 px JPEG tiles, the scale in the description."""
     height, width = rgb.shape[:2]
     size = f"{width}x{height}"

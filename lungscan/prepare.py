@@ -10,11 +10,11 @@ from functools import lru_cache
 from hashlib import sha256
 from math import ceil
 from threading import Event
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
-from lungscan.cards import ModelCard
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import require_regular, sha256_of, show
 from lungscan.inputs.files import open_failure
@@ -30,6 +30,18 @@ THUMBNAIL_PX = 1024
 LEAST_FIELD = 0.5
 LEAST_TILE = 0.75  # a field whose shorter side is below this share of a tile is taken whole
 MAX_FIELD_BYTES = 1 << 31  # read at once; the largest picture that is decoded holds 0.8 GB
+
+
+class NetworkInput(Protocol):
+    """What planning asks of a model: its card has it, and a training before there is a card."""
+
+    @property
+    def patch_size_pixels(self) -> int:
+        """Side of the network's input."""
+
+    @property
+    def spacing_um_px(self) -> float:
+        """Scale of tissue there, µm per pixel."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,7 @@ class Plan:
 def plan_file(
     file: InputFile,
     options: ScanOptions,
-    card: ModelCard,
+    card: NetworkInput,
     *,
     picture: bool,
     digest: str | None = None,
@@ -83,7 +95,7 @@ def plan_file(
         return planned
 
 
-def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, picture: bool) -> Plan:
+def plan_field(file: InputFile, options: ScanOptions, card: NetworkInput, *, picture: bool) -> Plan:
     """Plan a field image: tiled when its scale is known and it is large enough, else whole.
 
     Raises:
@@ -164,7 +176,7 @@ def _plan_tiled(
     source: ImageSource,
     digest: str,
     options: ScanOptions,
-    card: ModelCard,
+    card: NetworkInput,
     *,
     picture: bool,
 ) -> Plan:
@@ -192,7 +204,7 @@ def _plan_tiled(
     return Plan(file, source, grid, record, overview.unreadable)
 
 
-def _require_fine(file: InputFile, info: SourceInfo, card: ModelCard) -> None:
+def _require_fine(file: InputFile, info: SourceInfo, card: NetworkInput) -> None:
     """Refuse pixels so coarse that tiles would be enlarged more than twofold."""
     mpp, limit = info.scale.mpp_um, card.spacing_um_px / LEAST_FIELD
     if mpp is not None and mpp > limit:

@@ -147,11 +147,14 @@ def test_lists_from_python(root: Path, rows: Rows) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,label,group\nadeno/g0-0.png,adeno,x\n", "has no column part"),
-        ("file,label,group,part\nadeno/g0-0.png,adeno,x,tset\n", "names the part 'tset'"),
+        ("file,label,group\nadeno/g0-0.png,adeno,x\n", "has no column 'part'"),
+        (
+            "file,label,group,part\nadeno/g0-0.png,adeno,x,tset\n",
+            "line 2: part is 'tset', not one of train",
+        ),
         ("file,label,group,part\nadeno/g0-0.png,adeno,x,train\n", "no field of the part 'test'"),
-        ("", "has no column file"),
-        ("\udcff", "is no table"),
+        ("", "has no column 'file'"),
+        ("\udcff", "is not UTF-8 text"),
         ("file,label,group,part\n../x.png,adeno,x,test\n", "no path below the data folder"),
     ],
 )

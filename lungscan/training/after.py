@@ -48,16 +48,18 @@ def judge_bundle(
 
 
 def figures_of(found: Evaluation, others: Iterable[Metric]) -> tuple[Metric, ...]:
-    """The card's figures: those of the evaluation, then ``others``; what is no number is left out.
+    """The card's figures: those of the evaluation and ``others``.
 
     The evaluation is the only judge of the model: its files and the card say the same.
     """
     classes = [m for c in found.classes for m in (c.precision, c.recall, c.f1, c.auc)]
-    every = (*found.metrics, *others, *classes)
-    return tuple(_plain(metric) for metric in every if not math.isnan(metric.value))
+    return tuple(_plain(metric) for metric in (*found.metrics, *others, *classes))
 
 
 def _plain(metric: Metric) -> Metric:
+    """The figure without NaN, which a card cannot hold: where nothing is measured, of nothing."""
+    if math.isnan(metric.value):
+        return Metric(metric.name, 0.0, None, None, 0, 0, metric.note)
     low, high = metric.low, metric.high
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return dataclasses.replace(metric, low=None, high=None)

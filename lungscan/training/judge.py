@@ -122,7 +122,7 @@ def _refused(judge: Judge, foreign: Foreign) -> Metric:
 
 def _answers(
     steps: Generator[FieldsJudged, None, tuple[FieldAnswer, ...]],
-) -> Sequence[FieldAnswer]:
+) -> tuple[FieldAnswer, ...]:
     while True:
         try:
             next(steps)

@@ -85,7 +85,7 @@ def write_rest(
         card,
         limits=(*((caution,) if caution else ()), *source.limits),
         metrics=(*(_noted(metric) for metric in source.metrics), *figures),
-        facts=(*source.facts, ("int8", wording.fact(agreement))),
+        facts=(*source.facts, ("int8", wording.fact(agreement, caution))),
     )
     write_card(card, folder)
     card = read_card(folder)

@@ -27,12 +27,13 @@ def all_changes(agreement: Agreement) -> str:
     return f"{change(agreement)}, {refusals}{let_in}"
 
 
-def fact(agreement: Agreement) -> str:
-    """For the card's facts."""
-    return (
+def fact(agreement: Agreement, warned: str) -> str:
+    """For the card's facts; ``warned`` is the caution, "" when there is none."""
+    told = (
         f"{change(agreement)} on {agreement.tiles} validation fields; the figures above were "
         f"{NOT_NOW}"
     )
+    return f"{told}. {warned}" if warned else told
 
 
 def caution(agreement: Agreement, bounds: Bounds, most_lost: float) -> str:

@@ -10,11 +10,11 @@ from functools import lru_cache
 from hashlib import sha256
 from math import ceil
 from threading import Event
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
-from lungscan.cards import ModelCard
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import require_regular, sha256_of, show
 from lungscan.inputs.files import open_failure
@@ -31,6 +31,18 @@ THUMBNAIL_PX = 1024
 LEAST_FIELD = 0.5
 LEAST_TILE = 0.75  # a field whose shorter side is below this share of a tile is taken whole
 MAX_FIELD_BYTES = 1 << 31  # read at once; the largest picture that is decoded holds 0.8 GB
+
+
+class NetworkInput(Protocol):
+    """What planning asks of a model: its card has it, and a training before there is a card."""
+
+    @property
+    def patch_size_pixels(self) -> int:
+        """Side of the network's input."""
+
+    @property
+    def spacing_um_px(self) -> float:
+        """Scale of tissue there, µm per pixel."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,7 @@ class Plan:
 def plan_file(
     file: InputFile,
     options: ScanOptions,
-    card: ModelCard,
+    card: NetworkInput,
     *,
     picture: bool,
     digest: str | None = None,
@@ -77,7 +89,7 @@ def plan_file(
 def _plan_slide(
     file: InputFile,
     options: ScanOptions,
-    card: ModelCard,
+    card: NetworkInput,
     *,
     picture: bool,
     digest: str | None = None,
@@ -95,7 +107,7 @@ def _plan_slide(
         return planned
 
 
-def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, picture: bool) -> Plan:
+def plan_field(file: InputFile, options: ScanOptions, card: NetworkInput, *, picture: bool) -> Plan:
     """Plan a field image: tiled when its scale is known and it is large enough, else whole.
 
     Raises:
@@ -115,7 +127,7 @@ def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, pictur
             "the least.",
             code="E_TOO_SMALL",
         )
-    if not taken_whole(info, side, card.spacing_um_px):
+    if not _taken_whole(info, side, card.spacing_um_px):
         return _plan_tiled(file, source, digest, options, card, picture=picture)
     _require_fine(file, info, card)  # of very long pixels one side alone is too coarse
     grid = _whole_grid(info.width, info.height, side, info.scale.stretch)
@@ -123,7 +135,7 @@ def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, pictur
     return Plan(file, source, grid, _record(file, source, digest, grid, thumbnail, None, None))
 
 
-def taken_whole(info: SourceInfo, size_px: int, spacing_um_px: float) -> bool:
+def _taken_whole(info: SourceInfo, size_px: int, spacing_um_px: float) -> bool:
     """Whether a field is covered by squares of its shorter side instead of tiles at a spacing.
 
     It is when its scale is unknown, or when it is too small for a tile of ``size_px`` at
@@ -132,23 +144,6 @@ def taken_whole(info: SourceInfo, size_px: int, spacing_um_px: float) -> bool:
     tile_um = size_px * spacing_um_px
     sides = (info.width, info.scale.x_um), (info.height, info.scale.y_um)
     return any(um is None or length < tile_um / um * LEAST_TILE for length, um in sides)
-
-
-def field_grid(
-    source: ImageSource, size_px: int, spacing_um_px: float, overlap: float = 0.0
-) -> TileGrid:
-    """The squares of a field that a network with ``size_px`` input at ``spacing_um_px`` sees.
-
-    What classification takes, for whoever else prepares fields (training): tiles at the spacing
-    that hold tissue, or for a field taken whole (see ``taken_whole``) the fewest squares of its
-    shorter side that cover it, never squeezed. ``source.read_tiles(grid.boxes, size_px)`` gives
-    their pixels. A tiled grid is empty where no tissue was found.
-    """
-    info = source.info
-    if taken_whole(info, size_px, spacing_um_px):
-        return _whole_grid(info.width, info.height, size_px, info.scale.stretch)
-    mask = tissue_of(source, source.overview())
-    return plan_grid(mask, info.width, info.height, info.scale, size_px, spacing_um_px, overlap)
 
 
 @lru_cache(maxsize=64)
@@ -179,7 +174,7 @@ def _plan_tiled(
     source: ImageSource,
     digest: str,
     options: ScanOptions,
-    card: ModelCard,
+    card: NetworkInput,
     *,
     picture: bool,
 ) -> Plan:
@@ -214,7 +209,7 @@ def tissue_of(source: ImageSource, overview: Overview) -> TissueMask:
     return survey(overview, info, source.view, source.handy_downsample(wanted))
 
 
-def _require_fine(file: InputFile, info: SourceInfo, card: ModelCard) -> None:
+def _require_fine(file: InputFile, info: SourceInfo, card: NetworkInput) -> None:
     """Refuse pixels so coarse that tiles would be enlarged more than twofold."""
     limit = card.spacing_um_px / LEAST_FIELD
     mpp = max(info.scale.x_um or 0.0, info.scale.y_um or 0.0)

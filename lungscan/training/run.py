@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lungscan.errors import UsageProblem
 from lungscan.training.board import recorded
+from lungscan.training.classes import cure, described, unstated
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.finish import finish
 from lungscan.training.material import gather, told
@@ -65,6 +66,10 @@ def _events(
         for sentence in material.skipped:
             yield StageFinished("data", f"left out: {sentence}")
         yield StageFinished("data", told(material))
+        folders = material.samples.class_names
+        words = described(options.classes, folders)
+        if sentence := unstated(words):
+            yield StageFinished("data", f"{sentence} {cure(words, folders)}")
         if ranks.first:
             keep_records(options, material, work)
         for stage in STAGES:

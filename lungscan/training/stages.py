@@ -47,7 +47,7 @@ def fit_stage(
         augment=options.augment,
         seed=options.seed,
         path=checkpoint_path(work, stage),
-        fingerprint=options.fingerprint(stage, material.data_sha256),
+        fingerprint=options.fingerprint(stage, material.fingerprint_sha256),
     )
     yield StageStarted(stage, stage_network(stage, options), epochs=settings.epochs)
     yield from fit(job, network, teacher, options.distil, ranks)
@@ -75,7 +75,7 @@ def checkpoint_path(work: Path, stage: Stage) -> Path:
 
 def finished(stage: Stage, options: TrainOptions, material: Material, work: Path) -> bool:
     """Whether a stage has its last epoch behind it."""
-    belongs = options.fingerprint(stage, material.data_sha256)
+    belongs = options.fingerprint(stage, material.fingerprint_sha256)
     state = checkpoint.load(checkpoint_path(work, stage), belongs)
     return state is not None and state["epoch"] >= stage_fit(stage, options).epochs
 
@@ -86,7 +86,7 @@ def load_network(stage: Stage, options: TrainOptions, material: Material, work: 
     Raises:
         ModelError: the stage has no finished checkpoint under these options.
     """
-    belongs = options.fingerprint(stage, material.data_sha256)
+    belongs = options.fingerprint(stage, material.fingerprint_sha256)
     state = checkpoint.load(checkpoint_path(work, stage), belongs)
     if state is None or state["epoch"] < stage_fit(stage, options).epochs:
         raise ModelError(f"The stage {stage} is not finished in {work.name}; run it first.")

@@ -10,7 +10,7 @@ import peer_environments as environments
 from peer_cases import ALONE, CASES, DECODING, LUNGSCAN, NETWORK, PEERS
 from peer_page import SECTION
 from peer_programs import Measured
-from table import Figure, cores, digits, facts_of, processor, show
+from table import Figure, cores, digits, facts_of, instructions, processor, show
 
 Results = dict[tuple[str, str], Measured]  # program, case
 
@@ -45,7 +45,7 @@ def section(
     }
     left_out = [f"- {name} {reason}." for name, reason in skipped.items()]
     parts = [
-        f"{SECTION}{processor()}, {cores()} cores",
+        f"{SECTION}{processor()} ({instructions()}), {cores()} cores",
         f"Written by `{command}`.",
         show(facts, list(figures(results))),
         "### All runs",

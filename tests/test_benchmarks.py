@@ -320,6 +320,25 @@ def test_a_new_measuring_keeps_the_figures_of_other_processors(tmp_path: Path) -
     assert "forty runs" not in text
 
 
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [
+        ("fpu avx2 avx512f amx_bf16 amx_fp16", "AMX with fp16"),
+        ("fpu avx2 avx512f avx512_fp16 amx_bf16", "AMX with bf16"),
+        ("fpu avx2 fma", "AVX2"),
+        ("fpu sse4_1", "older than AVX2"),
+    ],
+)
+def test_processors_of_one_name_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch, flags: str, found: str
+) -> None:
+    from table import instructions
+
+    text = f"processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: {flags}\n"
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: text)
+    assert instructions() == found
+
+
 @pytest.mark.parametrize("name", ["speed.md", "speed-ghostnet.md"])
 def test_the_pages_of_figures_name_two_processors(name: str) -> None:
     text = (Path(__file__).parents[1] / "docs" / name).read_text(encoding="utf-8")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 import peer_environments as environments
 from peer_cases import ALONE, CASES, DECODING, LUNGSCAN, NETWORK, PEERS
-from peer_kind import Kind
+from peer_page import SECTION
 from peer_programs import Measured
-from table import Figure, cores, digits, facts_of, show
+from table import Figure, cores, digits, facts_of, instructions, processor, show
 
 Results = dict[tuple[str, str], Measured]  # program, case
 
@@ -29,43 +28,14 @@ HEAD = (
     "runs",
 )
 
-NOTES = """\
-- **s** is the whole process, from its start to its end: imports, finding the tissue, reading,
-  scoring, writing. Median of the runs; **tiles** as each program counts them itself (each finds the
-  tissue in its own way); **tiles/s** is their ratio.
-- **While inferring** is what more tiles cost: the difference of tiles by the difference of seconds
-  between two sizes of the same drawing. Start-up falls out, and nothing inside a program is
-  touched; what grows with the slide (hashing, reports) counts.
-- **Network alone**: ready batches from memory, same network, threads and precision; the better of
-  OpenVINO's own queue and LungScan's runtime.
-- **Decoding alone**: the JPEG tiles of the slide, or the fields, decoded from memory by the same
-  libraries, fields brought to the network's size; counted in squares of one tile. The slide's glass
-  is among them and costs less than tissue. With the network on the same cores, that is the most
-  that could be done here: a larger share of the network alone is out of reach.
-- **Peak** is the proportional memory of all processes together, looked at while they run, or the
-  largest single process if that was more. **Read** is what read calls returned, the page cache
-  included. GB are 10⁹ bytes.
-- All programs get the same {architecture} with random weights, {size_px} px at
-  {spacing_um:.3g} µm/px (the slides have 0.5), and as many workers as cores: WSInfer
-  `--num-workers` with its default batch of 32, TIAToolbox `num_workers` with the same batch,
-  LungScan `--threads`. torch uses its default threads besides.
-- LungScan hashes the slide, judges every tile and writes PDF, heat map, tables and GeoJSON;
-  WSInfer writes CSV and GeoJSON, TIAToolbox zarr."""
 
-
-def document(
-    results: Results,
-    skipped: dict[str, str],
-    run: dict[str, Any],
-    kind: Kind,
-    load: float,
-    command: str,
+def section(
+    results: Results, skipped: dict[str, str], run: dict[str, Any], load: float, command: str
 ) -> str:
-    """The whole text, Markdown.
+    """All that was measured on this machine, Markdown; a part of ``peer_page.page``.
 
     Args:
         run: the ``run.json`` of a LungScan run.
-        kind: the network that all programs got.
     """
     facts = facts_of(run) | {
         "Peers": ", ".join(f"{pins.name} {pins.version}" for pins in environments.ALL)
@@ -75,15 +45,12 @@ def document(
     }
     left_out = [f"- {name} {reason}." for name, reason in skipped.items()]
     parts = [
-        "# LungScan beside its peers",
+        f"{SECTION}{processor()} ({instructions()}), {cores()} cores",
         f"Written by `{command}`.",
-        "Random weights: the figures are of speed alone.",
         show(facts, list(figures(results))),
-        "## All runs",
+        "### All runs",
         rows(results),
-        *(["## Left out", "\n".join(left_out)] if left_out else []),
-        "## What the figures mean",
-        NOTES.format(**asdict(kind)),
+        *(["### Left out", "\n".join(left_out)] if left_out else []),
     ]
     return "\n\n".join(parts)
 

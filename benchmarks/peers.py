@@ -36,8 +36,9 @@ from peer_cases import (
 )
 from peer_environments import NotInstalled
 from peer_kind import Kind, shipped, unscaled
+from peer_page import page, write_page
 from peer_programs import Measured, Program, Turn
-from peer_tables import Results, document
+from peer_tables import Results, section
 from runs import HERE, Bench, CommandFailed
 from table import cores
 
@@ -158,7 +159,7 @@ def main() -> None:
     parser.add_argument("--peers-16x", action="store_true", help="run the peers there, too")
     parser.add_argument("--architecture", help="another network than the shipped one, of timm")
     parser.add_argument("--size", type=int, help="px of its input (default 224)")
-    parser.add_argument("--write", type=Path, help="write the tables to this file, too")
+    parser.add_argument("--write", type=Path, help="put the tables into this page, too")
     parser.add_argument("--json", type=Path, help="write every single run to this file")
     given = parser.parse_args()
     if given.size and not given.architecture:
@@ -180,10 +181,10 @@ def main() -> None:
     finally:  # what was measured before an interruption is not lost
         (given.json or work / "peers.json").write_text(json.dumps(record(session), indent=1) + "\n")
     run = json.loads((work / "home" / "run.json").read_text(encoding="utf-8"))
-    text = document(session.results(), session.skipped, run, session.kind, load, command(given))
-    print(text)
+    found = section(session.results(), session.skipped, run, load, command(given))
+    print(page(found, "", session.kind))
     if given.write:
-        given.write.write_text(text + "\n", encoding="utf-8")
+        write_page(given.write, found, session.kind)
     plot(session.results(), work / "peers.png")
 
 

@@ -81,6 +81,24 @@ def processor() -> str:
         return platform.processor() or "unknown CPU"
 
 
+INSTRUCTIONS = {  # the newest that a network gains by, as Linux and as people name them
+    "amx_fp16": "AMX with fp16",
+    "amx_bf16": "AMX with bf16",
+    "avx512f": "AVX-512",
+    "avx2": "AVX2",
+}
+
+
+def instructions() -> str:
+    """What the CPU computes networks with: clouds give many kinds of it the same name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return "unknown instructions"
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    return next((name for flag, name in INSTRUCTIONS.items() if flag in flags), "older than AVX2")
+
+
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -274,7 +274,8 @@ def test_int8_is_told_of_held_out_fields_alone() -> None:
 def test_the_page_shows_every_case_and_who_was_left_out() -> None:
     from peer_cases import LUNGSCAN, NETWORK
     from peer_kind import Kind
-    from peer_tables import document
+    from peer_page import page
+    from peer_tables import section
 
     results = {
         (LUNGSCAN, "1x half"): measured(4.0, 6.0, tiles=5200),
@@ -288,13 +289,63 @@ def test_the_page_shows_every_case_and_who_was_left_out() -> None:
     }
     skipped = {"WSInfer": "could not be installed: no such wheel"}
     kind = Kind("tiny", 96, 0.5)
-    page = document(results, skipped, run_json, kind, 0.1, "python benchmarks/peers.py")
-    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("|")]
+    text = page(section(results, skipped, run_json, 0.1, "python benchmarks/peers.py"), "", kind)
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
     cells = ["slide, 1x, overlap 50 %", "LungScan", "5.0", "5,200", "1,083", "10.0", "1.00", "0.50"]
     assert [*cells, "1", "4.0, 6.0 s"] in rows
     assert any(row[:2] == ["ready batches", "network alone"] and "500" in row for row in rows)
-    assert "same tiny with random weights, 96 px at\n  0.5 µm/px" in page
-    assert "- WSInfer could not be installed: no such wheel." in page
+    assert "same tiny with random weights, 96 px at\n  0.5 µm/px" in text
+    assert "- WSInfer could not be installed: no such wheel." in text
+
+
+def test_a_new_measuring_keeps_the_figures_of_other_processors(tmp_path: Path) -> None:
+    from peer_kind import Kind
+    from peer_page import write_page
+
+    path, kind = tmp_path / "speed.md", Kind("tiny", 96, 0.5)
+    write_page(path, "## On an Intel, 2 cores\n\n3.1 s\n\n### All runs\n\nforty runs", kind)
+    write_page(path, "## On an AMD, 2 cores\n\n9.9 s", kind)
+    write_page(path, "## On an Intel, 2 cores\n\n2.9 s\n\n### All runs\n\nfour runs", kind)
+    text = path.read_text(encoding="utf-8")
+    headings = [line for line in text.splitlines() if line.startswith("## ")]
+    assert headings == [
+        "## On an Intel, 2 cores",
+        "## On an AMD, 2 cores",
+        "## What the figures mean",
+    ]
+    assert "2.9 s" in text
+    assert "9.9 s" in text
+    assert "four runs" in text
+    assert "3.1 s" not in text
+    assert "forty runs" not in text
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [
+        ("fpu avx2 avx512f amx_bf16 amx_fp16", "AMX with fp16"),
+        ("fpu avx2 avx512f avx512_fp16 amx_bf16", "AMX with bf16"),
+        ("fpu avx2 fma", "AVX2"),
+        ("fpu sse4_1", "older than AVX2"),
+    ],
+)
+def test_processors_of_one_name_are_told_apart(
+    monkeypatch: pytest.MonkeyPatch, flags: str, found: str
+) -> None:
+    from table import instructions
+
+    text = f"processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: {flags}\n"
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: text)
+    assert instructions() == found
+
+
+@pytest.mark.parametrize("name", ["speed.md", "speed-ghostnet.md"])
+def test_the_pages_of_figures_name_two_processors(name: str) -> None:
+    text = (Path(__file__).parents[1] / "docs" / name).read_text(encoding="utf-8")
+    headings = [line for line in text.splitlines() if line.startswith("## On ")]
+    assert len(headings) == 2
+    assert any("Intel" in line for line in headings)
+    assert any("AMD" in line for line in headings)
 
 
 def test_programs_take_turns_and_a_failing_peer_is_left_out(tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ class RuntimeNetwork:
     def __init__(
         self, variant: Variant, load: Load, threads: int | None, streams: int, size_px: int
     ) -> None:
-        self.variant, self.threads, self.streams = variant, threads, (streams,)
+        self.variant, self.threads = variant, threads
+        self.streams: tuple[int, ...] = (streams,)
         self._load, self._size_px = load, size_px
 
     def single(self) -> Callable[[], object]:

@@ -1,8 +1,8 @@
 """Where tissue lies on a picture.
 
-H&E is told from everything else on the glass by its colour against the light around it, and by its
-texture, not by darkness: dust, glass edges, bubbles and shadows are grey, tinted glass is smooth. So
-pale tissue is found, and dark dirt is not.
+H&E is told from everything else on the glass by its colour against the light around it and by its
+texture, not by darkness: dust, glass edges, bubbles and shadows are grey, tinted glass is smooth.
+So pale tissue is found, and dark dirt is not.
 """
 
 from __future__ import annotations

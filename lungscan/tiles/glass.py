@@ -25,8 +25,8 @@ TINTED = 4  # times as wide must be what is stained beside paler glass: else car
 TEXTURE_PX = 2  # reach of what counts as a spot or strand
 MIN_TEXTURE = 4  # grey levels by which it is darker or brighter than what lies around it
 MIN_EDGE = 0.15  # of the light: the outline of strongly stained tissue, however smooth inside
-CELL_UM = 64.0  # the colour of glass is known cell by cell ...
-CELL_PX = 8  # ... (when the scale is unknown)
+CELL_UM = 32.0  # the colour of glass is known cell by cell ...
+CELL_PX = 4  # ... (when the scale is unknown)
 _NEAR = 2  # cells on each side that settle a cell's colour: smaller spots of colour are no glass
 _BETWEEN = Image.Resampling.BILINEAR
 
@@ -84,9 +84,9 @@ def light_around(
 ) -> FloatArray:
     """Natural log of the bare light (3, height, width) in which each pixel is seen.
 
-    It is that of the glass around: the median over some 0.3 mm, so that a spot of colour on the
-    glass does not count; between two tints the deeper one; where no glass is near, that of the
-    nearest. ``elsewhere`` (3,) serves a picture without any.
+    It is that of the glass around: the median over some 0.15 mm, so that a spot of colour on the
+    glass does not count; where two tints of glass meet, the deeper one; where no glass is near,
+    that of the nearest, the paler one where two are. ``elsewhere`` (3,) serves a picture without.
     """
     height, width = glass.shape
     if not glass.any():
@@ -95,12 +95,8 @@ def light_around(
     cell = CELL_PX if um_px is None else max(2, round(CELL_UM / um_px))
     colour, known = _cells(rgb, glass, cell)
     colour = _windowed(colour, known, _NEAR, _median)
-    while not known.all():  # from near to far
-        reached = dilate(known, 1)
-        near = _windowed(colour, known, 1, _mean)
-        colour[:, reached & ~known] = near[:, reached & ~known]
-        known = reached
     colour = _windowed(colour, known, 1, _least)
+    colour = _spread(colour, known)
     wide = [
         Image.fromarray(plane).resize(
             (width, height), _BETWEEN, (0, 0, width / cell, height / cell)
@@ -136,17 +132,27 @@ def _windowed(
     return take(windows.reshape(*colour.shape, side * side))
 
 
+def _spread(colour: FloatArray, known: MaskArray) -> FloatArray:
+    """Give each unknown cell the palest colour of the known ones nearest to it."""
+    light = np.where(known, colour, np.float32(-np.inf))
+    while not known.all():
+        tall = light.copy()
+        np.maximum(tall[:, 1:], light[:, :-1], out=tall[:, 1:])
+        np.maximum(tall[:, :-1], light[:, 1:], out=tall[:, :-1])
+        near = tall.copy()
+        np.maximum(near[:, :, 1:], tall[:, :, :-1], out=near[:, :, 1:])
+        np.maximum(near[:, :, :-1], tall[:, :, 1:], out=near[:, :, :-1])
+        light = np.where(known, light, near)
+        known = np.isfinite(light[0])
+    return np.asarray(light)
+
+
 def _median(flat: FloatArray) -> FloatArray:
     """Median of the finite values along the last axis; 0 where there are none."""
     order = np.sort(flat, axis=-1)  # NaN comes last
     count = np.isfinite(flat).sum(axis=-1)
     middle = np.take_along_axis(order, np.maximum((count - 1) // 2, 0)[..., None], -1)[..., 0]
     return np.asarray(np.nan_to_num(middle), np.float32)
-
-
-def _mean(flat: FloatArray) -> FloatArray:
-    count = np.maximum(np.isfinite(flat).sum(axis=-1), 1)
-    return np.asarray(np.nan_to_num(flat).sum(axis=-1) / count, np.float32)
 
 
 def _least(flat: FloatArray) -> FloatArray:

@@ -35,10 +35,9 @@ def count_before(runs: Runs, x: Float64Array, y: Float64Array) -> Float64Array:
             at_y = np.tile(down, 2)[mine] if len(mine) else np.zeros(0, np.int64)
             place = np.searchsorted(lines, at_y, side="left") * cells + column[mine]
             weight, at_x = side * sign[mine], across[mine]
-            for total, part in zip(
-                sums, (weight, weight * at_x, weight * at_y, weight * at_x * at_y), strict=True
-            ):
-                total += np.bincount(place, part, total.size).reshape(total.shape)
+            parts = (weight, weight * at_x, weight * at_y, weight * at_x * at_y)
+            for i, part in enumerate(parts):
+                sums[i] += np.bincount(place, part, sums[i].size).reshape(sums[i].shape)
         sums[:, 0] += carried
         np.cumsum(sums, axis=1, out=sums)
         carried = sums[:, -1].copy()

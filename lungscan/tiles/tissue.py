@@ -1,8 +1,8 @@
 """Where tissue lies on a picture.
 
-H&E is told from everything else on the glass by its colour against the light around it, and by its
-texture, not by darkness: dust, glass edges, bubbles and shadows are grey, tinted glass is smooth. So
-pale tissue is found, and dark dirt is not.
+H&E is told from everything else on the glass by its colour against the light around it and by its
+texture, not by darkness: dust, glass edges, bubbles and shadows are grey, tinted glass is smooth.
+So pale tissue is found, and dark dirt is not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lungscan.tiles.glass import find_glass, find_relief, glass_colour, light_ar
 from lungscan.tiles.mask import TissueMask
 from lungscan.tiles.morphology import box_mean, close_gaps, dilate, fill_holes
 from lungscan.tiles.pen import find_pen, looks_like_ink
-from lungscan.tiles.pieces import Pieces, Runs, find_runs, join_runs, sum_in, weld
+from lungscan.tiles.pieces import Pieces, Runs, find_pieces, find_runs, join_runs, sum_in, weld
 from lungscan.types import FloatArray, MaskArray, Overview, RgbArray, Scale
 
 IntArray = NDArray[np.int64]
@@ -44,6 +44,7 @@ _TEXTURED = 0.1  # of a piece, at least; lung fields of LC25000 have 0.9
 _BORDER_PX = 2  # within this of the glass a pixel may lie across the border ...
 _COVERED = 0.4  # ... and belongs to the tissue with this share of its neighbours' stain
 _AROUND_PX = 3
+_DARK = 32  # grey levels; ink lets more through
 _BAND_PX = 16
 
 
@@ -93,13 +94,28 @@ def find_tissue(overview: Overview, scale: Scale) -> TissueMask:
 def look_around(overview: Overview, um_px: float | None) -> Surroundings:
     """Find the pen marks of a whole image and the usual colour of its glass."""
     rgb, valid = overview.rgb, overview.valid
+    valid = valid & ~_dark_border(rgb)
     colour = glass_colour(rgb, valid, um_px)
     inked = np.empty(valid.shape, np.bool_)
     for rows in _bands(len(rgb)):
         inked[rows] = looks_like_ink(optical_density(rgb[rows], colour))
     pen = find_pen(rgb, colour, inked, valid, um_px)
     edge = PEN_MARGIN_PX if um_px is None else max(1, round(PEN_MARGIN_UM / um_px))
-    return Surroundings(colour, pen, dilate(pen, edge) if pen.any() else pen)
+    unusable = dilate(pen, edge) if pen.any() else pen
+    return Surroundings(colour, pen, unusable | (overview.valid & ~valid))
+
+
+def _dark_border(rgb: RgbArray) -> MaskArray:
+    """What is as good as black from one end of the picture to the other: no ink, no tissue."""
+    _, highest = channel_range(rgb)
+    dark = highest < _DARK
+    if not dark.any():
+        return dark
+    pieces = find_pieces(dark)
+    height, width = dark.shape
+    return pieces.keep(
+        (pieces.right - pieces.left == width) | (pieces.bottom - pieces.top == height)
+    )
 
 
 def _bands(height: int) -> Iterator[slice]:

@@ -24,6 +24,7 @@ from lungscan.events import CaseFinished, CaseStarted, Notice, RunStarted, Tiles
 from lungscan_cli.console import count, duration, plain, say
 
 SECONDS_BETWEEN_LINES = 5.0
+RATE_AFTER_S = 1.0
 NAME_WIDTH = 26
 FEW_CASES = 12  # up to so many, each case gets a line of its own
 
@@ -217,10 +218,14 @@ class RateColumn(ProgressColumn):
     """Cases or tiles a second."""
 
     def render(self, task: Task) -> Text:
-        """Show the rate once it is known."""
-        speed = task.finished_speed or task.speed
-        if not speed:
+        """Show the lower of the present rate and the mean, once it says something.
+
+        Cases of one handful, and those of an earlier run, come back in one moment.
+        """
+        elapsed, speed = task.elapsed or 0.0, task.finished_speed or task.speed
+        if not speed or elapsed < RATE_AFTER_S:
             return Text("")
+        speed = min(speed, task.completed / elapsed)
         number = f"{speed:,.0f}" if speed >= 10 else f"{speed:.1f}"
         return Text(f"{number} {task.fields['unit']}/s", style="progress.data.speed")
 

@@ -69,7 +69,8 @@ def _sheet(fields: Sequence[RgbArray], piece: _Piece, rng: np.random.Generator) 
     edge = np.minimum(ramp, ramp[::-1])
     share = (edge[:, None] * edge)[..., None]
     for row, column in np.ndindex(piece.rows, piece.columns):
-        field = np.rot90(fields[(column + len(fields) // 2 * row) % len(fields)], rng.integers(4))
+        field = fields[(column + len(fields) // 2 * row) % len(fields)]
+        field = np.rot90(field, int(rng.integers(4)))
         field = field[:, ::-1] if rng.integers(2) else field
         field = np.pad(field, ((BLEND, BLEND), (BLEND, BLEND), (0, 0)), mode="symmetric")
         here = np.s_[row * FIELD :, column * FIELD :]

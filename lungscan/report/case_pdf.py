@@ -64,13 +64,13 @@ def _front_page(result: CaseResult) -> list[Flowable]:
     top: list[Flowable] = [
         Bookmark("Result"),
         *_specimen(result),
-        Spacer(0, 9),
+        Spacer(0, 6),
         _answer_box(result),
     ]
     if result.prediction is None:
         return [*top, *_what_to_do(result)]
-    top += [Spacer(0, 10), *class_table(result), Spacer(0, 10)]
-    below = [Spacer(0, 8), *quality(result)]
+    top += [*_limits_in_short(result), Spacer(0, 6), *class_table(result), Spacer(0, 6)]
+    below = quality(result)
     room = BODY_HEIGHT - _height(top) - _height(below) - 34
     side_by_side = pictures(result, min(max(room, _SHORTEST), _TALLEST))
     return [*top, *side_by_side, *below]
@@ -110,7 +110,7 @@ def _specimen(result: CaseResult) -> list[Flowable]:
     )
     return [
         paragraph("LUNG TISSUE CLASSIFICATION", "kicker"),
-        paragraph(shorten(result.case_id, 110), "title"),
+        paragraph(shorten(result.case_id, 88), "title"),
         Spacer(0, 3),
         grid,
     ]
@@ -165,6 +165,17 @@ def _answer_box(result: CaseResult) -> Flowable:
         ("TOPPADDING", (0, 0), (-1, -1), 7),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 9),
     )
+
+
+def _limits_in_short(result: CaseResult) -> list[Flowable]:
+    """The model's first limit in one line, and where the others are."""
+    limits = result.model.limits
+    if not limits:
+        return []
+    words = "<b>What this model cannot know:</b> {}"
+    if len(limits) > 1:
+        words += " More: next pages."
+    return [Spacer(0, 5), rich(words, shorten(limits[0], 92), style="aside")]
 
 
 def _why(result: CaseResult) -> str:

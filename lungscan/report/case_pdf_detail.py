@@ -41,7 +41,7 @@ def detail_story(result: CaseResult, digest: str) -> list[Flowable]:
         *_more_files(result),
         *(_trust(result) if result.prediction else []),
         *_provenance(result, digest),
-        *_review(result),
+        KeepTogether([_how_it_was_made(result), *_review(result)]),  # never a review block alone
     ]
 
 
@@ -117,19 +117,20 @@ def _trust(result: CaseResult) -> list[Flowable]:
     plot_width = 56 * mm if model.reliability else 0
     left: list[Flowable] = []
     if model.facts:
-        left.append(_pairs(model.facts, WIDTH - plot_width - 6 * mm, 58 * mm))
+        left.append(_pairs(model.facts, WIDTH - plot_width - 6 * mm, 46 * mm))
     if model.trained_on:
         left += [Spacer(0, 4), rich("<b>Data.</b> {}", model.trained_on)]
     if model.scale_note:
         left += [Spacer(0, 3), rich("<b>Scale.</b> {}", model.scale_note)]
+    below: list[Flowable] = []
     if model.limits:
-        left += [Spacer(0, 5), paragraph("What this model cannot know", "cell-bold")]
-        left += [rich("• {}", limit, style="bullet") for limit in model.limits]
-    if not left and not model.reliability:
+        below = [Spacer(0, 3), paragraph("What this model cannot know", "cell-bold")]
+        below += [rich("• {}", limit, style="bullet") for limit in model.limits]
+    if not left and not below and not model.reliability:
         return []
     right = [ReliabilityPlot(model.reliability)] if model.reliability else []
     table = plain_table([[left, right]], [WIDTH - plot_width, plot_width])
-    return [KeepTogether([*heading("How far to trust this model"), table])]
+    return [KeepTogether([*heading("How far to trust this model"), table, *below])]
 
 
 def _pairs(rows: Sequence[tuple[str, str]], width: float, label: float = _LABEL) -> Flowable:
@@ -150,18 +151,40 @@ def _provenance(result: CaseResult, digest: str) -> list[Flowable]:
         for file in (file for file in result.files if file.relative_path == path):
             rows += [("Pixel size", pixel_size(file)), ("SHA-256 of the file", file.sha256)]
     rows += [
-        ("Model", f"{model.name} {model.version}" + ("" if model.official else ", not official")),
         ("SHA-256 of the model", model.sha256),
-        ("Aggregation rule", result.prediction.rule if result.prediction else "–"),
         ("Settings", "; ".join(f"{name} = {value}" for name, value in result.settings) or "–"),
         ("Settings hash", result.settings_hash),
-        ("Device", result.device),
-        ("Started", result.started_utc),
-        ("Finished", f"{result.finished_utc}, after {duration(result.seconds)}"),
-        ("LungScan", f"{result.lungscan_version}, schema {result.schema_version}"),
         ("SHA-256 of case.json", digest),
     ]
     return [CondPageBreak(60 * mm), *heading("Provenance"), _pairs(rows, WIDTH)]
+
+
+def _how_it_was_made(result: CaseResult) -> Flowable:
+    """The rest of the provenance, short values two by two."""
+    model = result.model
+    unofficial = "" if model.official else ", not official"
+    return _side_by_side(
+        [
+            ("Model", f"{model.name} {model.version}{unofficial}"),
+            ("Aggregation rule", result.prediction.rule if result.prediction else "–"),
+            ("Device", result.device),
+            ("LungScan", f"{result.lungscan_version}, schema {result.schema_version}"),
+            ("Started", result.started_utc),
+            ("Finished", f"{result.finished_utc}, after {duration(result.seconds)}"),
+        ]
+    )
+
+
+def _side_by_side(rows: Sequence[tuple[str, str]]) -> Flowable:
+    """Two pairs of a label and a short value in each line."""
+    pairs = [label_value(name, value) for name, value in rows]
+    cells = [[*left, *right] for left, right in zip(pairs[::2], pairs[1::2], strict=True)]
+    lines = ("LINEBELOW", (0, 0), (-1, -1), 0.3, RULE)
+    tight = ("TOPPADDING", (0, 0), (-1, -1), 1.5)
+    label, half = 26 * mm, 45 * mm
+    widths = [_LABEL, half, label, WIDTH - _LABEL - half - label]
+    labels = (label_column(0, 1.5), label_column(2, 1.5))
+    return plain_table(cells, widths, None, lines, tight, *labels)
 
 
 # Review -----------------------------------------------------------------------------------------
@@ -182,7 +205,7 @@ def _review(result: CaseResult) -> list[Flowable]:
             [paragraph("Reviewer", "label"), "", paragraph("Date", "label"), ""],
         ],
         [label, half - label, 16 * mm, half - 16 * mm],
-        [8 * mm, 19 * mm, 10 * mm],
+        [8 * mm, 15 * mm, 9 * mm],
         ("SPAN", (1, 0), (-1, 0)),
         ("BOX", (0, 0), (-1, -1), 0.6, INK),
         ("LINEBELOW", (0, 0), (-1, -2), 0.4, RULE),
@@ -190,4 +213,4 @@ def _review(result: CaseResult) -> list[Flowable]:
         ("LEFTPADDING", (0, 0), (-1, -1), 6),
         ("TOPPADDING", (0, 0), (-1, -1), 6),
     )
-    return [KeepTogether([*heading("Review"), Spacer(0, 2), grid])] if result.files else []
+    return [*heading("Review"), Spacer(0, 2), grid] if result.files else []

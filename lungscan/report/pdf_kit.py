@@ -80,6 +80,7 @@ STYLES = {
     ),
     "body": _style("body", 8, 11.2),
     "muted": _style("muted", 7.5, 10.4, textColor=MUTED),
+    "aside": _style("aside", 7, 9.6, textColor=MUTED),
     "caution": _style("caution", 8, 11.2, textColor=CAUTION),
     "cell": _style("cell", 8, 10.6),
     "cell-bold": _style("cell-bold", 8, 10.6, fontName=FONT_BOLD),
@@ -88,7 +89,7 @@ STYLES = {
     "label": _style("label", 7, 9.4, textColor=MUTED),
     "label-right": _style("label-right", 7, 9.4, textColor=MUTED, alignment=TA_RIGHT),
     "big-number": _style("big-number", 17, 22, fontName=FONT_BOLD, alignment=TA_RIGHT),
-    "bullet": _style("bullet", 8, 11.2, leftIndent=8, firstLineIndent=-8, spaceBefore=1.5),
+    "bullet": _style("bullet", 7.5, 10.2, leftIndent=8, firstLineIndent=-8, spaceBefore=1),
     "small": _style("small", 6.5, 8.6),
     "small-muted": _style("small-muted", 6.5, 8.6, textColor=MUTED),
 }

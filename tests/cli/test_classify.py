@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 from rich.console import Console
+from rich.progress import Progress
 
 from lungscan.aggregate import RULES
 from lungscan.errors import MachineError, ModelError, NothingToDo, OutputLocked
@@ -18,7 +19,7 @@ from lungscan.options import ScanOptions
 from lungscan.types import CaseStatus, NoResult
 from lungscan_cli.commands.classify import classify
 from lungscan_cli.main import main
-from lungscan_cli.views import BarView, LineView
+from lungscan_cli.views import BarView, LineView, RateColumn
 from tests.cli.fake_engine import FakeEngine, make_result
 
 Captured = pytest.CaptureFixture[str]
@@ -286,6 +287,21 @@ def test_bars_show_cases_and_tiles_with_names_made_harmless() -> None:
     assert "30/120" in shown
     assert "0/3" in shown
     assert "[bold]a\\x1b[2J.svs" in shown
+
+
+def test_a_handful_that_comes_back_at_once_shows_no_absurd_rate() -> None:
+    now = [0.0]
+    progress = Progress(get_time=lambda: now[0])
+    task_id = progress.add_task("", total=20, unit="cases")
+
+    def shown(completed: int, after: float) -> str:
+        now[0] += after
+        progress.update(task_id, completed=completed)
+        return RateColumn().render(progress.tasks[0]).plain
+
+    assert shown(5, 0.5) == ""
+    assert shown(10, 0.0001) == ""
+    assert shown(10, 1.5) == "5.0 cases/s"
 
 
 def test_demo_makes_pictures_then_classifies_its_own_folder(

@@ -14,6 +14,9 @@ from PIL import Image
 from pypdf import PdfReader
 
 import lungscan.report
+from lungscan.cards import find_model
+from lungscan.options import ScanOptions
+from lungscan.provenance import settings_of
 from lungscan.report.case_json import to_json
 from lungscan.report.case_pdf import write_case_pdf
 from lungscan.report.heatmap import render_heatmap
@@ -101,6 +104,54 @@ def test_trust_and_review_are_in_every_answer(tmp_path: Path) -> None:
     assert "Measuredaccuracy" in text
     for choice in ("Agree", "Disagree", "Notassessable", "Reviewer", "Comment", "Date"):
         assert choice in text
+
+
+def shipped(result: CaseResult) -> CaseResult:
+    """The case as the shipped model would have answered it: with all its limits and figures."""
+    card = find_model("lung-histology")
+    model = replace(
+        result.model, limits=card.limits, facts=card.facts, reliability=card.reliability
+    )
+    settings = tuple(settings_of(ScanOptions((), Path()), card)[0])
+    return replace(result, model=model, settings=settings, settings_hash="0" * 64)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [slide_result(), field_result(), partial_result(), flagged_result(), *map(no_result, NoResult)],
+    ids=lambda r: r.key,
+)
+def test_the_review_block_closes_the_second_page(tmp_path: Path, result: CaseResult) -> None:
+    for case in (result, shipped(result)):
+        pages = pages_of(written(tmp_path, case))
+        assert len(pages) == 2
+        assert "Reviewer" in pages[1]
+
+
+@pytest.mark.parametrize("files", [1, 2])
+@pytest.mark.parametrize("length", [20, 400, 900, 1500, 2200])
+def test_the_review_block_never_has_a_page_of_its_own(
+    tmp_path: Path, files: int, length: int
+) -> None:
+    case = shipped(slide_result() if files == 1 else two_file_result())
+    case = replace(case, case_id="n" * length, relative_paths=("p" * length,) * files)
+    last = pages_of(written(tmp_path, case))[-1]
+    assert "Reviewer" in last
+    assert "Aggregation rule" in last
+
+
+def test_the_first_page_names_a_limit_of_the_model_in_one_line(tmp_path: Path) -> None:
+    words = "What this model cannot know:"
+    for result in (slide_result(), field_result(), no_result(NoResult.NOT_LUNG)):
+        for case in (result, shipped(result)):
+            first = pages_of(written(tmp_path, case))[0]
+            (line,) = [line for line in first.splitlines() if words in line]
+            assert line.strip() == f"{words} {case.model.limits[0]} More: next pages."
+    bare = replace(slide_result(), model=replace(slide_result().model, limits=()))
+    assert words not in pages_of(written(tmp_path, bare))[0]
+    lone = replace(slide_result(), model=replace(slide_result().model, limits=("Knows little.",)))
+    assert f"{words} Knows little." in pages_of(written(tmp_path, lone))[0]
+    assert "More: next pages" not in pages_of(written(tmp_path, lone))[0]
 
 
 @pytest.mark.parametrize("reason", list(NoResult))

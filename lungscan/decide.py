@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from lungscan.aggregate import Answer, Evidence, class_areas, rule_named, total_weight
@@ -11,13 +13,23 @@ from lungscan.types import FloatArray, MaskArray, NoResult, Prediction, TileStat
 
 MOST = 0.5  # a fault that touches more of the tissue than this decides the case
 
+# What a network also says of lung that it sees too large, too small or squeezed.
+_MADE_UP = frozenset({NoResult.NOT_LUNG, NoResult.UNCERTAIN, NoResult.BLURRED})
+_DOUBT = (
+    "That may only be because the scale is unknown: {}. Give the µm per pixel with --mpp (usual: "
+    "0.25 for a 40x objective, 0.5 for 20x)."
+)
+
 _SCORED = (TileState.USED, TileState.NOVEL, TileState.BLURRED)
 
 
 def decide(
-    evidence: Evidence, card: ModelCard, rule: str, abstain: Abstain
+    evidence: Evidence, card: ModelCard, rule: str, abstain: Abstain, scale_doubt: str = ""
 ) -> tuple[Prediction, tuple[str, ...]]:
     """Answer, or say why not; with flags for the result.
+
+    ``scale_doubt`` says in half a sentence how a picture without a scale was shown to the network;
+    it stands beside every reason that a wrong scale can make up.
 
     ``strict`` withholds the label whenever there is a reason to; ``flag`` gives it with the reason
     beside it, unless there is too little tissue; ``never`` gives one wherever a tile was scored.
@@ -32,6 +44,9 @@ def decide(
     if reason is None and answer is not None and answer.confidence < card.confidence_threshold:
         reason = NoResult.UNCERTAIN
     prediction = _prediction(evidence, card, rule, answer, reason, abstain)
+    if prediction.reason_text and reason in _MADE_UP and scale_doubt:
+        text = f"{prediction.reason_text} {_DOUBT.format(scale_doubt)}"
+        prediction = replace(prediction, reason_text=text)
     flags = answer.flags if answer is not None and prediction.label is not None else ()
     if reason is not None and prediction.label is not None:
         flags = (reason.value, *flags)

@@ -99,7 +99,9 @@ def finished_case(
         sound = [file for file in files if not _too_damaged(file, case)]
         return finished_case(case, run, sound, (*problems, *spoiled), started, seconds)
     evidence = _evidence(files, run)
-    prediction, flags = decide(evidence, run.card, run.options.rule, run.options.abstain)
+    prediction, flags = decide(
+        evidence, run.card, run.options.rule, run.options.abstain, _scale_doubt(files, run.card)
+    )
     damage = [text for file in files if (text := _damage(file))]
     incomplete = bool(problems or damage)
     answered = CaseStatus.NO_RESULT if prediction.label is None else CaseStatus.OK
@@ -219,6 +221,24 @@ def _flags(
             found.append("resized")
         found += [*info.scale.flags, *info.flags]
     return tuple(dict.fromkeys(found))
+
+
+def _scale_doubt(files: Sequence[ScoredFile], card: ModelCard) -> str:
+    """How the first picture without a scale was shown to the network; "" where all have one."""
+    unknown = [file for file in files if file.result.info.scale.mpp_um is None]
+    if not unknown:
+        return ""
+    info, size = unknown[0].result.info, card.patch_size_pixels
+    side, longest = min(info.width, info.height), max(info.width, info.height)
+    shown = f"the picture of {info.width} × {info.height} px was taken whole"
+    if longest >= 2 * side:
+        shown += f", in {len(unknown[0].scores.boxes)} squares of its shorter side"
+    if side == size:
+        return f"{shown}, whatever size its cells have in it"
+    change = (
+        f"shrunk {side / size:.1f} times" if side > size else f"enlarged {size / side:.1f} times"
+    )
+    return f"{shown} and {change}, so its cells may look too small, too large or squeezed"
 
 
 def _paths(case: CaseInput) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from lungscan.errors import UnreadableFile
 from lungscan.inputs import require_regular, sha256_of, show
 from lungscan.inputs.files import open_failure
 from lungscan.options import ScanOptions
-from lungscan.reading import ImageSource, kind_of, open_field, open_source
+from lungscan.reading import ImageSource, disguised, kind_of, open_field, open_source
 from lungscan.reading.source import TileSource
 from lungscan.tiles.grid import pen_area_mm2, plan_grid, tissue_area_mm2, whole_grid
 from lungscan.tiles.tissue import find_tissue
@@ -70,6 +70,17 @@ def plan_file(
     """
     if kind_of(file) == "field":
         return plan_field(file, options, card, picture=picture)
+    return _plan_slide(file, options, card, picture=picture, digest=digest)
+
+
+def _plan_slide(
+    file: InputFile,
+    options: ScanOptions,
+    card: ModelCard,
+    *,
+    picture: bool,
+    digest: str | None = None,
+) -> Plan:
     unwanted = Event()
     # Hashing waits for the disk, planning computes.
     with ThreadPoolExecutor(1, "hash") as beside, ExitStack() as given_up:
@@ -90,6 +101,9 @@ def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, pictur
         UnreadableFile: the file is no picture that can be read.
     """
     data = _content(file)
+    if disguised(file, data):
+        del data  # as much as the slide
+        return _plan_slide(replace(file, kind="slide"), options, card, picture=picture)
     source = open_field(file, data=data, mpp=options.mpp)
     info, digest = source.info, sha256(data).hexdigest()
     side = card.patch_size_pixels

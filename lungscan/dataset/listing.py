@@ -14,7 +14,8 @@ from lungscan.dataset.pixels import decode
 from lungscan.dataset.samples import IndexArray, Samples
 from lungscan.errors import UnreadableFile, UsageProblem
 from lungscan.inputs import show
-from lungscan.inputs.walk import SLIDE_SUFFIXES, Candidate, walk
+from lungscan.inputs.kinds import guess
+from lungscan.inputs.walk import Candidate, walk
 from lungscan.workers import Workers
 
 GROUPS_FILE = "groups.csv"
@@ -144,7 +145,7 @@ def _walk_class(entry: Path, folder: Path) -> Iterator[tuple[str, str]]:
         name = item.path.relative_to(folder).as_posix()
         if not name.isprintable() or not _is_unicode(name):
             yield name, "has a name with characters that no table can hold; rename it"
-        elif item.path.suffix.lower() in SLIDE_SUFFIXES:
+        elif guess(item.path) == "slide":
             yield name, "is a whole slide; training takes field images"
         else:
             yield name, ""

@@ -15,8 +15,8 @@ from lungscan.dataset.group_table import read_table, require_inside
 from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.evaluation.options import PARTS, DataOptions
 from lungscan.evaluation.records import DataNote, LabelledField, Protocol, Seen
+from lungscan.inputs.kinds import FIELD_SUFFIXES
 from lungscan.inputs.names import natural, show
-from lungscan.inputs.walk import FIELD_SUFFIXES
 
 
 @dataclass(frozen=True)

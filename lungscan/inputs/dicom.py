@@ -1,6 +1,6 @@
-"""Which series a DICOM file belongs to, without a DICOM library.
+"""What a DICOM file is and which series it belongs to, without a DICOM library.
 
-A whole slide is a series of files; only one element is needed to group them. The reader walks the
+A whole slide is a series of files; only two elements are needed to group them. The reader walks the
 data set in the three encodings that slides use (explicit and implicit, little endian) and gives
 up on everything else: a file without a known series simply stands for itself.
 """
@@ -10,7 +10,12 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"  # VL Whole Slide Microscopy Image Storage
+DICOM_DIRECTORY = "1.2.840.10008.1.3.10"  # Media Storage Directory Storage: a DICOMDIR
+
+_PREAMBLE_BYTES = 132
 _HEAD_BYTES = 1 << 16
+_MEDIA_CLASS = (0x0002, 0x0002)
 _SERIES_INSTANCE_UID = (0x0020, 0x000E)
 _TRANSFER_SYNTAX = (0x0002, 0x0010)
 _IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
@@ -22,26 +27,41 @@ _ITEM_END = (0xFFFE, 0xE00D)
 _SEQUENCE_END = (0xFFFE, 0xE0DD)
 
 
+def is_dicom(head: bytes) -> bool:
+    """Whether a file that begins so is DICOM: 128 bytes of anything, then its mark."""
+    return head[128:_PREAMBLE_BYTES] == b"DICM"
+
+
 def series_uid(path: Path) -> str | None:
     """Read the SeriesInstanceUID of a DICOM file; None when it cannot be told."""
+    return _element(path, _SERIES_INSTANCE_UID)
+
+
+def media_class(path: Path) -> str | None:
+    """Read what kind of object a DICOM file holds, its MediaStorageSOPClassUID; None if unknown."""
+    return _element(path, _MEDIA_CLASS)
+
+
+def _element(path: Path, wanted: tuple[int, int]) -> str | None:
     try:
         with path.open("rb") as stream:
-            head = stream.read(_HEAD_BYTES)
+            head = stream.read(_PREAMBLE_BYTES)
+            if not is_dicom(head):
+                return None
+            head += stream.read(_HEAD_BYTES - _PREAMBLE_BYTES)
     except OSError:
         return None
-    if head[128:132] != b"DICM":
-        return None
     try:
-        return _find_series(head)
+        return _find(head, wanted)
     # Cut short, not what it claims to be, or nested without end.
     except (struct.error, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _find_series(head: bytes) -> str | None:
+def _find(head: bytes, wanted: tuple[int, int]) -> str | None:
     explicit = True
     syntax = ""
-    at = 132
+    at = _PREAMBLE_BYTES
     while True:
         tag = struct.unpack_from("<HH", head, at)
         if tag[0] != 0x0002 and syntax:  # the file's meta group ends, its data set begins
@@ -51,13 +71,13 @@ def _find_series(head: bytes) -> str | None:
         if length == _UNDEFINED:
             at = _skip_sequence(head, start, explicit)
             continue
+        if tag == wanted:
+            return _text(head, start, length) or None
         if tag == _TRANSFER_SYNTAX:
             syntax = _text(head, start, length)
             if syntax in _UNREADABLE_SYNTAXES:
                 return None
-        elif tag == _SERIES_INSTANCE_UID:
-            return _text(head, start, length) or None
-        elif tag > _SERIES_INSTANCE_UID:
+        elif tag > wanted:
             return None
         at = start + length
 

@@ -9,12 +9,13 @@ from pathlib import Path, PurePosixPath
 
 from lungscan.errors import UsageProblem
 from lungscan.inputs.files import Identity, identity_of
+from lungscan.inputs.kinds import guess
 from lungscan.inputs.manifest import read_cases
 from lungscan.inputs.motion import look
 from lungscan.inputs.names import KeyMaker, show
-from lungscan.inputs.parts import PartFinder
-from lungscan.inputs.walk import SLIDE_SUFFIXES, Candidate, Omission, walk
-from lungscan.types import CaseInput, FileKind, InputFile, Inputs, SkippedFile
+from lungscan.inputs.parts import NAMED_BY_INDEX, PartFinder
+from lungscan.inputs.walk import Candidate, Omission, walk
+from lungscan.types import CaseInput, InputFile, Inputs, SkippedFile
 
 
 def discover(paths: tuple[Path, ...], manifest: Path | None = None) -> Inputs:
@@ -72,12 +73,10 @@ def _assemble(candidates: Sequence[Candidate]) -> list[InputFile]:
 
 
 def _stamped(item: Candidate, parts: tuple[Path, ...]) -> InputFile:
-    file = InputFile(item.path, item.relative_path, _kind(item.path), parts, (item.stamp,))
+    # What a person names is tried as a picture, whatever it is.
+    kind = guess(item.path) or "field"
+    file = InputFile(item.path, item.relative_path, kind, parts, (item.stamp,))
     return replace(file, stamps=look(file)) if parts else file
-
-
-def _kind(path: Path) -> FileKind:
-    return "slide" if path.suffix.lower() in SLIDE_SUFFIXES else "field"
 
 
 def _cases(files: list[InputFile], joined: dict[int, str], keys: KeyMaker) -> tuple[CaseInput, ...]:
@@ -122,6 +121,7 @@ def _labels(files: list[InputFile], taken: set[str]) -> dict[InputFile, str]:
 def _stem(file: InputFile) -> str:
     path = PurePosixPath(file.relative_path)
     # The files of a DICOM series are numbered; its folder is what people named.
-    if len(file.parts) > 1 and file.path.suffix.lower() == ".dcm" and path.parent.name:
+    if len(file.parts) > 1 and path.suffix.lower() not in NAMED_BY_INDEX and path.parent.name:
         return path.parent.name
-    return path.stem
+    # A DICOM file may be named by numbers and points, where no suffix can be cut off.
+    return path.name if path.suffix[1:].isdigit() else path.stem

@@ -32,6 +32,11 @@ def natural(name: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
     return tuple((1, 0, p) if i % 2 == 0 else (0, int(p), p) for i, p in enumerate(pieces)), name
 
 
+def same_name(name: str) -> str:
+    """Spell a name in the one way that all its Unicode forms share, so that they compare alike."""
+    return unicodedata.normalize("NFC", name)
+
+
 def slug(text: str) -> str:
     """Lower-case ASCII letters, digits and hyphens only; never empty."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()

@@ -7,9 +7,11 @@ from collections import defaultdict
 from pathlib import Path
 
 from lungscan.inputs.dicom import series_uid
+from lungscan.inputs.kinds import FIELD_SUFFIXES, SLIDE_SUFFIXES
 from lungscan.inputs.names import natural
 
 _INDEX_BYTES = 1 << 20
+NAMED_BY_INDEX = frozenset({".mrxs", ".vms", ".vmu"})  # slides whose index file bears their name
 
 
 class PartFinder:
@@ -29,7 +31,7 @@ class PartFinder:
                     return _mirax(path)
                 case ".vms" | ".vmu":
                     return _hamamatsu(path)
-                case ".dcm":
+                case suffix if _may_be_dicom(suffix):
                     return self._dicom(path)
         except OSError:
             pass
@@ -37,10 +39,12 @@ class PartFinder:
 
     def _dicom(self, path: Path) -> tuple[Path, ...]:
         folder = path.parent
+        uid = series_uid(path)
+        if uid is None:
+            return ()
         if folder not in self._series:
             self._series[folder] = _series_in(folder)
-        uid = series_uid(path)
-        return tuple(self._series[folder].get(uid, ())) if uid else ()
+        return tuple(self._series[folder].get(uid, ()))
 
 
 def _mirax(path: Path) -> tuple[Path, ...]:
@@ -63,9 +67,14 @@ def _hamamatsu(path: Path) -> tuple[Path, ...]:
 def _series_in(folder: Path) -> dict[str, list[Path]]:
     series: dict[str, list[Path]] = defaultdict(list)
     for path in _listing(folder):
-        if path.suffix.lower() == ".dcm" and path.is_file() and (uid := series_uid(path)):
+        if _may_be_dicom(path.suffix.lower()) and path.is_file() and (uid := series_uid(path)):
             series[uid].append(path)
     return series
+
+
+def _may_be_dicom(suffix: str) -> bool:
+    """Whether a name leaves it open: files of DICOM are often called IM000001, or by numbers."""
+    return suffix == ".dcm" or suffix not in SLIDE_SUFFIXES | FIELD_SUFFIXES
 
 
 def _listing(folder: Path) -> list[Path]:

@@ -10,15 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lungscan.inputs.files import Identity, identity_of
+from lungscan.inputs.kinds import why_not
 from lungscan.inputs.motion import stamp_of
-from lungscan.inputs.names import natural, show
+from lungscan.inputs.names import natural, same_name, show
 from lungscan.types import Stamp
-
-SLIDE_SUFFIXES = frozenset(
-    {".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".dcm", ".svslide", ".czi"}
-)
-TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
-FIELD_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"}) | TIFF_SUFFIXES
 
 _RESULTS = frozenset(
     {"cases", "cases.csv", "lungscan.sha256", "run.json", "summary.pdf", ".lungscan-lock"}
@@ -100,12 +95,13 @@ def _children(folder: _Entry) -> list[_Entry]:
         # Results of LungScan. They are not listed as skipped either, or a run that goes on would
         # not end with the tables of one that was never stopped.
         names = [name for name in names if name not in _RESULTS]
-    # The folder of a MIRAX slide bears the slide's name and holds only its parts.
-    mirax = {Path(name).stem for name in names if Path(name).suffix.lower() == ".mrxs"}
+    # The folder of a MIRAX slide bears the slide's name and holds only its parts. Copies through
+    # macOS spell a letter with an accent as two characters, in one of the names or in both.
+    mirax = {same_name(Path(name).stem) for name in names if Path(name).suffix.lower() == ".mrxs"}
     return [
         _Entry(folder.path / name, f"{folder.relative_path}/{show(name)}", named=False)
         for name in names
-        if name not in mirax
+        if same_name(name) not in mirax
     ]
 
 
@@ -127,15 +123,9 @@ def _file_reason(entry: _Entry, status: os.stat_result) -> str:
     if status.st_size == 0:
         return "empty file"
     # What a person names is tried, whatever it is called.
-    return "" if entry.named else _unasked_reason(name)
-
-
-def _unasked_reason(name: str) -> str:
-    if name.startswith("."):
-        return "hidden file"
-    if Path(name).suffix.lower() not in SLIDE_SUFFIXES | FIELD_SUFFIXES:
-        return "not an image format LungScan reads"
-    return ""
+    if entry.named:
+        return ""
+    return "hidden file" if name.startswith(".") else why_not(entry.path)
 
 
 def _not_reached(entry: _Entry, error: OSError) -> Omission:

@@ -51,7 +51,8 @@ def from_deep(values: DeepArray, mode: str) -> tuple[Image.Image, tuple[str, ...
         colours = values.shape[2] - (mode[-1] in "aA")
         for part in (slice(0, colours), slice(colours, None)):
             table = stretch_table(int(values[..., part].max(initial=0)))
-            picture[..., part] = table[values[..., part]]
+            for line, deep_line in zip(picture, values, strict=True):  # an index takes 8 bytes each
+                line[..., part] = table[deep_line[..., part]]
     height, width = values.shape[:2]
     rgb, flags = to_rgb(Image.frombytes(mode, (width, height), picture.tobytes()))
     return rgb, (*flags, *deep)

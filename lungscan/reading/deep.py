@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, TiffImagePlugin
 
 from lungscan.errors import UnreadableFile
+from lungscan.inputs.kinds import TIFF_MAGIC
 from lungscan.reading.tile_codecs import DamagedTile, jpeg2000_size, jpeg_frame
 
 Values = NDArray[np.uint8] | NDArray[np.uint16]  # (height, width, channels)
 
-TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG_MAGIC, _JPEG_MAGIC = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _PNG_DEEP_MODES = {2: "RGB", 4: "LA", 6: "RGBA"}  # by colour type; deep grey alone is Pillow's
 _BYTE, _WORD = 8, 16

@@ -6,6 +6,7 @@ import io
 import re
 import warnings
 from math import ceil
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -81,6 +82,15 @@ def open_field(file: InputFile, data: bytes | None = None, mpp: float | None = N
             return _decode(stream, name, mpp)
     except OSError as error:
         raise open_failure(file.path.name, error) from error
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file begins as a picture that can be opened as a field; nothing is decoded."""
+    try:
+        with Image.open(path, formats=_FORMATS):
+            return True
+    except Exception:  # noqa: BLE001  Pillow lets a dozen kinds out
+        return False
 
 
 class FieldSource:

@@ -2,39 +2,67 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from openslide import OpenSlide, OpenSlideError
 
 from lungscan.inputs import require_regular
-from lungscan.reading.field import open_field
+from lungscan.inputs.kinds import PLAIN_SUFFIXES, SLIDE_SUFFIXES, content_in, content_of
+from lungscan.inputs.parts import NAMED_BY_INDEX
+from lungscan.reading.deep import read_tags
+from lungscan.reading.field import is_picture, open_field
 from lungscan.reading.slide import open_slide
 from lungscan.reading.source import ImageSource
 from lungscan.types import FileKind, InputFile
 
-# These never hold a slide, so nobody has to look: it matters for folders of small fields.
-_PLAIN_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
-
 # A tiled TIFF with one level and nothing to say of a scanner: above this size it is a slide.
 _FIELD_MAX_SIDE_PX = 8192
+_STRIPS = 273  # the tag StripOffsets, which a tiled TIFF lacks
 
 
 def may_be_slide(file: InputFile) -> bool:
-    """Whether only the content tells what the file holds; asks the name alone."""
-    return file.kind == "field" and file.path.suffix.lower() not in _PLAIN_SUFFIXES
+    """Whether only the content tells what the file holds; asks the name alone.
+
+    Names of plain pictures are believed here, for the sake of folders of small fields: whoever
+    opens one sees when they lie (``disguised``).
+    """
+    return file.kind == "field" and file.path.suffix.lower() not in PLAIN_SUFFIXES
+
+
+def disguised(file: InputFile, data: bytes) -> bool:
+    """Whether a file that is called a plain picture holds a slide; ``data`` is its content."""
+    if may_be_slide(file) or content_in(data) not in {"tiff", "dicom", "czi"}:
+        return False
+    return kind_of(replace(file, kind="slide")) == "slide"
 
 
 def kind_of(file: InputFile) -> FileKind:
-    """Tell a slide from a field image by content where the name leaves it open (TIFF, unknown).
+    """Tell a slide from a field image by content, unless the name is that of a plain picture.
 
     Raises:
         UnreadableFile: not a readable regular file.
     """
-    if file.kind == "slide" or file.path.suffix.lower() in _PLAIN_SUFFIXES:
-        return file.kind
+    suffix = file.path.suffix.lower()
+    if file.kind == "field" and suffix in PLAIN_SUFFIXES:
+        return "field"
     require_regular(file.path)
+    if suffix in NAMED_BY_INDEX:
+        return "slide"  # an index, or a picture, beside the files that hold the slide
+    match content_of(file.path):
+        case "picture":
+            return "field" if file.kind == "field" or is_picture(file.path) else "slide"
+        case "dicom" | "czi":
+            return "slide"
+        case "tiff":
+            return _tiff_kind(file)
+    return file.kind
+
+
+def _tiff_kind(file: InputFile) -> FileKind:
     vendor = OpenSlide.detect_format(file.path)
     if vendor is None:
-        return "field"
-    if vendor != "generic-tiff":
+        return "field" if file.kind == "field" or _is_flat(file) else "slide"
+    if vendor != "generic-tiff" or file.path.suffix.lower() in SLIDE_SUFFIXES:
         return "slide"
     try:
         with OpenSlide(file.path) as slide:
@@ -42,6 +70,16 @@ def kind_of(file: InputFile) -> FileKind:
             return "slide" if large or slide.level_count > 1 else "field"
     except OpenSlideError:
         return "slide"  # opening it properly says what is wrong
+
+
+def _is_flat(file: InputFile) -> bool:
+    """Whether a TIFF is a picture in strips; one that ends early is not known to be."""
+    try:
+        with file.path.open("rb") as stream:
+            tags = read_tags(stream)
+    except OSError:
+        return False
+    return tags is not None and _STRIPS in tags
 
 
 def open_source(file: InputFile, mpp: float | None = None) -> ImageSource:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from openslide import OpenSlide, OpenSlideError, OpenSlideUnsupportedFormatError
 from PIL.ImageCms import PyCMSError
@@ -11,6 +10,7 @@ from PIL.ImageCms import PyCMSError
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import require_readable, require_regular, show
 from lungscan.reading.icc import IGNORED, is_foreign
+from lungscan.reading.refusals import require_mirax, why_not_a_slide, why_not_open
 from lungscan.reading.scale import number, slide_scale
 from lungscan.types import InputFile, SourceInfo
 
@@ -19,7 +19,6 @@ from lungscan.types import InputFile, SourceInfo
 _MAX_TILE_PX = 4096 * 4096
 _MAX_LEVEL_PX = 1 << 37
 _MAX_SIDE_PX = 1 << 20  # a whole glass slide, 75 mm, at 0.07 µm per pixel
-_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WHITE = (255, 255, 255)
 
 
@@ -41,23 +40,16 @@ def open_handle(file: InputFile) -> OpenSlide:
     """
     name = show(file.path.name)
     require_regular(file.path)
-    if file.path.suffix.lower() == ".mrxs" and not file.path.with_suffix("").is_dir():
-        raise UnreadableFile(
-            f"{name} lacks the folder '{show(file.path.stem)}' that holds its pixels; "
-            "copy that folder beside it."
-        )
+    if file.path.suffix.lower() == ".mrxs":
+        require_mirax(file.path)
     try:
         handle = OpenSlide(file.path)
     except OpenSlideUnsupportedFormatError as error:
         require_readable(file)  # OpenSlide says the same when the drive is away
-        raise UnreadableFile(_why_not_a_slide(file.path), code="E_FORMAT") from error
+        raise why_not_a_slide(file.path) from error
     except OpenSlideError as error:
         require_readable(file)
-        raise UnreadableFile(
-            f"{name} is damaged or incomplete: {_detail(error, file.path)}. "
-            "Copy it again from its source.",
-            code="E_FORMAT",
-        ) from error
+        raise why_not_open(file.path, error) from error
     try:
         _guard(handle, name)
     except UnreadableFile:
@@ -110,30 +102,6 @@ def _guard(handle: OpenSlide, name: str) -> None:
                 "must be saved again with tiles of at most 4096 × 4096.",
                 code="E_TOO_LARGE",
             )
-
-
-def _why_not_a_slide(path: Path) -> str:
-    name = show(path.name)
-    with path.open("rb") as stream:
-        head = stream.read(132)
-    if path.suffix.lower() == ".dcm":
-        if head[128:] == b"DICM":
-            return f"{name} is DICOM, but not a whole-slide image; leave it out."
-        return f"{name} is not a DICOM file; leave it out or copy it again from its source."
-    if head.startswith(_TIFF_MAGIC):
-        return (
-            f"{name} begins like a slide, but no whole picture is found in it: it ends early or "
-            "is of an unknown kind. Copy it again from its source."
-        )
-    return (
-        f"{name} is not a slide, whatever its name says: its content is of no format that "
-        "OpenSlide reads. Leave it out or copy it again from its source."
-    )
-
-
-def _detail(error: OpenSlideError, path: Path) -> str:
-    """Return OpenSlide's own words without the machine's folders in them."""
-    return show(str(error).replace(str(path.parent), "").replace("/" + path.name, path.name))
 
 
 def _colour(text: str | None) -> tuple[int, int, int]:

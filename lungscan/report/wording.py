@@ -55,6 +55,8 @@ _FLAGS = {
 _CODES = {
     "E_OPEN": "cannot be opened",
     "E_FORMAT": "not a known format",
+    "E_UNSUPPORTED": "of a kind that is not supported",
+    "E_NAME": "name does not fit its data",
     "E_TOO_LARGE": "too large",
     "E_TOO_SMALL": "too small",
     "E_TOO_COARSE": "pixels too coarse",
@@ -74,6 +76,8 @@ _CODES = {
 _CURES = {
     "E_OPEN": "Copy the file again from the scanner or archive and check that it opens elsewhere.",
     "E_FORMAT": "Export it as a slide that OpenSlide reads, or as JPEG, PNG, TIFF, BMP or WebP.",
+    "E_UNSUPPORTED": "Export it as a slide of one scan and one focal plane, with 8 bits a colour.",
+    "E_NAME": "Rename the file or folder as the message says, then run the command again.",
     "E_TOO_LARGE": "Export the picture as a pyramidal slide, or crop it.",
     "E_TOO_SMALL": "Export the picture at a higher resolution.",
     "E_TOO_COARSE": "Scan or export it at a higher magnification.",

@@ -7,7 +7,7 @@ are TIFFs packed in ways that Pillow's library does not know.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO
@@ -38,7 +38,7 @@ _ALPHAS = {1: "a", 2: "A"}  # values of the tag ExtraSamples: multiplied with th
 _GREYS, _RGB, _CMYK, _YCBCR = frozenset({0, 1}), 2, 5, 6  # of PhotometricInterpretation
 _SEPARATE = 2  # value of the tag PlanarConfiguration
 
-Tags = Mapping[int, Any]
+Tags = TiffImagePlugin.ImageFileDirectory_v2
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +83,11 @@ def read_tags(stream: BinaryIO) -> Tags | None:
         directory = TiffImagePlugin.ImageFileDirectory_v2(head)
         stream.seek(directory.next)
         directory.load(stream)
-        return dict(directory)
     except Exception:  # noqa: BLE001  Pillow lets a dozen kinds out; opening says what is wrong
         return None
     finally:
         stream.seek(0)
+    return directory
 
 
 def _png(stream: BinaryIO, colours: int) -> DeepPicture | None:

@@ -17,7 +17,7 @@ Frame = tuple[int, int, int, int]  # left, top, right, bottom in a level's pixel
 AlphaArray = RgbArray  # (height, width): 255 where scanned, else 0
 
 _SCANNED = 255
-_MOST_PACKED = 2  # no packing makes a tile larger than so many times its pixels
+_MOST_PACKED = 3  # no packing makes a tile larger than so many times its pixels at 8 bits
 _FRAMING = 1 << 16  # bytes beside the pixels: tables, profiles
 
 

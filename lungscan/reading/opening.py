@@ -9,7 +9,7 @@ from openslide import OpenSlide, OpenSlideError
 from lungscan.inputs import require_regular
 from lungscan.inputs.kinds import PLAIN_SUFFIXES, SLIDE_SUFFIXES, content_in, content_of
 from lungscan.inputs.parts import NAMED_BY_INDEX
-from lungscan.reading.deep import read_tags
+from lungscan.reading.deep import Tags, read_tags
 from lungscan.reading.field import is_picture, open_field
 from lungscan.reading.slide import open_slide
 from lungscan.reading.source import ImageSource
@@ -18,6 +18,7 @@ from lungscan.types import FileKind, InputFile
 # A tiled TIFF with one level and nothing to say of a scanner: above this size it is a slide.
 _FIELD_MAX_SIDE_PX = 8192
 _STRIPS = 273  # the tag StripOffsets, which a tiled TIFF lacks
+_SIZES = (256, 257)  # the tags ImageWidth, ImageLength
 
 
 def may_be_slide(file: InputFile) -> bool:
@@ -69,17 +70,31 @@ def _tiff_kind(file: InputFile) -> FileKind:
             large = max(slide.dimensions) > _FIELD_MAX_SIDE_PX
             return "slide" if large or slide.level_count > 1 else "field"
     except OpenSlideError:
-        return "slide"  # opening it properly says what is wrong
+        # A small picture may be packed in a way that only the reader of fields unpacks; else
+        # opening it properly says what is wrong.
+        return "field" if _is_small(file) else "slide"
 
 
 def _is_flat(file: InputFile) -> bool:
     """Whether a TIFF is a picture in strips; one that ends early is not known to be."""
+    tags = _tags(file)
+    return tags is not None and _STRIPS in tags
+
+
+def _is_small(file: InputFile) -> bool:
+    """Whether a TIFF holds one page, no larger than a field."""
+    tags = _tags(file)
+    if tags is None or tags.next:
+        return False
+    return max(int(tags.get(tag, 1 << 31)) for tag in _SIZES) <= _FIELD_MAX_SIDE_PX
+
+
+def _tags(file: InputFile) -> Tags | None:
     try:
         with file.path.open("rb") as stream:
-            tags = read_tags(stream)
+            return read_tags(stream)
     except OSError:
-        return False
-    return tags is not None and _STRIPS in tags
+        return None
 
 
 def open_source(file: InputFile, mpp: float | None = None) -> ImageSource:

@@ -11,6 +11,7 @@ from PIL import Image
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import require_readable, show
 from lungscan.inputs.files import open_failure
+from lungscan.reading.deep_slide import open_deep
 from lungscan.reading.native import AlphaArray, Frame, NativeReader
 from lungscan.reading.opening_native import open_native
 from lungscan.reading.openslide_reader import READ_ERRORS, OpenSlideReader
@@ -113,7 +114,8 @@ class SlideSource:
 
     def _use_native(self) -> None:
         try:
-            self._native, flags = open_native(self._file, self._head, self._openslide.open)
+            deep = open_deep(self._file, self._head)
+            self._native, flags = deep or open_native(self._file, self._head, self._openslide.open)
         except BaseException:  # whatever it is, the file must not stay open
             self._openslide.close()
             raise

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -19,7 +20,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _MAX_PAGES = 64  # no slide has so many levels and side pictures
 _MAX_TILE_PX = 4096 * 4096
-_CONTIGUOUS = 1  # value of the tag PlanarConfiguration: the channels of a pixel side by side
+CONTIGUOUS = 1  # value of the tag PlanarConfiguration: the channels of a pixel side by side
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,34 @@ def tiff_levels(path: Path, sizes: Sequence[tuple[int, int]]) -> list[TiffLevel 
     None where no page fits, or where it is of a kind that is not read natively; only Nones where
     the file cannot be understood.
     """
-    nothing: list[TiffLevel | None] = [None] * len(sizes)
+    return _levels(path, sizes, _level)
+
+
+def deep_levels(
+    path: Path,
+    sizes: Sequence[tuple[int, int]],
+    decoder: Callable[[tifffile.TiffPage], Callable[[bytes], Any] | None],
+) -> list[TiffLevel] | None:
+    """As ``tiff_levels``, of a slide with more than 8 bits a colour; None unless all are read.
+
+    ``decoder`` makes what decodes the tiles of a page to 16-bit colours.
+    """
+
+    def level(page: tifffile.TiffPage | None) -> TiffLevel | None:
+        decode = None
+        if page is not None and 0 < page.tilewidth * page.tilelength <= _MAX_TILE_PX:
+            decode = decoder(page)
+        return None if page is None or decode is None else _laid_out(page, decode)
+
+    found = [layout for layout in _levels(path, sizes, level) if layout is not None]
+    return found if len(found) == len(sizes) else None
+
+
+def _levels(
+    path: Path,
+    sizes: Sequence[tuple[int, int]],
+    level: Callable[[tifffile.TiffPage | None], TiffLevel | None],
+) -> list[TiffLevel | None]:
     try:
         with tifffile.TiffFile(path, is_ome=False) as tiff:
             pages = [
@@ -51,9 +79,9 @@ def tiff_levels(path: Path, sizes: Sequence[tuple[int, int]]) -> list[TiffLevel 
                 for page in islice(tiff.pages, _MAX_PAGES)
                 if isinstance(page, tifffile.TiffPage) and page.is_tiled
             ]
-            return [_level(_taken(pages, size)) for size in sizes]
+            return [level(_taken(pages, size)) for size in sizes]
     except Exception:  # noqa: BLE001  tifffile raises a dozen kinds; OpenSlide may still read it
-        return nothing
+        return [None] * len(sizes)
 
 
 def _taken(pages: list[tifffile.TiffPage], size: tuple[int, int]) -> tifffile.TiffPage | None:
@@ -68,8 +96,6 @@ def _taken(pages: list[tifffile.TiffPage], size: tuple[int, int]) -> tifffile.Ti
 def _level(page: tifffile.TiffPage | None) -> TiffLevel | None:
     if page is None or not _is_plain(page):
         return None
-    across = -(-page.imagewidth // page.tilewidth)
-    count = across * -(-page.imagelength // page.tilelength)
     decode = tile_decoder(
         int(page.compression),
         int(page.photometric),
@@ -77,7 +103,13 @@ def _level(page: tifffile.TiffPage | None) -> TiffLevel | None:
         page.jpegtables,
         (page.tilelength, page.tilewidth),
     )
-    if decode is None or len(page.dataoffsets) != count or len(page.databytecounts) != count:
+    return None if decode is None else _laid_out(page, decode)
+
+
+def _laid_out(page: tifffile.TiffPage, decode: Decoder) -> TiffLevel | None:
+    across = -(-page.imagewidth // page.tilewidth)
+    count = across * -(-page.imagelength // page.tilelength)
+    if len(page.dataoffsets) != count or len(page.databytecounts) != count:
         return None
     return TiffLevel(
         page.imagewidth,
@@ -98,7 +130,7 @@ def _is_plain(page: tifffile.TiffPage) -> bool:
         page.dtype == np.uint8
         and page.bitspersample == 8
         and page.samplesperpixel == 3
-        and int(page.planarconfig) == _CONTIGUOUS
+        and int(page.planarconfig) == CONTIGUOUS
         and page.imagedepth == page.tiledepth == 1
         and page.fillorder == 1
         and 0 < page.tilewidth * page.tilelength <= _MAX_TILE_PX

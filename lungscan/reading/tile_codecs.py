@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import imagecodecs
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from lungscan.types import RgbArray
 
 Decoder = Callable[[bytes], RgbArray]
+T = TypeVar("T")
 
 NONE, LZW, JPEG, DEFLATE, OLD_DEFLATE = 1, 5, 7, 8, 32946  # values of the tag Compression
 APERIO_J2K_YCBCR, APERIO_J2K_RGB = 33003, 33005
@@ -51,12 +52,12 @@ def tile_decoder(
         decode = partial(_jpeg, tables=tables, space=space, shape=shape)
     elif compression in {APERIO_J2K_RGB, APERIO_J2K_YCBCR}:
         decode = partial(_jpeg2000, ycbcr=compression == APERIO_J2K_YCBCR, shape=shape)
-    elif compression in _UNPACKERS and photometric == RGB and predictor in {1, _DIFFERENCES}:
-        unpack = _UNPACKERS[compression]
+    elif compression in UNPACKERS and photometric == RGB and predictor in {1, _DIFFERENCES}:
+        unpack = UNPACKERS[compression]
         decode = partial(_packed, unpack=unpack, differences=predictor != 1, shape=shape)
     else:
         return None
-    return partial(_guarded, decode)
+    return partial(guarded, decode)
 
 
 def looks_cut(tile: RgbArray) -> bool:
@@ -78,7 +79,8 @@ def looks_cut(tile: RgbArray) -> bool:
     return False
 
 
-def _guarded(decode: Decoder, data: bytes) -> RgbArray:
+def guarded(decode: Callable[[bytes], T], data: bytes) -> T:
+    """Decode; whatever goes wrong is a ``DamagedTile``, but a shortage of memory."""
     try:
         return decode(data)
     except MemoryError:
@@ -166,7 +168,7 @@ def _plain(data: bytes, *, out: int) -> bytes:
 
 
 # Each takes the data and `out`, the most bytes that it may unpack them to.
-_UNPACKERS: dict[int, Callable[..., Any]] = {
+UNPACKERS: dict[int, Callable[..., Any]] = {
     NONE: _plain,
     LZW: imagecodecs.lzw_decode,
     DEFLATE: imagecodecs.zlib_decode,

@@ -15,7 +15,7 @@ DICOM_DIRECTORY = "1.2.840.10008.1.3.10"  # Media Storage Directory Storage: a D
 
 _PREAMBLE_BYTES = 132
 _HEAD_BYTES = 1 << 16
-_MEDIA_CLASS = (0x0002, 0x0002)
+_MEDIA_CLASS, _SOP_CLASS = (0x0002, 0x0002), (0x0008, 0x0016)
 _SERIES_INSTANCE_UID = (0x0020, 0x000E)
 _TRANSFER_SYNTAX = (0x0002, 0x0010)
 _IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
@@ -38,8 +38,8 @@ def series_uid(path: Path) -> str | None:
 
 
 def media_class(path: Path) -> str | None:
-    """Read what kind of object a DICOM file holds, its MediaStorageSOPClassUID; None if unknown."""
-    return _element(path, _MEDIA_CLASS)
+    """Read the SOP class of a DICOM file, which says what it holds; None when it cannot be told."""
+    return _element(path, _MEDIA_CLASS) or _element(path, _SOP_CLASS)
 
 
 def _element(path: Path, wanted: tuple[int, int]) -> str | None:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from lungscan.inputs.dicom import series_uid
-from lungscan.inputs.kinds import FIELD_SUFFIXES, SLIDE_SUFFIXES
+from lungscan.inputs.kinds import FIELD_SUFFIXES, SLIDE_SUFFIXES, why_not
 from lungscan.inputs.names import natural
 
 _INDEX_BYTES = 1 << 20
@@ -67,7 +67,9 @@ def _hamamatsu(path: Path) -> tuple[Path, ...]:
 def _series_in(folder: Path) -> dict[str, list[Path]]:
     series: dict[str, list[Path]] = defaultdict(list)
     for path in _listing(folder):
-        if _may_be_dicom(path.suffix.lower()) and path.is_file() and (uid := series_uid(path)):
+        if not _may_be_dicom(path.suffix.lower()) or not path.is_file() or why_not(path):
+            continue
+        if uid := series_uid(path):
             series[uid].append(path)
     return series
 

@@ -31,7 +31,7 @@ from lungscan.reading.tile_codecs import (
     RGB,
     UNPACKERS,
     DamagedTile,
-    guarded,
+    guard,
     jpeg2000_size,
 )
 from lungscan.types import InputFile, RgbArray
@@ -124,9 +124,9 @@ def _words(page: tifffile.TiffPage) -> Callable[[bytes], Any] | None:
         order = np.dtype(np.uint16).newbyteorder(page.parent.byteorder)
         unpack = partial(UNPACKERS[packing], out=2 * shape[0] * shape[1] * shape[2])
         differences = int(page.predictor) == _DIFFERENCES
-        return partial(guarded, partial(_packed, unpack, order, differences, shape))
+        return guard(partial(_packed, unpack, order, differences, shape))
     if plain and packing in _JPEG2000:
-        return partial(guarded, partial(_jpeg2000, shape))
+        return guard(partial(_jpeg2000, shape))
     return None
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import tifffile
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from lungscan.errors import UnreadableFile
@@ -18,6 +17,7 @@ from lungscan.inputs import require_regular, show
 from lungscan.inputs.files import open_failure
 from lungscan.reading.colour import from_deep, to_rgb
 from lungscan.reading.deep import DeepPicture, Tags, find_deep
+from lungscan.reading.field_errors import damaged, unknown
 from lungscan.reading.icc import IGNORED, is_foreign_bytes
 from lungscan.reading.resize import sample
 from lungscan.reading.scale import field_scale, number, plausible
@@ -151,9 +151,9 @@ def _decode(stream: BinaryIO, name: str, mpp: float | None) -> FieldSource:
     except UnreadableFile:
         raise
     except UnidentifiedImageError as error:
-        raise _unknown(name, stream) from error
+        raise unknown(name, stream) from error
     except Exception as error:  # Pillow has no common error for damage: it lets a dozen kinds out
-        raise _damaged(name, error) from error
+        raise damaged(name, error) from error
     scale = field_scale(None if tags is None else _tiff_mpp(tags), mpp)
     return FieldSource(rgb, SourceInfo(*rgb.size, scale, "image", None, flags))
 
@@ -201,46 +201,6 @@ def _require_bytes(
             "picture of tissue does; it was not opened. Export it again from its source.",
             code="E_TOO_LARGE",
         )
-
-
-def _unknown(name: str, stream: BinaryIO) -> UnreadableFile:
-    numbers = _tiff_numbers(stream)
-    if numbers is not None:
-        return UnreadableFile(
-            f"{name} is a TIFF of {numbers}, which LungScan does not read; save it with 8 bits per "
-            "channel.",
-            code="E_FORMAT",
-        )
-    return UnreadableFile(
-        f"{name} is not an image LungScan reads, whatever its name says; save it as JPEG, "
-        "PNG, TIFF, BMP or WebP.",
-        code="E_FORMAT",
-    )
-
-
-def _tiff_numbers(stream: BinaryIO) -> str | None:
-    """Name the kind of numbers in a TIFF, when they are not plain bytes."""
-    try:
-        stream.seek(0)
-        with tifffile.TiffFile(stream) as tiff:
-            page = tiff.pages.first
-            kind = None if page.dtype is None else np.dtype(page.dtype)
-    except Exception:  # noqa: BLE001  no TIFF at all, or one that tifffile cannot read either
-        return None
-    if kind is None or kind == np.uint8:
-        return None
-    what = {"f": "floating-point", "i": "signed whole"}.get(kind.kind, "whole")
-    return f"{what} numbers with {8 * kind.itemsize} bits"
-
-
-def _damaged(name: str, error: Exception) -> UnreadableFile:
-    if "truncated" in str(error).lower():
-        what = "ends early: part of the picture is missing"
-    else:
-        what = "is damaged or of a rare kind: its picture cannot be decoded"
-    return UnreadableFile(
-        f"{name} {what}. Copy it again from its source, or save it as PNG.", code="E_FORMAT"
-    )
 
 
 def _orientation(image: Image.Image) -> int:

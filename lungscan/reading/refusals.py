@@ -10,7 +10,7 @@ from openslide import OpenSlideError
 
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import show
-from lungscan.inputs.dicom import is_dicom
+from lungscan.inputs.dicom import DICOM_DIRECTORY, is_dicom, media_class
 from lungscan.inputs.kinds import TIFF_MAGIC
 from lungscan.inputs.names import same_name
 
@@ -91,6 +91,11 @@ def why_not_a_slide(path: Path) -> UnreadableFile:
     name = show(path.name)
     with path.open("rb") as stream:
         head = stream.read(132)
+    if media_class(path) == DICOM_DIRECTORY:
+        return UnreadableFile(
+            f"{name} is the index of a DICOM file set, not a picture; give the folder instead.",
+            code="E_FORMAT",
+        )
     return UnreadableFile(_no_slide(name, path.suffix.lower(), head), code="E_FORMAT")
 
 
@@ -144,4 +149,7 @@ def _no_slide(name: str, suffix: str, head: bytes) -> str:
 
 def _detail(error: OpenSlideError, path: Path) -> str:
     """Return OpenSlide's own words without the machine's folders in them."""
-    return show(str(error).replace(f"{path.parent}/", "").replace(str(path.parent), ""))
+    folder, text = str(path.parent), str(error).replace(f"{path.parent}{os.sep}", "")
+    if path.parent.is_absolute() and folder != path.anchor:
+        text = text.replace(folder, "")
+    return show(text)

@@ -57,7 +57,12 @@ def tile_decoder(
         decode = partial(_packed, unpack=unpack, differences=predictor != 1, shape=shape)
     else:
         return None
-    return partial(guarded, decode)
+    return guard(decode)
+
+
+def guard(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    """The same decoder, raising a ``DamagedTile`` whatever goes wrong, but for want of memory."""
+    return partial(_guarded, decode)
 
 
 def looks_cut(tile: RgbArray) -> bool:
@@ -79,8 +84,7 @@ def looks_cut(tile: RgbArray) -> bool:
     return False
 
 
-def guarded(decode: Callable[[bytes], T], data: bytes) -> T:
-    """Decode; whatever goes wrong is a ``DamagedTile``, but a shortage of memory."""
+def _guarded(decode: Callable[[bytes], T], data: bytes) -> T:
     try:
         return decode(data)
     except MemoryError:

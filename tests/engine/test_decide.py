@@ -131,3 +131,21 @@ def test_the_rule_s_own_flags_are_passed_on() -> None:
     benign = evidence((U, 200), probs=(0.05, 0.9, 0.05), mm2=0.0125)
     benign.probs[0] = SURE
     assert decide(benign, CARD, "tumour-aware", "strict")[1] == ("tumour_area_below_limit",)
+
+
+@pytest.mark.parametrize("reason", list(REFUSED))
+def test_an_unknown_scale_stands_beside_every_reason_that_it_can_make_up(reason: NoResult) -> None:
+    doubt = "the picture was shrunk 9 times"
+    prediction, _ = decide(REFUSED[reason], CARD, "tumour-aware", "strict", doubt)
+    assert (doubt in prediction.reason_text) == (reason is not NoResult.LITTLE_TISSUE)
+    assert ("--mpp" in prediction.reason_text) == (reason is not NoResult.LITTLE_TISSUE)
+    plain = decide(REFUSED[reason], CARD, "tumour-aware", "strict")[0]
+    assert prediction.reason_text.startswith(plain.reason_text)
+    assert "--mpp" not in plain.reason_text
+
+
+def test_a_plain_answer_knows_no_doubt() -> None:
+    prediction, _ = decide(
+        evidence((U, 5)), CARD, "tumour-aware", "strict", "the picture was shrunk"
+    )
+    assert prediction.reason_text == ""

@@ -276,6 +276,34 @@ def test_novel_and_blurred_tiles_are_refused(fake: FakeRuntime, tmp_path: Path) 
     assert result.prediction.reason is NoResult.BLURRED
 
 
+@pytest.mark.parametrize(
+    ("size", "resolution", "says"),
+    [
+        ((640, 640), None, "640 × 640 px was taken whole and shrunk 10.0 times"),
+        ((800, 100), None, "in 8 squares of its shorter side and shrunk 1.6 times"),
+        ((64, 64), None, "taken whole, whatever size its cells have"),
+        ((40, 40), None, "enlarged 1.6 times"),
+        ((640, 640), 20_000.0, ""),  # 0.5 µm/px
+    ],
+)
+def test_a_refusal_without_a_scale_names_it_and_the_cure(
+    fake: FakeRuntime,
+    tmp_path: Path,
+    size: tuple[int, int],
+    resolution: float | None,
+    says: str,
+) -> None:
+    strict = tiny_model(tmp_path / "m", replace(CARD, novelty_threshold=1e-9))
+    known = {"resolution": resolution, "resolution_unit": "cm"} if resolution else {}
+    Image.fromarray(draw_he(*size, 1)).save(tmp_path / "f.tif", **known)
+    result = results(run(options(strict.folder, tmp_path / "a", tmp_path / "f.tif")))["f"]
+    assert result.prediction is not None
+    assert result.prediction.reason is NoResult.NOT_LUNG
+    text = result.prediction.reason_text
+    assert says in text
+    assert ("the scale is unknown" in text) == ("--mpp" in text) == bool(says)
+
+
 def test_a_tiny_or_coarse_picture_is_refused_not_enlarged(
     model: Path, fake: FakeRuntime, tmp_path: Path
 ) -> None:

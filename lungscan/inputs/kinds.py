@@ -78,10 +78,15 @@ def why_not(path: Path) -> str:
 def content_of(path: Path) -> Content | None:
     """What a file's first bytes say that it is; None where they say nothing or cannot be read."""
     try:
-        with path.open("rb", buffering=0) as stream:
-            return content_in(stream.read(_HEAD_BYTES))
+        return content_in(first_bytes(path))
     except OSError:
         return None
+
+
+def first_bytes(path: Path) -> bytes:
+    """As many as ``content_in`` needs. Raises OSError where the disk does not hand them out."""
+    with path.open("rb", buffering=0) as stream:
+        return stream.read(_HEAD_BYTES)
 
 
 def content_in(head: bytes) -> Content | None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from openslide import OpenSlide, OpenSlideError
 
 from lungscan.inputs import require_regular
-from lungscan.inputs.kinds import PLAIN_SUFFIXES, SLIDE_SUFFIXES, content_in, content_of
+from lungscan.inputs.files import open_failure
+from lungscan.inputs.kinds import PLAIN_SUFFIXES, SLIDE_SUFFIXES, content_in, first_bytes
 from lungscan.inputs.parts import NAMED_BY_INDEX
 from lungscan.reading.deep import Tags, read_tags
 from lungscan.reading.field import is_picture, open_field
@@ -49,7 +50,11 @@ def kind_of(file: InputFile) -> FileKind:
     require_regular(file.path)
     if suffix in NAMED_BY_INDEX:
         return "slide"  # an index, or a picture, beside the files that hold the slide
-    match content_of(file.path):
+    try:
+        content = content_in(first_bytes(file.path))
+    except OSError as error:
+        raise open_failure(file.path.name, error) from error
+    match content:
         case "picture":
             return "field" if file.kind == "field" or is_picture(file.path) else "slide"
         case "dicom" | "czi":
@@ -93,8 +98,8 @@ def _tags(file: InputFile) -> Tags | None:
     try:
         with file.path.open("rb") as stream:
             return read_tags(stream)
-    except OSError:
-        return None
+    except OSError as error:
+        raise open_failure(file.path.name, error) from error
 
 
 def open_source(file: InputFile, mpp: float | None = None) -> ImageSource:

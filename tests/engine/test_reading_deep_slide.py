@@ -70,12 +70,12 @@ def test_every_camera_s_depth_is_read_at_every_level(tmp_path: Path, bits: int) 
         {},
         {"compression": "lzw"},
         {"compression": "lzw", "predictor": True},
-        {"compression": "deflate", "predictor": True, "byteorder": ">"},
+        {"compression": "deflate", "predictor": True},
         {"bigtiff": True},
     ],
 )
 def test_every_packing_gives_the_same_pixels(tmp_path: Path, packing: dict[str, object]) -> None:
-    whole = {key: packing[key] for key in ("byteorder", "bigtiff") if key in packing}
+    whole = {key: packing[key] for key in ("bigtiff",) if key in packing}
     path, plain = tmp_path / "s.tif", [p for p in packing.items() if p[0] not in whole]
     with tifffile.TiffWriter(path, **whole) as tiff:
         for number, downsample in enumerate((1, 2)):

@@ -20,6 +20,7 @@ from PIL import ExifTags, Image, TiffImagePlugin
 
 from lungscan.errors import UnreadableFile
 from lungscan.inputs.kinds import TIFF_MAGIC
+from lungscan.reading.colour import usual_top
 from lungscan.reading.tile_codecs import DamagedTile, jpeg2000_size, jpeg_frame
 
 Values = NDArray[np.uint8] | NDArray[np.uint16]  # (height, width, channels)
@@ -29,12 +30,14 @@ _PNG_DEEP_MODES = {2: "RGB", 4: "LA", 6: "RGBA"}  # by colour type; deep grey al
 _BYTE, _WORD = 8, 16
 _JPEG_DEEP = 12  # bits of a JPEG's extended process
 _PILLOW_GREYS = frozenset({1, 2, 4, 8, 16, 32, 64})  # bits of greys that Pillow reads
+_PILLOW_PACKINGS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000})
 _JPEG, _JPEG2000 = 7, frozenset({33003, 33004, 33005, 34712})  # values of the tag Compression
 # Packings that unpack to no more than they are asked for, or whose claim is looked at before.
 _PACKINGS = frozenset({1, 5, 8, 32773, 32946, 50000, _JPEG}) | _JPEG2000
 _MAX_TILE_PX = 4096 * 4096
 _HEAD_BYTES = 1 << 16  # of a JPEG: its size stands behind tables and profiles
 _ALPHAS = {1: "a", 2: "A"}  # values of the tag ExtraSamples: multiplied with the colour, or not
+_WHITE_IS_ZERO = 0
 _GREYS, _RGB, _CMYK, _YCBCR = frozenset({0, 1}), 2, 5, 6  # of PhotometricInterpretation
 _SEPARATE = 2  # value of the tag PlanarConfiguration
 
@@ -161,11 +164,15 @@ def _tiff(stream: BinaryIO, name: str) -> DeepPicture | None:
 
 
 def _is_pillow_s(tags: Tags) -> bool:
+    """Whether Pillow reads it right, or refuses it for what it is."""
     bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
-    if tags.get(TiffImagePlugin.COMPRESSION, 1) in _JPEG2000:
+    samples = tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1)
+    grey = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 1) in _GREYS
+    if tags.get(TiffImagePlugin.COMPRESSION, 1) not in _PILLOW_PACKINGS or (grey and samples > 2):
         return False
-    if len(bits) == 1 and tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1) == 1:
-        return int(bits[0]) in _PILLOW_GREYS
+    if samples == 1 and grey:
+        inverted = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO
+        return int(bits[0]) in _PILLOW_GREYS and not (inverted and int(bits[0]) > _BYTE)
     return int(max(bits)) <= _BYTE
 
 
@@ -224,8 +231,10 @@ def _page_values(stream: BinaryIO, channels: int) -> Values:
         decoded = page.asarray(maxworkers=1)
         if page.samplesperpixel > 1 and int(page.planarconfig) == _SEPARATE:
             decoded = np.moveaxis(decoded, 0, -1)
-        if int(page.photometric) == 0:  # white is zero
-            decoded = (1 << int(page.bitspersample)) - 1 - decoded
+        if int(page.photometric) == _WHITE_IS_ZERO:
+            full = int(page.bitspersample) < _WORD
+            top = (1 << int(page.bitspersample)) - 1 if full else usual_top(float(decoded.max()))
+            decoded = decoded.dtype.type(top) - decoded
         return _shaped(decoded, page.imagelength, page.imagewidth, channels)
 
 

@@ -18,7 +18,7 @@ HE = draw_he(96, 64, 5)
 DEEP = ("deep_colour",)
 
 
-def widened(rgb: RgbArray, bits: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint16]]:
+def widened(rgb: np.ndarray, bits: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint16]]:
     """The picture as a camera of so many bits writes it into 16."""
     return (rgb / 255 * (2**bits - 1)).round().astype(np.uint16)
 
@@ -108,6 +108,15 @@ def test_deep_grey_with_opacity_is_stretched_as_grey_is() -> None:
         assert np.abs(pixels(source) - GREY.astype(int)[..., None]).max() <= 1
 
 
+@pytest.mark.parametrize("bits", [12, 16])
+def test_deep_grey_whose_zero_is_white_is_no_negative(bits: int) -> None:
+    stretched = (GREY - float(GREY.min())) / np.ptp(GREY) * 255
+    values = widened(255 - stretched, bits)
+    source = opened(tiff(values, photometric="miniswhite"))
+    assert source.info.flags == ("grey", "deep_grey")
+    assert np.abs(pixels(source) - stretched[..., None]).max() <= 1
+
+
 def test_hues_stay_because_all_colours_share_one_range() -> None:
     violet = np.zeros((8, 8, 3), np.uint16)
     violet[:] = (1000, 200, 4000)
@@ -154,6 +163,8 @@ def test_scale_and_pages_of_a_deep_tiff_are_known() -> None:
         (tiff((HE / 255).astype(np.float16)), "floating-point numbers with 16 bits"),
         (tiff(V12, photometric="minisblack", planarconfig="contig"), "not declared as red, green"),
         (tiff(V12, compression="lerc"), "packed with LERC"),
+        (tiff(HE, compression="jpegxl", tile=(32, 32)), "packed with JPEGXL"),
+        (tiff(HE, photometric="minisblack", planarconfig="contig"), "not declared as red, green"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_the_true_reason(data: bytes, says: str) -> None:

@@ -22,7 +22,7 @@ from lungscan.errors import UnreadableFile
 from lungscan.inputs import show
 from lungscan.inputs.files import open_failure
 from lungscan.reading.colour import stretch_table
-from lungscan.reading.deep import read_tags
+from lungscan.reading.deep_tiff import read_tags
 from lungscan.reading.native import NativeReader
 from lungscan.reading.positional import PositionalFile
 from lungscan.reading.slide_file import SlideHead

@@ -16,7 +16,8 @@ from lungscan.errors import UnreadableFile
 from lungscan.inputs import require_regular, show
 from lungscan.inputs.files import open_failure
 from lungscan.reading.colour import from_deep, to_rgb
-from lungscan.reading.deep import DeepPicture, Tags, find_deep
+from lungscan.reading.deep import find_deep
+from lungscan.reading.deep_tiff import DeepPicture, Tags
 from lungscan.reading.field_errors import damaged, unknown
 from lungscan.reading.icc import IGNORED, is_foreign_bytes
 from lungscan.reading.resize import sample

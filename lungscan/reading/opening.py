@@ -10,7 +10,7 @@ from lungscan.inputs import require_regular
 from lungscan.inputs.files import open_failure
 from lungscan.inputs.kinds import PLAIN_SUFFIXES, SLIDE_SUFFIXES, content_in, first_bytes
 from lungscan.inputs.parts import NAMED_BY_INDEX
-from lungscan.reading.deep import Tags, read_tags
+from lungscan.reading.deep_tiff import Tags, read_tags
 from lungscan.reading.field import is_picture, open_field
 from lungscan.reading.slide import open_slide
 from lungscan.reading.source import ImageSource

@@ -16,8 +16,8 @@ MOST = 0.5  # a fault that touches more of the tissue than this decides the case
 # What a network also says of lung that it sees too large, too small or squeezed.
 _MADE_UP = frozenset({NoResult.NOT_LUNG, NoResult.UNCERTAIN, NoResult.BLURRED})
 _DOUBT = (
-    "That may only be because the scale is unknown: {}. Give the µm per pixel with --mpp (usual: "
-    "0.25 for a 40x objective, 0.5 for 20x)."
+    "The scale is unknown, which may be the only reason: {}. {} Give the µm per pixel with --mpp "
+    "(usual: 0.25 for a 40x objective, 0.5 for 20x)."
 )
 
 _SCORED = (TileState.USED, TileState.NOVEL, TileState.BLURRED)
@@ -45,7 +45,7 @@ def decide(
         reason = NoResult.UNCERTAIN
     prediction = _prediction(evidence, card, rule, answer, reason, abstain)
     if prediction.reason_text and reason in _MADE_UP and scale_doubt:
-        text = f"{prediction.reason_text} {_DOUBT.format(scale_doubt)}"
+        text = _DOUBT.format(scale_doubt, prediction.reason_text)
         prediction = replace(prediction, reason_text=text)
     flags = answer.flags if answer is not None and prediction.label is not None else ()
     if reason is not None and prediction.label is not None:

@@ -15,6 +15,9 @@ REASONS = {
     NoResult.BLURRED: "too blurred",
 }
 
+# Reasons that a picture without a scale may have only because it was shown at another one.
+_SCALE_MATTERS = frozenset({NoResult.NOT_LUNG, NoResult.UNCERTAIN, NoResult.BLURRED})
+
 STATUS_NAMES = {
     CaseStatus.OK: "Answered",
     CaseStatus.PARTIAL: "Partial",
@@ -111,7 +114,8 @@ def headline(result: CaseResult) -> str:
         return display_name(result.model, prediction.label)
     if prediction.reason is None:
         return "No result"
-    return f"No result: {REASONS[prediction.reason]}"
+    unscaled = prediction.reason in _SCALE_MATTERS and "scale_unknown" in result.flags
+    return f"No result: {REASONS[prediction.reason]}{' (scale unknown)' if unscaled else ''}"
 
 
 def answer_line(result: CaseResult) -> str:

@@ -301,7 +301,7 @@ def test_a_refusal_without_a_scale_names_it_and_the_cure(
     assert result.prediction.reason is NoResult.NOT_LUNG
     text = result.prediction.reason_text
     assert says in text
-    assert ("the scale is unknown" in text) == ("--mpp" in text) == bool(says)
+    assert ("The scale is unknown" in text) == ("--mpp" in text) == bool(says)
 
 
 def test_a_tiny_or_coarse_picture_is_refused_not_enlarged(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,8 +13,7 @@ from lungscan.types import FloatArray, MaskArray, NoResult, Prediction, TileStat
 
 MOST = 0.5  # a fault that touches more of the tissue than this decides the case
 
-# What a network also says of lung that it sees too large, too small or squeezed.
-_MADE_UP = frozenset({NoResult.NOT_LUNG, NoResult.UNCERTAIN, NoResult.BLURRED})
+_LOSES_TISSUE = 2.0  # times that a picture is shrunk
 _DOUBT = (
     "The scale is unknown, which may be the only reason: {}. {} Give the µm per pixel with --mpp "
     "(usual: 0.25 for a 40x objective, 0.5 for 20x)."
@@ -23,13 +22,32 @@ _DOUBT = (
 _SCORED = (TileState.USED, TileState.NOVEL, TileState.BLURRED)
 
 
+@dataclass(frozen=True, slots=True)
+class Unscaled:
+    """How a picture of unknown scale was shown to the network."""
+
+    shown: str  # half a sentence
+    shrunk: float  # times; below 1 it was enlarged
+
+    def may_make_up(self, reason: NoResult) -> bool:
+        """Whether lung that is seen too large, too small or squeezed may end so.
+
+        A piece of tissue is lost in a tile only where that shows much more than it should.
+        """
+        return reason is not NoResult.LITTLE_TISSUE or self.shrunk >= _LOSES_TISSUE
+
+
 def decide(
-    evidence: Evidence, card: ModelCard, rule: str, abstain: Abstain, scale_doubt: str = ""
+    evidence: Evidence,
+    card: ModelCard,
+    rule: str,
+    abstain: Abstain,
+    unscaled: Unscaled | None = None,
 ) -> tuple[Prediction, tuple[str, ...]]:
     """Answer, or say why not; with flags for the result.
 
-    ``scale_doubt`` says in half a sentence how a picture without a scale was shown to the network;
-    it stands beside every reason that a wrong scale can make up.
+    ``unscaled`` tells of a picture without a scale; that stands before every reason that a wrong
+    scale can make up.
 
     ``strict`` withholds the label whenever there is a reason to; ``flag`` gives it with the reason
     beside it, unless there is too little tissue; ``never`` gives one wherever a tile was scored.
@@ -44,8 +62,8 @@ def decide(
     if reason is None and answer is not None and answer.confidence < card.confidence_threshold:
         reason = NoResult.UNCERTAIN
     prediction = _prediction(evidence, card, rule, answer, reason, abstain)
-    if prediction.reason_text and reason in _MADE_UP and scale_doubt:
-        text = _DOUBT.format(scale_doubt, prediction.reason_text)
+    if unscaled is not None and reason is not None and unscaled.may_make_up(reason):
+        text = _DOUBT.format(unscaled.shown, prediction.reason_text)
         prediction = replace(prediction, reason_text=text)
     flags = answer.flags if answer is not None and prediction.label is not None else ()
     if reason is not None and prediction.label is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from lungscan import __version__
 from lungscan.aggregate import Evidence, count, gather
 from lungscan.cards import ModelCard
-from lungscan.decide import decide
+from lungscan.decide import Unscaled, decide
 from lungscan.errors import CaseError, TooManyBadTiles
 from lungscan.inputs.motion import IN_MOTION
 from lungscan.options import ScanOptions
@@ -100,7 +100,7 @@ def finished_case(
         return finished_case(case, run, sound, (*problems, *spoiled), started, seconds)
     evidence = _evidence(files, run)
     prediction, flags = decide(
-        evidence, run.card, run.options.rule, run.options.abstain, _scale_doubt(files, run.card)
+        evidence, run.card, run.options.rule, run.options.abstain, _unscaled(files, run.card)
     )
     damage = [text for file in files if (text := _damage(file))]
     incomplete = bool(problems or damage)
@@ -223,22 +223,22 @@ def _flags(
     return tuple(dict.fromkeys(found))
 
 
-def _scale_doubt(files: Sequence[ScoredFile], card: ModelCard) -> str:
-    """How the first picture without a scale was shown to the network; "" where all have one."""
+def _unscaled(files: Sequence[ScoredFile], card: ModelCard) -> Unscaled | None:
+    """How the first picture without a scale was shown; None where all have one."""
     unknown = [file for file in files if file.result.info.scale.mpp_um is None]
     if not unknown:
-        return ""
+        return None
     info, size = unknown[0].result.info, card.patch_size_pixels
     side, longest = min(info.width, info.height), max(info.width, info.height)
     shown = f"the picture of {info.width} × {info.height} px was taken whole"
     if longest >= 2 * side:
         shown += f", in {len(unknown[0].scores.boxes)} squares of its shorter side"
     if side == size:
-        return f"{shown}, whatever size its cells have in it"
-    change = (
-        f"shrunk {side / size:.1f} times" if side > size else f"enlarged {size / side:.1f} times"
-    )
-    return f"{shown} and {change}, so its cells may look too small, too large or squeezed"
+        shown += ", whatever size its cells have in it"
+    else:
+        change = f"shrunk {side / size:.1f}" if side > size else f"enlarged {size / side:.1f}"
+        shown += f" and {change} times, so its cells may look too small, too large or squeezed"
+    return Unscaled(shown, side / size)
 
 
 def _paths(case: CaseInput) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lungscan.aggregate import Evidence
-from lungscan.decide import decide
+from lungscan.decide import Unscaled, decide
 from lungscan.options import Abstain
 from lungscan.types import NoResult, Prediction, TileState
 from tests.models import CARD
@@ -133,21 +133,24 @@ def test_the_rule_s_own_flags_are_passed_on() -> None:
     assert decide(benign, CARD, "tumour-aware", "strict")[1] == ("tumour_area_below_limit",)
 
 
+@pytest.mark.parametrize("shrunk", [0.5, 1.0, 9.0])
 @pytest.mark.parametrize("reason", list(REFUSED))
-def test_an_unknown_scale_stands_beside_every_reason_that_it_can_make_up(reason: NoResult) -> None:
-    doubt = "the picture was shrunk 9 times"
-    prediction, _ = decide(REFUSED[reason], CARD, "tumour-aware", "strict", doubt)
-    assert (doubt in prediction.reason_text) == (reason is not NoResult.LITTLE_TISSUE)
-    assert ("--mpp" in prediction.reason_text) == (reason is not NoResult.LITTLE_TISSUE)
+def test_an_unknown_scale_stands_before_every_reason_that_it_can_make_up(
+    reason: NoResult, shrunk: float
+) -> None:
+    unscaled = Unscaled("the picture was taken whole", shrunk)
+    prediction, _ = decide(REFUSED[reason], CARD, "tumour-aware", "strict", unscaled)
     plain = decide(REFUSED[reason], CARD, "tumour-aware", "strict")[0]
     assert plain.reason_text in prediction.reason_text
-    if reason is not NoResult.LITTLE_TISSUE:  # the likelier cause comes first
-        assert prediction.reason_text.startswith("The scale is unknown")
     assert "--mpp" not in plain.reason_text
+    # Tissue is lost only in a picture that was shrunk a good deal.
+    may_be = reason is not NoResult.LITTLE_TISSUE or shrunk > 2
+    assert prediction.reason_text.startswith("The scale is unknown") == may_be
+    assert ("--mpp" in prediction.reason_text) == may_be
+    assert (unscaled.shown in prediction.reason_text) == may_be
 
 
 def test_a_plain_answer_knows_no_doubt() -> None:
-    prediction, _ = decide(
-        evidence((U, 5)), CARD, "tumour-aware", "strict", "the picture was shrunk"
-    )
+    unscaled = Unscaled("the picture was taken whole", 9.0)
+    prediction, _ = decide(evidence((U, 5)), CARD, "tumour-aware", "strict", unscaled)
     assert prediction.reason_text == ""

@@ -30,6 +30,9 @@ _PAPER: FloatArray = np.full(3, 255, dtype=np.float32)  # a single field need no
 _GLASS_DENSITY = 0.35  # glass is brighter than this ...
 _GLASS_MAGENTA = 0.10  # ... and takes green no more than the mean of red and blue
 _FLAT = 6  # grey levels from darkest to brightest: a field without any picture
+_GROUPS = 8  # per side: means of samples, in which the camera's noise is gone
+_SMOOTH = 3.0  # grey levels by which these depart from an even slope: tinted or shaded glass
+_NOISE = 7.0  # grey levels; samples of tissue scatter more
 
 
 def measure_quality(batch: RgbBatch, valid: FloatArray) -> TileQuality:
@@ -40,7 +43,9 @@ def measure_quality(batch: RgbBatch, valid: FloatArray) -> TileQuality:
     return TileQuality(
         focus=_focus(batch),
         pen=_share(looks_like_ink(density)),
-        blank=np.where(_is_flat(sample), np.float32(1), _share(_looks_empty(density))),
+        blank=np.where(
+            _is_flat(sample) | _is_smooth(sample), np.float32(1), _share(_looks_empty(density))
+        ),
         valid=np.asarray(valid, dtype=np.float32),
     )
 
@@ -101,6 +106,21 @@ def _looks_empty(density: FloatArray) -> MaskArray:
 def _is_flat(sample: RgbBatch) -> MaskArray:
     green = sample[..., 1]
     return np.asarray(green.max(axis=(1, 2)) - green.min(axis=(1, 2)) < _FLAT)
+
+
+def _is_smooth(sample: RgbBatch) -> MaskArray:
+    """Nothing but an even slope and noise: glass, whatever its tint."""
+    count, side = len(sample), sample.shape[1] // _GROUPS
+    green = sample[:, : side * _GROUPS, : side * _GROUPS, 1].astype(np.float32)
+    groups = green.reshape(count, _GROUPS, side, _GROUPS, side)
+    means = groups.mean(axis=(2, 4))
+    noise = groups.std(axis=(2, 4)).mean(axis=(1, 2))
+    place = np.linspace(-1, 1, _GROUPS, dtype=np.float32)
+    square = (place**2).mean()
+    down, across = (means * place[:, None]).mean((1, 2)), (means * place).mean((1, 2))
+    slope = down[:, None, None] * place[:, None] + across[:, None, None] * place
+    rest = means - means.mean(axis=(1, 2), keepdims=True) - slope / square
+    return np.asarray((np.abs(rest).max(axis=(1, 2), initial=0) < _SMOOTH) & (noise < _NOISE))
 
 
 def _share(mask: MaskArray) -> FloatArray:

@@ -97,6 +97,22 @@ def test_blank_share_whatever_the_white_balance(glass: tuple[int, int, int]) -> 
     assert states == (TileState.BLANK, TileState.USED, TileState.USED)
 
 
+@pytest.mark.parametrize("tint", [(240, 200, 220), (235, 160, 200), (170, 120, 150), (90, 80, 95)])
+@pytest.mark.parametrize("noise", [1, 5])
+def test_tinted_and_shaded_glass_is_blank(tint: tuple[int, int, int], noise: float) -> None:
+    slope = np.linspace(0.9, 1, SIDE)[:, None, None]
+    grain = np.random.default_rng(0).normal(0, noise, (SIDE, SIDE, 3))
+    field = np.clip(np.array(tint) * slope + grain, 0, 255).astype(np.uint8)
+    quality = measure(np.stack([field, drawn_field(air=0.9)]))
+    assert quality.blank[0] == 1
+    assert quality.blank[1] < 1
+    assert judge(quality, np.array([0.1, 0.1], np.float32))[0] is TileState.BLANK
+
+
+def test_no_real_field_is_smooth(real_fields: RgbBatch) -> None:
+    assert measure(real_fields).blank.max() < 1
+
+
 @pytest.mark.parametrize("level", [0, 90, 255])
 def test_even_field_is_blank(level: int) -> None:
     field = np.full((1, SIDE, SIDE, 3), level, dtype=np.uint8)

@@ -85,6 +85,15 @@ def test_the_wheel_holds_every_file_of_each_package(wheel_names: set[str], packa
     assert expected <= wheel_names
 
 
+def test_the_wheel_holds_the_fields_of_the_demo_and_the_text_beside_them(
+    wheel_names: set[str],
+) -> None:
+    beside = {name for name in wheel_names if name.startswith("lungscan/demo/fields/")}
+    pictures = {name for name in beside if name.endswith(".jpeg")}
+    assert len(pictures) == 24
+    assert beside - pictures == {"lungscan/demo/fields/README.md"}
+
+
 def test_the_wheel_holds_nothing_else(wheel_names: set[str]) -> None:
     tops = {name.split("/")[0] for name in wheel_names}
     info = {top for top in tops if top.endswith(".dist-info")}

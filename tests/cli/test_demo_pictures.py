@@ -92,7 +92,7 @@ def test_the_demo_answers_its_fields_refuses_the_rest_and_says_what_to_open(
     report = next((out / "results" / "cases").glob("stitched-slide-*/report.pdf"))
     said = " ".join(capsys.readouterr().err.split())
     assert re.sub(r"\s", "", f"Open {report} first") in re.sub(r"\s", "", said)
-    assert "'No result' is right for the others" in said
+    assert "Each 'No result' is right: drawn tissue" in said
     assert said.endswith("prove nothing about other tissue: for research use only.")
     for name, why in REFUSED.items():
         record = next((out / "results" / "cases").glob(f"{name}-*/case.json"))

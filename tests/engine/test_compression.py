@@ -206,7 +206,7 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
 
 def test_without_nncf_the_cure_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nncf", None)
-    with pytest.raises(MachineError, match=r"lungscan\[train\]"):
+    with pytest.raises(MachineError, match=r"lungscan-histology\[train\]"):
         compress(compression_job(small_model()), tmp_path / "model")
 
 

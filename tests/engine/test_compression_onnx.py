@@ -101,5 +101,5 @@ def test_without_the_extra_the_cure_is_named(
         if name == "lungscan.runtimes.deploy":
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(MachineError, match=r"lungscan\[train\]"):
+    with pytest.raises(MachineError, match=r"lungscan-histology\[train\]"):
         export_onnx(small_model(), tmp_path / "x.onnx")

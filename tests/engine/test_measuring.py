@@ -215,7 +215,7 @@ def test_without_torch_openvino_alone_is_measured(monkeypatch: pytest.MonkeyPatc
     assert {n.variant.runtime for n in networks_of(candidate, 1, ())} == {"OpenVINO"}
     assert gpu_devices() == ()
     assert NO_TORCH in run._notes(describe(1, ()), (candidate.subject,))
-    with pytest.raises(MachineError, match=r"lungscan\[train\]"):
+    with pytest.raises(MachineError, match=r"lungscan-histology\[train\]"):
         list(candidates(dataclasses.replace(QUICK, networks=("test_resnet",))))
 
 

@@ -253,7 +253,7 @@ def test_torch_that_is_not_installed_is_a_matter_of_the_machine(
     import sys
 
     monkeypatch.setitem(sys.modules, "lungscan.runtimes.torch", None)
-    with pytest.raises(MachineError, match=r"lungscan\[gpu\]"):
+    with pytest.raises(MachineError, match=r"lungscan-histology\[gpu\]"):
         load_runtime(real_model, "torch-cpu")
 
 

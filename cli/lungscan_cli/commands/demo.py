@@ -26,7 +26,7 @@ DRAWN = (
     "tissue is not real tissue: each of them should get 'No result'."
 )
 WHY = (
-    "'No result' is right for the others: drawn tissue is unlike any that the model knows, glass "
+    "Each 'No result' is right: drawn tissue is unlike any that the model knows, glass "
     "holds too little to judge, and what is out of focus has to be scanned again."
 )
 TRAINED_ON = (

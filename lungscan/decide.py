@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-<<<<<<< ours
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import assert_never
-=======
-from dataclasses import dataclass, replace
->>>>>>> theirs
 
 import numpy as np
 

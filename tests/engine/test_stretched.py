@@ -19,7 +19,9 @@ from lungscan.reading.slide import SlideSource
 from lungscan.report.heatmap import overlay_picture
 from lungscan.report.wording import pixel_size
 from lungscan.tiles.grid import plan_grid, whole_grid
-from lungscan.types import InputFile, MppSource, RgbArray, Scale, TissueMask
+from lungscan.tiles.mask import TissueMask
+from lungscan.tiles.pieces import find_runs
+from lungscan.types import InputFile, MppSource, RgbArray, Scale
 from tests.drawing import draw_he
 from tests.engine.scanning import options, results, rows, run
 from tests.models import CARD, SPACING_UM, TILE_PX, FakeRuntime
@@ -105,12 +107,13 @@ def test_every_reader_sees_the_tissue_unstretched(
 
 
 def test_grid_of_tall_and_wide_pixels() -> None:
-    mask = TissueMask(np.ones((64, 128), np.bool_), np.zeros((64, 128), np.bool_), 16.0)
+    tissue, pen = np.ones((64, 128), np.bool_), np.zeros((64, 128), np.bool_)
+    mask = TissueMask(find_runs(tissue), 16.0, pen, 16.0)
     wide = plan_grid(mask, 2048, 1024, STRETCHED, TILE_PX, SPACING_UM)
     assert np.unique(wide.boxes[:, 2:], axis=0).tolist() == [[256, 128]]
     assert len(wide.boxes) == 8 * 8
     assert wide.tissue_fraction == pytest.approx(1)
-    tall_mask = TissueMask(mask.tissue.T, mask.pen.T, 16.0)
+    tall_mask = TissueMask(find_runs(tissue.T), 16.0, pen.T, 16.0)
     turned = replace(STRETCHED, mpp_xy_um=(0.5, 0.25))
     tall = plan_grid(tall_mask, 1024, 2048, turned, TILE_PX, SPACING_UM, overlap=0.5)
     assert np.unique(tall.boxes[:, 2:], axis=0).tolist() == [[128, 256]]

@@ -35,6 +35,14 @@ def optical_density(rgb: NDArray[np.uint8], background: FloatArray) -> FloatArra
     return np.moveaxis(planes, 0, -1)
 
 
+def log_light(rgb: NDArray[np.uint8]) -> FloatArray:
+    """Natural log of uint8 pixels (height, width, 3) as planes (3, height, width); 0 stays 0."""
+    planes = np.empty((3, *rgb.shape[:-1]), np.float32)
+    for channel in range(3):  # "clip" only because the default copies
+        LOG.take(rgb[..., channel], out=planes[channel], mode="clip")
+    return planes
+
+
 def is_stained(density: NDArray[Any], limit: float) -> MaskArray:
     """Whether a density (..., 3) has the colour of haematoxylin, eosin or DAB, above a limit."""
     low, high = channel_range(density)

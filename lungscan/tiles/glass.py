@@ -14,7 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from lungscan.tiles.density import LOG, STAINED, WHITE, estimate_background, is_filler, is_stained
+from lungscan.tiles.density import (
+    STAINED,
+    WHITE,
+    estimate_background,
+    is_filler,
+    is_stained,
+    log_light,
+)
 from lungscan.tiles.morphology import box_mean, dilate, extremes
 from lungscan.tiles.pieces import find_pieces, sum_in
 from lungscan.types import FloatArray, MaskArray, RgbArray
@@ -117,7 +124,7 @@ def _cells(rgb: RgbArray, glass: MaskArray, cell: int) -> tuple[FloatArray, Mask
         return np.asarray(full.reshape(rows, cell, columns, cell).sum(axis=(1, 3)))
 
     count = summed(glass.astype(np.float32))
-    total = np.stack([summed(LOG.take(rgb[..., c]) * glass) for c in range(3)])
+    total = np.stack([summed(plane * glass) for plane in log_light(rgb)])
     return total / np.maximum(count, np.float32(1)), count >= cell * cell / 8
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.tiles.density import LEAST_GREEN, LOG, STAINED, channel_range, optical_density
+from lungscan.tiles.density import LEAST_GREEN, STAINED, channel_range, log_light, optical_density
 from lungscan.tiles.glass import find_glass, find_relief, glass_colour, light_around
 from lungscan.tiles.mask import TissueMask
 from lungscan.tiles.morphology import box_mean, close_gaps, dilate, fill_holes
@@ -138,7 +138,7 @@ def find_stained(
     """
     relief = find_relief(rgb)
     glass = find_glass(rgb, relief, valid, um_px)
-    density = light_around(rgb, glass, elsewhere, um_px) - LOG.take(np.moveaxis(rgb, -1, 0))
+    density = light_around(rgb, glass, elsewhere, um_px) - log_light(rgb)
     np.maximum(density, 0, out=density)
     smooth = box_mean(density, SMOOTHING_PX)
     low, high = channel_range(np.moveaxis(smooth, 0, -1))

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 from lungscan.prepare import tissue_of
 from lungscan.reading.field import FieldSource
 from lungscan.reading.slide import SlideSource
+from lungscan.tiles import survey
 from lungscan.tiles.grid import pen_area_mm2, plan_grid, tissue_area_mm2
 from lungscan.tiles.mask import TissueMask
 from lungscan.types import (
@@ -22,6 +23,7 @@ from lungscan.types import (
     InputFile,
     MaskArray,
     MppSource,
+    Overview,
     RgbArray,
     Scale,
     SourceInfo,
@@ -291,3 +293,32 @@ def test_pictures_of_mere_tint_are_empty() -> None:
     for light in (flat(240, 200, 220), LIGHTS["gradient"](), LIGHTS["stitched"]()):
         bare = np.full((SIDE, SIDE, 3), GLASS, np.uint8)
         assert in_picture(through(bare, light))[0] == 0
+
+
+# Windows ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("window", [128, 200, 5000])
+def test_windows_leave_no_seam(monkeypatch: pytest.MonkeyPatch, window: int) -> None:
+    where = pieces_of_tissue()
+    rgb = through(stained(where), flat(*GLASS))
+    area, _, mask = in_picture(rgb)
+    monkeypatch.setattr(survey, "_WINDOW_PX", window)
+    again, _, same = in_picture(rgb)
+    assert again == pytest.approx(area, rel=0.01)
+    assert (same.tissue != mask.tissue).mean() < 0.001
+
+
+def test_what_is_damaged_at_the_finer_scale_is_seen_as_the_overview_shows_it() -> None:
+    where = pieces_of_tissue()
+    scale = Scale(COARSE, MppSource.USER)
+    source = FieldSource(
+        Image.fromarray(stained(where)), SourceInfo(SIDE, SIDE, scale, "image", None)
+    )
+
+    def damaged(frame: tuple[int, int, int, int], downsample: float) -> Overview:
+        whole = source.view(frame, downsample)
+        return Overview(whole.rgb * 0, np.zeros_like(whole.valid), downsample, 1.0)
+
+    mask = survey.survey(source.overview(), source.info, damaged, 4.0)
+    assert tissue_area_mm2(mask, scale) == pytest.approx(truth_mm2(where, COARSE), rel=0.1)

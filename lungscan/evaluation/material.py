@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from lungscan.cards import ModelCard
@@ -39,7 +40,12 @@ class Material:
     part: str = ""
     protocol: Protocol = Protocol.WHOLE
     leaking_groups: int = 0
-    identity: Identity = Identity()
+    root: Path | None = None  # the data folder; None: its identity is unknown
+
+    @cached_property
+    def identity(self) -> Identity:
+        """By which a model's card knows the folder; every picture is opened to find it."""
+        return Identity() if self.root is None else _identity(self.root)
 
     def note(self, card: ModelCard) -> DataNote:
         """What was judged, with what the card says of it."""
@@ -82,7 +88,7 @@ def load_material(options: DataOptions) -> Material:
         NothingToDo: the folder holds no class with a field.
     """
     root = options.data
-    name, identity = show(root.resolve().name), _identity(root)
+    name = show(root.resolve().name)
     given = read_groups(options.groups) if options.groups else {}
     if options.split is None:
         fields = tuple(_field(root, row) for row in every_picture(root).values())
@@ -91,7 +97,7 @@ def load_material(options: DataOptions) -> Material:
                 f"{show(root.name)} holds no field image in a sub-folder. "
                 "LungScan wants one sub-folder per class."
             )
-        return Material(_regrouped(fields, given), name, identity=identity)
+        return Material(_regrouped(fields, given), name, root=root)
     parts = _parts(options.split, root, given)
     fields = parts[options.part]
     if not fields:
@@ -101,9 +107,8 @@ def load_material(options: DataOptions) -> Material:
             f"(fields: {counts}). Choose another --part."
         )
     protocol, leaking = _protocol(parts, options.part)
-    return Material(
-        fields, name, show(options.split.name), options.part, protocol, leaking, identity
-    )
+    split = show(options.split.name)
+    return Material(fields, name, split, options.part, protocol, leaking, root)
 
 
 def require_known_classes(fields: Sequence[LabelledField], card: ModelCard) -> None:

@@ -125,7 +125,8 @@ def _cells(rgb: RgbArray, glass: MaskArray, cell: int) -> tuple[FloatArray, Mask
 
     count = summed(glass.astype(np.float32))
     total = np.stack([summed(plane * glass) for plane in log_light(rgb)])
-    return total / np.maximum(count, np.float32(1)), count >= cell * cell / 8
+    mean: FloatArray = np.asarray(total / np.maximum(count, 1), np.float32)
+    return mean, count >= cell * cell / 8
 
 
 def _windowed(

@@ -10,18 +10,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.numpy import save
+from torch import nn
 
 from lungscan import __version__
 from lungscan.cards import CARD_SCHEMA, Metric, ModelCard, read_card, write_card
+from lungscan.dataset.folds import read_fold
 from lungscan.errors import UsageProblem
 from lungscan.training import wording
 from lungscan.training.after import compress_bundle, judge_bundle
 from lungscan.training.bundle import deploy, write_network
+from lungscan.training.evaluate import outputs_of
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.golden import golden_fields
 from lungscan.training.judge import Calibration, calibrate, judge
 from lungscan.training.material import Material, at_input_size
 from lungscan.training.options import TrainOptions
+from lungscan.training.out_of_fold import ANSWERS_FILE, write_answers
 from lungscan.training.stages import load_network
 
 # A field of 224 px at 0.5 µm/px holds 0.0125 mm²; less tissue than this cannot be judged.
@@ -37,6 +41,7 @@ MAY_DIFFER = {
     "summary",
     "limits",
     "split",
+    "fold",
     "figures_from",
     "alone",
     "threads",
@@ -71,6 +76,8 @@ def finish(
     if tested:
         yield StageStarted("evaluate", "on the test groups, once")
         metrics, bins = judge(student, fitted, options, material, work)
+        if options.fold:
+            _keep_answers(student, options, material, work)
     elif twin is not None:
         metrics, bins = list(twin.metrics), twin.reliability
     for metric in metrics:
@@ -94,6 +101,16 @@ def finish(
         yield from compress_bundle(options, material, out, command)
 
 
+def _keep_answers(
+    student: nn.Module, options: TrainOptions, material: Material, work: Path
+) -> None:
+    """Write what the student says of its fold, for whoever joins all folds."""
+    rows = material.split.test
+    names, told = material.samples.class_names, [material.rows[row] for row in rows]
+    logits = outputs_of(student, material.pixels[rows]).logits
+    write_answers(work / ANSWERS_FILE, told, read_fold(options.fold), names, logits)
+
+
 def _twin(options: TrainOptions) -> ModelCard:
     """The card of a model that was fitted by the same recipe with groups held out.
 
@@ -102,7 +119,10 @@ def _twin(options: TrainOptions) -> ModelCard:
     """
     card = read_card(Path(options.figures_from))
     ours = json.loads(json.dumps(dataclasses.asdict(options)))
-    changed = [key for key in ours if key not in MAY_DIFFER and ours[key] != card.recipe.get(key)]
+    # A card of an earlier release lacks the options that came later: they stood at their default.
+    standard = json.loads(json.dumps(dataclasses.asdict(TrainOptions(name=card.name))))
+    theirs = {**standard, **json.loads(json.dumps(card.recipe))}
+    changed = [key for key in ours if key not in MAY_DIFFER and ours[key] != theirs.get(key)]
     if changed:
         raise UsageProblem(
             f"The figures of {card.name} are not those of this recipe: {', '.join(changed)} differ."

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from lungscan.dataset.folds import read_fold, split_fold
 from lungscan.dataset.listing import Listing, read_listing
 from lungscan.dataset.pixels import load_pixels
 from lungscan.dataset.samples import Samples, data_hash
@@ -25,6 +27,7 @@ from lungscan.dataset.splits import (
 from lungscan.errors import UsageProblem
 from lungscan.reading import resize
 from lungscan.training.fit import Pictures
+from lungscan.training.more import More, gather_more
 from lungscan.training.options import TrainOptions
 
 SPLIT_FILE = "split.csv"  # in the folder of checkpoints
@@ -52,6 +55,7 @@ class Material:
     leaking: tuple[str, ...] = ()  # groups that stand in more than one part
     skipped: tuple[str, ...] = ()  # broken pictures, each with the reason
     rows: tuple[SplitRow, ...] = ()  # the split as a table
+    more: More | None = None  # for the stage features
 
     @property
     def classes(self) -> int:
@@ -80,6 +84,10 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
         )
     foreign = tuple(_foreign(root / name, options) for name in options.counter_examples)
     pixels = load_pixels(samples.paths, options.field_px)
+    more = None
+    if options.features_fit is not None and options.more_pictures:
+        others = [(f.samples, f.split) for f in foreign]
+        more = gather_more(root, options.more_pictures, samples, split, others, options.field_px)
     return Material(
         samples,
         split,
@@ -89,18 +97,30 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
         leaking,
         tuple(f"{item.name}: {item.reason}" for item in listing.skipped if item.broken),
         split_rows(listing, samples.groups, split),
+        more,
     )
 
 
 def _dealt(listing: Listing, options: TrainOptions, work: Path) -> tuple[Samples, Split]:
+    if options.fold and (options.split_file or options.protocol != "grouped"):
+        raise UsageProblem(
+            "A fold is dealt by group and by itself: give it without a split file, and with the "
+            "protocol grouped."
+        )
     if options.split_file:
         return apply_split(read_split(Path(options.split_file)), listing)
     groups = listing.groups or _groups_of_earlier(listing, work)
     if groups is None:
         groups = find_similar(listing.paths).groups
     samples = listing.samples(groups)
-    deal = split_at_random if options.protocol == "random" else split_by_group
-    return samples, deal(samples, options.split, options.seed)
+    return samples, _deal(samples, options, options.protocol)
+
+
+def _deal(samples: Samples, options: TrainOptions, protocol: str = "grouped") -> Split:
+    if options.fold:
+        return split_fold(samples, read_fold(options.fold), options.split, options.seed)
+    deal = split_at_random if protocol == "random" else split_by_group
+    return deal(samples, options.split, options.seed)
 
 
 def _groups_of_earlier(listing: Listing, work: Path) -> tuple[str, ...] | None:
@@ -127,7 +147,7 @@ def _leaking(listing: Listing, samples: Samples, split: Split) -> tuple[str, ...
 def _foreign(folder: Path, options: TrainOptions) -> Foreign:
     listing = read_listing(folder, check=False)
     others = listing.samples(listing.groups or listing.names)
-    split = split_by_group(others, options.split, options.seed)
+    split = _deal(others, options)
     if options.counter_limit:
         rng = np.random.default_rng(options.seed)
         keep = rng.permutation(split.train)[: options.counter_limit]
@@ -152,6 +172,17 @@ def training_pictures(material: Material) -> Pictures:
     others = sum(len(f.split.train) for f in material.foreign)
     labels = [material.samples.labels[rows], np.full(others, material.classes, np.int64)]
     return Pictures.of(np.concatenate(pixels), np.concatenate(labels))
+
+
+def pictures_before_labels(material: Material) -> Pictures:
+    """What the stage features learns from: the training pictures and the further ones."""
+    own = training_pictures(material)
+    if material.more is None:
+        return own
+    further = material.more.pictures
+    return Pictures(
+        torch.cat([own.pixels, further.pixels]), torch.cat([own.labels, further.labels])
+    )
 
 
 def validation_pictures(material: Material, input_px: int) -> Pictures:

@@ -10,11 +10,11 @@ from functools import lru_cache
 from hashlib import sha256
 from math import ceil
 from threading import Event
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
 
-from lungscan.cards import ModelCard
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import require_regular, sha256_of, show
 from lungscan.inputs.files import open_failure
@@ -30,6 +30,18 @@ THUMBNAIL_PX = 1024
 LEAST_FIELD = 0.5
 LEAST_TILE = 0.75  # a field whose shorter side is below this share of a tile is taken whole
 MAX_FIELD_BYTES = 1 << 31  # read at once; the largest picture that is decoded holds 0.8 GB
+
+
+class NetworkInput(Protocol):
+    """What planning asks of a model: its card has it, and a training before there is a card."""
+
+    @property
+    def patch_size_pixels(self) -> int:
+        """Side of the network's input."""
+
+    @property
+    def spacing_um_px(self) -> float:
+        """Scale of tissue there, µm per pixel."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,7 @@ class Plan:
 def plan_file(
     file: InputFile,
     options: ScanOptions,
-    card: ModelCard,
+    card: NetworkInput,
     *,
     picture: bool,
     digest: str | None = None,
@@ -83,7 +95,7 @@ def plan_file(
         return planned
 
 
-def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, picture: bool) -> Plan:
+def plan_field(file: InputFile, options: ScanOptions, card: NetworkInput, *, picture: bool) -> Plan:
     """Plan a field image: tiled when its scale is known and it is large enough, else whole.
 
     Raises:
@@ -100,13 +112,40 @@ def plan_field(file: InputFile, options: ScanOptions, card: ModelCard, *, pictur
             "the least.",
             code="E_TOO_SMALL",
         )
-    if info.scale.mpp_um is not None:
-        tile = side * card.spacing_um_px / info.scale.mpp_um
-        if min(info.width, info.height) >= tile * LEAST_TILE:
-            return _plan_tiled(file, source, digest, options, card, picture=picture)
+    if not taken_whole(info, side, card.spacing_um_px):
+        return _plan_tiled(file, source, digest, options, card, picture=picture)
     grid = _whole_grid(info.width, info.height, side)
     thumbnail = _thumbnail(source.overview(THUMBNAIL_PX)) if picture else (None, None)
     return Plan(file, source, grid, _record(file, source, digest, grid, thumbnail, None, None))
+
+
+def taken_whole(info: SourceInfo, size_px: int, spacing_um_px: float) -> bool:
+    """Whether a field is covered by squares of its shorter side instead of tiles at a spacing.
+
+    It is when its scale is unknown, or when it is too small for a tile of ``size_px`` at
+    ``spacing_um_px``.
+    """
+    if info.scale.mpp_um is None:
+        return True
+    tile = size_px * spacing_um_px / info.scale.mpp_um
+    return min(info.width, info.height) < tile * LEAST_TILE
+
+
+def field_grid(
+    source: ImageSource, size_px: int, spacing_um_px: float, overlap: float = 0.0
+) -> TileGrid:
+    """The squares of a field that a network with ``size_px`` input at ``spacing_um_px`` sees.
+
+    What classification takes, for whoever else prepares fields (training): tiles at the spacing
+    that hold tissue, or for a field taken whole (see ``taken_whole``) the fewest squares of its
+    shorter side that cover it, never squeezed. ``source.read_tiles(grid.boxes, size_px)`` gives
+    their pixels. A tiled grid is empty where no tissue was found.
+    """
+    info = source.info
+    if taken_whole(info, size_px, spacing_um_px):
+        return _whole_grid(info.width, info.height, size_px)
+    mask = find_tissue(source.overview(), info.scale)
+    return plan_grid(mask, info.width, info.height, info.scale, size_px, spacing_um_px, overlap)
 
 
 @lru_cache(maxsize=64)
@@ -137,7 +176,7 @@ def _plan_tiled(
     source: ImageSource,
     digest: str,
     options: ScanOptions,
-    card: ModelCard,
+    card: NetworkInput,
     *,
     picture: bool,
 ) -> Plan:
@@ -165,7 +204,7 @@ def _plan_tiled(
     return Plan(file, source, grid, record, overview.unreadable)
 
 
-def _require_fine(file: InputFile, info: SourceInfo, card: ModelCard) -> None:
+def _require_fine(file: InputFile, info: SourceInfo, card: NetworkInput) -> None:
     """Refuse pixels so coarse that tiles would be enlarged more than twofold."""
     mpp, limit = info.scale.mpp_um, card.spacing_um_px / LEAST_FIELD
     if mpp is not None and mpp > limit:

@@ -70,6 +70,8 @@ def run_compression(order: Order, *, as_json: bool, quiet: bool) -> int:
         return 0
     if not quiet:
         answers().print(_table(result))
+    if result.caution:
+        say(console, result.caution, style="yellow")
     folder = plain(str(order.out))
     say(console, f"Use it with `lungscan classify --model {shlex.quote(folder)}`.")
     say(console, RESEARCH_USE, style="bold")

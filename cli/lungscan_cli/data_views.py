@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from rich import box
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from lungscan.dataset.audit import Agreement, Audit
 from lungscan.dataset.audit_content import Facts, class_rows, headline_facts
+from lungscan.dataset.audit_shapes import TITLE, shape_facts, too_small
 from lungscan.dataset.listing import Listing
 from lungscan.dataset.similar import Pair, SearchProgress
 from lungscan.dataset.splits import PARTS, SplitRow
@@ -95,6 +96,9 @@ def show_audit(console: Console, audit: Audit) -> None:
     console.print(table)
     _show_facts(console, headline_facts(audit))
     console.print()
+    say(console, f"{TITLE}:")
+    _show_facts(console, shape_facts(audit.listing))
+    console.print()
     show_skipped(console, audit.listing)
     _show_pairs(console, audit, audit.crossing, "One tissue with two labels:")
     _show_pairs(console, audit, audit.unexpected, "One tissue in two given groups:")
@@ -153,11 +157,18 @@ def audit_as_data(audit: Audit) -> dict[str, Any]:
             {"file": item.name, "reason": item.reason, "broken": item.broken}
             for item in listing.skipped
         ],
+        "sizes_px": _counts(f"{w} x {h}" for w, h in listing.sizes or ()),
+        "scales_um_px": _counts("none" if s is None else f"{s:.4g}" for s in listing.scales or ()),
+        "too_small": [listing.names[row] for row in too_small(listing)],
         "equal_files": [[listing.names[row] for row in rows] for rows in audit.equal_files],
         "groups": [[listing.names[row] for row in rows] for rows in audit.found_groups],
         "labels_differ": [[listing.names[row] for row in item.rows] for item in audit.mixed],
         "agreement": None if audit.agreement is None else _agreement_data(audit.agreement),
     }
+
+
+def _counts(values: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(values).most_common())
 
 
 def _agreement_data(agreement: Agreement) -> dict[str, Any]:

@@ -45,7 +45,9 @@ def draft_card(source: ModelCard, folder: Path) -> ModelCard:
     )
 
 
-def how_it_was_made(job: CompressionJob, method: str, agreement: Agreement) -> dict[str, Any]:
+def how_it_was_made(
+    job: CompressionJob, method: str, agreement: Agreement, caution: str
+) -> dict[str, Any]:
     """For the card's ``compression``."""
     return {
         "source": job.source.name,
@@ -55,6 +57,7 @@ def how_it_was_made(job: CompressionJob, method: str, agreement: Agreement) -> d
         "calibration_tiles": len(job.calibration),
         "bounds": dataclasses.asdict(job.bounds),
         "agreement": dataclasses.asdict(agreement),
+        "caution": caution,
         "nncf": version("nncf"),
         "command": job.command,
     }
@@ -77,11 +80,12 @@ def write_rest(
         fields = golden["fields"]
     probs, _ = load_runtime(card, "cpu-fp32", threads).predict(fields)
     np.savez_compressed(folder / "golden.npz", fields=fields, probs=probs)
-    agreement = Agreement(**card.compression["agreement"])
+    agreement, caution = Agreement(**card.compression["agreement"]), card.compression["caution"]
     card = dataclasses.replace(
         card,
+        limits=(*((caution,) if caution else ()), *source.limits),
         metrics=(*(_noted(metric) for metric in source.metrics), *figures),
-        facts=(*source.facts, ("int8", wording.fact(agreement))),
+        facts=(*source.facts, ("int8", wording.fact(agreement, caution))),
     )
     write_card(card, folder)
     card = read_card(folder)

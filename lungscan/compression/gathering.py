@@ -10,13 +10,12 @@ import numpy as np
 
 from lungscan.cards import ModelCard
 from lungscan.compression.records import LabelledTiles
+from lungscan.dataset.pixels import cut_picture
 from lungscan.errors import CaseError
 from lungscan.evaluation.material import load_material, require_known_classes
 from lungscan.evaluation.options import DataOptions
 from lungscan.evaluation.records import LabelledField
-from lungscan.options import ScanOptions
-from lungscan.prepare import plan_field
-from lungscan.types import InputFile, RgbBatch
+from lungscan.types import RgbBatch
 from lungscan.workers import Workers
 
 Fields = Sequence[LabelledField]
@@ -75,19 +74,15 @@ def read_tiles(
     labels = [card.class_names.index(field.label) for field, part in read for _ in part]
     groups = [field.group for field, part in read for _ in part]
     skipped = [field.file for field, part in zip(fields, parts, strict=True) if part is None]
-    return LabelledTiles(pixels, np.array(labels, np.int64), tuple(groups)), tuple(skipped)
+    tiles = LabelledTiles(pixels, np.array(labels, np.int64), tuple(groups), len(read))
+    return tiles, tuple(skipped)
 
 
 def _cut(field: LabelledField, card: ModelCard) -> RgbBatch | None:
-    file = InputFile(field.path, field.file, kind="field")
     try:
-        plan = plan_field(file, ScanOptions((), Path()), card, picture=False)
+        return cut_picture(field.path, card).pixels
     except CaseError:
         return None
-    try:
-        return plan.source.read_tiles(plan.grid.boxes, plan.grid.size_px).rgb
-    finally:
-        plan.source.close()
 
 
 def _dealt(fields: Fields, card: ModelCard) -> tuple[Fields, Fields]:

@@ -20,7 +20,7 @@ from lungscan.compression.folder import (
     size_of,
     write_rest,
 )
-from lungscan.compression.judging import Judged, answer, compare, figures, judged
+from lungscan.compression.judging import LOST, Judged, answer, compare, figures, judged, most_lost
 from lungscan.compression.quantizing import quantize, quantize_but_sensitive
 from lungscan.compression.records import (
     Agreement,
@@ -32,7 +32,7 @@ from lungscan.compression.records import (
     Tried,
     Trying,
 )
-from lungscan.compression.wording import all_changes
+from lungscan.compression.wording import all_changes, caution
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.novelty import Novelty, load_novelty
 from lungscan.report.files import machine_error
@@ -87,7 +87,7 @@ def compressing(job: CompressionJob, out: Path) -> Generator[CompressionEvent, N
             # Beside the place where it will lie, so that moving it there is one step.
             with tempfile.TemporaryDirectory(prefix=".lungscan-", dir=out.parent) as scratch:
                 folder = Path(scratch) / "model"
-                agreement = _write(model, name, folder, setting)
+                agreement, warned = _write(model, name, folder, setting)
                 kept = agreement.within(job.bounds)
                 if kept:
                     _move(folder, out, Path(scratch) / "earlier")
@@ -96,7 +96,7 @@ def compressing(job: CompressionJob, out: Path) -> Generator[CompressionEvent, N
         yield Tried(name, agreement, kept)
         if kept:
             sizes = size_of(job.source.folder), size_of(out)
-            result = CompressionResult(out, name, len(job.calibration), agreement, *sizes)
+            result = CompressionResult(out, name, len(job.calibration), agreement, *sizes, warned)
             yield Compressed(result)
             return
         told.append(f"{name}, {all_changes(agreement)}")
@@ -125,8 +125,11 @@ def _judge(
     return Judged(known, answer(runtime, card, novelty, foreign, threads))
 
 
-def _write(model: ov.Model, method: str, folder: Path, setting: _Setting) -> Agreement:
-    """Write a model folder, and judge what lies in it; unfinished when it is not good enough."""
+def _write(model: ov.Model, method: str, folder: Path, setting: _Setting) -> tuple[Agreement, str]:
+    """Write a model folder, and judge what lies in it; unfinished when it is not good enough.
+
+    With the agreement comes the caution, "" where enough fields were judged.
+    """
     job = setting.job
     folder.mkdir()
     write_graph(model, {}, folder)
@@ -134,11 +137,14 @@ def _write(model: ov.Model, method: str, folder: Path, setting: _Setting) -> Agr
     # As this processor computes by default; fp32 between the int8 layers could only be kinder.
     after = _judge(card, "cpu", job, setting.foreign, setting.novelty, setting.threads)
     agreement = compare(setting.before, after, job.tiles)
+    found = figures(setting.before, after, job.tiles)
+    lost = next(metric for metric in found if metric.name == LOST)
+    warned = caution(agreement, job.bounds, most_lost(agreement, lost))
     if agreement.within(job.bounds):
-        made = how_it_was_made(job, method, agreement)
+        made = how_it_was_made(job, method, agreement, warned)
         card = dataclasses.replace(card, compression=made)
-        write_rest(job.source, card, figures(setting.before, after, job.tiles), setting.threads)
-    return agreement
+        write_rest(job.source, card, found, setting.threads)
+    return agreement, warned
 
 
 def _move(folder: Path, out: Path, earlier: Path) -> None:

@@ -19,6 +19,7 @@ class LabelledTiles:
     pixels: RgbBatch  # (n, s, s, 3)
     labels: NDArray[np.int64]  # index into the card's class_names
     groups: tuple[str, ...]
+    pictures: int = 0  # that the tiles show; 0: each tile is a picture of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,12 @@ class Agreement:
     foreign: int  # counter-examples asked
     foreign_answered_before: int
     foreign_answered_after: int
+    pictures: int = 0  # that the tiles show; 0 in older cards, where each tile was one
+
+    @property
+    def looked_at(self) -> int:
+        """Pictures that were judged on: squares of one picture are no independent witnesses."""
+        return self.pictures or self.tiles
 
     @property
     def lost(self) -> float:
@@ -106,6 +113,7 @@ class CompressionResult:
     agreement: Agreement
     bytes_before: int  # of all files that the folder needs
     bytes_after: int
+    caution: str = ""  # why the bound may not hold elsewhere; "" where enough fields were judged
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from lungscan.cards import ModelCard
-from lungscan.compression.records import Agreement
+from lungscan.compression.records import Agreement, Bounds
 
 NOT_NOW = "measured before int8"
 
@@ -25,12 +27,32 @@ def all_changes(agreement: Agreement) -> str:
     return f"{change(agreement)}, {refusals}{let_in}"
 
 
-def fact(agreement: Agreement) -> str:
-    """For the card's facts."""
-    return (
+def fact(agreement: Agreement, warned: str) -> str:
+    """For the card's facts; ``warned`` is the caution, "" when there is none."""
+    told = (
         f"{change(agreement)} on {agreement.tiles} validation fields; the figures above were "
         f"{NOT_NOW}"
     )
+    return f"{told}. {warned}" if warned else told
+
+
+def caution(agreement: Agreement, bounds: Bounds, most_lost: float) -> str:
+    """What the bound is worth when the fields are too few for it; "" when they are enough.
+
+    Args:
+        most_lost: what cannot be excluded, see ``judging.most_lost``.
+    """
+    if most_lost <= bounds.accuracy:
+        return ""
+    count = agreement.looked_at
+    text = (
+        f"CAUTION: {count:,} field{'' if count == 1 else 's'} in {agreement.groups:,} group"
+        f"{'' if agreement.groups == 1 else 's'} cannot show that int8 loses no more than "
+        f"{100 * bounds.accuracy:g} points of accuracy; on other fields it may lose up to "
+        f"{100 * most_lost:.1f} (95 % limit)."
+    )
+    least = math.ceil(math.log(0.05) / math.log1p(-bounds.accuracy)) if bounds.accuracy else 0
+    return f"{text} Judge it on {least:,} fields or more." if least > count else text
 
 
 def readme(source: ModelCard, card: ModelCard, sizes: tuple[int, int], text: str) -> str:
@@ -53,13 +75,15 @@ def readme(source: ModelCard, card: ModelCard, sizes: tuple[int, int], text: str
         ("Size on disk", *(f"{size / 1e6:.1f} MB" for size in sizes)),
     )
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    warned = f"**{made['caution']}**\n\n" if made.get("caution") else ""
     loss, refusals = made["bounds"]["accuracy"], made["bounds"]["refusals"]
     return f"""# {card.name} {card.version}
 
 {source.name} (SHA-256 `{source.sha256}`) in int8, for OpenVINO. **Research use only.**
 
-Quantized after training by NNCF {made["nncf"]}, {made["method"]}, with {made["calibration_tiles"]}
-fields to calibrate on. Judged on {agreement.tiles} validation fields in {agreement.groups} groups:
+{warned}Quantized after training by NNCF {made["nncf"]}, {made["method"]},
+with {made["calibration_tiles"]} fields to calibrate on. Judged on {agreement.tiles} validation
+fields in {agreement.groups} groups:
 
 | | before, fp32 | int8 |
 |---|---:|---:|

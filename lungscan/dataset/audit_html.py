@@ -18,6 +18,7 @@ from lungscan.dataset.audit_content import (
     headline_facts,
     thumbnail,
 )
+from lungscan.dataset.audit_shapes import TITLE, shape_facts
 from lungscan.dataset.similar import Pair
 from lungscan.report.files import write_atomic
 from lungscan.report.lettering import visible
@@ -57,6 +58,8 @@ def write_audit_html(path: Path, audit: Audit) -> None:
             f'<header><div class="use">{escape(RESEARCH_USE)}</div><h1>{title}</h1>',
             f'<div class="muted">LungScan {escape(__version__)}</div></header><main>',
             _table(headline_facts(audit)),
+            f"<h2>{escape(TITLE)}</h2>",
+            _table(shape_facts(audit.listing)),
             "<h2>Classes</h2>",
             _table(class_rows(audit), ("Class", "Pictures", "Tissues"), numbers=True),
             *(_gallery(audit, gallery) for gallery in galleries(audit)),

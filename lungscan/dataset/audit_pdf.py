@@ -20,6 +20,7 @@ from lungscan.dataset.audit_content import (
     headline_facts,
     thumbnail,
 )
+from lungscan.dataset.audit_shapes import TITLE, shape_facts
 from lungscan.dataset.similar import Pair
 from lungscan.report.pdf_kit import WIDTH, PageInfo, paragraph, report_id, write_story
 from lungscan.report.pdf_parts import TIGHT, Picture, label_value, plain_table
@@ -47,6 +48,9 @@ def _story(title: str, audit: Audit) -> Iterator[Flowable]:
     yield Spacer(1, 6)
     facts = [label_value(name, value) for name, value in headline_facts(audit)]
     yield plain_table(facts, (48 * mm, WIDTH - 48 * mm))
+    yield paragraph(TITLE, "heading")
+    shapes = [label_value(name, value) for name, value in shape_facts(audit.listing)]
+    yield plain_table(shapes, (48 * mm, WIDTH - 48 * mm))
     yield paragraph("Classes", "heading")
     head = [paragraph(name, "label") for name in ("Class", "Pictures", "Tissues")]
     rows = [[paragraph(cell, "cell") for cell in row] for row in class_rows(audit)]

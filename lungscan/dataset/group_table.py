@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
+from lungscan.inputs.tables import read_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,47 +27,30 @@ def read_groups(table: Path) -> dict[str, GroupRow]:
             one outside the data folder.
     """
     rows: dict[str, GroupRow] = {}
-    for number, cells in enumerate(read_table(table, ("file", "group")), 2):
-        file, group = cells["file"], cells["group"]
-        label = cells.get("label") or file.split("/")[0]
-        if not (file and group and label):
-            raise UsageProblem(f"{show(table.name)}, line {number}: a value is missing.")
-        require_inside(file, table, number)
+    for row in read_table(table, ("file", "group")):
+        file = inside(row["file"], table, row.line)
+        label = row.cells.get("label") or file.split("/")[0]
+        if not (file and row["group"] and label):
+            raise UsageProblem(f"{show(table.name)}, line {row.line}: a value is missing.")
         if file in rows:
-            raise UsageProblem(f"{show(table.name)}, line {number}: {show(file)} stands twice.")
-        rows[file] = GroupRow(file, label, group)
+            raise UsageProblem(f"{show(table.name)}, line {row.line}: {show(file)} stands twice.")
+        rows[file] = GroupRow(file, label, row["group"])
     if not rows:
         raise UsageProblem(f"{show(table.name)} names no picture.")
     return rows
 
 
-def read_table(table: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
-    """Read a CSV file with a header; missing cells are empty.
+def inside(file: str, table: Path, line: int) -> str:
+    """The path of a table's cell with forward slashes; tables travel from Windows.
 
     Raises:
-        UsageProblem: it cannot be read as UTF-8 text or lacks one of the ``needed`` columns.
+        UsageProblem: it could lead out of the data folder.
     """
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle, restval="")
-            missing = [name for name in needed if name not in (reader.fieldnames or ())]
-            if missing:
-                raise UsageProblem(f"{show(table.name)} has no column {', '.join(missing)}.")
-            return list(reader)
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise UsageProblem(f"{show(table.name)} cannot be read: {why}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageProblem(
-            f"{show(table.name)} is no table; save it as CSV in UTF-8 with a header."
-        ) from error
-
-
-def require_inside(file: str, table: Path, line: int) -> None:
-    """Raise UsageProblem when ``file`` could lead out of the data folder."""
-    parts = PurePosixPath(file).parts
-    if file.startswith("/") or "\\" in file or ".." in parts or ":" in parts[0] or "\0" in file:
+    path = file.replace("\\", "/")
+    parts = PurePosixPath(path).parts
+    if path.startswith("/") or ".." in parts or any(":" in p for p in parts[:1]) or "\0" in path:
         raise UsageProblem(
             f"{show(table.name)}, line {line}: {show(file)} is no path below the data folder "
             "with forward slashes."
         )
+    return path

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from lungscan.dataset.group_table import GroupRow, read_groups
-from lungscan.dataset.pixels import decode
+from lungscan.dataset.pixels import open_picture
 from lungscan.dataset.samples import IndexArray, Samples
 from lungscan.errors import UnreadableFile, UsageProblem
 from lungscan.inputs import show
@@ -19,6 +20,8 @@ from lungscan.workers import Workers
 
 GROUPS_FILE = "groups.csv"
 _THREADS = 2
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Listing:
     skipped: tuple[SkippedPicture, ...]
     sizes: tuple[tuple[int, int], ...] | None = None  # width, height; None when not opened
     digests: tuple[str, ...] | None = None  # SHA-256 of each file; None when not opened
+    scales: tuple[float | None, ...] | None = None  # µm/px that each states; None: not opened
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -52,6 +56,39 @@ class Listing:
     def label_names(self) -> tuple[str, ...]:
         """The class of each picture by name."""
         return tuple(self.class_names[label] for label in self.labels)
+
+    @property
+    def contents_sha256(self) -> str:
+        """SHA-256 over the pictures' own, whatever their names, classes and groups.
+
+        By it a model's card knows the pictures that it was trained on; "" when not opened.
+        """
+        if self.digests is None:
+            return ""
+        return sha256("\n".join(sorted(self.digests)).encode()).hexdigest()
+
+    def without(self, reasons: Mapping[str, str]) -> Listing:
+        """The listing without the pictures named, which are then skipped as broken ones are.
+
+        Raises:
+            UsageProblem: a class has no picture left.
+        """
+        if not reasons:
+            return self
+        rows = [row for row, name in enumerate(self.names) if name not in reasons]
+        more = [SkippedPicture(show(name), why, broken=True) for name, why in reasons.items()]
+        kept = replace(
+            self,
+            names=_at(self.names, rows),
+            labels=self.labels[rows],
+            groups=None if self.groups is None else _at(self.groups, rows),
+            skipped=tuple(sorted((*self.skipped, *more), key=lambda item: item.name)),
+            sizes=None if self.sizes is None else _at(self.sizes, rows),
+            digests=None if self.digests is None else _at(self.digests, rows),
+            scales=None if self.scales is None else _at(self.scales, rows),
+        )
+        _require_classes(self.folder, self.class_names, kept.label_names)
+        return kept
 
     def samples(self, groups: Sequence[str] | None = None) -> Samples:
         """The record for training, with the given or, in their place, other (found) groups.
@@ -80,10 +117,9 @@ def read_listing(folder: Path, groups: Path | None = None, *, check: bool = True
             or a table that is wrong.
     """
     found, skipped = _walk_classes(folder)
-    table = groups or folder / GROUPS_FILE
-    given = groups is not None or table.is_file()
-    rows = read_groups(table) if given else _rows_of_folders(found, folder)
-    if given:
+    table = groups or groups_table(folder)
+    rows = _rows_of_folders(found, folder) if table is None else read_groups(table)
+    if table is not None:
         skipped += [
             SkippedPicture(show(name), f"is not named in {show(table.name)}")
             for name in sorted(found - rows.keys())
@@ -98,11 +134,36 @@ def read_listing(folder: Path, groups: Path | None = None, *, check: bool = True
         names=tuple(item.name for item in kept),
         labels=np.array([wanted.index(rows[item.name].label) for item in kept], np.int64),
         class_names=tuple(wanted),
-        groups=tuple(rows[item.name].group for item in kept) if given else None,
+        groups=None if table is None else tuple(rows[item.name].group for item in kept),
         skipped=tuple(sorted(skipped, key=lambda item: item.name)),
         sizes=tuple(item.size for item in kept) if check else None,
         digests=tuple(item.digest for item in kept) if check else None,
+        scales=tuple(item.mpp_um for item in kept) if check else None,
     )
+
+
+def groups_table(folder: Path) -> Path | None:
+    """The folder's own ``groups.csv``, in capitals or not; None when there is none."""
+    if not folder.is_dir():
+        return None
+    found = sorted(p for p in folder.iterdir() if p.name.lower() == GROUPS_FILE and p.is_file())
+    return found[-1] if found else None  # small letters come last
+
+
+def every_picture(folder: Path) -> dict[str, GroupRow]:
+    """The pictures that a folder's table names and all others below its class folders, by name.
+
+    For judging, where nothing is left out silently: a picture that the table does not name is of
+    its folder's class and a group of its own, and none is opened.
+
+    Raises:
+        UsageProblem: the table is wrong.
+    """
+    table = groups_table(folder)
+    rows = {} if table is None else read_groups(table)
+    found, _ = _walk_classes(folder, empty=True)
+    alone = {name: GroupRow(name, name.split("/")[0], name) for name in found}
+    return dict(sorted((alone | rows).items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +171,18 @@ class _Opened:
     name: str
     size: tuple[int, int] = (0, 0)
     digest: str = ""
+    mpp_um: float | None = None
 
 
-def _walk_classes(folder: Path) -> tuple[set[str], list[SkippedPicture]]:
-    """The files below class folders that may be pictures, and what is left out."""
+def _at(values: Sequence[T], rows: Iterable[int]) -> tuple[T, ...]:
+    return tuple(values[row] for row in rows)
+
+
+def _walk_classes(folder: Path, *, empty: bool = False) -> tuple[set[str], list[SkippedPicture]]:
+    """The files below class folders that may be pictures, and what is left out.
+
+    ``empty`` class folders are refused unless they may be.
+    """
     if not folder.is_dir():
         raise UsageProblem(f"There is no data folder '{show(str(folder))}'.")
     found: set[str] = set()
@@ -126,11 +195,11 @@ def _walk_classes(folder: Path) -> tuple[set[str], list[SkippedPicture]]:
                     skipped.append(SkippedPicture(show(name), reason))
                 else:
                     found.add(name)
-            if len(found) == before:
+            if len(found) == before and not empty:
                 raise UsageProblem(
                     f"Class {show(entry.name)} holds no picture; add some or remove the folder."
                 )
-        elif entry.name != GROUPS_FILE:
+        elif entry.name.lower() != GROUPS_FILE:
             skipped.append(SkippedPicture(show(entry.name), "lies in no class folder"))
     return found, skipped
 
@@ -184,14 +253,15 @@ def _open_one(folder: Path, name: str) -> _Opened | SkippedPicture:
     path = folder / name
     try:
         data = path.read_bytes()
-        height, width = decode(path, data).shape[:2]
+        info = open_picture(path, data).info
     except OSError as error:
         reason = f"cannot be read ({error.strerror or type(error).__name__})"
         return SkippedPicture(show(name), reason, broken=True)
     except UnreadableFile as error:
         told = str(error).removeprefix(show(path.name)).strip()
         return SkippedPicture(show(name), told, broken=True)
-    return _Opened(name, (width, height), sha256(data).hexdigest())
+    size = (info.width, info.height)
+    return _Opened(name, size, sha256(data).hexdigest(), info.scale.mpp_um)
 
 
 def _require_classes(folder: Path, wanted: Sequence[str], kept: Sequence[str]) -> None:

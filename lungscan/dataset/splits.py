@@ -15,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lungscan.dataset.group_table import read_table, require_inside
+from lungscan.dataset.group_table import inside
 from lungscan.dataset.listing import Listing
 from lungscan.dataset.samples import IndexArray, Samples
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
+from lungscan.inputs.tables import read_table
 from lungscan.report.files import write_atomic
 
 PARTS = ("train", "validation", "test")
@@ -134,18 +135,18 @@ def read_split(path: Path) -> tuple[SplitRow, ...]:
             unknown part.
     """
     rows: dict[str, SplitRow] = {}
-    for line, cells in enumerate(read_table(path, COLUMNS), 2):
-        row = SplitRow(*(cells[name] for name in COLUMNS))
+    for cells in read_table(path, COLUMNS):
+        where = f"{show(path.name)}, line {cells.line}"
+        file = inside(cells["file"], path, cells.line)
+        row = SplitRow(file, cells["label"], cells["group"], cells["part"].lower())
         if not (row.file and row.label and row.group):
-            raise UsageProblem(f"{show(path.name)}, line {line}: a value is missing.")
-        require_inside(row.file, path, line)
+            raise UsageProblem(f"{where}: a value is missing.")
         if row.part not in PARTS:
             raise UsageProblem(
-                f"{show(path.name)}, line {line}: part is {show(row.part)!r:.40}, not one of "
-                f"{', '.join(PARTS)}."
+                f"{where}: part is {show(cells['part'])!r:.40}, not one of {', '.join(PARTS)}."
             )
         if row.file in rows:
-            raise UsageProblem(f"{show(path.name)}, line {line}: {show(row.file)} stands twice.")
+            raise UsageProblem(f"{where}: {show(row.file)} stands twice.")
         rows[row.file] = row
     if not rows:
         raise UsageProblem(f"{show(path.name)} names no picture.")

@@ -1,22 +1,32 @@
 """Labelled fields: listed from a folder of classes, or named by a split file.
 
-The only place of the evaluation that reads ``groups.csv`` and split files.
+Folders and tables are read by the readers that training uses (``lungscan.dataset``), so a folder
+has one hash, whoever asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 
 from lungscan.cards import ModelCard
-from lungscan.dataset.group_table import read_table, require_inside
+from lungscan.dataset.group_table import GroupRow, read_groups
+from lungscan.dataset.listing import every_picture, groups_table, read_listing
+from lungscan.dataset.samples import data_hash
+from lungscan.dataset.splits import SplitRow, read_split
 from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.evaluation.options import PARTS, DataOptions
 from lungscan.evaluation.records import DataNote, LabelledField, Protocol, Seen
 from lungscan.inputs.names import natural, show
-from lungscan.inputs.walk import FIELD_SUFFIXES
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """By which a model's card knows a data folder; "" when unknown."""
+
+    contents_sha256: str = ""  # over the pictures alone
+    data_sha256: str = ""  # over names, labels, groups and bytes: in older cards the only one
 
 
 @dataclass(frozen=True)
@@ -29,12 +39,12 @@ class Material:
     part: str = ""
     protocol: Protocol = Protocol.WHOLE
     leaking_groups: int = 0
-    sha256: str = ""  # of the whole data folder, as a model's card names it; "" when unknown
+    identity: Identity = Identity()
 
     def note(self, card: ModelCard) -> DataNote:
         """What was judged, with what the card says of it."""
         groups = {field.group for field in self.fields}
-        seen, unheld = _seen(card, self.sha256, groups)
+        seen, unheld = _seen(card, self.identity, groups)
         return DataNote(
             folder=self.folder,
             split=self.split,
@@ -72,23 +82,20 @@ def load_material(options: DataOptions) -> Material:
         NothingToDo: the folder holds no class with a field.
     """
     root = options.data
-    whole = _list_folder(root)
-    digest = _data_hash(whole) if (root / "groups.csv").is_file() else ""
+    name, identity = show(root.resolve().name), _identity(root)
     if options.split is None:
-        if not whole:
+        fields = tuple(_field(root, row) for row in every_picture(root).values())
+        if not fields:
             raise NothingToDo(
                 f"{show(root.name)} holds no field image in a sub-folder. "
                 "LungScan wants one sub-folder per class."
             )
-        if options.groups:
-            _require_named(whole, options.groups)
-        fields = _regrouped(whole, options.groups)
-        return Material(fields, show(root.resolve().name), sha256=digest)
-    parts = _read_split(options.split, root)
-    if options.groups:
-        _require_named([field for fields in parts.values() for field in fields], options.groups)
+        return Material(_regrouped(fields, options.groups), name, identity=identity)
+    parts = _parts(options.split, root)
     table = options.groups or _better_groups(root, parts)
-    parts = {part: _regrouped(fields, table) for part, fields in parts.items()}
+    every = _regrouped([field for fields in parts.values() for field in fields], table)
+    grouped = {field.file: field for field in every}
+    parts = {part: tuple(grouped[f.file] for f in fields) for part, fields in parts.items()}
     fields = parts[options.part]
     if not fields:
         counts = ", ".join(f"{part} {len(parts[part])}" for part in PARTS)
@@ -98,13 +105,7 @@ def load_material(options: DataOptions) -> Material:
         )
     protocol, leaking = _protocol(parts, options.part)
     return Material(
-        fields,
-        show(root.resolve().name),
-        show(options.split.name),
-        options.part,
-        protocol,
-        leaking,
-        digest,
+        fields, name, show(options.split.name), options.part, protocol, leaking, identity
     )
 
 
@@ -122,62 +123,33 @@ def require_known_classes(fields: Sequence[LabelledField], card: ModelCard) -> N
         )
 
 
-def _list_folder(root: Path) -> tuple[LabelledField, ...]:
-    """Every field below the class folders; ``groups.csv`` gives groups where it is present.
+def _parts(table: Path, root: Path) -> dict[str, tuple[LabelledField, ...]]:
+    rows = read_split(table)
+    return {part: tuple(_field(root, row) for row in rows if row.part == part) for part in PARTS}
 
-    Rows whose file is missing stay in the list: judging them tells that they cannot be read.
+
+def _field(root: Path, row: GroupRow | SplitRow) -> LabelledField:
+    return LabelledField(row.file, root / row.file, row.label, row.group)
+
+
+def _regrouped(fields: Sequence[LabelledField], table: Path | None) -> tuple[LabelledField, ...]:
+    """The fields with the groups of ``table``; those it does not name keep theirs.
+
+    Raises:
+        UsageProblem: the table is about other files.
     """
-    table = root / "groups.csv"
-    rows = read_table(table, ("file", "label", "group")) if table.is_file() else []
-    named = {row["file"]: _field(root, row) for row in rows}
-    for path in _pictures(root):
-        file = path.relative_to(root).as_posix()
-        if file not in named:
-            named[file] = LabelledField(file, path, file.split("/")[0], file)
-    return tuple(named[file] for file in sorted(named))
-
-
-def _pictures(root: Path) -> Iterator[Path]:
-    folders = sorted((p for p in root.iterdir() if p.is_dir()), key=lambda p: natural(p.name))
-    for folder in folders:
-        for path in folder.rglob("*") if not folder.name.startswith(".") else ():
-            hidden = path.name.startswith(".")
-            if path.suffix.lower() in FIELD_SUFFIXES and not hidden and path.is_file():
-                yield path
-
-
-def _read_split(table: Path, root: Path) -> dict[str, tuple[LabelledField, ...]]:
-    rows = read_table(table, ("file", "label", "group", "part"))
-    for line, row in enumerate(rows, 2):
-        require_inside(row["file"], table, line)
-    strange = sorted({row["part"] for row in rows} - set(PARTS))
-    if strange:
-        raise UsageProblem(
-            f"{show(table.name)} names the part {show(strange[0])!r}; parts are {', '.join(PARTS)}."
-        )
-    return {part: tuple(_field(root, row) for row in rows if row["part"] == part) for part in PARTS}
-
-
-def _field(root: Path, row: dict[str, str]) -> LabelledField:
-    return LabelledField(row["file"], root / row["file"], row["label"], row["group"] or row["file"])
-
-
-def _regrouped(fields: tuple[LabelledField, ...], table: Path | None) -> tuple[LabelledField, ...]:
-    """The fields with the groups of ``table``; those it does not name keep theirs."""
     if table is None:
-        return fields
-    group_of = {row["file"]: row["group"] for row in read_table(table, ("file", "group"))}
-    return tuple(replace(field, group=group_of.get(field.file, field.group)) for field in fields)
-
-
-def _require_named(fields: Sequence[LabelledField], table: Path) -> None:
-    """Refuse a table of groups that is about other files."""
-    named = {row["file"] for row in read_table(table, ("file", "group"))}
-    if named.isdisjoint(field.file for field in fields):
+        return tuple(fields)
+    groups: Mapping[str, GroupRow] = read_groups(table)
+    if groups.keys().isdisjoint(field.file for field in fields):
         raise UsageProblem(
             f"{show(table.name)} names none of the fields; its column file must be relative to "
             "the data folder, such as lung_n/a.jpeg."
         )
+    return tuple(
+        replace(field, group=groups[field.file].group if field.file in groups else field.group)
+        for field in fields
+    )
 
 
 def _protocol(parts: dict[str, tuple[LabelledField, ...]], part: str) -> tuple[Protocol, int]:
@@ -193,9 +165,8 @@ def _protocol(parts: dict[str, tuple[LabelledField, ...]], part: str) -> tuple[P
 
 def _better_groups(root: Path, parts: dict[str, tuple[LabelledField, ...]]) -> Path | None:
     """The folder's own table, where a split file puts each picture into a group of its own."""
-    table = root / "groups.csv"
     every = [field.group for fields in parts.values() for field in fields]
-    return table if _alone(every) and table.is_file() else None
+    return groups_table(root) if _alone(every) else None
 
 
 def _alone(groups: Sequence[str]) -> bool:
@@ -203,27 +174,31 @@ def _alone(groups: Sequence[str]) -> bool:
     return len(set(groups)) == len(groups)
 
 
-def _seen(card: ModelCard, digest: str, groups: set[str]) -> tuple[Seen, int]:
+def _seen(card: ModelCard, identity: Identity, groups: set[str]) -> tuple[Seen, int]:
     """Whether the card names this data, and how many groups are not among its test groups."""
-    if not digest or card.data.get("sha256") != digest:
+    if not _is_named(card, identity):
         return Seen.UNKNOWN, 0
     held = set() if card.data.get("protocol") == "random" else set(card.data.get("test_groups", ()))
     unheld = len(groups - held)
     return (Seen.YES if unheld else Seen.NO), unheld
 
 
-def _data_hash(fields: Sequence[LabelledField]) -> str:
-    """SHA-256 over names, labels, groups and bytes, as training writes it into the card.
+def _is_named(card: ModelCard, identity: Identity) -> bool:
+    pairs = (
+        (identity.contents_sha256, card.data.get("contents_sha256")),
+        (identity.data_sha256, card.data.get("sha256")),
+    )
+    return any(ours and ours == theirs for ours, theirs in pairs)
 
-    Returns "" when a file cannot be read: then the data are not those of any card.
+
+def _identity(root: Path) -> Identity:
+    """The folder as training reads it: what its table names and what can be decoded.
+
+    A folder that training refuses is no model's data.
     """
-    names = sorted({field.label for field in fields})
-    digest = sha256()
     try:
-        for field in fields:
-            head = f"{field.path.name}\0{names.index(field.label)}\0{field.group}\0"
-            digest.update(head.encode("utf-8", "surrogateescape"))
-            digest.update(field.path.read_bytes())
-    except OSError:
-        return ""
-    return digest.hexdigest()
+        listing = read_listing(root)
+        digest = data_hash(listing.samples()) if listing.groups is not None else ""
+    except (UsageProblem, OSError):  # OSError: a picture went away meanwhile
+        return Identity()
+    return Identity(listing.contents_sha256, digest)

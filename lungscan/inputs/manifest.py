@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +9,8 @@ from pathlib import Path
 from lungscan.errors import UsageProblem
 from lungscan.inputs.files import Identity, identity_of
 from lungscan.inputs.names import show
+from lungscan.inputs.tables import read_table
 from lungscan.types import InputFile
-
-_CURE = "Its first line must be 'file,case', then one line per file."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,36 +51,12 @@ def read_cases(
 
 
 def _rows(manifest: Path) -> Iterator[_Row]:
-    name = show(manifest.name)
-    try:
-        text = manifest.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageProblem(f"{name} is not UTF-8 text. Save it as 'CSV UTF-8'.") from error
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UsageProblem(f"The cases manifest {name} cannot be read ({reason}).") from error
-    header = text.partition("\n")[0]
-    # Spreadsheets of many countries write semicolons.
-    delimiter = ";" if ";" in header and "," not in header else ","
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        columns = [column.strip().lower() for column in next(lines, [])]
-        missing = [column for column in ("file", "case") if column not in columns]
-        if missing:
-            raise UsageProblem(f"{name} has no column '{missing[0]}'. {_CURE}")
-        file_at, case_at = columns.index("file"), columns.index("case")
-        for cells in lines:
-            if not any(cell.strip() for cell in cells):
-                continue
-            filled = [*cells, *[""] * len(columns)]
-            row = _Row(lines.line_num, filled[file_at].strip(), filled[case_at].strip())
-            if not row.file or not row.case:
-                raise UsageProblem(f"{name}, line {row.line}: the file or the case is empty.")
-            yield row
-    except csv.Error as error:
-        raise UsageProblem(
-            f"{name}, line {lines.line_num} is not CSV ({error}). {_CURE}"
-        ) from error
+    for row in read_table(manifest, ("file", "case")):
+        if not row["file"] or not row["case"]:
+            raise UsageProblem(
+                f"{show(manifest.name)}, line {row.line}: the file or the case is empty."
+            )
+        yield _Row(row.line, row["file"], row["case"])
 
 
 def _by_identity(files: Sequence[InputFile]) -> dict[Identity, int]:

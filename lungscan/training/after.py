@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import dataclasses
+import math
+from collections.abc import Generator, Iterable
 from pathlib import Path
 
 import numpy as np
 
-from lungscan.cards import read_card
+from lungscan.cards import Metric, read_card
 from lungscan.compression.int8 import compress
 from lungscan.compression.records import Bounds, CompressionJob, LabelledTiles
 from lungscan.errors import ModelError
@@ -15,6 +17,7 @@ from lungscan.evaluation.events import EvaluationFinished, JudgingStarted
 from lungscan.evaluation.markdown import section
 from lungscan.evaluation.material import load_material
 from lungscan.evaluation.options import DataOptions, JudgeOptions
+from lungscan.evaluation.records import Evaluation
 from lungscan.evaluation.run import evaluation_of
 from lungscan.evaluation.writing import write_evaluation
 from lungscan.training import wording
@@ -30,35 +33,61 @@ CALIBRATION_DRAWINGS = 40  # ranges of tissue alone would make foreign pictures 
 
 
 def judge_bundle(
-    options: TrainOptions, root: Path, work: Path, out: Path, *, tested: bool
-) -> Generator[TrainEvent, None, None]:
-    """Evaluate the model folder on the test part and add the figures to its card for people.
+    options: TrainOptions, root: Path, work: Path, out: Path
+) -> Generator[TrainEvent, None, Evaluation]:
+    """Judge the model folder on the test part, as classification will use it."""
+    data = DataOptions(root / options.data, work / SPLIT_FILE, "test")
+    asked = JudgeOptions(robustness=options.robustness, threads=options.threads or None)
+    for event in evaluation_of(read_card(out), load_material(data), asked):
+        match event:
+            case JudgingStarted(title=title, round=number, rounds=rounds) if rounds > 1:
+                yield StageFinished("judge", f"{number} of {rounds}: {title}")
+            case EvaluationFinished(evaluation=found):
+                return found
+    raise RuntimeError("the evaluation ended without saying so")
 
-    Without a test part the section of the twin that lends its figures is taken.
+
+def figures_of(found: Evaluation, others: Iterable[Metric]) -> tuple[Metric, ...]:
+    """The card's figures: those of the evaluation and ``others``.
+
+    The evaluation is the only judge of the model: its files and the card say the same.
     """
-    card = read_card(out)
-    text = ""
-    if tested:
-        yield StageStarted("judge", "the model folder, on the test part")
-        data = root / options.data
-        material = load_material(DataOptions(data, work / SPLIT_FILE, "test"))
-        judging = JudgeOptions(robustness=options.robustness, threads=options.threads or None)
-        for event in evaluation_of(card, material, judging):
-            match event:
-                case JudgingStarted(title=title, round=number, rounds=rounds) if rounds > 1:
-                    yield StageFinished("judge", f"{number} of {rounds}: {title}")
-                case EvaluationFinished(evaluation=found):
-                    (out / FOLDER).mkdir(exist_ok=True)
-                    written = write_evaluation(found, out / FOLDER, data)
-                    text = section(found, ())
-                    (out / FOLDER / SECTION).write_text(text, encoding="utf-8")
-                    files = ", ".join(written.files)
-                    yield StageFinished("judge", f"{files} lie in {FOLDER}. {written.note}".strip())
-    elif options.figures_from:
+    classes = [m for c in found.classes for m in (c.precision, c.recall, c.f1, c.auc)]
+    return tuple(_plain(metric) for metric in (*found.metrics, *others, *classes))
+
+
+def _plain(metric: Metric) -> Metric:
+    """The figure without NaN, which a card cannot hold: where nothing is measured, of nothing."""
+    if math.isnan(metric.value):
+        return Metric(metric.name, 0.0, None, None, 0, 0, metric.note)
+    low, high = metric.low, metric.high
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return dataclasses.replace(metric, low=None, high=None)
+    return metric
+
+
+def keep_evaluation(
+    found: Evaluation, options: TrainOptions, root: Path, out: Path
+) -> Generator[TrainEvent, None, None]:
+    """Write the evaluation's files beside the model, as figures of the card that lies there."""
+    found = dataclasses.replace(found, model=read_card(out).stamp())
+    folder = out / FOLDER
+    folder.mkdir(exist_ok=True)
+    written = write_evaluation(found, folder, root / options.data)
+    (folder / SECTION).write_text(section(found, ()), encoding="utf-8")
+    told = f"{', '.join(written.files)} lie in {FOLDER}. {written.note}".strip()
+    yield StageFinished("judge", told)
+
+
+def write_readme(options: TrainOptions, out: Path, *, tested: bool) -> None:
+    """The card for people, with the evaluation's section: the model's own, or its twin's."""
+    text, path = "", out / FOLDER / SECTION
+    if not tested:
         path = Path(options.figures_from) / FOLDER / SECTION
-        if path.exists():
-            text = "The twin, judged on its test groups:\n\n" + path.read_text(encoding="utf-8")
-    readme = wording.model_card(card) + ("\n" + text if text else "")
+        text = "The twin, judged on its test groups:\n\n"
+    known = tested or (options.figures_from and path.exists())
+    text = text + path.read_text(encoding="utf-8") if known else ""
+    readme = wording.model_card(read_card(out)) + ("\n" + text if text else "")
     (out / "README.md").write_text(readme, encoding="utf-8")
 
 
@@ -68,23 +97,25 @@ def compress_bundle(
     """Make the int8 model in ``out/int8``; a bound that no method keeps is told, not raised.
 
     Args:
-        material: every field at the size of the network's input.
+        material: every square at the size of the network's input.
     """
     yield StageStarted("int8", f"within {100 * options.int8_bound:.1f} points on validation")
     rng = np.random.default_rng(options.seed)
-    train = rng.permutation(material.split.train)[:CALIBRATION_TILES]
-    side = material.pixels.shape[1]
+    squares, side = material.squares, material.squares.size_px
+    train = rng.permutation(squares.rows(material.split.train))[:CALIBRATION_TILES]
     drawn = np.stack([draw_counter_example(rng, side) for _ in range(CALIBRATION_DRAWINGS)])
     rows = material.split.validation
+    counts = squares.counts[rows]
     tiles = LabelledTiles(
-        material.pixels[rows],
-        material.samples.labels[rows],
-        tuple(material.samples.groups[row] for row in rows),
+        squares.of(rows),
+        np.repeat(material.samples.labels[rows], counts),
+        tuple(material.samples.groups[row] for row in np.repeat(rows, counts)),
+        pictures=len(rows),
     )
-    others = [f.pixels[f.split.validation] for f in material.foreign]
+    others = [f.squares.of(f.split.validation) for f in material.foreign]
     job = CompressionJob(
         source=read_card(out),
-        calibration=np.concatenate([material.pixels[train], drawn]),
+        calibration=np.concatenate([squares.pixels[train], drawn]),
         tiles=tiles,
         foreign=np.concatenate(others) if others else None,
         bounds=Bounds(options.int8_bound, max(Bounds().refusals, options.int8_bound)),
@@ -96,5 +127,5 @@ def compress_bundle(
     except ModelError as error:
         yield StageFinished("int8", str(error))
         return
-    lost = 100 * result.agreement.lost
-    yield StageFinished("int8", f"{INT8_FOLDER}: {lost:+.1f} points lost on validation")
+    lost = f"{INT8_FOLDER}: {100 * result.agreement.lost:+.1f} points lost on validation"
+    yield StageFinished("int8", f"{lost}. {result.caution}" if result.caution else lost)

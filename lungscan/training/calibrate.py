@@ -44,28 +44,6 @@ def softmax(logits: FloatArray, temperature: float) -> FloatArray:
     return result
 
 
-def calibration_error(probs: FloatArray, labels: LabelArray, bins: int = 10) -> float:
-    """Expected calibration error of the top class, bins of equal count (Nixon et al. 2019)."""
-    total = sum(
-        abs(confidence - accuracy) * count
-        for confidence, accuracy, count in reliability(probs, labels, bins)
-    )
-    return float(total / len(labels))
-
-
-def reliability(
-    probs: FloatArray, labels: LabelArray, bins: int = 10
-) -> tuple[tuple[float, float, int], ...]:
-    """Mean confidence, accuracy and count of bins of equal count, least confident first."""
-    confidence, right = probs.max(1), probs.argmax(1) == labels
-    parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
-    return tuple(
-        (float(confidence[rows].mean()), float(right[rows].mean()), len(rows))
-        for rows in parts
-        if len(rows)
-    )
-
-
 @dataclass(frozen=True)
 class Outputs:
     """What a network says of a set of fields."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,30 +16,33 @@ from lungscan import __version__
 from lungscan.cards import CARD_SCHEMA, Metric, ModelCard, read_card, write_card
 from lungscan.dataset.folds import read_fold
 from lungscan.errors import UsageProblem
+from lungscan.evaluation.options import JudgeOptions
 from lungscan.training import wording
-from lungscan.training.after import compress_bundle, judge_bundle
+from lungscan.training.after import (
+    compress_bundle,
+    figures_of,
+    judge_bundle,
+    keep_evaluation,
+    write_readme,
+)
 from lungscan.training.bundle import deploy, write_network
+from lungscan.training.classes import ClassWords, described
 from lungscan.training.evaluate import outputs_of
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.golden import golden_fields
-from lungscan.training.judge import Calibration, calibrate, judge
+from lungscan.training.judge import Calibration, calibrate, compare_networks, refusals
 from lungscan.training.material import Material, at_input_size
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import ANSWERS_FILE, write_answers
 from lungscan.training.stages import load_network
-
-# A field of 224 px at 0.5 µm/px holds 0.0125 mm²; less tissue than this cannot be judged.
-MINIMUM_TISSUE_MM2 = 0.002
-# Tumour area from which a slide is not called benign: eight fields, or 2 % of the tissue, whichever
-# is more; single false alarms among a thousand benign tiles stay below it.
-TUMOUR_LIMIT_MM2 = 0.1
-TUMOUR_LIMIT_SHARE = 0.02
 
 # What a twin that lends its figures may be told otherwise.
 MAY_DIFFER = {
     "name",
     "summary",
     "limits",
+    "intended_use",
+    "classes",  # their names and colours; that the same are tumour is checked
     "split",
     "fold",
     "figures_from",
@@ -65,24 +68,42 @@ def finish(
     student = load_network(options.model_stage, options, material, work)
     yield StageStarted("calibrate", "on the validation groups")
     tested = len(material.split.test) > 0
-    twin = _twin(options) if options.figures_from and not tested else None
+    words = described(options.classes, material.samples.class_names)
+    twin = _twin(options, words) if options.figures_from and not tested else None
     fitted = calibrate(student, material, twin)
     yield StageFinished(
         "calibrate",
         f"temperature {fitted.temperature:.3f}, least confidence {fitted.confidence:.3f}",
     )
-    metrics: list[Metric] = []
-    bins: tuple[tuple[float, float, int], ...] = ()
+    others: tuple[Metric, ...] = ()
     if tested:
-        yield StageStarted("evaluate", "on the test groups, once")
-        metrics, bins = judge(student, fitted, options, material, work)
+        yield StageStarted("evaluate", "the other networks, on the test groups")
+        others = compare_networks(student, options, material, work)
         if options.fold:
             _keep_answers(student, options, material, work)
-    elif twin is not None:
-        metrics, bins = list(twin.metrics), twin.reliability
-    for metric in metrics:
-        yield StageFinished("evaluate", wording.metric_line(metric))
     yield StageStarted("bundle", out.name)
+    _write_network(student, fitted, options, material, out)
+    card = _card(options, material, fitted, words, command)
+    if tested:
+        card = yield from _judged(card, options, material, others, root, work, out)
+    else:
+        metrics = () if twin is None else twin.metrics
+        reliability = () if twin is None else twin.reliability
+        facts = wording.facts(metrics, options, material)
+        card = dataclasses.replace(card, metrics=metrics, reliability=reliability, facts=facts)
+        write_card(card, out)
+    for metric in card.metrics:
+        yield StageFinished("bundle", wording.metric_line(metric))
+    write_readme(options, out, tested=tested)
+    yield StageFinished("bundle", f"{out.name} {read_card(out).sha256[:12]}")
+    if options.int8:
+        yield from compress_bundle(options, material, out, command)
+
+
+def _write_network(
+    student: nn.Module, fitted: Calibration, options: TrainOptions, material: Material, out: Path
+) -> None:
+    """Everything of the model folder but its card."""
     out.mkdir(parents=True, exist_ok=True)
     probe = torch.from_numpy(golden_fields(options.classify_px, options.seed))
     deployed = deploy(student, material.classes, fitted.temperature, probe)
@@ -93,12 +114,32 @@ def finish(
     with torch.inference_mode():
         golden = deployed(probe)[0].numpy()
     np.savez_compressed(out / "golden.npz", fields=probe.numpy(), probs=golden)
-    card = _card(options, material, fitted, metrics, bins, command)
+
+
+def _judged(
+    card: ModelCard,
+    options: TrainOptions,
+    material: Material,
+    others: tuple[Metric, ...],
+    root: Path,
+    work: Path,
+    out: Path,
+) -> Generator[TrainEvent, None, ModelCard]:
+    """The card with the figures of its own folder, which is judged under a card without any."""
     write_card(card, out)
-    yield StageFinished("bundle", f"{out.name} {read_card(out).sha256[:12]}")
-    yield from judge_bundle(options, root, work, out, tested=tested)
-    if options.int8:
-        yield from compress_bundle(options, material, out, command)
+    yield StageStarted("judge", "the model folder, on the test part")
+    found = yield from judge_bundle(options, root, work, out)
+    refused = refusals(read_card(out), material, JudgeOptions(threads=options.threads or None))
+    metrics = figures_of(found, (*others, *refused))
+    card = dataclasses.replace(
+        card,
+        metrics=metrics,
+        reliability=tuple((b.confidence, b.accuracy, b.n) for b in found.reliability),
+        facts=wording.facts(metrics, options, material),
+    )
+    write_card(card, out)
+    yield from keep_evaluation(found, options, root, out)
+    return card
 
 
 def _keep_answers(
@@ -106,23 +147,29 @@ def _keep_answers(
 ) -> None:
     """Write what the student says of its fold, for whoever joins all folds."""
     rows = material.split.test
-    names, told = material.samples.class_names, [material.rows[row] for row in rows]
-    logits = outputs_of(student, material.pixels[rows]).logits
-    write_answers(work / ANSWERS_FILE, told, read_fold(options.fold), names, logits)
+    squares = material.squares.taken(rows)
+    write_answers(
+        work / ANSWERS_FILE,
+        [material.rows[row] for row in rows],
+        read_fold(options.fold),
+        material.samples.class_names,
+        outputs_of(student, squares.pixels).logits,
+        squares.counts,
+    )
 
 
-def _twin(options: TrainOptions) -> ModelCard:
+def _twin(options: TrainOptions, words: Sequence[ClassWords]) -> ModelCard:
     """The card of a model that was fitted by the same recipe with groups held out.
 
     Raises:
         UsageProblem: its recipe is another one.
     """
     card = read_card(Path(options.figures_from))
-    ours = json.loads(json.dumps(dataclasses.asdict(options)))
-    # A card of an earlier release lacks the options that came later: they stood at their default.
-    standard = json.loads(json.dumps(dataclasses.asdict(TrainOptions(name=card.name))))
-    theirs = {**standard, **json.loads(json.dumps(card.recipe))}
-    changed = [key for key in ours if key not in MAY_DIFFER and ours[key] != theirs.get(key)]
+    ours = _plain(options)
+    theirs = _plain(TrainOptions(name="")) | card.recipe  # it may not know a newer option
+    changed = [key for key in ours if key not in MAY_DIFFER and ours[key] != theirs[key]]
+    if card.tumour != tuple(item.tumour for item in words):
+        changed.append("the classes that are tumour")
     if changed:
         raise UsageProblem(
             f"The figures of {card.name} are not those of this recipe: {', '.join(changed)} differ."
@@ -130,41 +177,48 @@ def _twin(options: TrainOptions) -> ModelCard:
     return card
 
 
+def _plain(options: TrainOptions) -> dict[str, object]:
+    """The options as a card's JSON holds them."""
+    values: dict[str, object] = json.loads(json.dumps(dataclasses.asdict(options)))
+    return values
+
+
 def _card(
     options: TrainOptions,
     material: Material,
     fitted: Calibration,
-    metrics: list[Metric],
-    bins: tuple[tuple[float, float, int], ...],
+    words: tuple[ClassWords, ...],
     command: str,
 ) -> ModelCard:
+    """The card without figures."""
     names = material.samples.class_names
     parts = material.split
     return ModelCard(
         schema=CARD_SCHEMA,
         name=options.name,
         version=__version__,
-        summary=wording.summary(options, names),
+        summary=wording.summary(options, words),
         licence="Apache-2.0",
         architecture=options.student,
         teacher=options.teacher,
         class_names=names,
-        display_names=tuple(wording.display_name(name) for name in names),
-        colors=tuple(wording.color(i, name) for i, name in enumerate(names)),
-        tumour=tuple(wording.is_tumour(name) for name in names),
+        display_names=tuple(item.name for item in words),
+        colors=tuple(item.color for item in words),
+        tumour=tuple(item.tumour for item in words),
         patch_size_pixels=options.classify_px,
-        spacing_um_px=options.spacing_um_px * options.field_px / options.classify_px,
+        spacing_um_px=options.classify_spacing,
         spacing_note=options.spacing_note,
         large_fields=wording.LARGE_FIELDS,
         temperature=fitted.temperature,
         confidence_threshold=fitted.confidence,
         novelty_threshold=1.0,
-        minimum_tissue_mm2=MINIMUM_TISSUE_MM2,
-        tumour_limit_mm2=TUMOUR_LIMIT_MM2,
-        tumour_limit_share=TUMOUR_LIMIT_SHARE,
+        minimum_tissue_mm2=options.minimum_tissue_mm2,
+        tumour_limit_mm2=options.tumour_limit_mm2,
+        tumour_limit_share=options.tumour_limit_share,
         data={
             "summary": wording.data_summary(options, material),
             "sha256": material.data_sha256,
+            "contents_sha256": material.contents_sha256,
             "protocol": options.protocol,
             "fields": {
                 "train": len(parts.train),
@@ -178,10 +232,10 @@ def _card(
         command=command,
         seed=options.seed,
         recipe=dataclasses.asdict(options),
-        metrics=tuple(metrics),
-        reliability=bins,
-        facts=wording.facts(metrics, options, material),
-        intended_use=wording.INTENDED_USE,
-        limits=wording.limits(options, material),
+        metrics=(),
+        reliability=(),
+        facts=(("Accuracy", "not measured yet: the run that made this model was stopped"),),
+        intended_use=options.intended_use or wording.INTENDED_USE,
+        limits=wording.limits(options, material, words),
         files={},
     )

@@ -29,19 +29,22 @@ VALIDATE_EVERY = 5  # epochs; and in each of the last five
 
 @dataclass(frozen=True)
 class Pictures:
-    """Cached fields and labels on the training device. The last label is the counter-examples'."""
+    """Cached squares and labels on the training device. The last label is the counter-examples'."""
 
     pixels: Tensor  # (n, s, s, 3) uint8
     labels: Tensor  # (n,) int64; UNLABELLED where nobody said
+    counts: NDArray[np.int64]  # squares of each picture, one picture after another
 
     @classmethod
-    def of(cls, pixels: NDArray[np.uint8], labels: NDArray[np.int64]) -> Pictures:
+    def of(
+        cls, pixels: NDArray[np.uint8], labels: NDArray[np.int64], counts: NDArray[np.int64]
+    ) -> Pictures:
         """Wrap arrays without copying them."""
-        return cls(torch.from_numpy(pixels), torch.from_numpy(labels))
+        return cls(torch.from_numpy(pixels), torch.from_numpy(labels), counts)
 
     def on(self, device: torch.device) -> Pictures:
         """The same pictures in the memory of ``device``: uint8, so that tens of thousands fit."""
-        return Pictures(self.pixels.to(device), self.labels.to(device))
+        return Pictures(self.pixels.to(device), self.labels.to(device), self.counts)
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,28 @@ def _with_drawn(job: Job, pictures: Pictures, epoch: int) -> Pictures:
     drawn = np.stack([draw_counter_example(rng, side) for _ in range(job.drawn_examples)])
     labels = torch.full((len(drawn),), job.classes, device=device)
     pixels = torch.cat([pictures.pixels, torch.from_numpy(drawn).to(device)])
-    return Pictures(pixels, torch.cat([pictures.labels, labels]))
+    return Pictures(pixels, torch.cat([pictures.labels, labels]), pictures.counts)
+
+
+def squares_of_epoch(counts: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Which squares an epoch shows, so that each picture counts once, however large it is.
+
+    Every picture is shown the same number of times: the mean number of squares, rounded up. One
+    with more squares shows others in each epoch, one with fewer shows some again (turned and
+    coloured otherwise). Where all have the same number, each square is shown once.
+
+    Args:
+        counts: squares of each picture, one picture after another.
+        rng: draws the squares; not used where all pictures have the same number.
+    """
+    if len(counts) == 0 or counts.min() == counts.max():
+        return np.arange(counts.sum())
+    times, ends = math.ceil(counts.mean()), np.cumsum(counts)
+    chosen = [
+        np.resize(rng.permutation(np.arange(end - count, end)), times)
+        for count, end in zip(counts, ends, strict=True)
+    ]
+    return np.concatenate(chosen)
 
 
 def _epoch(
@@ -189,7 +213,9 @@ def _epoch(
     own_seed = (job.seed * 100_003 + state.epoch) * 1_009 + ranks.rank
     generator = torch.Generator().manual_seed(own_seed)
     torch.manual_seed(own_seed)  # stochastic depth, dropout
-    order = torch.from_numpy(rng.permutation(len(pictures.labels)))
+    shown = squares_of_epoch(pictures.counts, np.random.default_rng((job.seed, state.epoch, 2)))
+    drawn = np.arange(pictures.counts.sum(), len(pictures.labels))
+    order = torch.from_numpy(rng.permutation(np.concatenate([shown, drawn])))
     size = min(job.fit.batch_size, len(order))
     steps = len(order) // size  # full batches only: a compiled network keeps one shape
     phase, device = _phase(job.fit, state.epoch), ranks.device
@@ -232,14 +258,17 @@ def _step(
 
 
 def _validate(job: Job, state: _State, validation: Pictures) -> float:
-    """Accuracy of the averaged weights over the validation fields, lung classes only."""
+    """Accuracy of the averaged weights over the validation pictures, lung classes only.
+
+    Of a picture with several squares the share of right ones counts.
+    """
     own = {k: v.detach().clone() for k, v in state.network.state_dict().items()}
     state.network.load_state_dict(state.average.values)
     logits = predict(state.network, validation.pixels)
     state.network.load_state_dict(own)
-    known = validation.labels < job.classes
-    best = logits[known, : job.classes].argmax(1)
-    return float((best == validation.labels[known]).float().mean())
+    right = logits[:, : job.classes].argmax(1) == validation.labels
+    weight = np.repeat(1 / validation.counts, validation.counts) / len(validation.counts)
+    return float(right.cpu().numpy() @ weight)
 
 
 @torch.inference_mode()

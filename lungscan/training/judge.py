@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,28 +10,23 @@ import numpy as np
 from torch import nn
 
 from lungscan.cards import Metric, ModelCard
+from lungscan.evaluation.events import FieldsJudged
+from lungscan.evaluation.judging import Judge, load_judge
+from lungscan.evaluation.options import JudgeOptions
+from lungscan.evaluation.records import FieldAnswer, LabelledField
 from lungscan.novelty import Novelty
 from lungscan.training.calibrate import (
     LEAST_CONFIDENCE,
-    LabelArray,
     Outputs,
-    calibration_error,
     confidence_limit,
     fit_novelty,
     fit_temperature,
-    reliability,
     softmax,
 )
-from lungscan.training.evaluate import (
-    accuracy_metric,
-    class_metrics,
-    difference_metric,
-    outputs_of,
-)
-from lungscan.training.material import Material
+from lungscan.training.evaluate import outputs_of, right_pictures, share_metric
+from lungscan.training.material import Foreign, Material
 from lungscan.training.options import TrainOptions
 from lungscan.training.stages import finished, load_network, load_teacher
-from lungscan.types import FloatArray
 
 
 @dataclass(frozen=True)
@@ -49,9 +45,11 @@ def calibrate(student: nn.Module, material: Material, twin: ModelCard | None) ->
     few left to calibrate on, so it is never surer than its twin was found to be.
     """
     classes, parts = material.classes, material.split
-    train = outputs_of(student, material.pixels[parts.train])
-    known = outputs_of(student, material.pixels[parts.validation])
-    labels = material.samples.labels[parts.validation]
+    squares, every = material.squares, np.repeat(material.samples.labels, material.squares.counts)
+    train_rows, rows = squares.rows(parts.train), squares.rows(parts.validation)
+    train = outputs_of(student, squares.pixels[train_rows])
+    known = outputs_of(student, squares.pixels[rows])
+    labels = every[rows]
     temperature = fit_temperature(known.logits[:, :classes], labels)
     least = LEAST_CONFIDENCE
     if twin is not None:
@@ -60,7 +58,7 @@ def calibrate(student: nn.Module, material: Material, twin: ModelCard | None) ->
     layer = student.get_classifier()  # type: ignore[operator]  # every timm network has it
     novelty = fit_novelty(
         train,
-        material.samples.labels[parts.train],
+        every[train_rows],
         known,
         _foreign_outputs(student, material),
         layer.weight.detach().numpy(),
@@ -72,79 +70,62 @@ def calibrate(student: nn.Module, material: Material, twin: ModelCard | None) ->
 
 def _foreign_outputs(student: nn.Module, material: Material) -> Outputs | None:
     """Outputs for the validation groups of all counter-examples, each folder weighing the same."""
-    parts = [f.pixels[f.split.validation] for f in material.foreign if len(f.split.validation)]
+    parts = [f.squares.of(f.split.validation) for f in material.foreign if len(f.split.validation)]
     if not parts:
         return None
     least = min(len(part) for part in parts)
     return outputs_of(student, np.concatenate([part[:least] for part in parts]))
 
 
-def judge(
-    student: nn.Module,
-    fitted: Calibration,
-    options: TrainOptions,
-    material: Material,
-    work: Path,
-) -> tuple[list[Metric], tuple[tuple[float, float, int], ...]]:
-    """The figures of the test groups, and the reliability diagram's bins."""
-    classes, rows = material.classes, material.split.test
-    labels = material.samples.labels[rows]
+def compare_networks(
+    student: nn.Module, options: TrainOptions, material: Material, work: Path
+) -> tuple[Metric, ...]:
+    """How the other networks of the run do on the test groups, and what distillation gained.
+
+    By the networks alone, without the checks that classification makes.
+    """
+    rows = material.split.test
+    squares, labels = material.squares.taken(rows), material.samples.labels[rows]
     groups = [material.samples.groups[i] for i in rows]
-    pixels = material.pixels[rows]
-    own = outputs_of(student, pixels)
-    right = own.logits[:, :classes].argmax(1) == labels
-    probs = softmax(own.logits[:, :classes], fitted.temperature)
-    teacher = load_teacher(options, material, work)
-    taught = outputs_of(teacher, pixels).logits[:, :classes].argmax(1) == labels
-    metrics = [
-        accuracy_metric("accuracy teacher", taught, groups, options.teacher),
-        accuracy_metric("accuracy student", right, groups, "distilled; the model"),
-    ]
+    alone_note = "network alone, without the checks of classification"
+    teacher = right_pictures(load_teacher(options, material, work), squares, labels)
+    found = [share_metric("accuracy teacher", teacher, groups, f"{options.teacher}; {alone_note}")]
     if finished("alone", options, material, work):
-        network = load_network("alone", options, material, work)
-        alone = outputs_of(network, pixels).logits[:, :classes].argmax(1) == labels
-        metrics += [
-            accuracy_metric("accuracy student alone", alone, groups, "without the teacher"),
-            difference_metric("gain by distillation", right, alone, groups, "student minus alone"),
-        ]
-    metrics += [
-        *_answered(own, probs, fitted, labels, groups),
-        *class_metrics(probs, labels, groups, material.samples.class_names),
+        own = right_pictures(student, squares, labels)
+        other = right_pictures(load_network("alone", options, material, work), squares, labels)
+        note = f"without the teacher; {alone_note}"
+        found.append(share_metric("accuracy student alone", other, groups, note))
+        gain = own.astype(np.float64) - other
+        found.append(
+            share_metric("gain by distillation", gain, groups, f"both by the {alone_note}")
+        )
+    return tuple(found)
+
+
+def refusals(card: ModelCard, material: Material, options: JudgeOptions) -> tuple[Metric, ...]:
+    """How many counter-examples of the test groups get no answer, by the judge of evaluations."""
+    judge = load_judge(card, options)
+    return tuple(_refused(judge, foreign) for foreign in material.foreign)
+
+
+def _refused(judge: Judge, foreign: Foreign) -> Metric:
+    samples = foreign.samples.take(foreign.split.test)
+    fields = [
+        LabelledField(path.name, path, "", group)
+        for path, group in zip(samples.paths, samples.groups, strict=True)
     ]
-    error = calibration_error(probs, labels)
-    metrics.append(
-        Metric("calibration error", error, None, None, len(labels), len(set(groups)), "10 bins")
-    )
-    metrics.extend(_refused(student, fitted, material))
-    return metrics, reliability(probs, labels)
+    answers = _answers(judge.ask(fields))
+    refused = np.array([answer.answer is None for answer in answers if answer.judged], np.bool_)
+    groups = [answer.group for answer in answers if answer.judged]
+    return share_metric(f"refused {foreign.name}", refused, groups, "test groups, no result given")
 
 
-def _answered(
-    own: Outputs,
-    probs: FloatArray,
-    fitted: Calibration,
-    labels: LabelArray,
-    groups: list[str],
-) -> list[Metric]:
-    """How many test fields get an answer, and how many of these answers are right."""
-    answered = (fitted.novelty.score(own.features) <= 1) & (probs.max(1) >= fitted.confidence)
-    right = probs.argmax(1) == labels
-    kept = [group for group, answer in zip(groups, answered, strict=True) if answer]
-    return [
-        accuracy_metric("answered", answered, groups, "network alone, before the tissue checks"),
-        accuracy_metric("accuracy of the answered", right[answered], kept),
-    ]
-
-
-def _refused(student: nn.Module, fitted: Calibration, material: Material) -> list[Metric]:
-    """How many counter-examples of the test groups are refused."""
-    found = []
-    for foreign in material.foreign:
-        rows = foreign.split.test
-        own = outputs_of(student, foreign.pixels[rows])
-        probs = softmax(own.logits[:, : material.classes], fitted.temperature)
-        refused = (fitted.novelty.score(own.features) > 1) | (probs.max(1) < fitted.confidence)
-        groups = [foreign.samples.groups[i] for i in rows]
-        note = "network alone, test groups"
-        found.append(accuracy_metric(f"refused {foreign.name}", refused, groups, note))
-    return found
+def _answers(
+    steps: Generator[FieldsJudged, None, tuple[FieldAnswer, ...]],
+) -> tuple[FieldAnswer, ...]:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            answers: tuple[FieldAnswer, ...] = end.value
+            return answers

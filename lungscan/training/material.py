@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from lungscan.dataset.folds import read_fold, split_fold
 from lungscan.dataset.listing import Listing, read_listing
-from lungscan.dataset.pixels import load_pixels
+from lungscan.dataset.pixels import Look, Squares, load_squares
 from lungscan.dataset.samples import Samples, data_hash
 from lungscan.dataset.similar import find_similar
 from lungscan.dataset.splits import (
@@ -25,7 +26,6 @@ from lungscan.dataset.splits import (
     split_rows,
 )
 from lungscan.errors import UsageProblem
-from lungscan.reading import resize
 from lungscan.training.fit import Pictures
 from lungscan.training.more import More, gather_more
 from lungscan.training.options import TrainOptions
@@ -40,20 +40,22 @@ class Foreign:
     name: str
     samples: Samples
     split: Split
-    pixels: NDArray[np.uint8]
+    squares: Squares
 
 
 @dataclass(frozen=True)
 class Material:
-    """Everything decoded, in memory."""
+    """Everything decoded, in memory. Row i of samples and squares is picture i."""
 
     samples: Samples
     split: Split
-    pixels: NDArray[np.uint8]  # (n, side, side, 3)
+    squares: Squares  # at the size of the cached fields
     foreign: tuple[Foreign, ...]
     data_sha256: str
+    contents_sha256: str  # over the pictures alone, those left out included
+    look: Look  # what the network sees when it classifies: decides on the squares
     leaking: tuple[str, ...] = ()  # groups that stand in more than one part
-    skipped: tuple[str, ...] = ()  # broken pictures, each with the reason
+    skipped: tuple[str, ...] = ()  # pictures left out, each with the reason
     rows: tuple[SplitRow, ...] = ()  # the split as a table
     more: More | None = None  # for the stage features
 
@@ -62,19 +64,35 @@ class Material:
         """Number of lung classes."""
         return len(self.samples.class_names)
 
+    @property
+    def fingerprint_sha256(self) -> str:
+        """What checkpoints belong to: the data, and which squares of them were cut.
+
+        The data's own hash where every picture is one whole square: these are prepared as ever.
+        """
+        how = [part.how_sha256 for part in (self.squares, *(f.squares for f in self.foreign))]
+        if not any(how):
+            return self.data_sha256
+        return sha256("\n".join((self.data_sha256, *how)).encode()).hexdigest()
+
 
 def gather(options: TrainOptions, root: Path, work: Path) -> Material:
-    """Read, split and decode the folders that ``options`` names below ``root``.
+    """Read, cut and split the folders that ``options`` names below ``root``.
 
     Groups come from the split file, else from the folder's ``groups.csv``, else near-duplicates are
-    searched once; ``work`` holds the split of an earlier start, which spares the search.
+    searched once; ``work`` holds the split of an earlier start, which spares the search. Pictures
+    that classification would refuse are left out before the split.
 
     Raises:
         UsageProblem: data that cannot be read or split, or a split that leaks without
             ``allow_leakage``.
     """
-    listing = read_listing(root / options.data)
-    samples, split = _dealt(listing, options, work)
+    look = Look(options.classify_px, options.classify_spacing)
+    whole = read_listing(root / options.data)
+    squares, refused = load_squares(whole.paths, look, options.field_px)
+    left_out = {whole.names[row]: why for row, why in refused.items()}
+    listing = whole.without(left_out)
+    samples, split = _dealt(listing, options, work, left_out)
     leaking = _leaking(listing, samples, split)
     if leaking and not options.allow_leakage:
         raise UsageProblem(
@@ -82,33 +100,43 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
             "would ask for tissue that was learnt. Split by group, or say --allow-leakage, and "
             "every report will name it."
         )
-    foreign = tuple(_foreign(root / name, options) for name in options.counter_examples)
-    pixels = load_pixels(samples.paths, options.field_px)
+    found = [_foreign(root / name, look, options) for name in options.counter_examples]
+    foreign = tuple(part for part, _ in found)
     more = None
     if options.features_fit is not None and options.more_pictures:
-        others = [(f.samples, f.split) for f in foreign]
-        more = gather_more(root, options.more_pictures, samples, split, others, options.field_px)
+        others = [(part.samples, part.split) for part in foreign]
+        more = gather_more(
+            root, options.more_pictures, samples, split, others, look, options.field_px
+        )
     return Material(
         samples,
         split,
-        pixels,
+        squares,
         foreign,
         data_hash(samples),
+        whole.contents_sha256,
+        look,
         leaking,
-        tuple(f"{item.name}: {item.reason}" for item in listing.skipped if item.broken),
+        (
+            *(f"{item.name}: {item.reason}" for item in listing.skipped if item.broken),
+            *(sentence for _, told in found for sentence in told),
+        ),
         split_rows(listing, samples.groups, split),
         more,
     )
 
 
-def _dealt(listing: Listing, options: TrainOptions, work: Path) -> tuple[Samples, Split]:
+def _dealt(
+    listing: Listing, options: TrainOptions, work: Path, left_out: Mapping[str, str]
+) -> tuple[Samples, Split]:
     if options.fold and (options.split_file or options.protocol != "grouped"):
         raise UsageProblem(
             "A fold is dealt by group and by itself: give it without a split file, and with the "
             "protocol grouped."
         )
     if options.split_file:
-        return apply_split(read_split(Path(options.split_file)), listing)
+        rows = read_split(Path(options.split_file))
+        return apply_split([row for row in rows if row.file not in left_out], listing)
     groups = listing.groups or _groups_of_earlier(listing, work)
     if groups is None:
         groups = find_similar(listing.paths).groups
@@ -144,15 +172,19 @@ def _leaking(listing: Listing, samples: Samples, split: Split) -> tuple[str, ...
     return tuple(sorted(found))
 
 
-def _foreign(folder: Path, options: TrainOptions) -> Foreign:
-    listing = read_listing(folder, check=False)
+def _foreign(folder: Path, look: Look, options: TrainOptions) -> tuple[Foreign, list[str]]:
+    """The counter-examples of a folder, and which of its pictures are left out."""
+    whole = read_listing(folder, check=False)
+    squares, refused = load_squares(whole.paths, look, options.field_px)
+    listing = whole.without({whole.names[row]: why for row, why in refused.items()})
     others = listing.samples(listing.groups or listing.names)
     split = _deal(others, options)
     if options.counter_limit:
         rng = np.random.default_rng(options.seed)
         keep = rng.permutation(split.train)[: options.counter_limit]
         split = Split(np.sort(keep), split.validation, split.test)
-    return Foreign(folder.name, others, split, load_pixels(others.paths, options.field_px))
+    told = [f"{folder.name}/{whole.names[row]}: {why}" for row, why in refused.items()]
+    return Foreign(folder.name, others, split, squares), told
 
 
 def told(material: Material) -> str:
@@ -166,12 +198,18 @@ def told(material: Material) -> str:
 
 
 def training_pictures(material: Material) -> Pictures:
-    """Lung fields of the training groups, then the counter-examples as one more class."""
-    rows = material.split.train
-    pixels = [material.pixels[rows]] + [f.pixels[f.split.train] for f in material.foreign]
-    others = sum(len(f.split.train) for f in material.foreign)
-    labels = [material.samples.labels[rows], np.full(others, material.classes, np.int64)]
-    return Pictures.of(np.concatenate(pixels), np.concatenate(labels))
+    """Squares of the training groups, then those of the counter-examples as one more class."""
+    parts = [(material.squares, material.split.train, material.samples.labels)]
+    for foreign in material.foreign:
+        others = np.full(len(foreign.samples.labels), material.classes, np.int64)
+        parts.append((foreign.squares, foreign.split.train, others))
+    counts = [squares.counts[rows] for squares, rows, _ in parts]
+    labels = [
+        np.repeat(labels[rows], count)
+        for (_, rows, labels), count in zip(parts, counts, strict=True)
+    ]
+    pixels = [squares.of(rows) for squares, rows, _ in parts]
+    return Pictures.of(np.concatenate(pixels), np.concatenate(labels), np.concatenate(counts))
 
 
 def pictures_before_labels(material: Material) -> Pictures:
@@ -181,25 +219,43 @@ def pictures_before_labels(material: Material) -> Pictures:
         return own
     further = material.more.pictures
     return Pictures(
-        torch.cat([own.pixels, further.pixels]), torch.cat([own.labels, further.labels])
+        torch.cat([own.pixels, further.pixels]),
+        torch.cat([own.labels, further.labels]),
+        np.concatenate([own.counts, further.counts]),
     )
 
 
 def validation_pictures(material: Material, input_px: int) -> Pictures:
-    """Lung fields of the validation groups, as the network sees them when classifying."""
+    """Squares of the validation groups, as the network sees them when classifying."""
     rows = material.split.validation
-    pixels = as_classified(material.pixels[rows], input_px)
-    return Pictures.of(pixels, material.samples.labels[rows])
-
-
-def as_classified(pixels: NDArray[np.uint8], input_px: int) -> NDArray[np.uint8]:
-    """Cached fields at the size of the network's input, by the kernel that classification uses."""
-    if len(pixels) == 0 or pixels.shape[1] == input_px:
-        return pixels
-    return np.stack([resize(field, (input_px, input_px)) for field in pixels])
+    part = material.samples.take(rows)
+    if material.squares.size_px == input_px:
+        squares = material.squares.taken(rows)
+    else:
+        squares = _cut_again(part, material.look, input_px)
+    return Pictures.of(squares.pixels, np.repeat(part.labels, squares.counts), squares.counts)
 
 
 def at_input_size(material: Material, input_px: int) -> Material:
-    """The same material with every field at the size of the network's input."""
-    foreign = tuple(replace(f, pixels=as_classified(f.pixels, input_px)) for f in material.foreign)
-    return replace(material, pixels=as_classified(material.pixels, input_px), foreign=foreign)
+    """The same material with every square at the size of the network's input.
+
+    They are cut from the pictures once more: resized twice, they would not be those that
+    classification sees.
+    """
+    if material.squares.size_px == input_px:
+        return material
+    foreign = tuple(
+        replace(f, squares=_cut_again(f.samples, material.look, input_px)) for f in material.foreign
+    )
+    squares = _cut_again(material.samples, material.look, input_px)
+    return replace(material, squares=squares, foreign=foreign)
+
+
+def _cut_again(samples: Samples, look: Look, size_px: int) -> Squares:
+    squares, gone = load_squares(samples.paths, look, size_px)
+    for row, why in gone.items():
+        raise UsageProblem(
+            f"{samples.paths[row].name} could be read when this run began and no longer can: {why} "
+            "Leave the data as they are, and run the same command again."
+        )
+    return squares

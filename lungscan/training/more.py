@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from lungscan.dataset.group_table import read_groups, read_table, require_inside
+from lungscan.dataset.group_table import inside, read_groups
 from lungscan.dataset.listing import GROUPS_FILE
-from lungscan.dataset.pixels import load_pixels
+from lungscan.dataset.pixels import Look, load_squares
 from lungscan.dataset.samples import Samples
 from lungscan.dataset.splits import Split
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
+from lungscan.inputs.tables import TableRow, read_table
 from lungscan.training.fit import Pictures
 from lungscan.training.learning import UNLABELLED
 
@@ -52,6 +53,7 @@ def gather_more(
     own: Samples,
     split: Split,
     others: Iterable[tuple[Samples, Split]],
+    look: Look,
     size_px: int,
 ) -> More:
     """Decode what the folders hold for training.
@@ -65,10 +67,11 @@ def gather_more(
         own: the pictures with classes, and ``split`` which of them judge.
         split: of ``own``.
         others: the same of the counter-examples.
+        look: the network's input when classifying, which decides on the squares.
         size_px: side of the cached fields.
 
     Raises:
-        UsageProblem: a folder without a table, or a picture that cannot be read.
+        UsageProblem: a folder without a table, or with a wrong one.
     """
     learnt = {own.groups[row] for row in split.train}
     held = _held(own, split).union(*(_held(*other) for other in others))
@@ -82,18 +85,23 @@ def gather_more(
                 left["of groups that judge"] += 1
             else:
                 kept.append(picture)
-    labels = [
-        own.class_names.index(picture.label)
-        if picture.group in learnt and picture.label in own.class_names
-        else UNLABELLED
-        for picture in kept
-    ]
-    pixels = load_pixels([picture.path for picture in kept], size_px)
-    labelled = sum(label != UNLABELLED for label in labels)
+    squares, refused = load_squares([picture.path for picture in kept], look, size_px)
+    if refused:
+        left["that classification refuses"] = len(refused)
+    kept = [picture for row, picture in enumerate(kept) if row not in refused]
+    labels = np.array([_label(picture, learnt, own.class_names) for picture in kept], np.int64)
+    labelled = int((labels != UNLABELLED).sum())
     told = f"{len(kept)} more pictures, {labelled} with a label" + "".join(
         f"; left out {count} {why}" for why, count in sorted(left.items())
     )
-    return More(Pictures.of(pixels, np.array(labels, np.int64)), told)
+    every = np.repeat(labels, squares.counts)
+    return More(Pictures.of(squares.pixels, every, squares.counts), told)
+
+
+def _label(picture: Picture, learnt: set[str], class_names: Sequence[str]) -> int:
+    if picture.group in learnt and picture.label in class_names:
+        return class_names.index(picture.label)
+    return UNLABELLED
 
 
 def read_pictures(folder: Path) -> tuple[Picture, ...]:
@@ -104,24 +112,21 @@ def read_pictures(folder: Path) -> tuple[Picture, ...]:
     """
     table = folder / FILES_FILE
     if table.is_file():
-        return tuple(_picture(folder, table, n, row) for n, row in enumerate(_rows(table), 2))
+        rows = read_table(table, ("file", "use"))
+        return tuple(_picture(folder, table, row) for row in rows)
     if (folder / GROUPS_FILE).is_file():
-        rows = read_groups(folder / GROUPS_FILE).values()
-        return tuple(Picture(folder / row.file, row.label, row.group) for row in rows)
+        groups = read_groups(folder / GROUPS_FILE).values()
+        return tuple(Picture(folder / row.file, row.label, row.group) for row in groups)
     raise UsageProblem(
         f"{show(folder.name)} has neither {GROUPS_FILE} nor {FILES_FILE}, so nobody can say "
         f"whether it holds tissue of the test part. Add a table {GROUPS_FILE} (file,label,group)."
     )
 
 
-def _rows(table: Path) -> list[dict[str, str]]:
-    return read_table(table, ("file", "use"))
-
-
-def _picture(folder: Path, table: Path, line: int, row: dict[str, str]) -> Picture:
-    require_inside(row["file"], table, line)
-    allowed = row["use"].strip().lower() == ALLOWED
-    return Picture(folder / row["file"], row.get("label", ""), row.get("group", ""), allowed)
+def _picture(folder: Path, table: Path, row: TableRow) -> Picture:
+    file = inside(row["file"], table, row.line)
+    allowed = row["use"].lower() == ALLOWED
+    return Picture(folder / file, row.cells.get("label", ""), row.cells.get("group", ""), allowed)
 
 
 def _held(samples: Samples, split: Split) -> set[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lungscan.errors import UsageProblem
+from lungscan.training.classes import ClassSettings, changed_settings, settings_of
 
 Stage = Literal["features", "teacher", "student", "finetune", "alone"]
 STAGES: tuple[Stage, ...] = ("features", "teacher", "student", "finetune", "alone")
@@ -118,6 +119,13 @@ class TrainOptions:
     spacing_note: str = ""
     summary: str = ""  # of the model card; "": made from the class names
     limits: tuple[str, ...] = ()  # what this data set did not teach, for the card
+    classes: tuple[ClassSettings, ...] = ()  # names, colours, tumour: table [classes.FOLDER]
+    intended_use: str = ""  # of the model card; "": a general sentence
+    minimum_tissue_mm2: float = 0.002  # less tissue cannot be judged: of 0.0125 mm² in a field
+    # Tumour area from which a slide is not called benign: eight fields, or 2 % of the tissue,
+    # whichever is more; single false alarms among a thousand benign tiles stay below it.
+    tumour_limit_mm2: float = 0.1
+    tumour_limit_share: float = 0.02
     split: tuple[float, float, float] = (0.70, 0.15, 0.15)
     figures_from: str = ""  # without a test share: a model of the same recipe that has one
     fold: str = ""  # such as 2/5: this fold is the test part; "": split by the shares alone
@@ -165,6 +173,11 @@ class TrainOptions:
     def classify_px(self) -> int:
         """Side of the network's input when classifying."""
         return self.input_px or self.field_px
+
+    @property
+    def classify_spacing(self) -> float:
+        """Scale at the network's input when classifying, µm per pixel."""
+        return self.spacing_um_px * self.field_px / self.classify_px
 
     def fingerprint(self, stage: Stage, data_sha256: str = "") -> str:
         """SHA-256 over the data and all options that shape a stage's weights.
@@ -223,7 +236,7 @@ def changed(options: TrainOptions, pairs: tuple[str, ...]) -> TrainOptions:
         key, _, text = pair.partition("=")
         try:
             value = tomllib.loads(f"value = {text}")["value"]
-            options = _with(options, key.strip().split("."), value)
+            options = _with(options, _path(key), value)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise UsageProblem(
                 f"{pair!r} sets no option ({error}). Write KEY=VALUE with a key of a recipe and "
@@ -232,9 +245,21 @@ def changed(options: TrainOptions, pairs: tuple[str, ...]) -> TrainOptions:
     return options
 
 
+def _path(key: str) -> list[str]:
+    """The parts of a TOML key; a part in quotes may hold dots and blanks."""
+    path: list[str] = []
+    table: Any = tomllib.loads(f"{key} = 0")
+    while isinstance(table, dict):
+        ((name, table),) = table.items()
+        path.append(name)
+    return path
+
+
 def _with(record: Any, path: list[str], value: object) -> Any:
     name, *rest = path
-    if rest:
+    if name == "classes":
+        value = changed_settings(record.classes, rest, value)
+    elif rest:
         value = _with(getattr(record, name), rest, value)
     elif name == "phases" and isinstance(value, list):
         value = tuple(_phase(part) for part in value)
@@ -247,6 +272,8 @@ def _with(record: Any, path: list[str], value: object) -> Any:
 
 def _record(key: str, table: dict[str, Any]) -> object:
     """A nested table of a recipe as its record."""
+    if key == "classes":
+        return settings_of(table)
     if key in FITS:
         phases = tuple(_phase(dict(part)) for part in table["phases"])
         return Fit(**{**table, "phases": phases})

@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from lungscan.dataset.folds import Fold, read_fold
-from lungscan.dataset.group_table import read_table
+from lungscan.dataset.samples import IndexArray
 from lungscan.dataset.splits import SplitRow
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
+from lungscan.inputs.tables import read_table
 from lungscan.report.files import write_atomic
 from lungscan.training.calibrate import softmax
 from lungscan.types import FloatArray
@@ -46,26 +47,32 @@ class Answers:
 
 
 def write_answers(
-    path: Path, rows: Sequence[SplitRow], fold: Fold, class_names: Sequence[str], logits: FloatArray
+    path: Path,
+    rows: Sequence[SplitRow],
+    fold: Fold,
+    class_names: Sequence[str],
+    logits: FloatArray,
+    counts: IndexArray,
 ) -> None:
     """Write the answers of one fold.
 
     Args:
         path: the table to be.
-        rows: the pictures of the fold.
+        rows: the n pictures of the fold.
         fold: which one it is.
         class_names: in the order of the outputs.
-        logits: ``(n, classes + 1)``, uncalibrated.
+        logits: ``(t, classes + 1)`` of their squares, uncalibrated.
+        counts: ``(n,)`` squares of each picture; its answer is the mean over them.
 
     Raises:
         MachineError: it cannot be written.
     """
-    probs = softmax(logits[:, :-1], 1.0)
-    foreign = softmax(logits, 1.0)[:, -1:]
+    said = np.hstack([softmax(logits[:, :-1], 1.0), softmax(logits, 1.0)[:, -1:]])
+    means = np.add.reduceat(said, np.cumsum(counts) - counts) / counts[:, None]
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow((*COLUMNS, *(CLASS + name for name in class_names), LAST))
-    for row, values in zip(rows, np.hstack([probs, foreign]), strict=True):
+    for row, values in zip(rows, means, strict=True):
         told = (f"{value:.{DIGITS}g}" for value in values)
         writer.writerow((row.file, row.label, row.group, str(fold), *told))
     write_atomic(path, text.getvalue().encode())
@@ -104,7 +111,7 @@ def read_answers(paths: Sequence[Path]) -> Answers:
 
 def _read(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
     """The classes that a table knows, and its lines."""
-    cells = read_table(path, (*COLUMNS, LAST))
+    cells = [row.cells for row in read_table(path, (*COLUMNS, LAST))]
     if not cells:
         raise UsageProblem(f"{_told(path)} answers for no picture.")
     return tuple(name.removeprefix(CLASS) for name in cells[0] if name.startswith(CLASS)), cells

@@ -42,7 +42,7 @@ def keep_curves(options: TrainOptions, material: Material, work: Path) -> None:
     curves: dict[Stage, object] = {}
     for stage in STAGES:
         path = checkpoint_path(work, stage)
-        state = checkpoint.load(path, options.fingerprint(stage, material.data_sha256))
+        state = checkpoint.load(path, options.fingerprint(stage, material.fingerprint_sha256))
         if state is not None:
             curves[stage] = state["history"]
     text = json.dumps(curves, indent=1)

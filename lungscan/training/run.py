@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lungscan.errors import UsageProblem
 from lungscan.training.board import recorded
+from lungscan.training.classes import cure, described, unstated
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.finish import finish
 from lungscan.training.material import gather, told
@@ -68,6 +69,10 @@ def _events(
         yield StageFinished("data", told(material))
         if material.more is not None:
             yield StageFinished("data", material.more.told)
+        folders = material.samples.class_names
+        words = described(options.classes, folders)
+        if sentence := unstated(words):
+            yield StageFinished("data", f"{sentence} {cure(words, folders)}")
         if ranks.first:
             keep_records(options, material, work)
         for stage in STAGES:

@@ -52,7 +52,7 @@ def fit_stage(
             augment=options.augment,
             seed=options.seed,
             path=checkpoint_path(work, stage),
-            fingerprint=options.fingerprint(stage, material.data_sha256),
+            fingerprint=options.fingerprint(stage, material.fingerprint_sha256),
         )
         yield from _fit(job, stage, options, material, work, ranks)
     yield StageFinished(stage, f"{settings.epochs} epochs done")
@@ -112,7 +112,7 @@ def checkpoint_path(work: Path, stage: Stage) -> Path:
 
 def finished(stage: Stage, options: TrainOptions, material: Material, work: Path) -> bool:
     """Whether a stage has its last epoch behind it."""
-    belongs = options.fingerprint(stage, material.data_sha256)
+    belongs = options.fingerprint(stage, material.fingerprint_sha256)
     state = checkpoint.load(checkpoint_path(work, stage), belongs)
     return state is not None and state["epoch"] >= stage_fit(stage, options).epochs
 
@@ -133,7 +133,7 @@ def _finished(
     stage: Stage, options: TrainOptions, material: Material, work: Path
 ) -> dict[str, Any]:
     """The checkpoint of a stage that has its last epoch behind it."""
-    belongs = options.fingerprint(stage, material.data_sha256)
+    belongs = options.fingerprint(stage, material.fingerprint_sha256)
     state = checkpoint.load(checkpoint_path(work, stage), belongs)
     if state is None or state["epoch"] < stage_fit(stage, options).epochs:
         raise ModelError(f"The stage {stage} is not finished in {work.name}; run it first.")

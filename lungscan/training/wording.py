@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lungscan.cards import Metric, ModelCard
+from lungscan.evaluation.wording import with_interval
+from lungscan.training.classes import ClassWords, unstated
 
 if TYPE_CHECKING:
     from lungscan.training.material import Material
     from lungscan.training.options import TrainOptions
 
 INTENDED_USE = (
-    "Research on H&E-stained lung tissue: sorting collections, comparing methods, teaching. "
+    "Research: sorting collections, comparing methods, teaching. "
     "Not for diagnosis, and not for any decision about a patient."
 )
 LARGE_FIELDS = (
@@ -20,30 +22,8 @@ LARGE_FIELDS = (
     "is resized to the network's input (several squares cover a long picture). With a scale it is "
     "tiled."
 )
-NAMES = {
-    "lung_aca": "Adenocarcinoma",
-    "lung_n": "Benign lung",
-    "lung_scc": "Squamous cell carcinoma",
-}
-# Okabe and Ito's palette, told apart by people with any common colour blindness.
-COLORS = {"lung_aca": "#D55E00", "lung_n": "#009E73", "lung_scc": "#0072B2"}
-OTHERS = ("#E69F00", "#56B4E9", "#CC79A7", "#F0E442", "#000000")
-BENIGN_WORDS = {"n", "normal", "benign", "healthy"}
-
-
-def display_name(name: str) -> str:
-    """A class's name for people."""
-    return NAMES.get(name, name.replace("_", " ").capitalize())
-
-
-def color(index: int, name: str) -> str:
-    """A class's colour, ``#rrggbb``."""
-    return COLORS.get(name, OTHERS[index % len(OTHERS)])
-
-
-def is_tumour(name: str) -> bool:
-    """Whether a class is tumour: all are, but those whose name says otherwise."""
-    return not BENIGN_WORDS & set(name.lower().replace("-", "_").split("_"))
+# Figures by which a card was known before evaluation judged the model folder itself.
+EARLIER = {"accuracy": "accuracy student", "expected calibration error": "calibration error"}
 
 
 def percent(value: float) -> str:
@@ -52,9 +32,14 @@ def percent(value: float) -> str:
 
 
 def interval(metric: Metric) -> str:
-    """``94.1 % (95 % CI 90.2 to 97.0 %)``; of no pictures at all there is no figure."""
+    """``94.1 % (95 % CI 90.2 to 97.0 %)``; of no pictures at all there is no figure.
+
+    Brier score and AUC are no shares and stand as decimals.
+    """
     if metric.n == 0:
         return "–"
+    if any(word in metric.name for word in ("AUC", "Brier")):
+        return with_interval(metric)
     if metric.low is None or metric.high is None:
         return percent(metric.value)
     return f"{percent(metric.value)} (95 % CI {100 * metric.low:.1f} to {percent(metric.high)})"
@@ -66,13 +51,14 @@ def metric_line(metric: Metric) -> str:
 
 
 def facts(
-    metrics: list[Metric], options: TrainOptions, material: Material
+    metrics: Sequence[Metric], options: TrainOptions, material: Material
 ) -> tuple[tuple[str, str], ...]:
     """The figures that a report shows."""
     by_name = {metric.name: metric for metric in metrics}
-    if "accuracy student" not in by_name:
+    found = {now: by_name.get(now, by_name.get(then)) for now, then in EARLIER.items()}
+    test, error = found.values()
+    if test is None or error is None:
         return (("Accuracy", "not measured: no groups were held out for a test"),)
-    test = by_name["accuracy student"]
     apart = leak(material) or "none of them seen in training"
     if not len(material.split.test):
         apart = "of a twin model, fitted by the same recipe without these groups"
@@ -81,7 +67,7 @@ def facts(
         ("Test set", f"{test.n} fields in {test.groups} groups, {apart}"),
         ("Fields answered", interval(by_name["answered"])),
         ("Accuracy of the answered", interval(by_name["accuracy of the answered"])),
-        ("Calibration error", percent(by_name["calibration error"].value)),
+        ("Calibration error", percent(error.value)),
     )
 
 
@@ -95,18 +81,20 @@ def leak(material: Material) -> str:
     )
 
 
-def summary(options: TrainOptions, names: Sequence[str]) -> str:
+def summary(options: TrainOptions, words: Sequence[ClassWords]) -> str:
     """What the model tells apart, in a sentence."""
-    return options.summary or f"{', '.join(display_name(n) for n in names)} in H&E-stained tissue."
+    return options.summary or f"{', '.join(item.name for item in words)} in H&E-stained tissue."
 
 
-def limits(options: TrainOptions, material: Material) -> tuple[str, ...]:
+def limits(
+    options: TrainOptions, material: Material, words: Sequence[ClassWords]
+) -> tuple[str, ...]:
     """What the model cannot know: what holds for any, and what the recipe says of its data."""
-    names = material.samples.class_names
-    leaking = leak(material)
+    leaking, open_question = leak(material), unstated(words)
     return (
         *((f"{leaking}.",) if leaking else ()),
-        f"It knows {len(names)} kinds of tissue; any other disease gets one of them or no result.",
+        *((open_question,) if open_question else ()),
+        f"It knows {len(words)} kinds of tissue; any other disease gets one of them or no result.",
         *options.limits,
         "Confidence is calibrated for single fields; that of a whole slide is the mean over its "
         "deciding tiles and has not been validated.",

@@ -18,12 +18,13 @@ pytest.importorskip("torch", reason="compression needs the extra train")
 pytest.importorskip("timm", reason="compression needs the extra train")
 pytest.importorskip("nncf", reason="compression needs the extra train")
 
-from lungscan.cards import INT8, read_card, write_card
+from lungscan.cards import INT8, Metric, read_card, write_card
 from lungscan.compression import int8
 from lungscan.compression.int8 import compress, compressing
+from lungscan.compression.judging import LOST, most_lost
 from lungscan.compression.quantizing import quantize
 from lungscan.compression.records import Bounds, Compressed, Tried, Trying
-from lungscan.compression.wording import all_changes
+from lungscan.compression.wording import all_changes, caution
 from lungscan.doctor import REDUCED_TOLERANCE, compare, read_golden
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.runtimes import base, load_runtime
@@ -223,6 +224,53 @@ def int8_agreement() -> int8.Agreement:
         foreign_answered_before=0,
         foreign_answered_after=0,
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "most", "least"),
+    [(9, "28.3", "598"), (100, "3.0", "598"), (376, "0.8", "598"), (597, "0.5", "598")],
+)
+def test_few_fields_cannot_vouch_for_the_bound(fields: int, most: str, least: str) -> None:
+    """Even where no answer changes, as with 9 fields against a bound of 0.5 points."""
+    agreement = dataclasses.replace(
+        int8_agreement(), tiles=fields, groups=fields, became_wrong=0, became_right=0
+    )
+    unchanged = Metric(LOST, 0.0, 0.0, 0.0, fields, fields)
+    told = caution(agreement, Bounds(), most_lost(agreement, unchanged))
+    assert told.startswith(f"CAUTION: {fields} fields in {fields} groups cannot show")
+    assert f"up to {most} (95 % limit)" in told
+    assert f"Judge it on {least} fields or more." in told
+
+
+def test_enough_fields_need_no_caution() -> None:
+    agreement = dataclasses.replace(int8_agreement(), tiles=598, became_wrong=0, became_right=0)
+    unchanged = Metric(LOST, 0.0, 0.0, 0.0, 598, 40)
+    assert caution(agreement, Bounds(), most_lost(agreement, unchanged)) == ""
+    assert caution(agreement, Bounds(accuracy=0.0), 0.001)  # a bound of nothing proves nothing
+    # Squares of few pictures are no more than these pictures.
+    few = dataclasses.replace(agreement, tiles=5000, pictures=9)
+    assert "9 fields" in caution(few, Bounds(), most_lost(few, unchanged))
+    # Enough fields, but losses that differ from group to group.
+    uneven = Metric(LOST, 0.003, 0.0, 0.012, 598, 6)
+    told = caution(agreement, Bounds(), most_lost(agreement, uneven))
+    assert told.endswith("it may lose up to 1.2 (95 % limit).")
+
+
+def test_the_caution_stands_in_result_card_and_readme(tmp_path: Path) -> None:
+    job = compression_job(small_model())
+    assert len(job.tiles.labels) == 30
+    result = compress(job, tmp_path / "model")
+    assert "CAUTION: 30 fields in 15 groups" in result.caution
+    card = read_card(tmp_path / "model")
+    assert card.compression["caution"] == result.caution
+    assert card.limits[0] == result.caution
+    assert f"**{result.caution}**" in (card.folder / "README.md").read_text(encoding="utf-8")
+    assert "CAUTION: 30 fields" in dict(card.facts)["int8"]
+    wide = dataclasses.replace(job, bounds=Bounds(accuracy=0.3, refusals=0.3))
+    kept = compress(wide, tmp_path / "wide")
+    card = read_card(tmp_path / "wide")
+    assert (kept.caution, card.limits) == ("", small_model().limits)
+    assert "CAUTION" not in (card.folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_nothing_is_told_to_the_makers_of_the_libraries(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pypdf import PdfReader
 from lungscan.dataset.audit import Agreement, Audit, agreement, audit
 from lungscan.dataset.audit_html import write_audit_html
 from lungscan.dataset.audit_pdf import write_audit_pdf
+from lungscan.dataset.audit_shapes import shape_facts
 from lungscan.dataset.listing import read_listing
 from lungscan.dataset.similar import SearchProgress
 from tests.drawing import draw_he
@@ -135,3 +136,60 @@ def test_a_folder_without_duplicates_says_so(tmp_path: Path) -> None:
     text = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "none found" in text
     assert "<figure>" not in text
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Audit:
+    """Eight usual pictures, and one each: long, high, of two scales, too small."""
+    root = tmp_path_factory.mktemp("mixed") / "data"
+    for label in ("a", "b"):
+        (root / label).mkdir(parents=True)
+        for row in range(4):
+            seed = ord(label) + row
+            Image.fromarray(draw_he(128, 128, seed)).save(root / label / f"{row}.png")
+    Image.fromarray(draw_he(256, 128, 20)).save(root / "a" / "long.png")
+    Image.fromarray(draw_he(128, 170, 21)).save(root / "b" / "high.png")
+    Image.fromarray(draw_he(40, 40, 22)).save(root / "b" / "tiny.png")
+    for name, per_cm in (("fine", 40_000.0), ("coarse", 20_000.0)):
+        Image.fromarray(draw_he(128, 128, int(per_cm))).save(
+            root / "a" / f"{name}.tif", resolution_unit=3, resolution=per_cm
+        )
+    return finish(audit(read_listing(root)))[1]
+
+
+def test_shapes_scales_and_sizes_that_differ_are_named(mixed: Audit) -> None:
+    facts = dict(shape_facts(mixed.listing))
+    assert facts["Shapes"] == "square (11), 2:1 (1), 1:1.33 (1)"
+    assert facts["Scales stated"] == "none (11), 0.5 µm/px (1), 0.25 µm/px (1)"
+    assert facts["Of another shape than most"] == (
+        "a/long.png (256 × 128 px), b/high.png (128 × 170 px)"
+    )
+    assert facts["Of another scale than most"] == (
+        "a/coarse.tif (0.5 µm/px), a/fine.tif (0.25 µm/px)"
+    )
+    assert facts["Too small"].startswith("b/tiny.png (40 × 40 px); below 96 px a side")
+    notes = [text for name, text in shape_facts(mixed.listing) if name == "Note"]
+    assert ["several squares" in notes[0], "different scales" in notes[1]] == [True, True]
+    assert "some do not" in notes[2]
+
+
+def test_all_reports_name_what_differs(mixed: Audit, tmp_path: Path) -> None:
+    write_audit_html(tmp_path / "a.html", mixed)
+    write_audit_pdf(tmp_path / "a.pdf", mixed)
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    pdf = "\n".join(p.extract_text() for p in PdfReader(tmp_path / "a.pdf").pages)
+    for text in (page, pdf):
+        assert "How a network will see the pictures" in text
+        assert "a/long.png (256 × 128 px)" in text.replace("\n", " ")
+        assert "a/fine.tif (0.25 µm/px)" in text.replace("\n", " ")
+        assert "b/tiny.png (40 × 40 px)" in text.replace("\n", " ")
+
+
+def test_pictures_of_one_kind_need_no_note(tmp_path: Path) -> None:
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        Image.fromarray(draw_he(128, 128, ord(label))).save(tmp_path / label / "1.png")
+    assert shape_facts(read_listing(tmp_path)) == [
+        ("Shapes", "square (2)"),
+        ("Scales stated", "none (2)"),
+    ]

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from lungscan.dataset.listing import read_listing
-from lungscan.dataset.pixels import load_pixels
 from lungscan.dataset.samples import data_hash
 from lungscan.errors import UsageProblem
 
@@ -107,15 +106,16 @@ def test_another_table_may_leave_out_labels(folder: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("file,label\nbenign/0.png,a\n", "has no column group"),
-        ("", "has no column file, group"),
+        ("file,label\nbenign/0.png,a\n", "has no column 'group'"),
+        ("", "has no column 'file'"),
         (HEADER, "names no picture"),
         (HEADER + "benign/0.png,a,\n", "line 2: a value is missing"),
         (HEADER + "benign/0.png,a,1\nbenign/0.png,a,1\n", "line 3: benign/0.png stands twice"),
         (HEADER + "../x.png,a,1\n", "no path below the data folder"),
         (HEADER + "/etc/x.png,a,1\n", "no path below the data folder"),
         (HEADER + "C:/x.png,a,1\n", "no path below the data folder"),
-        (HEADER + "a\\x.png,a,1\n", "no path below the data folder"),
+        (HEADER + "C:\\x.png,a,1\n", "no path below the data folder"),
+        (HEADER + "a\\..\\..\\x.png,a,1\n", "no path below the data folder"),
     ],
 )
 def test_a_wrong_table_is_refused(folder: Path, text: str, told: str) -> None:
@@ -126,7 +126,7 @@ def test_a_wrong_table_is_refused(folder: Path, text: str, told: str) -> None:
 
 def test_a_table_that_is_no_text_is_refused(folder: Path) -> None:
     (folder / "groups.csv").write_bytes(b"\xff\xfe\x00\x81")
-    with pytest.raises(UsageProblem, match="is no table"):
+    with pytest.raises(UsageProblem, match="is not UTF-8 text"):
         read_listing(folder)
 
 
@@ -162,11 +162,53 @@ def test_samples_need_groups_from_somewhere(folder: Path) -> None:
     assert data_hash(samples) != data_hash(listing.samples(["a", "b", "b", "c"]))
 
 
-def test_pixels_come_in_one_size_and_a_broken_picture_is_named(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "File;Label;GROUP\r\ntumour\\1.png;squamous;t 1\r\n\r\nbenign/1.png;benign;b1\r\n",
+        " file , group ,Label\ntumour/1.png , t 1, squamous\nbenign/1.png,b1,benign\n",
+        "\ufeffGROUP\tLABEL\tFILE\nt 1\tsquamous\ttumour/1.png\nb1\tbenign\tbenign\\1.png\n",
+    ],
+)
+def test_tables_of_groups_are_read_as_those_of_cases_are(folder: Path, text: str) -> None:
+    """Semicolons, tabs, capitals, blanks and backslashes, as spreadsheets write them."""
+    write(folder / "groups.csv", text)
     listing = read_listing(folder)
-    pixels = load_pixels(listing.paths, 8)
-    assert pixels.shape == (4, 8, 8, 3)
-    assert pixels[2].reshape(-1, 3).mean(0).tolist() == [90, 0, 0]
-    (folder / "benign" / "0.png").write_bytes(b"broken")
-    with pytest.raises(UsageProblem, match=r"benign/0\.png is not an image"):
-        load_pixels(listing.paths, 8)
+    assert listing.names == ("benign/1.png", "tumour/1.png")
+    assert listing.groups == ("b1", "t 1")
+    assert listing.label_names == ("benign", "squamous")
+
+
+def test_a_table_named_in_capitals_is_found(folder: Path) -> None:
+    write(folder / "Groups.CSV", HEADER + "tumour/1.png,t,1\nbenign/1.png,b,2\n")
+    assert read_listing(folder).groups == ("2", "1")
+
+
+def test_scales_are_noted(folder: Path) -> None:
+    Image.new("RGB", (20, 20)).save(
+        folder / "benign" / "0.tif", resolution_unit=3, resolution=40_000.0
+    )
+    listing = read_listing(folder)
+    assert listing.scales == (None, 0.25, None, None, None)
+
+
+def test_what_is_left_out_later_is_named_and_no_class_may_vanish(folder: Path) -> None:
+    listing = read_listing(folder)
+    fewer = listing.without({"benign/0.png": "is too small"})
+    assert fewer.names == ("benign/1.png", "tumour/0.png", "tumour/1.png")
+    assert fewer.labels.tolist() == [0, 1, 1]
+    assert [(item.name, item.reason) for item in fewer.skipped] == [
+        ("benign/0.png", "is too small")
+    ]
+    with pytest.raises(UsageProblem, match="Class benign of data holds no readable picture"):
+        fewer.without({"benign/1.png": "is too small"})
+
+
+def test_a_folder_is_known_by_its_pictures_alone(folder: Path) -> None:
+    before = read_listing(folder).contents_sha256
+    (folder / "tumour").rename(folder / "squamous")
+    (folder / "squamous" / "0.png").rename(folder / "squamous" / "9.png")
+    write(folder / "notes.txt", "x")
+    assert read_listing(folder).contents_sha256 == before
+    (folder / "squamous" / "1.png").unlink()
+    assert read_listing(folder).contents_sha256 != before

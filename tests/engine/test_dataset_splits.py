@@ -108,7 +108,7 @@ def test_a_split_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("file,label,group\n", "has no column part"),
+        ("file,label,group\n", "has no column 'part'"),
         (HEADER, "names no picture"),
         (HEADER + "a/1.png,a,g,\n", "line 2: part is ''"),
         (HEADER + "a/1.png,a,g,exam\n", "'exam', not one of train, validation, test"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from lungscan.cards import ModelCard
 from lungscan.dataset.samples import Samples, data_hash
 from lungscan.errors import NothingToDo, UsageProblem
+from lungscan.evaluation import wording
 from lungscan.evaluation.material import load_material, material_of, require_known_classes
 from lungscan.evaluation.options import DataOptions
 from lungscan.evaluation.records import Protocol, Seen
@@ -138,6 +140,120 @@ def test_other_bytes_are_other_data(root: Path, rows: Rows, tmp_path: Path) -> N
     assert load_material(DataOptions(copy)).note(card).seen is Seen.UNKNOWN
 
 
+def trained_on(root: Path, held: list[str]) -> ModelCard:
+    """The card of a model that training made of the folder, as far as its data go."""
+    pytest.importorskip("timm", reason="training needs the extra train")
+    from lungscan.training.material import gather
+    from lungscan.training.options import TrainOptions
+
+    options = TrainOptions(name="x", data=root.name, field_px=64)
+    material = gather(options, root.parent, root.parent / "work")
+    data = {
+        "sha256": material.data_sha256,
+        "contents_sha256": material.contents_sha256,
+        "test_groups": held,
+        "protocol": "grouped",
+    }
+    return dataclasses.replace(CARD, data=data)
+
+
+def add_strangers(root: Path) -> None:
+    """Two files that groups.csv does not name."""
+    draw_class(root / "benign" / "new.png", "benign", 91)
+    draw_class(root / "adeno" / "deep" / "new.png", "adeno", 92)
+
+
+def break_one(root: Path) -> None:
+    (root / "adeno" / "g2-1.png").write_bytes(b"cut short")
+
+
+def lose_one(root: Path) -> None:
+    (root / "adeno" / "g2-1.png").unlink()
+
+
+def add_tiny(root: Path) -> None:
+    """A picture that training leaves out because it shows nothing."""
+    draw_class(root / "benign" / "tiny.png", "benign", 93, side=20)
+    with (root / "groups.csv").open("a", encoding="utf-8") as table:
+        table.write("benign/tiny.png,benign,benign-0\n")
+
+
+def write_semicolons(root: Path) -> None:
+    table = root / "groups.csv"
+    text = table.read_text(encoding="utf-8").replace(",", ";").replace("file;label", "FILE;Label")
+    table.write_text(text, encoding="utf-8")
+
+
+def drop_labels(root: Path) -> None:
+    lines = (root / "groups.csv").read_text(encoding="utf-8").splitlines()
+    kept = [",".join(line.split(",")[::2]) for line in lines]
+    (root / "groups.csv").write_text("\n".join(kept), encoding="utf-8")
+
+
+def drop_table(root: Path) -> None:
+    (root / "groups.csv").unlink()
+
+
+def add_junk(root: Path) -> None:
+    (root / "adeno" / "notes.txt").write_text("x", encoding="utf-8")
+    (root / "readme.md").write_text("x", encoding="utf-8")
+
+
+def change_nothing(root: Path) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        change_nothing,
+        add_strangers,
+        break_one,
+        lose_one,
+        add_tiny,
+        write_semicolons,
+        drop_labels,
+        drop_table,
+        add_junk,
+    ],
+)
+def test_training_and_evaluation_know_a_folder_by_one_hash(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    """Or "NOT HELD OUT: trained on this very data" is lost, as it was with files not named."""
+    root = tmp_path / "drawn"
+    draw_folder(root)
+    change(root)
+    card = trained_on(root, [f"{label}-0" for label in CLASSES])
+    material = load_material(DataOptions(root))
+    note = material.note(card)
+    assert note.seen is Seen.YES
+    assert any("NOT HELD OUT" in text for text in wording.warnings(note, card, ()))
+    # A card from before the pictures' own hash says it as well, where there are groups.
+    older = dataclasses.replace(
+        card, data={k: v for k, v in card.data.items() if k != "contents_sha256"}
+    )
+    if change not in (drop_table, add_tiny):
+        assert load_material(DataOptions(root)).note(older).seen is Seen.YES
+
+
+def test_other_groups_or_names_do_not_hide_what_was_seen(tmp_path: Path) -> None:
+    root = tmp_path / "drawn"
+    rows = draw_folder(root)
+    card = trained_on(root, [])
+    write_table(root / "groups.csv", ("file", "group"), [(file, "g") for file, _, _ in rows])
+    assert load_material(DataOptions(root)).note(card).seen is Seen.YES
+    (root / "groups.csv").unlink()
+    (root / "adeno" / "g0-0.png").rename(root / "adeno" / "renamed.png")
+    assert load_material(DataOptions(root)).note(card).seen is Seen.YES
+
+
+def test_a_damaged_picture_is_still_judged_and_told_of(tmp_path: Path) -> None:
+    draw_folder(tmp_path)
+    break_one(tmp_path)
+    assert len(load_material(DataOptions(tmp_path)).fields) == 24
+
+
 def test_lists_from_python(root: Path, rows: Rows) -> None:
     paths = [root / row[0] for row in rows]
     material = material_of(paths, [r[1] for r in rows], [r[2] for r in rows], root)
@@ -147,11 +263,14 @@ def test_lists_from_python(root: Path, rows: Rows) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,label,group\nadeno/g0-0.png,adeno,x\n", "has no column part"),
-        ("file,label,group,part\nadeno/g0-0.png,adeno,x,tset\n", "names the part 'tset'"),
+        ("file,label,group\nadeno/g0-0.png,adeno,x\n", "has no column 'part'"),
+        (
+            "file,label,group,part\nadeno/g0-0.png,adeno,x,tset\n",
+            "line 2: part is 'tset', not one of train",
+        ),
         ("file,label,group,part\nadeno/g0-0.png,adeno,x,train\n", "no field of the part 'test'"),
-        ("", "has no column file"),
-        ("\udcff", "is no table"),
+        ("", "has no column 'file'"),
+        ("\udcff", "is not UTF-8 text"),
         ("file,label,group,part\n../x.png,adeno,x,test\n", "no path below the data folder"),
     ],
 )

@@ -8,13 +8,16 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from PIL import Image
 
 from lungscan import prepare
 from lungscan.cards import read_card
 from lungscan.errors import NoScale, UnreadableFile
 from lungscan.inputs import sha256_of
-from lungscan.prepare import plan_file
+from lungscan.prepare import field_grid, plan_file
+from lungscan.reading import open_field
 from lungscan.types import InputFile
+from tests.drawing import draw_he
 from tests.engine.scanning import make_slide, options
 
 MANY = 5_000
@@ -126,3 +129,21 @@ def test_an_unwanted_hash_ends_early(slow: InputFile) -> None:
     with pytest.raises(CancelledError):
         sha256_of(slow, unwanted)
     assert SlowDisk.reads == 1
+
+
+@pytest.mark.parametrize("size", [(300, 300), (448, 224), (1000, 260)])
+@pytest.mark.parametrize("mpp", [None, 0.25, 0.5])
+def test_training_and_classification_take_the_same_squares(
+    tmp_path: Path, model: Path, size: tuple[int, int], mpp: float | None
+) -> None:
+    path = tmp_path / "x.png"
+    Image.fromarray(draw_he(*size, 3)).save(path)
+    file, card = InputFile(path, "x.png", "field"), read_card(model)
+    planned = plan_file(file, options(model, Path(), mpp=mpp), card, picture=False)
+    source = open_field(file, mpp=mpp)
+    grid = field_grid(source, card.patch_size_pixels, card.spacing_um_px)
+    assert grid.mode == planned.grid.mode
+    assert grid.boxes.tolist() == planned.grid.boxes.tolist()
+    assert len(grid.boxes) > 0
+    assert (grid.boxes[:, 2] == grid.boxes[:, 3]).all()  # squares: nothing is squeezed
+    assert grid.mode == ("whole" if mpp is None else "tiled")

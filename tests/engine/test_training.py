@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +60,35 @@ def test_a_recipe_becomes_a_model_folder_that_resumes(tmp_path: Path) -> None:
     assert card.class_names == ("lung_aca", "lung_n", "lung_scc")
     assert card.tumour == (True, False, True)
     names = {metric.name for metric in card.metrics}
-    assert {"accuracy teacher", "accuracy student", "accuracy student alone"} <= names
+    assert {"accuracy", "accuracy teacher", "accuracy student alone"} <= names
+    _figures_are_of_one_judge(out)
     assert not card.official
     _runtimes_agree(out)
+
+
+def _figures_are_of_one_judge(folder: Path) -> None:
+    """Card, evaluation and README hold the same figures of the same model."""
+    card = read_card(folder)
+    found = json.loads((folder / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
+    assert found["model"]["sha256"] == card.sha256
+    ours = {metric.name: metric for metric in card.metrics}
+    assert len(found["metrics"]) >= 7
+    for metric in found["metrics"]:
+        if metric["value"] is not None:
+            own = ours[metric["name"]]
+            assert (own.value, own.low, own.high) == (
+                metric["value"],
+                metric["low"],
+                metric["high"],
+            )
+    accuracies = [name for name in ours if name.startswith("accuracy")]
+    assert "accuracy student" not in accuracies
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert f"| accuracy | {100 * ours['accuracy'].value:.1f} % (" in text
+    assert f"Model SHA-256 `{card.sha256[:12]}`" in text
+    assert dict(card.facts)["Accuracy, grouped test"].startswith(
+        f"{100 * ours['accuracy'].value:.1f} %"
+    )
 
 
 def _runtimes_agree(folder: Path) -> None:

@@ -216,7 +216,7 @@ def test_no_picture_of_a_group_that_judges_is_learnt(root: Path) -> None:
     learnt = pictures_before_labels(material)
     seen = {picture.tobytes() for picture in learnt.pixels.numpy()}
     for rows in (material.split.validation, material.split.test):
-        assert not any(material.pixels[row].tobytes() in seen for row in rows)
+        assert not any(material.squares.of([row])[0].tobytes() in seen for row in rows)
     own = len(material.split.train)
     assert len(learnt.labels) == 2 * own
     assert torch.equal(learnt.labels[:own], learnt.labels[own:])  # copies keep their label
@@ -256,7 +256,7 @@ def test_pictures_of_counter_examples_that_judge_are_left_out(root: Path) -> Non
     assert material.more is not None
     (foreign,) = material.foreign
     judging = [*foreign.split.validation, *foreign.split.test]
-    held = {foreign.pixels[row].tobytes() for row in judging}
+    held = {foreign.squares.of([row])[0].tobytes() for row in judging}
     further = {picture.tobytes() for picture in material.more.pictures.pixels.numpy()}
     assert held
     assert not held & further

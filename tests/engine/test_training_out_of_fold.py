@@ -22,7 +22,7 @@ def write(folder: Path, fold: Fold, files: str, names: tuple[str, ...] = NAMES) 
     path = folder / f"{fold.number}.csv"
     rows = [SplitRow(f"{name}.png", "lung_n", f"group of {name}", "test") for name in files]
     logits = np.array([[ord(name) - ord("a"), 1, 0] for name in files], np.float32)
-    write_answers(path, rows, fold, names, logits)
+    write_answers(path, rows, fold, names, logits, np.ones(len(rows), np.int64))
     return path
 
 
@@ -44,6 +44,17 @@ def test_a_table_keeps_what_a_float_holds(tmp_path: Path) -> None:
     other = write(tmp_path, Fold(2, 2), "a")
     low = read_answers([path, other]).probs[1, 1]
     np.testing.assert_allclose(low, np.exp(1 - 25), rtol=1e-5)
+
+
+def test_a_picture_of_several_squares_answers_with_their_mean(tmp_path: Path) -> None:
+    rows = [SplitRow(f"{name}.png", "lung_n", name, "test") for name in "ab"]
+    logits = np.array([[0, 0, 0], [9, 9, 0], [0, np.log(3), 0]], np.float32)
+    path = tmp_path / "1.csv"
+    write_answers(path, rows, Fold(1, 2), NAMES, logits, np.array([1, 2]))
+    found = read_answers([path, write(tmp_path, Fold(2, 2), "c")])
+    np.testing.assert_allclose(found.probs[:2], [[0.5, 0.5], [0.375, 0.625]], rtol=1e-6)
+    other = (1 / (2 * np.exp(9) + 1) + 1 / 5) / 2
+    np.testing.assert_allclose(found.counter_example[:2], [1 / 3, other], rtol=1e-5)
 
 
 def test_what_is_no_whole_deal_is_refused(tmp_path: Path) -> None:

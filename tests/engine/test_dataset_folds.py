@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from lungscan.dataset.folds import Fold, read_fold, split_fold
+from lungscan.dataset.listing import read_listing
 from lungscan.dataset.samples import Samples
 from lungscan.errors import UsageProblem
 
 SHARES = (0.9, 0.1, 0.0)
+SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "lc25000-lung"
 
 
 def samples_of(groups: tuple[int, ...], pictures: int = 3) -> Samples:
@@ -95,6 +97,14 @@ def test_too_few_groups_are_named() -> None:
         split_fold(samples_of((9, 4)), Fold(1, 5), SHARES, seed=0)
     with pytest.raises(UsageProblem, match="has 2 groups, too few for 2 folds"):
         split_fold(samples_of((2, 9)), Fold(1, 2), SHARES, seed=0)
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the shared fields are not here")
+def test_five_folds_of_the_shared_fields_judge_all_627_groups() -> None:
+    samples = read_listing(SHARED, check=False).samples()
+    folds = judged_by_fold(samples, 5)
+    assert sum(len(fold) for fold in folds) == len(set().union(*folds)) == 627
+    assert {len(fold) for fold in folds} == {125, 126}
 
 
 def test_a_fold_is_written_as_people_say_it() -> None:

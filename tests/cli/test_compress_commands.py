@@ -41,6 +41,7 @@ class FakeCompression:
         self.gathered: tuple[object, ...] = ()
         self.job: CompressionJob | None = None
         self.raises: BaseException | None = None
+        self.caution = ""
         self.closed = False
 
     def gather(self, *given: object) -> Gathered:
@@ -56,8 +57,9 @@ class FakeCompression:
             if self.raises is not None:
                 raise self.raises
             yield Tried("all layers", AGREEMENT, kept=True)
+            sizes = 8_600_000, 5_400_000
             yield Compressed(
-                CompressionResult(out, "all layers", 340, AGREEMENT, 8_600_000, 5_400_000)
+                CompressionResult(out, "all layers", 340, AGREEMENT, *sizes, self.caution)
             )
         finally:
             self.closed = True
@@ -74,6 +76,14 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: Path) -> FakeCo
     (tmp_path / "tiny").symlink_to(model)
     monkeypatch.chdir(tmp_path)
     return fake
+
+
+def test_too_few_fields_for_the_bound_are_told(fake: FakeCompression, capsys: Captured) -> None:
+    fake.caution = "CAUTION: 9 fields cannot show it."
+    assert main(LINE.split()) == 0
+    assert "CAUTION: 9 fields cannot show it." in capsys.readouterr().err
+    assert main([*LINE.split(), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["caution"] == fake.caution
 
 
 LINE = "compress tiny data --split split.csv --out small --bound 0.3 --threads 2"

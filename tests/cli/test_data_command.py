@@ -67,6 +67,28 @@ def test_audit_gives_programs_one_object(folder: Path, tmp_path: Path, capsys: C
     assert told["agreement"]["precision"] == told["agreement"]["recall"] == 1.0
 
 
+def test_audit_names_what_a_network_will_see_otherwise(
+    folder: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    label = next(path for path in sorted(folder.iterdir()) if path.is_dir())
+    Image.new("RGB", (40, 40), (200, 90, 160)).save(label / "0-tiny.png")
+    Image.new("RGB", (300, 150), (190, 90, 160)).save(
+        label / "long.tif", resolution_unit=3, resolution=40_000.0
+    )
+    main(["data", "audit", str(folder)])
+    err = capsys.readouterr()
+    shown = " ".join((err.out + err.err).split())
+    assert "How a network will see the pictures:" in shown
+    assert f"{label.name}/long.tif (300 × 150 px)" in shown
+    assert f"{label.name}/long.tif (0.25 µm/px)" in shown
+    assert f"{label.name}/0-tiny.png (40 × 40 px)" in shown
+    main(["data", "audit", str(folder), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert f"{label.name}/0-tiny.png" in found["too_small"]
+    assert found["sizes_px"]["300 x 150"] == 1
+    assert found["scales_um_px"]["0.25"] == 1
+
+
 def test_broken_pictures_end_with_1_and_are_named(folder: Path, capsys: Captured) -> None:
     (folder / "tumour" / "cut\x1b[31m.png").write_bytes(b"cut")
     (folder / "tumour" / "cut.png").write_bytes(b"cut")

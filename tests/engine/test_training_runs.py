@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("timm", reason="training needs the extra train")
@@ -18,7 +19,10 @@ import torch
 
 from lungscan.cards import read_card
 from lungscan.errors import ModelError, UsageProblem
-from lungscan.training.events import EpochFinished, StageStarted
+from lungscan.training import wording
+from lungscan.training.classes import ClassSettings, described
+from lungscan.training.events import EpochFinished, StageFinished, StageStarted
+from lungscan.training.material import gather
 from lungscan.training.options import Fit, Phase, TrainOptions
 from lungscan.training.run import train
 from tests.training_data import draw_data
@@ -61,6 +65,51 @@ def test_a_leaking_split_is_refused_or_named_in_every_report(root: Path) -> None
     assert any("LEAKING" in value for _, value in card.facts)
     assert "LEAKING" in (root / "model" / "README.md").read_text(encoding="utf-8")
     assert "LEAKING" in str(card.data["summary"])
+
+
+def told_of_data(options: TrainOptions, root: Path) -> list[str]:
+    """What a run says before its first network; it is stopped there."""
+    events = train(options, root, root / "model")
+    told = []
+    for event in events:
+        if isinstance(event, StageStarted) and event.stage == "teacher":
+            break
+        if isinstance(event, StageFinished):
+            told.append(event.detail)
+    events.close()
+    return told
+
+
+def test_a_class_of_which_nobody_said_whether_it_is_tumour_is_named(root: Path) -> None:
+    (root / "drawn" / "lung_n").rename(root / "drawn" / "alveoli")
+    table = root / "drawn" / "groups.csv"
+    table.write_text(table.read_text().replace("lung_n", "alveoli"))
+    told = told_of_data(TINY, root)
+    assert told[-1].startswith("It was not stated whether Alveoli is tumour")
+    assert "[classes.alveoli]" in told[-1]
+    material = gather(TINY, root, root / "work")
+    words = described((), material.samples.class_names)
+    assert [item.tumour for item in words] == [False, True, True]
+    assert "whether Alveoli is tumour" in wording.limits(TINY, material, words)[0]
+    said = dataclasses.replace(TINY, classes=(ClassSettings("alveoli", tumour=False),))
+    assert "stated" not in told_of_data(said, root)[-1]
+    wrong = dataclasses.replace(TINY, classes=(ClassSettings("lung_n", tumour=False),))
+    with pytest.raises(UsageProblem, match="describes the class 'lung_n'"):
+        told_of_data(wrong, root)
+
+
+def test_tiny_pictures_are_left_out_and_named(root: Path) -> None:
+    """40 px, where the network's input is 96 px: enlarged, they would show nothing."""
+    for path in sorted((root / "drawn" / "lung_n").iterdir())[:2]:
+        Image.open(path).resize((40, 40)).save(path)
+    told = told_of_data(dataclasses.replace(TINY, input_px=96), root)
+    assert [text.split(":")[1].split(";")[0] for text in told[:2]] == [
+        " lung_n/0.png",
+        " lung_n/1.png",
+    ]
+    assert all("measures only 40 × 40 px" in text for text in told[:2])
+    assert all(text.startswith("left out: ") for text in told[:2])
+    assert not told[2].startswith("left out")
 
 
 def test_the_teacher_of_another_run_can_teach(root: Path) -> None:

@@ -27,7 +27,7 @@ def read_groups(table: Path) -> dict[str, GroupRow]:
             one outside the data folder.
     """
     rows: dict[str, GroupRow] = {}
-    for row in read_table(table, ("file", "group")):
+    for row in read_table(table, ("file", "group"), ("label",)):
         file = inside(row["file"], table, row.line)
         label = row.cells.get("label") or file.split("/")[0]
         if not (file and row["group"] and label):

@@ -90,7 +90,8 @@ def cut_picture(path: Path, look: NetworkInput, size_px: int | None = None) -> C
         pixels = plan.source.read_tiles(boxes, size_px or plan.grid.size_px).rgb
     finally:
         plan.source.close()
-    usual = plan.grid.mode == "whole" and info.width == info.height
+    whole = boxes.tolist() == [[0, 0, info.width, info.height]] and plan.grid.mode == "whole"
+    usual = whole and info.width == info.height
     return Cut(pixels, _AS_EVER if usual else f"{info.width} {info.height} {boxes.tolist()}")
 
 

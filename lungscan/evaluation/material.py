@@ -83,6 +83,7 @@ def load_material(options: DataOptions) -> Material:
     """
     root = options.data
     name, identity = show(root.resolve().name), _identity(root)
+    given = read_groups(options.groups) if options.groups else {}
     if options.split is None:
         fields = tuple(_field(root, row) for row in every_picture(root).values())
         if not fields:
@@ -90,12 +91,8 @@ def load_material(options: DataOptions) -> Material:
                 f"{show(root.name)} holds no field image in a sub-folder. "
                 "LungScan wants one sub-folder per class."
             )
-        return Material(_regrouped(fields, options.groups), name, identity=identity)
-    parts = _parts(options.split, root)
-    table = options.groups or _better_groups(root, parts)
-    every = _regrouped([field for fields in parts.values() for field in fields], table)
-    grouped = {field.file: field for field in every}
-    parts = {part: tuple(grouped[f.file] for f in fields) for part, fields in parts.items()}
+        return Material(_regrouped(fields, given), name, identity=identity)
+    parts = _parts(options.split, root, given)
     fields = parts[options.part]
     if not fields:
         counts = ", ".join(f"{part} {len(parts[part])}" for part in PARTS)
@@ -123,33 +120,43 @@ def require_known_classes(fields: Sequence[LabelledField], card: ModelCard) -> N
         )
 
 
-def _parts(table: Path, root: Path) -> dict[str, tuple[LabelledField, ...]]:
-    rows = read_split(table)
-    return {part: tuple(_field(root, row) for row in rows if row.part == part) for part in PARTS}
+def _parts(
+    split: Path, root: Path, given: Mapping[str, GroupRow]
+) -> dict[str, tuple[LabelledField, ...]]:
+    """The fields of each part; with the folder's own groups where the split file has none."""
+    rows = read_split(split)
+    fields = _regrouped([_field(root, row) for row in rows], given)
+    if not given and _alone([field.group for field in fields]):
+        table = groups_table(root)
+        groups = read_groups(table) if table else {}
+        fields = tuple(_with_group(field, groups) for field in fields)
+    placed = tuple(zip(rows, fields, strict=True))
+    return {part: tuple(field for row, field in placed if row.part == part) for part in PARTS}
 
 
 def _field(root: Path, row: GroupRow | SplitRow) -> LabelledField:
     return LabelledField(row.file, root / row.file, row.label, row.group)
 
 
-def _regrouped(fields: Sequence[LabelledField], table: Path | None) -> tuple[LabelledField, ...]:
-    """The fields with the groups of ``table``; those it does not name keep theirs.
+def _regrouped(
+    fields: Sequence[LabelledField], groups: Mapping[str, GroupRow]
+) -> tuple[LabelledField, ...]:
+    """The fields with the given groups; those not named keep theirs.
 
     Raises:
-        UsageProblem: the table is about other files.
+        UsageProblem: the groups are those of other files.
     """
-    if table is None:
-        return tuple(fields)
-    groups: Mapping[str, GroupRow] = read_groups(table)
-    if groups.keys().isdisjoint(field.file for field in fields):
+    if groups and groups.keys().isdisjoint(field.file for field in fields):
         raise UsageProblem(
-            f"{show(table.name)} names none of the fields; its column file must be relative to "
+            "The table of groups names none of the fields; its column file must be relative to "
             "the data folder, such as lung_n/a.jpeg."
         )
-    return tuple(
-        replace(field, group=groups[field.file].group if field.file in groups else field.group)
-        for field in fields
-    )
+    return tuple(_with_group(field, groups) for field in fields)
+
+
+def _with_group(field: LabelledField, groups: Mapping[str, GroupRow]) -> LabelledField:
+    row = groups.get(field.file)
+    return field if row is None else replace(field, group=row.group)
 
 
 def _protocol(parts: dict[str, tuple[LabelledField, ...]], part: str) -> tuple[Protocol, int]:
@@ -161,12 +168,6 @@ def _protocol(parts: dict[str, tuple[LabelledField, ...]], part: str) -> tuple[P
     if leaking:
         return Protocol.LEAKING, leaking
     return (Protocol.UNKNOWN if _alone(every) else Protocol.GROUPED), 0
-
-
-def _better_groups(root: Path, parts: dict[str, tuple[LabelledField, ...]]) -> Path | None:
-    """The folder's own table, where a split file puts each picture into a group of its own."""
-    every = [field.group for fields in parts.values() for field in fields]
-    return groups_table(root) if _alone(every) else None
 
 
 def _alone(groups: Sequence[str]) -> bool:

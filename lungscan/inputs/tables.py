@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,15 +23,19 @@ class TableRow:
     """One line that is not empty."""
 
     line: int  # of the file, counted from 1
-    cells: dict[str, str]  # by the column's name in lower case; missing cells are empty
+    cells: dict[str, str]  # by column; missing cells are empty
 
     def __getitem__(self, column: str) -> str:
         """The cell of a column that is there."""
         return self.cells[column]
 
 
-def read_table(table: Path, needed: tuple[str, ...]) -> Iterator[TableRow]:
+def read_table(
+    table: Path, needed: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> Iterator[TableRow]:
     """The lines of a CSV file below its header, cells and column names without outer blanks.
+
+    Columns that are ``needed`` or ``optional`` may be written in capitals, others keep their names.
 
     Raises:
         UsageProblem: it cannot be read, is no UTF-8 text or no CSV, or lacks a ``needed`` column.
@@ -41,7 +45,8 @@ def read_table(table: Path, needed: tuple[str, ...]) -> Iterator[TableRow]:
     text = _text(table)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     try:
-        columns = [column.strip().lower() for column in next(lines, [])]
+        known = {*needed, *optional}
+        columns = [_column(name.strip(), known) for name in next(lines, [])]
         missing = [column for column in needed if column not in columns]
         if missing:
             raise UsageProblem(f"{name} has no column '{missing[0]}'. {cure}")
@@ -52,6 +57,10 @@ def read_table(table: Path, needed: tuple[str, ...]) -> Iterator[TableRow]:
                 yield TableRow(lines.line_num, values)
     except csv.Error as error:
         raise UsageProblem(f"{name}, line {lines.line_num} is not CSV ({error}). {cure}") from error
+
+
+def _column(name: str, known: Container[str]) -> str:
+    return name.lower() if name.lower() in known else name
 
 
 def _text(table: Path) -> str:

@@ -112,7 +112,7 @@ def read_pictures(folder: Path) -> tuple[Picture, ...]:
     """
     table = folder / FILES_FILE
     if table.is_file():
-        rows = read_table(table, ("file", "use"))
+        rows = read_table(table, ("file", "use"), ("label", "group"))
         return tuple(_picture(folder, table, row) for row in rows)
     if (folder / GROUPS_FILE).is_file():
         groups = read_groups(folder / GROUPS_FILE).values()

@@ -228,7 +228,7 @@ def test_what_only_judges_by_its_licence_is_left_out(root: Path) -> None:
     options = more(root, "foreign")
     (root / "foreign" / "groups.csv").unlink()
     with (root / "foreign" / "files.csv").open("w", encoding="utf-8") as handle:
-        handle.write("file,label,group,use\n")
+        handle.write("File,Label,Group,Use\n")
         handle.write("lung_n/0.png,colon,,training allowed\n")
         handle.write("lung_n/1.png,lung_n,,training allowed\n")
         handle.write("lung_n/2.png,colon,,evaluation only\n")

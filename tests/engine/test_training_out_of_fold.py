@@ -14,7 +14,7 @@ from lungscan.dataset.splits import SplitRow
 from lungscan.errors import UsageProblem
 from lungscan.training.out_of_fold import read_answers, write_answers
 
-NAMES = ("lung_aca", "lung_n")
+NAMES = ("Lung_ACA", "lung_n")  # as folders are called, capitals and all
 
 
 def write(folder: Path, fold: Fold, files: str, names: tuple[str, ...] = NAMES) -> Path:

@@ -64,16 +64,11 @@ def split_by_group(samples: Samples, shares: tuple[float, float, float], seed: i
         UsageProblem: a class has fewer groups than there are parts.
     """
     rng = np.random.default_rng(seed)
-    home: dict[str, int] = {}
-    for group, label in zip(samples.groups, samples.labels, strict=True):
-        home.setdefault(group, int(label))
     part_of: dict[str, int] = {}
-    for label, name in enumerate(samples.class_names):
-        groups = sorted(group for group, owner in home.items() if owner == label)
+    for label, groups in enumerate(by_class(samples)):
         if len(groups) < 3:
-            raise UsageProblem(
-                f"Class {show(name)} has {len(groups)} groups; three at least are needed."
-            )
+            name = show(samples.class_names[label])
+            raise UsageProblem(f"Class {name} has {len(groups)} groups; three at least are needed.")
         rng.shuffle(groups)
         edges = np.cumsum(shares)[:2] / sum(shares) * len(groups)
         tested = 1 if shares[2] > 0 else 0  # groups that a class must keep for the test
@@ -81,6 +76,22 @@ def split_by_group(samples: Samples, shares: tuple[float, float, float], seed: i
         second = min(max(first + 1, round(edges[1])), len(groups) - tested)
         for rank, group in enumerate(groups):
             part_of[group] = 0 if rank < first else 1 if rank < second else 2
+    return split_of(samples, part_of)
+
+
+def by_class(samples: Samples) -> list[list[str]]:
+    """The groups of each class by name; one that holds several belongs to its first picture's."""
+    home: dict[str, int] = {}
+    for group, label in zip(samples.groups, samples.labels, strict=True):
+        home.setdefault(group, int(label))
+    return [
+        sorted(group for group, owner in home.items() if owner == label)
+        for label in range(len(samples.class_names))
+    ]
+
+
+def split_of(samples: Samples, part_of: Mapping[str, int]) -> Split:
+    """The split that puts each group into its part: 0 training, 1 validation, 2 test."""
     part = np.array([part_of[group] for group in samples.groups])
     train, validation, test = (np.flatnonzero(part == k).astype(np.int64) for k in range(3))
     return Split(train, validation, test)

@@ -14,6 +14,7 @@ from torch import nn
 
 from lungscan import __version__
 from lungscan.cards import CARD_SCHEMA, Metric, ModelCard, read_card, write_card
+from lungscan.dataset.folds import read_fold
 from lungscan.errors import UsageProblem
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.training import wording
@@ -26,11 +27,13 @@ from lungscan.training.after import (
 )
 from lungscan.training.bundle import deploy, write_network
 from lungscan.training.classes import ClassWords, described
+from lungscan.training.evaluate import outputs_of
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.golden import golden_fields
 from lungscan.training.judge import Calibration, calibrate, compare_networks, refusals
 from lungscan.training.material import Material, at_input_size
 from lungscan.training.options import TrainOptions
+from lungscan.training.out_of_fold import ANSWERS_FILE, write_answers
 from lungscan.training.stages import load_network
 
 # What a twin that lends its figures may be told otherwise.
@@ -41,6 +44,7 @@ MAY_DIFFER = {
     "intended_use",
     "classes",  # their names and colours; that the same are tumour is checked
     "split",
+    "fold",
     "figures_from",
     "alone",
     "threads",
@@ -75,6 +79,8 @@ def finish(
     if tested:
         yield StageStarted("evaluate", "the other networks, on the test groups")
         others = compare_networks(student, options, material, work)
+        if options.fold:
+            _keep_answers(student, options, material, work)
     yield StageStarted("bundle", out.name)
     _write_network(student, fitted, options, material, out)
     card = _card(options, material, fitted, words, command)
@@ -134,6 +140,22 @@ def _judged(
     write_card(card, out)
     yield from keep_evaluation(found, options, root, out)
     return card
+
+
+def _keep_answers(
+    student: nn.Module, options: TrainOptions, material: Material, work: Path
+) -> None:
+    """Write what the student says of its fold, for whoever joins all folds."""
+    rows = material.split.test
+    squares = material.squares.taken(rows)
+    write_answers(
+        work / ANSWERS_FILE,
+        [material.rows[row] for row in rows],
+        read_fold(options.fold),
+        material.samples.class_names,
+        outputs_of(student, squares.pixels).logits,
+        squares.counts,
+    )
 
 
 def _twin(options: TrainOptions, words: Sequence[ClassWords]) -> ModelCard:

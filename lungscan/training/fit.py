@@ -19,9 +19,9 @@ from lungscan.training.answering import Teacher
 from lungscan.training.augment import augment
 from lungscan.training.drawn import draw_counter_example
 from lungscan.training.events import EpochFinished
-from lungscan.training.learning import Average, loss_of, mix, smooth
+from lungscan.training.learning import Average, Loss, mix, smooth
 from lungscan.training.networks import freeze, normalise
-from lungscan.training.options import Augment, Distil, Fit, Phase
+from lungscan.training.options import Augment, Fit, Phase
 from lungscan.training.ranks import Ranks
 
 VALIDATE_EVERY = 5  # epochs; and in each of the last five
@@ -29,10 +29,10 @@ VALIDATE_EVERY = 5  # epochs; and in each of the last five
 
 @dataclass(frozen=True)
 class Pictures:
-    """Cached squares and labels on the training device. Labels of counter-examples come last."""
+    """Cached squares and labels on the training device. The last label is the counter-examples'."""
 
     pixels: Tensor  # (n, s, s, 3) uint8
-    labels: Tensor  # (n,) int64
+    labels: Tensor  # (n,) int64; UNLABELLED where nobody said
     counts: NDArray[np.int64]  # squares of each picture, one picture after another
 
     @classmethod
@@ -81,7 +81,7 @@ class _State:
 
 
 def fit(
-    job: Job, network: nn.Module, teacher: Teacher | None, distil: Distil, ranks: Ranks
+    job: Job, network: nn.Module, teacher: Teacher | None, loss_of: Loss, ranks: Ranks
 ) -> Generator[EpochFinished, None, nn.Module]:
     """Train ``network``; returns it with its averaged weights, in evaluation mode.
 
@@ -96,11 +96,12 @@ def fit(
     while state.epoch < job.fit.epochs:
         started = time.perf_counter()
         seen = _with_drawn(job, pictures, state.epoch)
-        loss, images = _epoch(job, seen, state, forward, teacher, distil, ranks)
+        loss, images = _epoch(job, seen, state, forward, teacher, loss_of, ranks)
         state.epoch += 1
         seconds = time.perf_counter() - started
         accuracy = None
-        if state.epoch % VALIDATE_EVERY == 0 or state.epoch > job.fit.epochs - VALIDATE_EVERY:
+        due = state.epoch % VALIDATE_EVERY == 0 or state.epoch > job.fit.epochs - VALIDATE_EVERY
+        if due and len(validation.labels):
             accuracy = _validate(job, state, validation)
         measured = -1.0 if accuracy is None else accuracy
         state.history.append({"epoch": state.epoch, "loss": loss, "validation": measured})
@@ -204,7 +205,7 @@ def _epoch(
     state: _State,
     forward: Callable[[Tensor], Tensor],
     teacher: Teacher | None,
-    distil: Distil,
+    loss_of: Loss,
     ranks: Ranks,
 ) -> tuple[float, int]:
     """One pass over the pictures; returns the mean loss and the number of pictures seen."""
@@ -231,7 +232,7 @@ def _epoch(
         fields, targets = mix(fields, targets, job.fit.mixup, rng, generator)
         for group in state.optimiser.param_groups:
             group["lr"] = _rate(job.fit, state.epoch + step / steps)
-        total += _step(job.fit, state, forward, normalise(fields), targets, teacher, distil)
+        total += _step(job.fit, state, forward, normalise(fields), targets, teacher, loss_of)
         state.average.follow(state.network, state.epoch * steps + step)
     return ranks.mean(float(total) / steps), steps * size
 
@@ -243,12 +244,12 @@ def _step(
     fields: Tensor,
     targets: Tensor,
     teacher: Teacher | None,
-    distil: Distil,
+    loss_of: Loss,
 ) -> Tensor:
     soft = None if teacher is None else teacher(fields)
     with torch.autocast(fields.device.type, torch.bfloat16, enabled=fit.bf16):
         logits = forward(fields)
-    loss = loss_of(logits.float(), targets, soft, distil)
+    loss = loss_of(logits.float(), targets, soft)
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
     state.optimiser.step()

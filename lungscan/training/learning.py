@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -9,10 +11,19 @@ from torch.nn import functional as F
 
 from lungscan.training.options import Distil
 
+UNLABELLED = -1  # the label of a picture without one
+
+# Outputs (b, outputs) fp32, targets (b, classes + 1), and what a teacher says of the same views.
+Loss = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
 
 def smooth(labels: Tensor, outputs: int, smoothing: float) -> Tensor:
-    """Labels ``(b,)`` as targets ``(b, outputs)`` that keep a little for every output."""
-    return F.one_hot(labels, outputs).float() * (1 - smoothing) + smoothing / outputs
+    """Labels ``(b,)`` as targets ``(b, outputs)`` that keep a little for every output.
+
+    The targets of an unlabelled picture are all zero, so that cross-entropy asks nothing of it.
+    """
+    hard = F.one_hot(labels.clamp_min(0), outputs).float()
+    return (hard * (1 - smoothing) + smoothing / outputs) * (labels != UNLABELLED)[:, None]
 
 
 def mix(

@@ -8,7 +8,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from lungscan.dataset.folds import read_fold, split_fold
 from lungscan.dataset.listing import Listing, read_listing
 from lungscan.dataset.pixels import Look, Squares, load_squares
 from lungscan.dataset.samples import Samples, data_hash
@@ -25,6 +27,7 @@ from lungscan.dataset.splits import (
 )
 from lungscan.errors import UsageProblem
 from lungscan.training.fit import Pictures
+from lungscan.training.more import More, gather_more
 from lungscan.training.options import TrainOptions
 
 SPLIT_FILE = "split.csv"  # in the folder of checkpoints
@@ -54,6 +57,7 @@ class Material:
     leaking: tuple[str, ...] = ()  # groups that stand in more than one part
     skipped: tuple[str, ...] = ()  # pictures left out, each with the reason
     rows: tuple[SplitRow, ...] = ()  # the split as a table
+    more: More | None = None  # for the stage features
 
     @property
     def classes(self) -> int:
@@ -97,11 +101,18 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
             "every report will name it."
         )
     found = [_foreign(root / name, look, options) for name in options.counter_examples]
+    foreign = tuple(part for part, _ in found)
+    more = None
+    if options.features_fit is not None and options.more_pictures:
+        others = [(part.samples, part.split) for part in foreign]
+        more = gather_more(
+            root, options.more_pictures, samples, split, others, look, options.field_px
+        )
     return Material(
         samples,
         split,
         squares,
-        tuple(foreign for foreign, _ in found),
+        foreign,
         data_hash(samples),
         whole.contents_sha256,
         look,
@@ -111,12 +122,18 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
             *(sentence for _, told in found for sentence in told),
         ),
         split_rows(listing, samples.groups, split),
+        more,
     )
 
 
 def _dealt(
     listing: Listing, options: TrainOptions, work: Path, left_out: Mapping[str, str]
 ) -> tuple[Samples, Split]:
+    if options.fold and (options.split_file or options.protocol != "grouped"):
+        raise UsageProblem(
+            "A fold is dealt by group and by itself: give it without a split file, and with the "
+            "protocol grouped."
+        )
     if options.split_file:
         rows = read_split(Path(options.split_file))
         return apply_split([row for row in rows if row.file not in left_out], listing)
@@ -124,8 +141,14 @@ def _dealt(
     if groups is None:
         groups = find_similar(listing.paths).groups
     samples = listing.samples(groups)
-    deal = split_at_random if options.protocol == "random" else split_by_group
-    return samples, deal(samples, options.split, options.seed)
+    return samples, _deal(samples, options, options.protocol)
+
+
+def _deal(samples: Samples, options: TrainOptions, protocol: str = "grouped") -> Split:
+    if options.fold:
+        return split_fold(samples, read_fold(options.fold), options.split, options.seed)
+    deal = split_at_random if protocol == "random" else split_by_group
+    return deal(samples, options.split, options.seed)
 
 
 def _groups_of_earlier(listing: Listing, work: Path) -> tuple[str, ...] | None:
@@ -155,7 +178,7 @@ def _foreign(folder: Path, look: Look, options: TrainOptions) -> tuple[Foreign, 
     squares, refused = load_squares(whole.paths, look, options.field_px)
     listing = whole.without({whole.names[row]: why for row, why in refused.items()})
     others = listing.samples(listing.groups or listing.names)
-    split = split_by_group(others, options.split, options.seed)
+    split = _deal(others, options)
     if options.counter_limit:
         rng = np.random.default_rng(options.seed)
         keep = rng.permutation(split.train)[: options.counter_limit]
@@ -187,6 +210,19 @@ def training_pictures(material: Material) -> Pictures:
     ]
     pixels = [squares.of(rows) for squares, rows, _ in parts]
     return Pictures.of(np.concatenate(pixels), np.concatenate(labels), np.concatenate(counts))
+
+
+def pictures_before_labels(material: Material) -> Pictures:
+    """What the stage features learns from: the training pictures and the further ones."""
+    own = training_pictures(material)
+    if material.more is None:
+        return own
+    further = material.more.pictures
+    return Pictures(
+        torch.cat([own.pixels, further.pixels]),
+        torch.cat([own.labels, further.labels]),
+        np.concatenate([own.counts, further.counts]),
+    )
 
 
 def validation_pictures(material: Material, input_px: int) -> Pictures:

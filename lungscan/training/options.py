@@ -13,8 +13,8 @@ from typing import Any, Literal
 from lungscan.errors import UsageProblem
 from lungscan.training.classes import ClassSettings, changed_settings, settings_of
 
-Stage = Literal["teacher", "student", "finetune", "alone"]
-STAGES: tuple[Stage, ...] = ("teacher", "student", "finetune", "alone")
+Stage = Literal["features", "teacher", "student", "finetune", "alone"]
+STAGES: tuple[Stage, ...] = ("features", "teacher", "student", "finetune", "alone")
 
 # What shapes a stage's weights: options of all stages, and those of its own.
 SHARED_OPTIONS = (
@@ -25,17 +25,20 @@ SHARED_OPTIONS = (
     "field_px",
     "split",
     "split_file",
+    "fold",
     "protocol",
     "seed",
     "pretrained",
     "augment",
 )
+START = ("features_fit", "feature_teacher", "features", "more_pictures", "student")
 TEACHING = ("teacher", "teacher_fit", "teacher_from")
 STAGE_OPTIONS: dict[Stage, tuple[str, ...]] = {
+    "features": START,
     "teacher": ("teacher", "teacher_fit"),
-    "student": (*TEACHING, "student", "student_fit", "distil"),
-    "finetune": (*TEACHING, "student", "student_fit", "distil", "finetune_fit"),
-    "alone": ("student", "student_fit"),
+    "student": (*TEACHING, *START, "student_fit", "distil"),
+    "finetune": (*TEACHING, *START, "student_fit", "distil", "finetune_fit"),
+    "alone": (*START, "student_fit"),
 }
 
 
@@ -80,6 +83,14 @@ class Distil:
 
 
 @dataclass(frozen=True, slots=True)
+class Features:
+    """The features of a network that saw other pictures, as a first target (Romero et al. 2015)."""
+
+    feature_weight: float = 2.0  # of the smooth L1 distance to the standardised features
+    label_weight: float = 1.0  # of the cross-entropy with the labels; 0: no label is used
+
+
+@dataclass(frozen=True, slots=True)
 class Augment:
     """How strongly pictures are changed while training; crops are part of a phase."""
 
@@ -117,6 +128,7 @@ class TrainOptions:
     tumour_limit_share: float = 0.02
     split: tuple[float, float, float] = (0.70, 0.15, 0.15)
     figures_from: str = ""  # without a test share: a model of the same recipe that has one
+    fold: str = ""  # such as 2/5: this fold is the test part; "": split by the shares alone
     split_file: str = ""  # made by `lungscan data split`; "": split by the two options around it
     protocol: str = "grouped"  # or "random", which leaks
     allow_leakage: bool = False
@@ -127,6 +139,10 @@ class TrainOptions:
     tensorboard: bool = False
     teacher_fit: Fit = Fit((Phase(8, 192, (150, 224)),), 32, 4e-4)
     student_fit: Fit = Fit((Phase(12, 192, (150, 224)),), 32, 4e-4)
+    features_fit: Fit | None = None  # the student before the labels; None: from nothing
+    feature_teacher: str = "tf_efficientnet_lite2"  # with ImageNet weights: its features are learnt
+    features: Features = Features()
+    more_pictures: tuple[str, ...] = ()  # folders of further pictures, for the stage features alone
     finetune_fit: Fit | None = None  # the distilled student once more, with the labels alone
     distil: Distil = Distil()
     augment: Augment = Augment()
@@ -138,6 +154,8 @@ class TrainOptions:
     def stages(self) -> tuple[Stage, ...]:
         """The networks that this run fits."""
         skipped: set[Stage] = set()
+        if self.features_fit is None:
+            skipped.add("features")
         if self.teacher_from:
             skipped.add("teacher")
         if self.finetune_fit is None:
@@ -175,8 +193,8 @@ class TrainOptions:
         return sha256(text.encode()).hexdigest()
 
 
-FITS = ("teacher_fit", "student_fit", "finetune_fit")
-RECORDS: dict[str, type[Any]] = {"distil": Distil, "augment": Augment}
+FITS = ("features_fit", "teacher_fit", "student_fit", "finetune_fit")
+RECORDS: dict[str, type[Any]] = {"distil": Distil, "augment": Augment, "features": Features}
 
 
 def _changed(value: object) -> object:

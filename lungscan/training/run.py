@@ -36,7 +36,8 @@ def train(
         options: the recipe.
         root: folder that holds the data folders.
         out: the model folder to be; checkpoints and curves lie in ``out/training``.
-        stages: which stages to run, in this order: ``teacher``, ``student`` (needs the teacher),
+        stages: which stages to run, in this order: ``features`` (the student before the labels),
+            ``teacher``, ``student`` (needs the teacher, and begins from the features),
             ``finetune`` (the student again, by labels alone), ``alone`` (the student without the
             teacher, for comparison), ``bundle``; none: all that the options ask for.
         command: how the run was started, for the card.
@@ -66,6 +67,8 @@ def _events(
         for sentence in material.skipped:
             yield StageFinished("data", f"left out: {sentence}")
         yield StageFinished("data", told(material))
+        if material.more is not None:
+            yield StageFinished("data", material.more.told)
         folders = material.samples.class_names
         words = described(options.classes, folders)
         if sentence := unstated(words):

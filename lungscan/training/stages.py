@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,8 +14,15 @@ from lungscan.errors import ModelError, UsageProblem
 from lungscan.training import checkpoint
 from lungscan.training.answering import Teacher
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
+from lungscan.training.features import Learner, feature_loss, feature_teacher, start_from
 from lungscan.training.fit import Job, fit
-from lungscan.training.material import Material, training_pictures, validation_pictures
+from lungscan.training.learning import Loss, loss_of
+from lungscan.training.material import (
+    Material,
+    pictures_before_labels,
+    training_pictures,
+    validation_pictures,
+)
 from lungscan.training.networks import create
 from lungscan.training.options import Fit, Stage, TrainOptions
 from lungscan.training.ranks import Ranks
@@ -22,40 +31,68 @@ from lungscan.training.ranks import Ranks
 def fit_stage(
     stage: Stage, options: TrainOptions, material: Material, work: Path, ranks: Ranks
 ) -> Generator[TrainEvent, None, None]:
-    """Fit one network; what an earlier run finished is not done again."""
-    teacher = None
+    """Fit one network; what an earlier run finished is not done again.
+
+    Raises:
+        UsageProblem: the stage features is asked for, and the recipe does not say how.
+        ModelError: a stage that this one needs is not finished, or checkpoints of another recipe.
+    """
+    if stage == "features" and options.features_fit is None:
+        raise UsageProblem("The recipe has no features_fit, so the stage features has no schedule.")
+    settings = stage_fit(stage, options)
+    yield StageStarted(stage, stage_network(stage, options), epochs=settings.epochs)
+    if not finished(stage, options, material, work):
+        job = Job(
+            stage=stage,
+            fit=settings,
+            class_names=material.samples.class_names,
+            train=(pictures_before_labels if stage == "features" else training_pictures)(material),
+            validation=validation_pictures(material, options.classify_px),
+            drawn_examples=options.drawn_examples,
+            augment=options.augment,
+            seed=options.seed,
+            path=checkpoint_path(work, stage),
+            fingerprint=options.fingerprint(stage, material.fingerprint_sha256),
+        )
+        yield from _fit(job, stage, options, material, work, ranks)
+    yield StageFinished(stage, f"{settings.epochs} epochs done")
+
+
+def _fit(
+    job: Job, stage: Stage, options: TrainOptions, material: Material, work: Path, ranks: Ranks
+) -> Generator[TrainEvent, None, None]:
+    teacher: Teacher | None = None
+    loss: Loss = partial(loss_of, distil=options.distil)
     if stage == "student":
         teacher = Teacher(load_teacher(options, material, work), ranks.device)
-    settings = stage_fit(stage, options)
     torch.manual_seed(options.seed)
+    network = _beginning(stage, options, material, work)
+    if stage == "features":
+        views = (job.fit.phases[0], options.augment, options.seed)
+        taught = feature_teacher(options.feature_teacher, ranks.device)
+        network = Learner(network, taught.standardise(job.train.pixels, *views))
+        teacher, loss = taught, partial(feature_loss, weights=options.features)
+    yield from fit(job, network, teacher, loss, ranks)
+
+
+def _beginning(stage: Stage, options: TrainOptions, material: Material, work: Path) -> nn.Module:
+    """The network that a stage goes on with: new, pretrained, or what an earlier stage made."""
     if stage == "finetune":
-        network = load_network("student", options, material, work)
-    else:
-        network = create(
-            stage_network(stage, options),
-            material.classes + 1,
-            pretrained=options.pretrained,
-            drop_path=settings.drop_path,
-        )
-    job = Job(
-        stage=stage,
-        fit=settings,
-        class_names=material.samples.class_names,
-        train=training_pictures(material),
-        validation=validation_pictures(material, options.classify_px),
-        drawn_examples=options.drawn_examples,
-        augment=options.augment,
-        seed=options.seed,
-        path=checkpoint_path(work, stage),
-        fingerprint=options.fingerprint(stage, material.fingerprint_sha256),
-    )
-    yield StageStarted(stage, stage_network(stage, options), epochs=settings.epochs)
-    yield from fit(job, network, teacher, options.distil, ranks)
-    yield StageFinished(stage, f"{settings.epochs} epochs done")
+        return load_network("student", options, material, work)
+    name, outputs = stage_network(stage, options), material.classes + 1
+    drop_path = stage_fit(stage, options).drop_path
+    if stage == "teacher" or options.features_fit is None:
+        return create(name, outputs, pretrained=options.pretrained, drop_path=drop_path)
+    network = create(name, outputs, pretrained=False, drop_path=drop_path)
+    if stage != "features":
+        start_from(network, _finished("features", options, material, work)["average"])
+    return network
 
 
 def stage_fit(stage: Stage, options: TrainOptions) -> Fit:
     """The settings of a stage; the student alone gets exactly those of the distilled one."""
+    if stage == "features" and options.features_fit is not None:
+        return options.features_fit
     if stage == "teacher":
         return options.teacher_fit
     if stage == "finetune" and options.finetune_fit is not None:
@@ -86,13 +123,21 @@ def load_network(stage: Stage, options: TrainOptions, material: Material, work: 
     Raises:
         ModelError: the stage has no finished checkpoint under these options.
     """
+    values = _finished(stage, options, material, work)["average"]
+    network = create(stage_network(stage, options), material.classes + 1, pretrained=False)
+    network.load_state_dict(values)
+    return network.to(memory_format=torch.channels_last).eval()
+
+
+def _finished(
+    stage: Stage, options: TrainOptions, material: Material, work: Path
+) -> dict[str, Any]:
+    """The checkpoint of a stage that has its last epoch behind it."""
     belongs = options.fingerprint(stage, material.fingerprint_sha256)
     state = checkpoint.load(checkpoint_path(work, stage), belongs)
     if state is None or state["epoch"] < stage_fit(stage, options).epochs:
         raise ModelError(f"The stage {stage} is not finished in {work.name}; run it first.")
-    network = create(stage_network(stage, options), material.classes + 1, pretrained=False)
-    network.load_state_dict(state["average"])
-    return network.to(memory_format=torch.channels_last).eval()
+    return state
 
 
 def load_teacher(options: TrainOptions, material: Material, work: Path) -> nn.Module:

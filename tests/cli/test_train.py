@@ -105,6 +105,17 @@ def test_flags_replace_what_the_recipe_says(training: FakeTraining, capsys: Capt
     assert "The model lies in" not in capsys.readouterr().err  # there is none without a bundle
 
 
+@pytest.mark.usefixtures("here")
+def test_a_fold_and_whose_features_are_learnt_are_flags(training: FakeTraining) -> None:
+    flags = "--feature-teacher tf_efficientnet_lite0 --fold 2/5"
+    assert main(f"{LINE} --stage features {flags}".split()) == 0
+    options = training.options
+    assert options is not None
+    assert (options.fold, options.feature_teacher) == ("2/5", "tf_efficientnet_lite0")
+    assert training.stages == ("features",)
+    assert training.command == f"lungscan {LINE} {flags}"
+
+
 def test_the_card_s_command_names_no_folder_of_this_machine(
     training: FakeTraining, here: Path
 ) -> None:

@@ -171,6 +171,15 @@ def test_the_shipped_recipe_can_be_read() -> None:
     assert options.protocol == "grouped"
 
 
+def test_the_recipe_of_ghostnet_begins_with_features() -> None:
+    path = Path(__file__).parents[2] / "models" / "recipes" / "lung-histology-ghostnet.toml"
+    options = load_options(path)
+    assert options.stages == ("features", "teacher", "student", "alone")
+    assert options.features_fit is not None
+    assert options.features_fit.epochs == 14
+    assert options.student == "ghostnet_100"
+
+
 def test_a_wrong_recipe_is_refused_with_the_option_named(tmp_path: Path) -> None:
     path = tmp_path / "recipe.toml"
     path.write_text('name = "x"\ndata = "y"\nlerning_rate = 1\n', encoding="utf-8")

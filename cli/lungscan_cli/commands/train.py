@@ -10,7 +10,7 @@ import click
 from lungscan_cli.choices import ENVIRONMENT_NOTE, FILE, FOLDER, NEW_FOLDER, SETTINGS, out_option
 from lungscan_cli.groups import ExamplesCommand
 
-STAGES = ("teacher", "student", "finetune", "alone", "bundle")
+STAGES = ("features", "teacher", "student", "finetune", "alone", "bundle")
 AS_RECIPE = "as the recipe says"
 RECIPE_FLAGS = "Flags of the recipe"
 
@@ -50,7 +50,8 @@ RECIPE_FLAGS = "Flags of the recipe"
     multiple=True,
     type=click.Choice(STAGES),
     show_default="all that the recipe asks for",
-    help="A stage to run; may be given several times. student needs teacher, bundle needs both.",
+    help="A stage to run; may be given several times. student needs teacher (and features, where "
+    "the recipe has it), bundle needs both.",
 )
 @click.option("--name", show_default=AS_RECIPE, help="The model's name.")
 @click.option("--teacher", show_default=AS_RECIPE, help="Any timm network.")
@@ -60,6 +61,11 @@ RECIPE_FLAGS = "Flags of the recipe"
     help="A teacher.pt of another run with the same classes, to learn from.",
 )
 @click.option("--student", show_default=AS_RECIPE, help="Any timm network; it becomes the model.")
+@click.option(
+    "--feature-teacher",
+    show_default=AS_RECIPE,
+    help="A timm network with ImageNet weights; the stage features learns its features.",
+)
 @click.option(
     "--pretrained/--no-pretrained",
     default=None,
@@ -71,6 +77,12 @@ RECIPE_FLAGS = "Flags of the recipe"
     "split_file",
     show_default="split by group",
     help="Table file,label,group,part, made by `lungscan data split`.",
+)
+@click.option(
+    "--fold",
+    metavar="I/N",
+    show_default="no folds",
+    help="Hold fold I of N out as the test part: 1/5 to 5/5 judge every picture once.",
 )
 @click.option(
     "--protocol",

@@ -1,0 +1,134 @@
+"""Further pictures for the stage before the labels: copies of our own groups, and other tissue.
+
+Nothing that judges may be learnt: a picture whose group stands in validation or test is left out,
+and so is one that its licence keeps for evaluation. Such a folder must therefore say which pictures
+it holds, in ``groups.csv`` or in ``files.csv`` (which also has ``use``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lungscan.dataset.group_table import inside, read_groups
+from lungscan.dataset.listing import GROUPS_FILE
+from lungscan.dataset.pixels import Look, load_squares
+from lungscan.dataset.samples import Samples
+from lungscan.dataset.splits import Split
+from lungscan.errors import UsageProblem
+from lungscan.inputs import show
+from lungscan.inputs.tables import TableRow, read_table
+from lungscan.training.fit import Pictures
+from lungscan.training.learning import UNLABELLED
+
+FILES_FILE = "files.csv"
+ALLOWED = "training allowed"  # the word of the column `use`
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of such a folder."""
+
+    path: Path
+    label: str
+    group: str  # "": it stands alone
+    allowed: bool = True  # to be trained on
+
+
+@dataclass(frozen=True)
+class More:
+    """The pictures that may be learnt from, and what was left out."""
+
+    pictures: Pictures
+    told: str
+
+
+def gather_more(
+    root: Path,
+    folders: Sequence[str],
+    own: Samples,
+    split: Split,
+    others: Iterable[tuple[Samples, Split]],
+    look: Look,
+    size_px: int,
+) -> More:
+    """Decode what the folders hold for training.
+
+    A picture of a training group keeps the label that its table gives it, where that is a class of
+    ours; any other picture is unlabelled.
+
+    Args:
+        root: folder that holds the folders.
+        folders: their names.
+        own: the pictures with classes, and ``split`` which of them judge.
+        split: of ``own``.
+        others: the same of the counter-examples.
+        look: the network's input when classifying, which decides on the squares.
+        size_px: side of the cached fields.
+
+    Raises:
+        UsageProblem: a folder without a table, or with a wrong one.
+    """
+    learnt = {own.groups[row] for row in split.train}
+    held = _held(own, split).union(*(_held(*other) for other in others))
+    left: Counter[str] = Counter()
+    kept: list[Picture] = []
+    for name in folders:
+        for picture in read_pictures(root / name):
+            if not picture.allowed:
+                left["for evaluation only"] += 1
+            elif picture.group in held:
+                left["of groups that judge"] += 1
+            else:
+                kept.append(picture)
+    squares, refused = load_squares([picture.path for picture in kept], look, size_px)
+    if refused:
+        left["that classification refuses"] = len(refused)
+    kept = [picture for row, picture in enumerate(kept) if row not in refused]
+    labels = np.array([_label(picture, learnt, own.class_names) for picture in kept], np.int64)
+    labelled = int((labels != UNLABELLED).sum())
+    told = f"{len(kept)} more pictures, {labelled} with a label" + "".join(
+        f"; left out {count} {why}" for why, count in sorted(left.items())
+    )
+    every = np.repeat(labels, squares.counts)
+    return More(Pictures.of(squares.pixels, every, squares.counts), told)
+
+
+def _label(picture: Picture, learnt: set[str], class_names: Sequence[str]) -> int:
+    if picture.group in learnt and picture.label in class_names:
+        return class_names.index(picture.label)
+    return UNLABELLED
+
+
+def read_pictures(folder: Path) -> tuple[Picture, ...]:
+    """What the folder's table names, by ``files.csv`` where there is one, else ``groups.csv``.
+
+    Raises:
+        UsageProblem: it has no table, or one that is wrong.
+    """
+    table = folder / FILES_FILE
+    if table.is_file():
+        rows = read_table(table, ("file", "use"), ("label", "group"))
+        return tuple(_picture(folder, table, row) for row in rows)
+    if (folder / GROUPS_FILE).is_file():
+        groups = read_groups(folder / GROUPS_FILE).values()
+        return tuple(Picture(folder / row.file, row.label, row.group) for row in groups)
+    raise UsageProblem(
+        f"{show(folder.name)} has neither {GROUPS_FILE} nor {FILES_FILE}, so nobody can say "
+        f"whether it holds tissue of the test part. Add a table {GROUPS_FILE} (file,label,group)."
+    )
+
+
+def _picture(folder: Path, table: Path, row: TableRow) -> Picture:
+    file = inside(row["file"], table, row.line)
+    allowed = row["use"].lower() == ALLOWED
+    return Picture(folder / file, row.cells.get("label", ""), row.cells.get("group", ""), allowed)
+
+
+def _held(samples: Samples, split: Split) -> set[str]:
+    """The groups that judge."""
+    return {samples.groups[row] for part in (split.validation, split.test) for row in part}

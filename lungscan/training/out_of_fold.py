@@ -1,0 +1,138 @@
+"""Out-of-fold answers: what a fold's network says of the pictures that it never saw.
+
+One table per fold: ``file,label,group,fold``, then ``prob_CLASS`` of each class at temperature
+1 and summing to 1, then ``counter_example``, the probability of the output that takes pictures that
+are none of the classes. Joined over all folds every picture stands there once, so temperature,
+limits and figures can be taken from answers about unseen tissue.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lungscan.dataset.folds import Fold, read_fold
+from lungscan.dataset.samples import IndexArray
+from lungscan.dataset.splits import SplitRow
+from lungscan.errors import UsageProblem
+from lungscan.inputs import show
+from lungscan.inputs.tables import read_table
+from lungscan.report.files import write_atomic
+from lungscan.training.calibrate import softmax
+from lungscan.types import FloatArray
+
+ANSWERS_FILE = "out-of-fold.csv"  # in the folder of checkpoints
+COLUMNS = ("file", "label", "group", "fold")
+LAST = "counter_example"
+CLASS = "prob_"
+DIGITS = 9  # significant: as many as a float of 32 bits has
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Pictures with their out-of-fold answers, in the order of their names."""
+
+    files: tuple[str, ...]
+    labels: tuple[str, ...]
+    groups: tuple[str, ...]
+    folds: tuple[Fold, ...]
+    class_names: tuple[str, ...]
+    probs: FloatArray  # (n, classes), at temperature 1
+    counter_example: FloatArray  # (n,)
+
+
+def write_answers(
+    path: Path,
+    rows: Sequence[SplitRow],
+    fold: Fold,
+    class_names: Sequence[str],
+    logits: FloatArray,
+    counts: IndexArray,
+) -> None:
+    """Write the answers of one fold.
+
+    Args:
+        path: the table to be.
+        rows: the n pictures of the fold.
+        fold: which one it is.
+        class_names: in the order of the outputs.
+        logits: ``(t, classes + 1)`` of their squares, uncalibrated.
+        counts: ``(n,)`` squares of each picture; its answer is the mean over them.
+
+    Raises:
+        MachineError: it cannot be written.
+    """
+    said = np.hstack([softmax(logits[:, :-1], 1.0), softmax(logits, 1.0)[:, -1:]])
+    means = np.add.reduceat(said, np.cumsum(counts) - counts) / counts[:, None]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow((*COLUMNS, *(CLASS + name for name in class_names), LAST))
+    for row, values in zip(rows, means, strict=True):
+        told = (f"{value:.{DIGITS}g}" for value in values)
+        writer.writerow((row.file, row.label, row.group, str(fold), *told))
+    write_atomic(path, text.getvalue().encode())
+
+
+def read_answers(paths: Sequence[Path]) -> Answers:
+    """Join the tables of all folds.
+
+    Raises:
+        UsageProblem: a table is wrong, a fold is missing or there twice, or two tables answer for
+            the same picture or know other classes.
+    """
+    tables = [_read(path) for path in paths]
+    if not tables:
+        raise UsageProblem(f"There is no table {ANSWERS_FILE} to join.")
+    names = tables[0][0]
+    rows: dict[str, dict[str, str]] = {}
+    for path, (found, cells) in zip(paths, tables, strict=True):
+        if found != names:
+            raise UsageProblem(f"{_told(path)} answers with other classes than {_told(paths[0])}.")
+        for row in cells:
+            if row["file"] in rows:
+                raise UsageProblem(
+                    f"{_told(path)}: {show(row['file'])} was judged by two folds; they are not of "
+                    "one deal."
+                )
+            rows[row["file"]] = row
+    ordered = [rows[file] for file in sorted(rows)]
+    folds = tuple(read_fold(row["fold"]) for row in ordered)
+    _require_all(folds)
+    columns = (*(CLASS + name for name in names), LAST)
+    values = np.array([[_number(row[name]) for name in columns] for row in ordered], np.float32)
+    files, labels, groups = (tuple(row[name] for row in ordered) for name in COLUMNS[:3])
+    return Answers(files, labels, groups, folds, names, values[:, :-1], values[:, -1])
+
+
+def _read(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
+    """The classes that a table knows, and its lines."""
+    cells = [row.cells for row in read_table(path, (*COLUMNS, LAST))]
+    if not cells:
+        raise UsageProblem(f"{_told(path)} answers for no picture.")
+    return tuple(name.removeprefix(CLASS) for name in cells[0] if name.startswith(CLASS)), cells
+
+
+def _require_all(folds: Sequence[Fold]) -> None:
+    counts = {fold.count for fold in folds}
+    if len(counts) > 1:
+        raise UsageProblem("These tables are of different deals: the number of folds differs.")
+    missing = sorted(set(range(1, counts.pop() + 1)) - {fold.number for fold in folds})
+    if missing:
+        told = ", ".join(str(number) for number in missing)
+        raise UsageProblem(f"The answers of fold {told} are missing; train it first.")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UsageProblem(f"{show(text)!r:.40} is no probability.") from error
+
+
+def _told(path: Path) -> str:
+    return show("/".join(path.parts[-3:]))

@@ -1,0 +1,82 @@
+"""Out-of-fold answers: written for each fold, joined over all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="training needs the extra train")
+
+from lungscan.dataset.folds import Fold
+from lungscan.dataset.splits import SplitRow
+from lungscan.errors import UsageProblem
+from lungscan.training.out_of_fold import read_answers, write_answers
+
+NAMES = ("Lung_ACA", "lung_n")  # as folders are called, capitals and all
+
+
+def write(folder: Path, fold: Fold, files: str, names: tuple[str, ...] = NAMES) -> Path:
+    """A table for the pictures named by single letters; the logits of ``a`` are 0, 1 and 0."""
+    path = folder / f"{fold.number}.csv"
+    rows = [SplitRow(f"{name}.png", "lung_n", f"group of {name}", "test") for name in files]
+    logits = np.array([[ord(name) - ord("a"), 1, 0] for name in files], np.float32)
+    write_answers(path, rows, fold, names, logits, np.ones(len(rows), np.int64))
+    return path
+
+
+def test_all_folds_become_one_table(tmp_path: Path) -> None:
+    paths = [write(tmp_path, Fold(2, 2), "ac"), write(tmp_path, Fold(1, 2), "b")]
+    found = read_answers(paths)
+    assert found.files == ("a.png", "b.png", "c.png")
+    assert found.groups == ("group of a", "group of b", "group of c")
+    assert found.folds == (Fold(2, 2), Fold(1, 2), Fold(2, 2))
+    assert (found.class_names, found.labels) == (NAMES, ("lung_n",) * 3)
+    e = np.e
+    np.testing.assert_allclose(found.probs[0], [1 / (1 + e), e / (1 + e)], rtol=1e-6)
+    np.testing.assert_allclose(found.probs.sum(1), 1, rtol=1e-6)
+    np.testing.assert_allclose(found.counter_example[0], 1 / (2 + e), rtol=1e-6)
+
+
+def test_a_table_keeps_what_a_float_holds(tmp_path: Path) -> None:
+    path = write(tmp_path, Fold(1, 2), "z")  # a logit of 25: all but one part in 10^10
+    other = write(tmp_path, Fold(2, 2), "a")
+    low = read_answers([path, other]).probs[1, 1]
+    np.testing.assert_allclose(low, np.exp(1 - 25), rtol=1e-5)
+
+
+def test_a_picture_of_several_squares_answers_with_their_mean(tmp_path: Path) -> None:
+    rows = [SplitRow(f"{name}.png", "lung_n", name, "test") for name in "ab"]
+    logits = np.array([[0, 0, 0], [9, 9, 0], [0, np.log(3), 0]], np.float32)
+    path = tmp_path / "1.csv"
+    write_answers(path, rows, Fold(1, 2), NAMES, logits, np.array([1, 2]))
+    found = read_answers([path, write(tmp_path, Fold(2, 2), "c")])
+    np.testing.assert_allclose(found.probs[:2], [[0.5, 0.5], [0.375, 0.625]], rtol=1e-6)
+    other = (1 / (2 * np.exp(9) + 1) + 1 / 5) / 2
+    np.testing.assert_allclose(found.counter_example[:2], [1 / 3, other], rtol=1e-5)
+
+
+def test_what_is_no_whole_deal_is_refused(tmp_path: Path) -> None:
+    first = write(tmp_path, Fold(1, 3), "ab")
+    second = write(tmp_path, Fold(2, 3), "c")
+    with pytest.raises(UsageProblem, match="of fold 3 are missing"):
+        read_answers([first, second])
+    with pytest.raises(UsageProblem, match=r"b\.png was judged by two folds"):
+        read_answers([first, second, write(tmp_path, Fold(3, 3), "b")])
+    with pytest.raises(UsageProblem, match="other classes"):
+        read_answers([first, write(tmp_path, Fold(3, 3), "d", ("lung_n", "lung_scc"))])
+    with pytest.raises(UsageProblem, match="number of folds differs"):
+        read_answers([first, write(tmp_path, Fold(4, 4), "d")])
+    with pytest.raises(UsageProblem, match="no table"):
+        read_answers([])
+
+
+def test_a_damaged_table_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, Fold(1, 2), "a")
+    path.write_text(path.read_text(encoding="utf-8").replace("0.26", "o.26"), encoding="utf-8")
+    with pytest.raises(UsageProblem, match="is no probability"):
+        read_answers([path, write(tmp_path, Fold(2, 2), "b")])
+    path.write_text("file,label\n", encoding="utf-8")
+    with pytest.raises(UsageProblem, match="has no column"):
+        read_answers([path])

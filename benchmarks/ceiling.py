@@ -19,8 +19,8 @@ import numpy as np
 
 from lungscan.cards import ModelCard, find_model
 from lungscan.runtimes import Runtime, load_runtime
-from lungscan.runtimes.base import available_threads
 from lungscan.types import RgbBatch
+from lungscan.workers import available_threads
 
 TURN = 16  # calls per stream before the queue is emptied and the clock read
 

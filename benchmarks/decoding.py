@@ -23,7 +23,7 @@ import tifffile
 from PIL import Image
 
 from lungscan.reading.resize import sample
-from lungscan.runtimes.base import available_threads
+from lungscan.workers import available_threads
 
 MOST = 1000  # tiles or files kept in memory
 

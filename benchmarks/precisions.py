@@ -19,9 +19,9 @@ from lungscan.cards import find_model
 from lungscan.compression.gathering import read_tiles
 from lungscan.evaluation.material import load_material
 from lungscan.evaluation.options import DataOptions
-from lungscan.runtimes.base import available_threads
 from lungscan.runtimes.openvino import BATCH, cpu_precisions, load_openvino
 from lungscan.types import FloatArray
+from lungscan.workers import available_threads
 
 TURNS = 3
 HEAD = (

@@ -29,10 +29,10 @@ from lungscan.prepare import tissue_of, to_jpeg
 from lungscan.provenance import library_versions
 from lungscan.reading import open_source
 from lungscan.runtimes import Runtime, load_runtime
-from lungscan.runtimes.base import available_threads
 from lungscan.tiles.grid import plan_grid
 from lungscan.tiles.quality import measure_quality
 from lungscan.types import FloatArray, RgbArray, RgbBatch
+from lungscan.workers import available_threads
 
 FP32_TOLERANCE = 1e-4
 # bf16, fp16, int8. bf16 keeps 8 bits of a number: answers to drawn fields, which lie between the

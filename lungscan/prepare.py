@@ -25,11 +25,13 @@ from lungscan.tiles.grid import pen_area_mm2, plan_grid, tissue_area_mm2, whole_
 from lungscan.tiles.mask import TissueMask
 from lungscan.tiles.survey import SURVEY_UM, survey
 from lungscan.types import FileResult, FloatArray, InputFile, Overview, SourceInfo, Stamp, TileGrid
+from lungscan.workers import available_threads
 
 THUMBNAIL_PX = 1024
 # Of the network's side; a smaller picture holds no detail, and its answer would only look sure.
 LEAST_FIELD = 0.5
 LEAST_TILE = 0.75  # a field whose shorter side is below this share of a tile is taken whole
+SURVEY_THREADS = 4  # each holds some 100 MB while it looks for tissue
 MAX_FIELD_BYTES = 1 << 31  # read at once; the largest picture that is decoded holds 0.8 GB
 
 
@@ -180,7 +182,8 @@ def _plan_tiled(
 ) -> Plan:
     _require_fine(file, source.info, card)
     info, overview = source.info, source.overview()
-    mask = tissue_of(source, overview)
+    threads = min(options.threads or available_threads(), SURVEY_THREADS)
+    mask = tissue_of(source, overview, threads)
     grid = plan_grid(
         mask,
         info.width,
@@ -202,11 +205,11 @@ def _plan_tiled(
     return Plan(file, source, grid, record, overview.unreadable)
 
 
-def tissue_of(source: ImageSource, overview: Overview) -> TissueMask:
+def tissue_of(source: ImageSource, overview: Overview, threads: int = 1) -> TissueMask:
     """Find tissue and pen marks of an open image, whose overview is at hand."""
     info = source.info
     wanted = SURVEY_UM / info.scale.mpp_um if info.scale.mpp_um else overview.downsample
-    return survey(overview, info, source.view, source.handy_downsample(wanted))
+    return survey(overview, info, source.view, source.handy_downsample(wanted), threads)
 
 
 def _require_fine(file: InputFile, info: SourceInfo, card: NetworkInput) -> None:

@@ -25,10 +25,11 @@ from lungscan.planning import PlannedCase, check_options, find_inputs, looks_lik
 from lungscan.provenance import settings_of
 from lungscan.readers import PatientReaders, open_readers
 from lungscan.runtimes import load_runtime
-from lungscan.runtimes.base import available_threads, import_ahead
+from lungscan.runtimes.base import import_ahead
 from lungscan.runtimes.fallback import FallbackRuntime
 from lungscan.store import RunStore
 from lungscan.types import InputFile, Inputs
+from lungscan.workers import available_threads
 
 __all__ = ["PlannedCase", "check_options", "plan", "scan"]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from threading import Event
 from types import TracebackType
 from typing import Self, TypeVar
@@ -16,6 +18,21 @@ R = TypeVar("R")
 
 TICK_S = 0.2  # between two looks whether the run was stopped
 AHEAD = 2  # jobs per thread in flight: enough to keep it busy, few enough to bound memory
+
+
+def available_threads() -> int:
+    """Cores that this process may use, with the limits of a container counted in."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        cores = os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        if quota != "max":
+            cores = min(cores, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):
+        pass  # no cgroup limit is stated
+    return max(1, cores)
 
 
 class Stopped(BaseException):

@@ -25,9 +25,9 @@ from lungscan.compression.records import (
     Trying,
 )
 from lungscan.compression.wording import all_changes
-from lungscan.runtimes.base import available_threads
 from lungscan.training.drawn import draw_counter_example
 from lungscan.types import RgbBatch
+from lungscan.workers import available_threads
 from lungscan_cli.border import INTERRUPTED
 from lungscan_cli.console import RESEARCH_USE, answers, count, people, plain, say, write_json
 

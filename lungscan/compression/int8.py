@@ -37,9 +37,9 @@ from lungscan.errors import ModelError, UsageProblem
 from lungscan.novelty import Novelty, load_novelty
 from lungscan.report.files import machine_error
 from lungscan.runtimes import load_runtime
-from lungscan.runtimes.base import available_threads
 from lungscan.runtimes.graph import read_graph, write_graph
 from lungscan.types import RgbBatch
+from lungscan.workers import available_threads
 
 TIE = 0.01  # of the bounds: what the nearness of the features weighs beside changed answers
 

@@ -24,9 +24,8 @@ from lungscan.dataset.looks import HalfArray, Looks, empty_looks, look
 from lungscan.dataset.pixels import read_rgb
 from lungscan.dataset.turning import Guess, guess_turns
 from lungscan.dataset.unions import Unions
-from lungscan.runtimes.base import available_threads
 from lungscan.types import FloatArray
-from lungscan.workers import Workers
+from lungscan.workers import Workers, available_threads
 
 SAME_TISSUE = 0.75  # the least correlation of two fitted pictures that show the same tissue
 

@@ -27,12 +27,11 @@ from lungscan.readers.local import LocalReaders
 from lungscan.reading import open_field
 from lungscan.report.wording import REASONS
 from lungscan.runtimes import load_runtime
-from lungscan.runtimes.base import available_threads
 from lungscan.scoring import Scorer
 from lungscan.store import RunStore
 from lungscan.tools import Tools
 from lungscan.types import CaseInput, CaseResult, CaseStatus, InputFile, MppSource, Prediction
-from lungscan.workers import Workers
+from lungscan.workers import Workers, available_threads
 
 _NO_STORE = RunStore(Path("no earlier run"))  # never written to: nothing was judged before
 _IS_SLIDE = "This is a whole slide; an evaluation judges field images."

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lungscan.measuring.records import Machine
 from lungscan.provenance import library_versions
-from lungscan.runtimes.base import available_threads
+from lungscan.workers import available_threads
 
 
 def describe(threads: int, gpus: tuple[str, ...]) -> Machine:

@@ -19,7 +19,7 @@ from lungscan.measuring.records import (
 from lungscan.measuring.subjects import RANDOM, candidates, networks_of
 from lungscan.measuring.timing import rounds, seek
 from lungscan.provenance import utc_now
-from lungscan.runtimes.base import available_threads
+from lungscan.workers import available_threads
 
 NO_GPU = "There is no GPU here that LungScan can use, so only the CPU was measured."
 NO_TORCH = "torch and timm are not installed, so only OpenVINO was measured."

@@ -12,6 +12,7 @@ from lungscan.cards import INT8, ModelCard
 from lungscan.errors import MachineError, UsageProblem
 from lungscan.options import require_device
 from lungscan.types import FloatArray, RgbBatch
+from lungscan.workers import available_threads
 
 _PRECISIONS = {"cpu": None, "openvino": None, "cpu-fp32": "f32", "cpu-bf16": "bf16"}  # None: best
 
@@ -52,21 +53,6 @@ class Runtime(Protocol):
             DeviceFailed: a GPU has no memory left for a single tile, or its driver is lost.
         """
         ...
-
-
-def available_threads() -> int:
-    """Cores that this process may use, with the limits of a container counted in."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS, Windows
-        cores = os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        if quota != "max":
-            cores = min(cores, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass  # no cgroup limit is stated
-    return max(1, cores)
 
 
 def import_ahead(device: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from math import ceil
 
 import numpy as np
@@ -22,12 +23,15 @@ _MARGIN_PX = 64  # ... with so much around it
 _MIN_STEP = 6  # grey levels between neighbours on the overview: here something begins
 
 
-def survey(overview: Overview, info: SourceInfo, view: View, downsample: float) -> TissueMask:
+def survey(
+    overview: Overview, info: SourceInfo, view: View, downsample: float, threads: int = 1
+) -> TissueMask:
     """Tissue and pen marks of an image, as ``find_tissue`` knows them.
 
     The overview says where anything at all is to be seen; there ``view`` shows the image at
     ``downsample`` level-0 pixels per pixel (near ``SURVEY_UM``), and tissue is found in what it
-    shows. So neither the mask nor the work nor the memory depends on the glass around.
+    shows. So neither the mask nor the work nor the memory depends on the glass around. ``view`` is
+    called from several ``threads`` at once; the mask does not depend on how many.
     """
     mpp = info.scale.mpp_um
     if mpp is None:
@@ -36,17 +40,23 @@ def survey(overview: Overview, info: SourceInfo, view: View, downsample: float) 
     around = look_around(overview, mpp * overview.downsample)
     busy = _busy(overview)
     shape = (ceil(info.height / downsample), ceil(info.width / downsample))
-    parts = [Stained.nothing(shape)]
-    for frame in _windows(shape):
-        if not busy[np.ix_(*_places(frame, busy.shape, overview.downsample / downsample))].any():
-            continue
+    ratio = overview.downsample / downsample
+
+    def look(frame: Frame) -> Stained:
         wide = _widened(frame, shape)
-        places = _places(wide, busy.shape, overview.downsample / downsample)
+        places = _places(wide, busy.shape, ratio)
         rgb, valid = _seen(view(wide, downsample), overview, places)
         usable = valid & ~around.unusable[np.ix_(*places)]
-        own = _own(frame, wide)
-        found = find_stained(rgb, valid, usable, around.colour, um_px, own)
-        parts.append(found.moved(frame[1], frame[0], shape))
+        found = find_stained(rgb, valid, usable, around.colour, um_px, _own(frame, wide))
+        return found.moved(frame[1], frame[0], shape)
+
+    frames = [f for f in _windows(shape) if busy[np.ix_(*_places(f, busy.shape, ratio))].any()]
+    nothing = Stained.nothing(shape)
+    if min(threads, len(frames)) > 1:
+        with ThreadPoolExecutor(threads, "survey") as pool:
+            parts = [nothing, *pool.map(look, frames)]
+    else:
+        parts = [nothing, *map(look, frames)]
     extent = info.width / downsample, info.height / downsample
     runs = settle(parts, um_px)
     return TissueMask(runs, downsample, around.pen, overview.downsample, extent)

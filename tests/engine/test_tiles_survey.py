@@ -309,6 +309,16 @@ def test_windows_leave_no_seam(monkeypatch: pytest.MonkeyPatch, window: int) -> 
     assert (same.tissue != mask.tissue).mean() < 0.001
 
 
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey, "_WINDOW_PX", 200)
+    scale = Scale(COARSE, MppSource.USER)
+    rgb = through(stained(pieces_of_tissue()), flat(*GLASS))
+    source = FieldSource(Image.fromarray(rgb), SourceInfo(SIDE, SIDE, scale, "image", None))
+    alone, together = (tissue_of(source, source.overview(), threads) for threads in (1, 3))
+    assert alone.area > 0
+    assert (alone.tissue == together.tissue).all()
+
+
 def test_what_is_damaged_at_the_finer_scale_is_seen_as_the_overview_shows_it() -> None:
     where = pieces_of_tissue()
     scale = Scale(COARSE, MppSource.USER)

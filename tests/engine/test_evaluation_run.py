@@ -182,7 +182,7 @@ def test_nothing_readable_is_nothing_to_do(
 
 
 def test_an_absurd_scale_is_refused_before_anything_is_opened(model: Path, data: Path) -> None:
-    with pytest.raises(UsageProblem, match="--mpp 99"):
+    with pytest.raises(UsageProblem, match="--mpp cannot be 99"):
         judged(model, data, mpp=99.0)
 
 

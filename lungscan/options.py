@@ -60,6 +60,7 @@ class ScanOptions:
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
+        self._require_paths()
         require_device(self.device)
         require_choice("--pdf", self.pdf, PDF_CHOICES)
         require_choice("--rule", self.rule, RULE_NAMES)
@@ -78,6 +79,18 @@ class ScanOptions:
         for name in ("heatmap", "geojson", "fresh", "isolate", "deidentify"):
             if not isinstance(getattr(self, name), bool):
                 raise UsageProblem(f"--{name} must be true or false.")
+
+    def _require_paths(self) -> None:
+        paths: object = self.paths  # of whatever type a caller gave
+        if not isinstance(paths, tuple) or not all(isinstance(p, Path) for p in paths):
+            raise UsageProblem("The paths must be a tuple of pathlib.Path.")
+        for name in ("out", "cases", "names"):
+            value = getattr(self, name)
+            if not isinstance(value, Path) and (value is not None or name == "out"):
+                raise UsageProblem(f"--{name} must be a pathlib.Path, not {value!r}.")
+        model: object = self.model
+        if not isinstance(model, str) or not model:
+            raise UsageProblem("--model must be a model's name or its folder.")
 
 
 def is_device(name: object) -> bool:

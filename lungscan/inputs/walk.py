@@ -18,6 +18,7 @@ from lungscan.types import Stamp
 _RESULTS = frozenset(
     {"cases", "cases.csv", "lungscan.sha256", "run.json", "summary.pdf", ".lungscan-lock"}
 )
+_MIRAX_INDEX = ("Slidedat.ini", "slidedat.ini", "SLIDEDAT.INI")
 _SYSTEM_FILES = frozenset({"thumbs.db", ".ds_store", "desktop.ini", "ehthumbs.db"})
 
 
@@ -66,7 +67,7 @@ def walk(paths: tuple[Path, ...]) -> Iterator[Candidate | Omission]:
         if identity in seen:
             continue
         if stat.S_ISDIR(status.st_mode):
-            reason = "" if entry.named else _folder_reason(entry.path)
+            reason = _folder_reason(entry)
             if reason:
                 yield Omission(entry.relative_path, reason)
                 continue
@@ -105,7 +106,12 @@ def _children(folder: _Entry) -> list[_Entry]:
     ]
 
 
-def _folder_reason(path: Path) -> str:
+def _folder_reason(entry: _Entry) -> str:
+    path = entry.path
+    if any((path / name).is_file() for name in _MIRAX_INDEX):
+        return "data of a MIRAX slide, whose .mrxs file is missing or has another name"
+    if entry.named:
+        return ""
     if path.is_symlink():
         return "link to a folder, not followed"
     return "hidden folder" if path.name.startswith(".") else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -11,6 +13,8 @@ DeepArray = NDArray[np.uint8] | NDArray[np.uint16]  # (height, width, channels)
 _GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "F"})
 _ALPHA_MODES = frozenset({"RGBA", "RGBa", "LA", "La", "PA"})
 _WHITE = (255, 255, 255)
+_FEW = 0.005  # of the values, which may lie above the range
+_COUNTED = 1 << 22  # values at once
 _DEPTHS = (8, 10, 12, 14, 16, 24, 32)  # bits that cameras and programs use
 
 
@@ -39,8 +43,8 @@ def to_rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
 def from_deep(values: DeepArray, mode: str) -> tuple[Image.Image, tuple[str, ...]]:
     """Bring a picture (height, width, channels) of up to 16 bits a channel to RGB, with flags.
 
-    As in ``to_rgb``, the smallest usual bit depth that holds all values of the whole picture is
-    its range, the same for all colours, so that hues stay; opacity has a range of its own.
+    The smallest usual bit depth that holds the values of the whole picture is its range, the same
+    for all colours, so that hues stay (see ``usual_peak``); opacity has a range of its own.
     ``mode`` is Pillow's name for the channels. 8-bit values stay as they are.
     """
     deep: tuple[str, ...] = ()
@@ -50,7 +54,7 @@ def from_deep(values: DeepArray, mode: str) -> tuple[Image.Image, tuple[str, ...
         picture = np.empty(values.shape, np.uint8)
         colours = values.shape[2] - (mode[-1] in "aA")
         for part in (slice(0, colours), slice(colours, None)):
-            table = stretch_table(int(values[..., part].max(initial=0)))
+            table = stretch_table(usual_peak([values[..., part]]))
             for line, deep_line in zip(picture, values, strict=True):  # an index takes 8 bytes each
                 line[..., part] = table[deep_line[..., part]]
     height, width = values.shape[:2]
@@ -58,8 +62,22 @@ def from_deep(values: DeepArray, mode: str) -> tuple[Image.Image, tuple[str, ...
     return rgb, (*flags, *deep)
 
 
+def usual_peak(parts: Iterable[DeepArray]) -> int:
+    """The value that all but a few of the pixels of these 16-bit parts stay below.
+
+    A scale bar drawn in white, or a pixel of the sensor that is stuck, says nothing of the range of
+    the camera; what lies above is shown as white.
+    """
+    counts = np.zeros(1 << 16, np.int64)
+    for part in parts:
+        flat = part.reshape(-1)
+        for at in range(0, flat.size, _COUNTED):  # to be counted, a value takes 8 bytes
+            counts += np.bincount(flat[at : at + _COUNTED], minlength=counts.size)
+    return int(np.searchsorted(np.cumsum(counts), (1 - _FEW) * counts.sum()))
+
+
 def stretch_table(peak: int) -> NDArray[np.uint8]:
-    """What each 16-bit value (65,536,) becomes where ``peak`` is the largest of a picture."""
+    """What each 16-bit value (65,536,) becomes where ``peak`` is the largest that counts."""
     scaled = np.arange(1 << 16, dtype=np.float64) * (255 / usual_top(peak))
     table: NDArray[np.uint8] = (np.minimum(scaled, 255) + 0.5).astype(np.uint8)
     return table

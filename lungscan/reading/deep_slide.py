@@ -7,7 +7,7 @@ plain RGB are read, and everything else is refused with its reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import show
 from lungscan.inputs.files import open_failure
-from lungscan.reading.colour import stretch_table
+from lungscan.reading.colour import stretch_table, usual_peak
 from lungscan.reading.deep_tiff import read_tags
 from lungscan.reading.native import NativeReader
 from lungscan.reading.positional import PositionalFile
@@ -51,8 +51,8 @@ Words = NDArray[np.uint16]  # (height, width, 3)
 def open_deep(file: InputFile, head: SlideHead) -> tuple[NativeReader, tuple[str, ...]] | None:
     """Return a reader of all levels, and flags for the slide; None for a slide of 8 bits.
 
-    The range is the smallest usual bit depth that holds the largest value of up to 64 tiles of
-    each level, the same for the whole slide.
+    The range is the smallest usual bit depth that holds the values of some 64 tiles of each level,
+    see ``colour.usual_peak``; it is the same for the whole slide.
 
     Raises:
         UnreadableFile: the slide has more than 8 bits a colour and is of a kind that is not read.
@@ -68,7 +68,7 @@ def open_deep(file: InputFile, head: SlideHead) -> tuple[NativeReader, tuple[str
         if levels is None:
             raise _refused(file)
         opened = PositionalFile(file.path)
-        table = stretch_table(_peak(opened, levels))
+        table = stretch_table(usual_peak(_samples(opened, levels)))
     except OSError as error:
         raise open_failure(file.path.name, error) from error
     stretched = [
@@ -95,9 +95,8 @@ def _is_whole(*_: object) -> bool:
     return True  # asked of JPEG tiles only
 
 
-def _peak(file: PositionalFile, levels: Sequence[TiffLevel]) -> int:
-    """The largest value of some tiles of each level."""
-    peak = 0
+def _samples(file: PositionalFile, levels: Sequence[TiffLevel]) -> Iterator[Words]:
+    """Some tiles of each level."""
     for level in levels:
         scanned = np.flatnonzero(level.sizes)
         step = max(1, len(scanned) // _MOST_SAMPLES)
@@ -105,8 +104,7 @@ def _peak(file: PositionalFile, levels: Sequence[TiffLevel]) -> int:
             offset, size = int(level.offsets[index]), int(level.sizes[index])
             if size <= 4 * level.tile_width * level.tile_height * _CHANNELS:
                 with suppress(DamagedTile):
-                    peak = max(peak, int(level.decode(file.read(offset, size)).max()))
-    return peak
+                    yield _of_words(level)(file.read(offset, size))
 
 
 def _words(page: tifffile.TiffPage) -> Callable[[bytes], Any] | None:

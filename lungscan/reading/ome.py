@@ -7,6 +7,7 @@ the names used here did not, but for the first one's PixelSizeX, which stood wit
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
@@ -14,6 +15,7 @@ from lungscan.reading.scale import number
 from lungscan.reading.units import unit_um
 
 _MAX_DEPTH = 100
+_BEFORE = b"\xef\xbb\xbf \t\r\n"  # what may stand before the first element
 _UNIT = "µm"  # of PhysicalSizeX and PhysicalSizeY where none is said
 
 Attributes = Mapping[str, str]
@@ -98,27 +100,25 @@ def ome_mpp(text: bytes, page: int, size: tuple[int, int]) -> tuple[float, float
     Returns:
         None where the text is no OME-XML, is broken, or does not say.
     """
-    if not text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+    if not text.lstrip(_BEFORE).startswith(b"<"):
         return None
     try:
         reader = _read(text)
         claims = [(_claim(image, page, size, reader.uuid), image) for image in reader.images]
         claim, image = max(claims, key=lambda pair: pair[0])  # the first of equal ones
         return _mpp(image) if claim else None
-    except (ValueError, LookupError):  # no Image, no whole number, refused, an unknown encoding
+    except ValueError:  # no Image, a TiffData without whole numbers, or a document refused
         return None
 
 
 def _read(text: bytes) -> _Reader:
     """Raises ValueError: the text is no XML, or one that could swell when read."""
-    try:
-        return _parsed(text, None)
-    except expat.ExpatError:
-        pass
-    try:  # some programs write the sign µ as one byte and do not say so
-        return _parsed(text, "iso-8859-1")
-    except expat.ExpatError as error:
-        raise ValueError(str(error)) from error
+    text = text.split(b"\0", 1)[0].lstrip(_BEFORE)  # a TIFF's text ends at its first NUL
+    # Some programs declare UTF-16 or ASCII and write UTF-8, or write the sign µ as one byte.
+    for encoding in (None, "utf-8", "iso-8859-1"):
+        with suppress(expat.ExpatError, LookupError):
+            return _parsed(text, encoding)
+    raise ValueError("not well-formed")
 
 
 def _parsed(text: bytes, encoding: str | None) -> _Reader:

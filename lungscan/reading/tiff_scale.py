@@ -66,8 +66,9 @@ def _statements(
     ome = ome_mpp(_description(tiff, first), index, (page.imagewidth, page.imagelength))
     by_tags = _by_tags(page)
     # ImageJ counts pixels per its own unit where the tag names none. Programs that name centimetres
-    # beside it mean them.
-    by_imagej = None if is_microscopes(by_tags) else _by_imagej(tiff, page)
+    # beside it mean them; an inch that nobody names is not believed before ImageJ's unit.
+    named = _RESOLUTION_UNIT in page.tags
+    by_imagej = None if named and is_microscopes(by_tags) else _by_imagej(tiff, page)
     for mpp in (ome, by_imagej, by_tags if tags else None):
         if mpp is not None:
             yield mpp

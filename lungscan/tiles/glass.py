@@ -22,7 +22,7 @@ from lungscan.tiles.density import (
     is_stained,
     log_light,
 )
-from lungscan.tiles.morphology import box_mean, dilate, extremes
+from lungscan.tiles.morphology import box_mean, close_gaps, dilate, extremes
 from lungscan.tiles.pieces import find_pieces, sum_in
 from lungscan.types import FloatArray, MaskArray, RgbArray
 
@@ -102,8 +102,10 @@ def light_around(
     cell = CELL_PX if um_px is None else max(2, round(CELL_UM / um_px))
     colour, known = _cells(rgb, glass, cell)
     colour = _windowed(colour, known, _NEAR, _median)
-    colour = _windowed(colour, known, 1, _least)
-    colour = _spread(colour, known)
+    deepest = _windowed(colour, known, 2, _least)
+    seam = close_gaps(known, 1) & ~known  # the step between two tints: no glass, but seen in both
+    colour = np.where(seam, deepest, _windowed(colour, known, 1, _least))
+    colour = _spread(colour, known | seam)
     wide = [
         Image.fromarray(plane).resize(
             (width, height), _BETWEEN, (0, 0, width / cell, height / cell)

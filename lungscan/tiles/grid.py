@@ -39,6 +39,7 @@ def plan_grid(
 ) -> TileGrid:
     """Plan fields of ``size_px`` at ``spacing_um_px`` that hold tissue, row by row.
 
+    The grid begins where the tissue does: the glass around does not decide how a piece is cut.
     Kept are fields with at least ``min_tissue`` tissue and, for a piece of tissue that these miss
     for more than half, the one field that holds most of it. The last row and column are shifted
     inwards; only an image smaller than a field makes the box stick out, to the right and below.
@@ -51,8 +52,9 @@ def plan_grid(
         raise ValueError(f"overlap must lie between 0 and {MAX_OVERLAP}, not {overlap}")
     wide, high = (size_px * spacing_um_px / um for um in scale.mpp_xy_um or (scale.mpp_um,) * 2)
     size = max(1, round(wide)), max(1, round(high))
-    x = _positions(width, size[0], max(1.0, wide * (1.0 - overlap)))
-    y = _positions(height, size[1], max(1.0, high * (1.0 - overlap)))
+    left, top = _corner(mask)
+    x = _positions(width, size[0], max(1.0, wide * (1.0 - overlap)), left)
+    y = _positions(height, size[1], max(1.0, high * (1.0 - overlap)), top)
     fraction = _tissue_in(mask.runs, mask.downsample, x, y, size) / (size[0] * size[1])
     kept = (fraction >= min_tissue) & (fraction > 0)
     _keep_missed_pieces(kept, mask, x, y, size)
@@ -132,12 +134,22 @@ def _area_mm2(pixels: float, downsample: float, scale: Scale) -> float | None:
     return None if scale.mpp_um is None else pixels * (downsample * scale.mpp_um) ** 2 / 1e6
 
 
-def _positions(length: int, side: int, stride: float) -> IntArray:
-    """Return the starts of fields along one axis; the last field ends with the image."""
+def _corner(mask: TissueMask) -> tuple[int, int]:
+    """Where the tissue begins, left and top, in level-0 pixels."""
+    runs = mask.runs
+    if not len(runs.row):
+        return 0, 0
+    left, top = runs.left.min() * mask.downsample, runs.row.min() * mask.downsample
+    return math.floor(left), math.floor(top)
+
+
+def _positions(length: int, side: int, stride: float, first: int) -> IntArray:
+    """Starts of fields along one axis, from the tissue on; the last field ends with the image."""
     if length <= side:
         return np.zeros(1, dtype=np.int64)
-    count = math.ceil((length - side) / stride) + 1
-    starts = np.floor(np.arange(count) * stride + 0.5).astype(np.int64)
+    first = min(first, length - side)
+    count = math.ceil((length - side - first) / stride) + 1
+    starts = np.floor(first + np.arange(count) * stride + 0.5).astype(np.int64)
     return np.unique(np.minimum(starts, length - side))
 
 

@@ -102,6 +102,22 @@ def test_mirax_folder_belongs_to_its_slide(tmp_path: Path) -> None:
     assert found.skipped == ()
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_a_mirax_folder_without_its_slide_is_no_folder_of_pictures(
+    tmp_path: Path, named: bool
+) -> None:
+    (tmp_path / "in" / "m").mkdir(parents=True)
+    for name in ("Data0000.dat", "Slidedat.ini"):
+        (tmp_path / "in" / "m" / name).write_bytes(
+            b"\xff\xd8\xff\xe0 a picture, by its first bytes"
+        )
+    found = discover((tmp_path / "in" / "m" if named else tmp_path / "in",))
+    assert found.cases == ()
+    assert [skipped.reason for skipped in found.skipped] == [
+        "data of a MIRAX slide, whose .mrxs file is missing or has another name"
+    ]
+
+
 def test_hamamatsu_companions_are_no_cases(tmp_path: Path) -> None:
     index = "[Virtual Microscope Specimen]\nImageFile=a_0.jpg\nMapFile=a_map.jpg\nX=../o.jpg\n"
     (tmp_path / "slide.vms").write_text(index)

@@ -48,6 +48,26 @@ def test_a_wrong_value_is_a_usage_problem_for_any_caller(name: str, value: objec
         dataclasses.replace(PLAIN, **{name: value})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("paths", "slides"),
+        ("paths", [Path("x")]),
+        ("paths", ("x",)),
+        ("out", None),
+        ("out", "out"),
+        ("model", None),
+        ("model", ""),
+        ("cases", "x"),
+        ("names", 3),
+    ],
+)
+def test_paths_and_names_of_other_types_are_usage_problems(name: str, value: Any) -> None:
+    given: dict[str, Any] = {"paths": (Path("x"),), "out": Path("out"), name: value}
+    with pytest.raises(UsageProblem, match=name):
+        ScanOptions(**given)
+
+
 def test_every_right_value_is_taken() -> None:
     for name, values in (
         ("abstain", ABSTAIN), ("rule", RULE_NAMES), ("pdf", PDF_CHOICES),

@@ -53,6 +53,15 @@ def test_every_camera_s_depth_fills_the_range(bits: int, encode: object) -> None
     assert np.abs(pixels(source).astype(int) - HE).max() <= 1
 
 
+def test_a_scale_bar_and_a_stuck_pixel_do_not_darken_the_picture() -> None:
+    marked = V12.copy()
+    marked[0, 0] = marked[-1, 2:5] = 65_535
+    seen, clean = pixels(opened(tiff(marked))), pixels(opened(tiff(V12)))
+    assert (seen[0, 0] == 255).all()
+    untouched = (marked == V12).all(axis=-1)
+    assert (seen[untouched] == clean[untouched]).all()
+
+
 @pytest.mark.parametrize(
     "data",
     [

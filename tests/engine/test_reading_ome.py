@@ -186,6 +186,16 @@ def test_encodings() -> None:
     assert read(text.encode("latin-1")) == (0.5, 0.5)  # says UTF-8 and is not
     assert read(text.replace("UTF-8", "windows-1252").encode("cp1252")) == (0.5, 0.5)
     assert read(text.encode("utf-16")) is None
+    # Declared otherwise than written, as .NET's StringWriter does.
+    assert read(text.replace("UTF-8", "utf-16").encode()) == (0.5, 0.5)
+    assert read(text.replace("UTF-8", "US-ASCII").encode()) == (0.5, 0.5)
+    assert read(text.replace("UTF-8", "x-unknown").encode()) == (0.5, 0.5)
+
+
+def test_what_stands_around_the_document_does_no_harm() -> None:
+    text = sized('PhysicalSizeX="0.5" PhysicalSizeY="0.5"').encode()
+    assert read(b"\n  " + text) == (0.5, 0.5)
+    assert read(text + b"\0SharpTIFF") == (0.5, 0.5)
 
 
 @pytest.mark.parametrize(

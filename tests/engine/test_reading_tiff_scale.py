@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from lungscan.errors import NoScale
 from lungscan.reading import kind_of, open_source, tiff_scale
@@ -240,3 +240,17 @@ def test_a_description_without_end_is_not_read(
     assert scale_of(file).mpp_um == 0.5
     monkeypatch.setattr(tiff_scale, "_MAX_TEXT", 4000)
     assert scale_of(file).mpp_um is None
+
+
+def test_an_inch_that_no_tag_names_does_not_hide_imagej_s_unit(tmp_path: Path) -> None:
+    # 4000 per unit would be 6.35 µm, were the unit the inch that TIFF assumes.
+    image = Image.new("RGB", (FIELD, FIELD), "white")
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[TiffImagePlugin.IMAGEDESCRIPTION] = imagej("mm")
+    tags[TiffImagePlugin.X_RESOLUTION] = tags[TiffImagePlugin.Y_RESOLUTION] = 4000.0
+    image.save(tmp_path / "x.tif", tiffinfo=tags)
+    with Image.open(tmp_path / "x.tif") as written:
+        assert isinstance(written, TiffImagePlugin.TiffImageFile)
+        assert TiffImagePlugin.RESOLUTION_UNIT not in written.tag_v2
+    file = InputFile(tmp_path / "x.tif", "x.tif", "field")
+    assert scale_of(file).mpp_um == pytest.approx(0.25)

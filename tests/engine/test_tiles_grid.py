@@ -56,13 +56,21 @@ def test_grid_holds_its_promises(slide: tuple[TissueMask, int, int, float, float
     assert grid.boxes.dtype == np.int32
     assert (w == side).all()
     assert (h == side).all()
-    for start, length in ((x, width), (y, height)):
+    runs, ends = mask.runs, (width, height)
+    corner = [
+        math.floor(p.min(initial=end)) for p, end in zip((runs.left, runs.row), ends, strict=True)
+    ]
+    corner = [
+        min(math.floor(first * mask.downsample), max(end - side, 0))
+        for first, end in zip(corner, ends, strict=True)
+    ]
+    for start, length, first in zip((x, y), (width, height), corner, strict=True):
         # Nothing outside, except where the image is smaller than a field.
         assert (start >= 0).all()
         assert (start + side <= max(length, side)).all()
-        # Each position is the rounded exact one, or the last possible one.
-        steps = start / (exact * (1 - overlap))
-        drift = np.abs(start - np.rint(steps) * exact * (1 - overlap))
+        # Each position is the rounded exact one from the tissue on, or the last possible one.
+        steps = (start - first) / (exact * (1 - overlap))
+        drift = np.abs(start - first - np.rint(steps) * exact * (1 - overlap))
         assert ((drift <= 0.5 + 1e-6) | (start == length - side)).all()
     assert len(np.unique(grid.boxes, axis=0)) == len(grid.boxes)
     assert grid.tissue_fraction == pytest.approx(tissue_fraction(mask, grid.boxes), abs=1e-5)
@@ -107,11 +115,27 @@ def test_every_pixel_of_a_full_slide_is_seen(overlap: float) -> None:
 
 def test_tiny_fragment_gets_the_one_field_that_holds_most_of_it() -> None:
     tissue = np.zeros((100, 100), dtype=bool)
-    tissue[13:17, 10:15] = True  # level 0: y 208 to 272, x 160 to 240, across four fields
+    tissue[:14, :14] = True  # the first field
+    tissue[27:31, 24:29] = True  # level 0: y 432 to 496, x 384 to 464, across four fields
     mask = a_mask(tissue, 16.0)
     grid = plan(mask, 1600, 1600)
-    assert grid.boxes.tolist() == [[0, 224, 224, 224]]
-    assert grid.tissue_fraction[0] == pytest.approx(64 * 48 / 224**2)
+    assert grid.boxes.tolist() == [[0, 0, 224, 224], [224, 448, 224, 224]]
+    assert grid.tissue_fraction[1] == pytest.approx(64 * 48 / 224**2)
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.5])
+@pytest.mark.parametrize("at", [(0, 0), (8, 24), (1000, 3016)])
+def test_a_piece_is_cut_alike_wherever_it_lies_on_the_glass(
+    at: tuple[int, int], overlap: float
+) -> None:
+    piece = np.tri(90, 40, dtype=bool)
+    tissue = np.zeros((700, 400), dtype=bool)
+    left, top = at[0] // 8, at[1] // 8
+    tissue[top : top + 90, left : left + 40] = piece
+    grid = plan(a_mask(tissue, 8.0), 3200, 5600, overlap=overlap)
+    alone = plan(a_mask(np.pad(piece, ((0, 60), (0, 60))), 8.0), 800, 1200, overlap=overlap)
+    assert (grid.boxes - [*at, 0, 0]).tolist() == alone.boxes.tolist()
+    assert grid.tissue_fraction.tolist() == alone.tissue_fraction.tolist()
 
 
 def test_fragment_beside_large_tissue_is_not_forgotten() -> None:

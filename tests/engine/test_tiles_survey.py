@@ -228,6 +228,18 @@ def test_tinted_glass_is_glass(name: str) -> None:
     assert mask.tissue[inside].mean() > (0.85 if name == "two strong tints" else 0.95)
 
 
+@pytest.mark.parametrize("paper", [243, 255])
+@pytest.mark.parametrize("tint", [(228, 214, 236), (240, 200, 220), (205, 215, 240)])
+def test_a_seam_between_two_tints_is_glass(tint: tuple[int, int, int], paper: int) -> None:
+    where = np.zeros((600, 800), np.bool_)
+    where[220:330, 300:420] = True
+    for offset in range(0, 8, 2):  # against the cells in which the colour of glass is known
+        light = np.full((600, 800, 3), paper, np.float32)
+        light[120 + offset : 520 + offset, 200 + offset : 650 + offset] = tint
+        area, _, _ = in_picture(through(stained(where), light), 4.0)
+        assert area == pytest.approx(truth_mm2(where, 4.0), rel=0.1)
+
+
 @pytest.mark.parametrize("noise", [0, 3, 6])
 def test_noise_of_the_camera_is_no_texture(noise: float) -> None:
     where = pieces_of_tissue()

@@ -219,9 +219,18 @@ def _require_fine(file: InputFile, info: SourceInfo, card: NetworkInput) -> None
     if mpp > limit:
         raise UnreadableFile(
             f"A pixel of {show(file.path.name)} measures {mpp:.3g} µm; this model needs "
-            f"{limit:.3g} µm or finer to see cells. Scan or export it at a higher magnification.",
+            f"{limit:.3g} µm or finer to see cells. {_finer_elsewhere(info)}",
             code="E_TOO_COARSE",
         )
+
+
+def _finer_elsewhere(info: SourceInfo) -> str:
+    """Where a finer picture of the same tissue may be found."""
+    if "multi_page" in info.flags:
+        return "Only the first of the file's pictures is read; if the scan is another, export it alone."
+    if info.vendor == "dicom":
+        return "If finer levels of its series lie elsewhere, put all files into one folder."
+    return "Scan or export it at a higher magnification."
 
 
 def _thumbnail(overview: Overview) -> tuple[bytes, float]:

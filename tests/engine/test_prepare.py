@@ -142,3 +142,21 @@ def test_no_field_is_squeezed(
     assert len(grid.boxes) > 0
     assert (grid.boxes[:, 2] == grid.boxes[:, 3]).all()
     assert grid.mode == ("whole" if mpp is None else "tiled")
+
+
+@pytest.mark.parametrize(
+    ("pages", "cure"), [(1, "higher magnification"), (2, "first of the file's pictures")]
+)
+def test_what_is_too_coarse_may_lie_before_a_finer_picture(
+    tmp_path: Path, model: Path, pages: int, cure: str
+) -> None:
+    path, pictures = tmp_path / "x.tif", [Image.fromarray(draw_he(300, 300, 3))] * pages
+    pictures[0].save(path, save_all=True, append_images=pictures[1:])
+    with pytest.raises(UnreadableFile, match=cure) as caught:
+        plan_file(
+            InputFile(path, "x.tif", "field"),
+            options(model, Path(), mpp=8.0),
+            read_card(model),
+            picture=False,
+        )
+    assert caught.value.code == "E_TOO_COARSE"

@@ -227,7 +227,7 @@ def _require_fine(file: InputFile, info: SourceInfo, card: NetworkInput) -> None
 def _finer_elsewhere(info: SourceInfo) -> str:
     """Where a finer picture of the same tissue may be found."""
     if "multi_page" in info.flags:
-        return "Only the first of the file's pictures is read; if the scan is another, export it alone."
+        return "Only the first of the file's pictures is read; if the scan is another, export that."
     if info.vendor == "dicom":
         return "If finer levels of its series lie elsewhere, put all files into one folder."
     return "Scan or export it at a higher magnification."

@@ -18,7 +18,8 @@ from lungscan.types import Stamp
 _RESULTS = frozenset(
     {"cases", "cases.csv", "lungscan.sha256", "run.json", "summary.pdf", ".lungscan-lock"}
 )
-_MIRAX_INDEX = ("Slidedat.ini", "slidedat.ini", "SLIDEDAT.INI")
+_MIRAX_INDEX = "slidedat.ini"
+_MIRAX_DATA = "data of a MIRAX slide, whose .mrxs file is missing or has another name"
 _SYSTEM_FILES = frozenset({"thumbs.db", ".ds_store", "desktop.ini", "ehthumbs.db"})
 
 
@@ -67,15 +68,20 @@ def walk(paths: tuple[Path, ...]) -> Iterator[Candidate | Omission]:
         if identity in seen:
             continue
         if stat.S_ISDIR(status.st_mode):
-            reason = _folder_reason(entry)
+            reason = "" if entry.named else _folder_reason(entry.path)
             if reason:
                 yield Omission(entry.relative_path, reason)
                 continue
             seen.add(identity)
             try:
-                stack.extend(reversed(_children(entry)))
+                children = _children(entry)
             except OSError as error:
                 yield _not_reached(entry, error)
+                continue
+            if children is None:
+                yield Omission(entry.relative_path, _MIRAX_DATA)
+            else:
+                stack.extend(reversed(children))
             continue
         seen.add(identity)
         reason = _file_reason(entry, status)
@@ -89,9 +95,12 @@ def _root_name(path: Path) -> str:
     return path.name if path.name not in {"", ".."} else (path.resolve().name or "root")
 
 
-def _children(folder: _Entry) -> list[_Entry]:
+def _children(folder: _Entry) -> list[_Entry] | None:
+    """What a folder holds; None: only the parts of a MIRAX slide, which is not here."""
     with os.scandir(folder.path) as listing:
         names = sorted((entry.name for entry in listing), key=natural)
+    if any(name.lower() == _MIRAX_INDEX for name in names):
+        return None
     if "cases" in names and any((folder.path / "cases").glob("*/case.json")):
         # Results of LungScan. They are not listed as skipped either, or a run that goes on would
         # not end with the tables of one that was never stopped.
@@ -106,12 +115,7 @@ def _children(folder: _Entry) -> list[_Entry]:
     ]
 
 
-def _folder_reason(entry: _Entry) -> str:
-    path = entry.path
-    if any((path / name).is_file() for name in _MIRAX_INDEX):
-        return "data of a MIRAX slide, whose .mrxs file is missing or has another name"
-    if entry.named:
-        return ""
+def _folder_reason(path: Path) -> str:
     if path.is_symlink():
         return "link to a folder, not followed"
     return "hidden folder" if path.name.startswith(".") else ""

@@ -57,7 +57,7 @@ class Material:
     leaking: tuple[str, ...] = ()  # groups that stand in more than one part
     skipped: tuple[str, ...] = ()  # pictures left out, each with the reason
     rows: tuple[SplitRow, ...] = ()  # the split as a table
-    more: More | None = None  # for the stage features
+    more: More | None = None  # for the stages that the options name
 
     @property
     def classes(self) -> int:
@@ -103,7 +103,7 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
     found = [_foreign(root / name, look, options) for name in options.counter_examples]
     foreign = tuple(part for part, _ in found)
     more = None
-    if options.features_fit is not None and options.more_pictures:
+    if options.more_pictures and (options.features_fit or options.more_in != ("features",)):
         others = [(part.samples, part.split) for part in foreign]
         more = gather_more(
             root, options.more_pictures, samples, split, others, look, options.field_px
@@ -212,12 +212,8 @@ def training_pictures(material: Material) -> Pictures:
     return Pictures.of(np.concatenate(pixels), np.concatenate(labels), np.concatenate(counts))
 
 
-def pictures_before_labels(material: Material) -> Pictures:
-    """What the stage features learns from: the training pictures and the further ones."""
-    own = training_pictures(material)
-    if material.more is None:
-        return own
-    further = material.more.pictures
+def joined(own: Pictures, further: Pictures) -> Pictures:
+    """The pictures of both."""
     return Pictures(
         torch.cat([own.pixels, further.pixels]),
         torch.cat([own.labels, further.labels]),

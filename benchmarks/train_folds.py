@@ -187,9 +187,7 @@ def _answer(stage: str, options: Any, material: Any, work: Path, device: str) ->
     if state is None:
         return
     state |= {"network": {}, "optimiser": {}}
-    state["average"] = {
-        k: v.half() if v.is_floating_point() else v for k, v in state["average"].items()
-    }
+    state["average"] = {k: v.half() if v.ndim > 1 else v for k, v in state["average"].items()}
     checkpoint.save(work / f"slim-{stage}.pt", state)
     if not options.fold:
         return

@@ -37,6 +37,7 @@ PLAN: tuple[tuple[str, str, tuple[str, ...], bool], ...] = (
     ("edgenext", "lung-histology-edgenext", ("features", "alone"), False),
     ("ghostnet", "lung-histology-ghostnet", ("features", "student", "alone"), True),
     ("fast", "lung-histology-fast", ("features", "student"), True),
+    ("mild", "lung-histology-mild", ("features", "alone"), False),
     ("lite0", "lung-histology-lite0", ("student",), False),
 )
 
@@ -219,7 +220,8 @@ def pack(out: Path, results: Path) -> None:
                 archive.write(path, path.relative_to(out))
     kept = [name for name, *_, keep in PLAN if keep]
     files = [p for name in kept for p in sorted((out / name).rglob("slim-student.pt"))]
-    files += sorted((out / "ghostnet").rglob("1/training/slim-alone.pt"))
+    files += [out / name / "1" / "training" / "slim-alone.pt" for name in ("ghostnet", "mild")]
+    files = [path for path in files if path.exists()]
     packs: list[list[Path]] = []
     for path in files:
         room = LARGEST - sum(p.stat().st_size for p in packs[-1]) if packs else 0

@@ -100,6 +100,11 @@ class Augment:
     blur_share: float = 0.2
     jpeg_share: float = 0.0
     jpeg_quality: tuple[int, int] = (40, 90)
+    restain_share: float = 0.0  # with stains of another laboratory's colours
+    coarsen_share: float = (
+        0.0  # with less resolution: pixels of up to `coarsen_most` times the side
+    )
+    coarsen_most: float = 2.4
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,3 +153,12 @@ def test_every_recipe_can_be_read(path: Path) -> None:
     options = load_options(path)
     assert options.student_fit.epochs > 0
     assert len(options.classes) == 3
+
+
+def test_without_a_teacher_of_the_task_the_student_alone_is_the_model() -> None:
+    free = dataclasses.replace(TINY, teacher="", features_fit=FIT, finetune_fit=FIT)
+    assert free.stages == ("features", "alone")
+    assert free.model_stage == "alone"
+    assert free.taught_by == "tf_efficientnet_lite2"
+    assert dataclasses.replace(free, features_fit=None).taught_by == ""
+    assert TINY.taught_by == "ghostnet_050"

@@ -14,7 +14,7 @@ from torch import nn
 
 from lungscan import __version__
 from lungscan.cards import CARD_SCHEMA, Metric, ModelCard, read_card, write_card
-from lungscan.dataset.folds import read_fold
+from lungscan.dataset.folds import Fold, read_fold
 from lungscan.errors import UsageProblem
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.training import wording
@@ -31,7 +31,7 @@ from lungscan.training.evaluate import outputs_of
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.golden import golden_fields
 from lungscan.training.judge import Calibration, calibrate, compare_networks, refusals
-from lungscan.training.material import Material, at_input_size
+from lungscan.training.material import Material, at_input_size, source_number
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import ANSWERS_FILE, write_answers
 from lungscan.training.stages import load_network
@@ -45,6 +45,7 @@ MAY_DIFFER = {
     "classes",  # their names and colours; that the same are tumour is checked
     "split",
     "fold",
+    "leave_out",
     "figures_from",
     "alone",
     "threads",
@@ -79,7 +80,7 @@ def finish(
     if tested:
         yield StageStarted("evaluate", "the other networks, on the test groups")
         others = compare_networks(student, options, material, work)
-        if options.fold:
+        if options.fold or options.leave_out:
             _keep_answers(student, options, material, work)
     yield StageStarted("bundle", out.name)
     _write_network(student, fitted, options, material, out)
@@ -128,7 +129,7 @@ def _judged(
     """The card with the figures of its own folder, which is judged under a card without any."""
     write_card(card, out)
     yield StageStarted("judge", "the model folder, on the test part")
-    found = yield from judge_bundle(options, root, work, out)
+    found = yield from judge_bundle(options, material, root, work, out)
     refused = refusals(read_card(out), material, JudgeOptions(threads=options.threads or None))
     metrics = figures_of(found, (*others, *refused))
     card = dataclasses.replace(
@@ -145,16 +146,18 @@ def _judged(
 def _keep_answers(
     student: nn.Module, options: TrainOptions, material: Material, work: Path
 ) -> None:
-    """Write what the student says of its fold, for whoever joins all folds."""
-    rows = material.split.test
+    """Write what the student says of its fold, or of the source left out, for whoever joins all."""
+    rows, of = material.split.test, material.samples.sources
+    fold = Fold(source_number(options), len(options.sources)) if options.leave_out else None
     squares = material.squares.taken(rows)
     write_answers(
         work / ANSWERS_FILE,
         [material.rows[row] for row in rows],
-        read_fold(options.fold),
+        fold or read_fold(options.fold),
         material.samples.class_names,
         outputs_of(student, squares.pixels).logits,
         squares.counts,
+        () if of is None else [options.sources[i].name for i in of[rows]],
     )
 
 

@@ -57,8 +57,7 @@ def grain(fields: Tensor, share: float, generator: torch.Generator) -> Tensor:
     own = torch.Generator(device).manual_seed(seed)
     noise = torch.randn(fields.shape, generator=own, device=device)
     grey = torch.randn(fields[:, :1].shape, generator=own, device=device)
-    parts = torch.stack([strength * torch.sqrt(1 - common), strength * torch.sqrt(common)]).to(
-        device
-    )
-    each, alike = parts[:, :, None, None, None]
-    return (fields + each * noise + alike * grey).clamp(0, 255)
+    shares = torch.stack([1 - common, common]).sqrt() * strength
+    each, alike = shares.to(device)[:, :, None, None, None].unbind()
+    noisy: Tensor = fields + each * noise + alike * grey
+    return noisy.clamp(0, 255)

@@ -2,8 +2,9 @@
 
 One table per fold: ``file,label,group,fold``, then ``prob_CLASS`` of each class at temperature
 1 and summing to 1, then ``counter_example``, the probability of the output that takes pictures that
-are none of the classes. Joined over all folds every picture stands there once, so temperature,
-limits and figures can be taken from answers about unseen tissue.
+are none of the classes. Of several sources there is also ``source``, and a fold may be a source
+left out. Joined over all folds every picture stands there once, so temperature, limits and figures
+can be taken from answers about unseen tissue.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ def write_answers(
     class_names: Sequence[str],
     logits: FloatArray,
     counts: IndexArray,
+    sources: Sequence[str] = (),
 ) -> None:
     """Write the answers of one fold.
 
@@ -63,6 +65,7 @@ def write_answers(
         class_names: in the order of the outputs.
         logits: ``(t, classes + 1)`` of their squares, uncalibrated.
         counts: ``(n,)`` squares of each picture; its answer is the mean over them.
+        sources: of several sources each picture's own, for one more column ``source``.
 
     Raises:
         MachineError: it cannot be written.
@@ -71,10 +74,12 @@ def write_answers(
     means = np.add.reduceat(said, np.cumsum(counts) - counts) / counts[:, None]
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*COLUMNS, *(CLASS + name for name in class_names), LAST))
-    for row, values in zip(rows, means, strict=True):
+    last = (LAST, "source") if sources else (LAST,)
+    writer.writerow((*COLUMNS, *(CLASS + name for name in class_names), *last))
+    for index, (row, values) in enumerate(zip(rows, means, strict=True)):
         told = (f"{value:.{DIGITS}g}" for value in values)
-        writer.writerow((row.file, row.label, row.group, str(fold), *told))
+        own = sources[index : index + 1]
+        writer.writerow((row.file, row.label, row.group, str(fold), *told, *own))
     write_atomic(path, text.getvalue().encode())
 
 

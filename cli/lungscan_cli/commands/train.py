@@ -85,6 +85,12 @@ RECIPE_FLAGS = "Flags of the recipe"
     help="Hold fold I of N out as the test part: 1/5 to 5/5 judge every picture once.",
 )
 @click.option(
+    "--leave-out",
+    metavar="SOURCE",
+    show_default="no source",
+    help="Hold one of the recipe's sources out as the test part: tissue of another laboratory.",
+)
+@click.option(
     "--protocol",
     type=click.Choice(("grouped", "random")),
     show_default=AS_RECIPE,

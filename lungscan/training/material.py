@@ -107,9 +107,8 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
     more = None
     if options.more_pictures and (options.features_fit or options.more_in != ("features",)):
         others = [(part.samples, part.split) for part in foreign]
-        more = gather_more(
-            root, options.more_pictures, samples, split, others, look, options.field_px
-        )
+        own = _as_elsewhere(samples, options)
+        more = gather_more(root, options.more_pictures, own, split, others, look, options.field_px)
     return Material(
         samples,
         split,
@@ -248,6 +247,16 @@ def _limited(others: Samples, options: TrainOptions) -> Split:
     rng = np.random.default_rng(options.seed)
     keep = rng.permutation(split.train)[: options.counter_limit]
     return Split(np.sort(keep), split.validation, split.test)
+
+
+def _as_elsewhere(samples: Samples, options: TrainOptions) -> Samples:
+    """The samples with the groups as other folders write them, without the name of a source.
+
+    Where two sources name theirs alike and one of the two judges, neither is learnt from.
+    """
+    if not options.sources:
+        return samples
+    return replace(samples, groups=tuple(group.partition("/")[2] for group in samples.groups))
 
 
 def told(material: Material) -> str:

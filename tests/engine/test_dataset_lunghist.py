@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from lungscan.dataset.archive import unpack
 from lungscan.dataset.group_table import read_groups
@@ -16,28 +14,7 @@ from lungscan.dataset.sources import LUNGHIST700
 from lungscan.errors import UsageProblem
 from lungscan.evaluation.material import load_material
 from lungscan.evaluation.options import DataOptions
-from tests.drawing import draw_he
-
-KINDS = ("aca_bd", "aca_md", "aca_pd", "nor", "scc_bd", "scc_md", "scc_pd")
-HEAD = "superclass,subclass,resolution,image_id,patient_id"
-
-
-def picture(seed: int) -> bytes:
-    data = io.BytesIO()
-    Image.fromarray(draw_he(160, 120, seed)).save(data, "JPEG")
-    return data.getvalue()
-
-
-def members(head: str = HEAD, lines: tuple[str, ...] | None = None) -> dict[str, bytes]:
-    """Two pictures of each of the seven kinds, at 20x and 40x, of patients 1 to 7."""
-    found, rows = {}, []
-    for number, kind in enumerate(KINDS, 1):
-        superclass, _, subclass = kind.partition("_")
-        for power in ("20x", "40x"):
-            found[f"LungHist700/images/{kind}/{kind}_{power}_{number}.jpg"] = picture(number)
-            rows.append(f"{superclass},{subclass},{power},{number},{number}")
-    table = "\n".join((head, *(rows if lines is None else lines)))
-    return found | {"LungHist700/data.csv": table.encode(), "LungHist700/readme.txt": b"x"}
+from tests.lunghist import HEAD, members, picture
 
 
 def pack(path: Path, files: dict[str, bytes]) -> Path:

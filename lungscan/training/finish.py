@@ -30,7 +30,13 @@ from lungscan.training.classes import ClassWords, described
 from lungscan.training.evaluate import outputs_of
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.golden import golden_fields
-from lungscan.training.judge import Calibration, calibrate, compare_networks, refusals
+from lungscan.training.judge import (
+    Calibration,
+    by_source,
+    calibrate,
+    compare_networks,
+    refusals,
+)
 from lungscan.training.material import Material, at_input_size, source_number
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import ANSWERS_FILE, write_answers
@@ -131,7 +137,8 @@ def _judged(
     yield StageStarted("judge", "the model folder, on the test part")
     found = yield from judge_bundle(options, material, root, work, out)
     refused = refusals(read_card(out), material, JudgeOptions(threads=options.threads or None))
-    metrics = figures_of(found, (*others, *refused))
+    own = by_source(found.answers, options, material)
+    metrics = figures_of(found, (*own, *others, *refused))
     card = dataclasses.replace(
         card,
         metrics=metrics,

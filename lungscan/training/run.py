@@ -11,7 +11,7 @@ from lungscan.training.board import recorded
 from lungscan.training.classes import cure, described, unstated
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.finish import finish
-from lungscan.training.material import gather, told
+from lungscan.training.material import confounded, gather, told
 from lungscan.training.options import STAGES, TrainOptions
 from lungscan.training.ranks import join
 from lungscan.training.records import keep_curves, keep_records
@@ -67,6 +67,8 @@ def _events(
         for sentence in material.skipped:
             yield StageFinished("data", f"left out: {sentence}")
         yield StageFinished("data", told(material))
+        if sentence := confounded(options, material):
+            yield StageFinished("data", sentence)
         if material.more is not None:
             yield StageFinished("data", material.more.told)
         folders = material.samples.class_names

@@ -115,7 +115,7 @@ class Cloud:
     """What an augmentation makes of our pictures."""
 
     values: Floats
-    milliseconds: float  # of one picture, on this machine's CPU
+    milliseconds: float  # of CPU time for one picture
 
     def inside(self, others: Floats) -> NDArray[np.bool_]:
         """Which statistics of other pictures lie between the 1st and the 99th percentile."""
@@ -134,9 +134,9 @@ def augmented(fields: NDArray[np.uint8], how: Augment, rounds: int = 2) -> Itera
 
 def cloud(fields: NDArray[np.uint8], how: Augment) -> Cloud:
     """Augment our fields twice and measure them."""
-    started = time.perf_counter()
+    started = time.process_time()
     made = torch.cat(list(augmented(fields, how))).numpy()
-    spent = time.perf_counter() - started
+    spent = time.process_time() - started
     found = [statistics(picture) for picture in made]
     values = np.array([item for item in found if item is not None])
     return Cloud(values, 1000 * spent / len(made))
@@ -167,7 +167,7 @@ def print_reach(clouds: Mapping[str, Cloud], groups: Mapping[str, Floats]) -> No
             )
         print(f"| {name} | {len(values)} | " + " | ".join(cells) + " |")
     told = ", ".join(f"{name} {made.milliseconds:.1f} ms" for name, made in clouds.items())
-    print(f"\nOne picture of {VIEW_PX} px on this CPU, batches of 128: {told}.")
+    print(f"\nCPU time of one picture of {VIEW_PX} px, batches of 128: {told}.")
 
 
 def write_sheet(path: Path, fields: NDArray[np.uint8], settings: Mapping[str, Augment]) -> None:

@@ -54,3 +54,8 @@ def share_metric(
     if not len(values):
         return Metric(name, 0.0, None, None, 0, 0, note)
     return GroupBootstrap(groups).mean(name, values, note)
+
+
+def not_measured(name: str, why: str) -> Metric:
+    """The place of a figure that nobody can measure here."""
+    return Metric(name, 0.0, None, None, 0, 0, f"not measured: {why}")

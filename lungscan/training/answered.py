@@ -1,0 +1,108 @@
+"""What the networks of a fold say of the tissue that they never saw, as tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from lungscan.dataset.folds import read_fold
+from lungscan.dataset.splits import SplitRow
+from lungscan.novelty import Novelty
+from lungscan.training.evaluate import outputs_of
+from lungscan.training.material import Foreign, Material
+from lungscan.training.options import TrainOptions
+from lungscan.training.out_of_fold import (
+    ALONE_FILE,
+    ANSWERS_FILE,
+    OTHERS_FILE,
+    TEACHER_FILE,
+    write_answers,
+)
+from lungscan.training.stages import finished, has_teacher, load_network, load_teacher
+
+
+def keep_answers(
+    student: nn.Module,
+    novelty: Novelty,
+    options: TrainOptions,
+    material: Material,
+    root: Path,
+    work: Path,
+) -> None:
+    """Write the fold's out-of-fold tables into ``work``, for whoever joins all folds.
+
+    Args:
+        student: the fold's model.
+        novelty: fitted on its training features.
+        options: of the fold.
+        material: every square at the size of the network's input.
+        root: folder that holds the data folders.
+        work: the fold's folder of checkpoints.
+
+    Raises:
+        MachineError: a table cannot be written.
+    """
+    _keep(student, novelty, options, material, work / ANSWERS_FILE)
+    _keep_others(student, novelty, options, material, root, work / OTHERS_FILE)
+    if has_teacher(options, material, work):
+        teacher = load_teacher(options, material, work)
+        _keep(teacher, None, options, material, work / TEACHER_FILE)
+    if finished("alone", options, material, work):
+        alone = load_network("alone", options, material, work)
+        _keep(alone, None, options, material, work / ALONE_FILE)
+
+
+def _keep(
+    network: nn.Module,
+    novelty: Novelty | None,
+    options: TrainOptions,
+    material: Material,
+    path: Path,
+) -> None:
+    rows = material.split.test
+    squares = material.squares.taken(rows)
+    said = outputs_of(network, squares.pixels)
+    write_answers(
+        path,
+        [material.rows[row] for row in rows],
+        read_fold(options.fold),
+        material.samples.class_names,
+        said.logits,
+        squares.counts,
+        None if novelty is None else novelty.distance(said.features),
+    )
+
+
+def _keep_others(
+    student: nn.Module,
+    novelty: Novelty,
+    options: TrainOptions,
+    material: Material,
+    root: Path,
+    path: Path,
+) -> None:
+    parts = [part for part in material.foreign if len(part.split.test)]
+    if not parts:
+        return
+    squares = [part.squares.taken(part.split.test) for part in parts]
+    said = outputs_of(student, np.concatenate([part.pixels for part in squares]))
+    write_answers(
+        path,
+        [row for part in parts for row in _rows(part, root)],
+        read_fold(options.fold),
+        material.samples.class_names,
+        said.logits,
+        np.concatenate([part.counts for part in squares]),
+        novelty.distance(said.features),
+    )
+
+
+def _rows(foreign: Foreign, root: Path) -> list[SplitRow]:
+    """The fold's counter-examples of a folder, each file relative to ``root``."""
+    samples = foreign.samples.take(foreign.split.test)
+    return [
+        SplitRow(path.relative_to(root).as_posix(), foreign.name, group, "test")
+        for path, group in zip(samples.paths, samples.groups, strict=True)
+    ]

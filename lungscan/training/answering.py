@@ -7,11 +7,28 @@ which leaves the time to the student. On other devices torch runs it.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+
+class Ensemble(nn.Module):
+    """Several fitted networks as one: the mean of their outputs, each as logarithms of shares.
+
+    What the mean says is the normalised geometric mean of their answers.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, fields: Tensor) -> Tensor:
+        """Outputs ``(b, classes + 1)`` for normalised fields ``(b, 3, h, w)``."""
+        said = [network(fields).log_softmax(1) for network in self.networks]
+        return torch.stack(said).mean(0)
 
 
 class Teacher:

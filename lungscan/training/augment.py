@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from lungscan.training import jpeg
 from lungscan.training.options import Augment
+from lungscan.training.restain import coarsen, restain
 
 # Optical density of haematoxylin, eosin and the residual, per red, green, blue; rows have length 1.
 STAINS = ((0.650, 0.704, 0.286), (0.072, 0.990, 0.105), (0.268, 0.570, 0.776))
@@ -83,12 +84,13 @@ def soften(fields: Tensor, share: float, generator: torch.Generator) -> Tensor:
     x = torch.arange(-4, 5, dtype=torch.float32, device=fields.device)
     kernel = torch.exp(-(x**2) / (2 * sigma**2))
     kernel = kernel / kernel.sum()
-    part = fields[chosen.to(fields.device)]
+    rows = chosen.nonzero()[:, 0].to(fields.device)
+    part = fields[rows]
     part = F.pad(part, (4, 4, 4, 4), mode="reflect")
     part = F.conv2d(part, kernel.view(1, 1, 1, 9).repeat(3, 1, 1, 1), groups=3)
     part = F.conv2d(part, kernel.view(1, 1, 9, 1).repeat(3, 1, 1, 1), groups=3)
     result = fields.clone()
-    result[chosen.to(fields.device)] = part
+    result[rows] = part
     return result
 
 
@@ -103,6 +105,10 @@ def augment(
     picture = fields.permute(0, 3, 1, 2).float()
     picture = crop_and_turn(picture, crop_px, span_px, generator)
     picture = stain_shift(picture, how.stain_sigma, generator)
+    if how.restain_share > 0:
+        picture = restain(picture, how.restain_share, generator)
+    if how.coarsen_share > 0:
+        picture = coarsen(picture, how.coarsen_share, how.coarsen_most, generator)
     picture = soften(picture, how.blur_share, generator)
     if how.jpeg_share > 0:
         picture = jpeg.compress(picture, how.jpeg_share, how.jpeg_quality, generator)

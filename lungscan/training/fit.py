@@ -19,7 +19,7 @@ from lungscan.training.answering import Teacher
 from lungscan.training.augment import augment
 from lungscan.training.drawn import draw_counter_example
 from lungscan.training.events import EpochFinished
-from lungscan.training.learning import Average, Loss, mix, smooth
+from lungscan.training.learning import UNLABELLED, Average, Loss, mix, smooth
 from lungscan.training.networks import freeze, normalise
 from lungscan.training.options import Augment, Fit, Phase
 from lungscan.training.ranks import Ranks
@@ -42,6 +42,13 @@ class Pictures:
         """Wrap arrays without copying them."""
         return cls(torch.from_numpy(pixels), torch.from_numpy(labels), counts)
 
+    def labelled(self) -> Pictures:
+        """Those with a label."""
+        known = self.labels != UNLABELLED
+        starts = np.cumsum(self.counts) - self.counts
+        kept = known.cpu().numpy()[starts] if len(starts) else np.zeros(0, np.bool_)
+        return Pictures(self.pixels[known], self.labels[known], self.counts[kept])
+
     def on(self, device: torch.device) -> Pictures:
         """The same pictures in the memory of ``device``: uint8, so that tens of thousands fit."""
         return Pictures(self.pixels.to(device), self.labels.to(device), self.counts)
@@ -61,6 +68,7 @@ class Job:
     seed: int
     path: Path
     fingerprint: str
+    architecture: str = ""  # timm's name of the network, for whoever takes it as a teacher
 
     @property
     def classes(self) -> int:
@@ -141,6 +149,7 @@ def _save(job: Job, state: _State) -> None:
     values: dict[str, Any] = {
         "fingerprint": job.fingerprint,
         "class_names": list(job.class_names),
+        "architecture": job.architecture,
         "network": state.network.state_dict(),
         "average": state.average.values,
         "optimiser": state.optimiser.state_dict(),

@@ -46,9 +46,9 @@ def compress(
         return fields
     low, high = quality
     value = int(torch.randint(low, high + 1, (1,), generator=generator))
-    chosen = chosen.to(fields.device)
+    rows = chosen.nonzero()[:, 0].to(fields.device)
     result = fields.clone()
-    result[chosen] = as_jpeg(fields[chosen], value)
+    result[rows] = as_jpeg(fields[rows], value)
     return result
 
 
@@ -65,7 +65,7 @@ def as_jpeg(fields: Tensor, quality: int) -> Tensor:
     coefficients = torch.round(cosines @ blocks @ cosines.T / steps) * steps
     blocks = cosines.T @ coefficients @ cosines
     planes = blocks.transpose(3, 4).reshape(planes.shape) + grey
-    back = torch.einsum("cd,bdhw->bchw", torch.linalg.inv(turn), planes)
+    back = torch.einsum("cd,bdhw->bchw", torch.linalg.inv(torch.tensor(TO_YCC)).to(device), planes)
     return back[:, :, :height, :width].clamp(0, 255)
 
 

@@ -85,9 +85,12 @@ class Average:
     def follow(self, network: nn.Module, steps: int) -> None:
         """Take in the weights after one more step; ``steps`` were taken before it."""
         decay = min(self._decay, (1 + steps) / (10 + steps))
+        kept, fresh = [], []
         for key, value in network.state_dict().items():
-            kept = self.values[key]
-            if kept.is_floating_point():
-                kept.lerp_(value, 1 - decay)
+            if value.is_floating_point():
+                kept.append(self.values[key])
+                fresh.append(value)
             else:
-                kept.copy_(value)
+                self.values[key].copy_(value)
+        # All at once: one by one, a GPU spends more time on being asked than on computing.
+        torch._foreach_lerp_(kept, fresh, 1 - decay)  # as torch.optim.swa_utils does

@@ -27,7 +27,7 @@ from lungscan.dataset.splits import (
 )
 from lungscan.errors import UsageProblem
 from lungscan.training.fit import Pictures
-from lungscan.training.more import More, gather_more
+from lungscan.training.more import FILES_FILE, More, gather_more, read_pictures
 from lungscan.training.options import TrainOptions
 
 SPLIT_FILE = "split.csv"  # in the folder of checkpoints
@@ -57,7 +57,7 @@ class Material:
     leaking: tuple[str, ...] = ()  # groups that stand in more than one part
     skipped: tuple[str, ...] = ()  # pictures left out, each with the reason
     rows: tuple[SplitRow, ...] = ()  # the split as a table
-    more: More | None = None  # for the stage features
+    more: More | None = None  # for the stages that the options name
 
     @property
     def classes(self) -> int:
@@ -103,7 +103,7 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
     found = [_foreign(root / name, look, options) for name in options.counter_examples]
     foreign = tuple(part for part, _ in found)
     more = None
-    if options.features_fit is not None and options.more_pictures:
+    if options.more_pictures and (options.features_fit or options.more_in != ("features",)):
         others = [(part.samples, part.split) for part in foreign]
         more = gather_more(
             root, options.more_pictures, samples, split, others, look, options.field_px
@@ -173,18 +173,40 @@ def _leaking(listing: Listing, samples: Samples, split: Split) -> tuple[str, ...
 
 
 def _foreign(folder: Path, look: Look, options: TrainOptions) -> tuple[Foreign, list[str]]:
-    """The counter-examples of a folder, and which of its pictures are left out."""
+    """The counter-examples of a folder, and which of its pictures are left out.
+
+    A folder that says what each picture may be used for, in ``files.csv``, is dealt as one class.
+    """
+    if (folder / FILES_FILE).is_file():
+        pictures = [picture for picture in read_pictures(folder) if picture.allowed]
+        squares, refused = load_squares([p.path for p in pictures], look, options.field_px)
+        kept = [picture for row, picture in enumerate(pictures) if row not in refused]
+        names = [picture.path.relative_to(folder).as_posix() for picture in kept]
+        others = Samples(
+            tuple(picture.path for picture in kept),
+            np.zeros(len(kept), np.int64),
+            tuple(picture.group or name for picture, name in zip(kept, names, strict=True)),
+            (folder.name,),
+        )
+        told = [f"{folder.name}/{pictures[row].path.name}: {why}" for row, why in refused.items()]
+        return Foreign(folder.name, others, _limited(others, options), squares), told
     whole = read_listing(folder, check=False)
     squares, refused = load_squares(whole.paths, look, options.field_px)
     listing = whole.without({whole.names[row]: why for row, why in refused.items()})
     others = listing.samples(listing.groups or listing.names)
-    split = _deal(others, options)
-    if options.counter_limit:
-        rng = np.random.default_rng(options.seed)
-        keep = rng.permutation(split.train)[: options.counter_limit]
-        split = Split(np.sort(keep), split.validation, split.test)
+    split = _limited(others, options)
     told = [f"{folder.name}/{whole.names[row]}: {why}" for row, why in refused.items()]
     return Foreign(folder.name, others, split, squares), told
+
+
+def _limited(others: Samples, options: TrainOptions) -> Split:
+    """The deal of counter-examples, with no more for training than the options allow."""
+    split = _deal(others, options)
+    if not options.counter_limit:
+        return split
+    rng = np.random.default_rng(options.seed)
+    keep = rng.permutation(split.train)[: options.counter_limit]
+    return Split(np.sort(keep), split.validation, split.test)
 
 
 def told(material: Material) -> str:
@@ -212,12 +234,8 @@ def training_pictures(material: Material) -> Pictures:
     return Pictures.of(np.concatenate(pixels), np.concatenate(labels), np.concatenate(counts))
 
 
-def pictures_before_labels(material: Material) -> Pictures:
-    """What the stage features learns from: the training pictures and the further ones."""
-    own = training_pictures(material)
-    if material.more is None:
-        return own
-    further = material.more.pictures
+def joined(own: Pictures, further: Pictures) -> Pictures:
+    """The pictures of both."""
     return Pictures(
         torch.cat([own.pixels, further.pixels]),
         torch.cat([own.labels, further.labels]),

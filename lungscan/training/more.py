@@ -81,7 +81,7 @@ def gather_more(
         for picture in read_pictures(root / name):
             if not picture.allowed:
                 left["for evaluation only"] += 1
-            elif picture.group in held:
+            elif (picture.group or picture.path.relative_to(root / name).as_posix()) in held:
                 left["of groups that judge"] += 1
             else:
                 kept.append(picture)

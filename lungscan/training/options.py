@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lungscan.errors import UsageProblem
+from lungscan.inputs import show
 from lungscan.training.classes import ClassSettings, changed_settings, settings_of
 
 Stage = Literal["features", "teacher", "student", "finetune", "alone"]
@@ -31,7 +32,8 @@ SHARED_OPTIONS = (
     "pretrained",
     "augment",
 )
-START = ("features_fit", "feature_teacher", "features", "more_pictures", "student")
+MORE = ("more_pictures", "more_in")
+START = ("features_fit", "feature_teacher", "features", *MORE, "student")
 TEACHING = ("teacher", "teacher_fit", "teacher_from")
 STAGE_OPTIONS: dict[Stage, tuple[str, ...]] = {
     "features": START,
@@ -98,6 +100,11 @@ class Augment:
     blur_share: float = 0.2
     jpeg_share: float = 0.0
     jpeg_quality: tuple[int, int] = (40, 90)
+    restain_share: float = 0.0  # with stains of another laboratory's colours
+    coarsen_share: float = (
+        0.0  # with less resolution: pixels of up to `coarsen_most` times the side
+    )
+    coarsen_most: float = 2.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +116,10 @@ class TrainOptions:
     counter_examples: tuple[str, ...] = ()  # folders whose pictures are not lung H&E
     counter_limit: int = 0  # at most so many training pictures per such folder; 0: all
     drawn_examples: int = 64  # drawn counter-examples (noise, shapes, ramps) per epoch
-    teacher: str = "tf_efficientnet_lite2"
-    teacher_from: str = ""  # another run's teacher.pt to learn from; "": fit one
+    teacher: str = "tf_efficientnet_lite2"  # "": none; the model is the student alone
+    # Checkpoints of other runs to learn from, of several the mean; "": fit one. {fold} in a path is
+    # this run's fold ("all" without one). `teacher` then only names them on the card.
+    teacher_from: str | tuple[str, ...] = ""
     student: str = "tf_efficientnet_lite0"
     alone: bool = False  # also fit the student without its teacher, for comparison
     field_px: int = 224  # side of the cached fields that crops are cut from
@@ -144,7 +153,8 @@ class TrainOptions:
     features_fit: Fit | None = None  # the student before the labels; None: from nothing
     feature_teacher: str = "tf_efficientnet_lite2"  # with ImageNet weights: its features are learnt
     features: Features = Features()
-    more_pictures: tuple[str, ...] = ()  # folders of further pictures, for the stage features alone
+    more_pictures: tuple[str, ...] = ()  # folders of further pictures, for the stages `more_in`
+    more_in: tuple[Stage, ...] = ("features",)
     finetune_fit: Fit | None = None  # the distilled student once more, with the labels alone
     distil: Distil = Distil()
     augment: Augment = Augment()
@@ -158,18 +168,35 @@ class TrainOptions:
         skipped: set[Stage] = set()
         if self.features_fit is None:
             skipped.add("features")
+        if not self.teacher:
+            skipped |= {"teacher", "student", "finetune"}
         if self.teacher_from:
             skipped.add("teacher")
         if self.finetune_fit is None:
             skipped.add("finetune")
-        if not self.alone:
+        if not self.alone and self.model_stage != "alone":
             skipped.add("alone")
         return tuple(stage for stage in STAGES if stage not in skipped)
 
     @property
+    def teachers(self) -> tuple[str, ...]:
+        """Paths of the other runs' checkpoints that the student learns from; none: its own's."""
+        paths = (self.teacher_from,) if isinstance(self.teacher_from, str) else self.teacher_from
+        number = self.fold.partition("/")[0] or "all"
+        return tuple(path.replace("{fold}", number) for path in paths if path)
+
+    @property
     def model_stage(self) -> Stage:
         """The stage whose network becomes the model."""
+        if not self.teacher:
+            return "alone"
         return "student" if self.finetune_fit is None else "finetune"
+
+    @property
+    def taught_by(self) -> str:
+        """The networks that the model learnt from, as the card names them; "": none."""
+        features = self.feature_teacher if self.features_fit else ""
+        return self.teacher or features
 
     @property
     def classify_px(self) -> int:
@@ -188,6 +215,8 @@ class TrainOptions:
         leaves old checkpoints valid; a default that shapes weights must therefore never change.
         """
         names = SHARED_OPTIONS + STAGE_OPTIONS[stage]
+        if stage in self.more_in and stage == "teacher":  # the others name them always
+            names += MORE
         default = {field.name: field.default for field in dataclasses.fields(self)}
         values = {name: getattr(self, name) for name in names}
         told = {k: _changed(v) for k, v in values.items() if v != default[k]}
@@ -214,18 +243,35 @@ def _changed(value: object) -> object:
 
 
 def load_options(path: Path) -> TrainOptions:
-    """Read a recipe (TOML).
+    """Read a recipe (TOML). With ``base``, another recipe beside it, it holds the differences.
+
+    ``without`` lists keys of the base that it does not take over.
 
     Raises:
         UsageProblem: the file is not TOML or names an option that does not exist.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        return _options(table)
+        return _options(_table(path))
     except KeyError as error:
         raise UsageProblem(f"The recipe {path.name} lacks or does not know {error}.") from error
     except (ValueError, TypeError, AttributeError) as error:  # TOML's and Unicode's are ValueErrors
         raise UsageProblem(f"The recipe {path.name} cannot be used: {error}.") from error
+
+
+def _table(path: Path) -> dict[str, Any]:
+    """The keys of a recipe; those that it does not have are its base's, whose own base is none."""
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    base, without = table.pop("base", ""), table.pop("without", ())
+    if not base:
+        return table
+    try:
+        under = tomllib.loads((path.parent / base).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageProblem(
+            f"The recipe {path.name} builds on {show(base)}, which cannot be read "
+            f"({error.strerror}). Put it beside it."
+        ) from error
+    return {key: value for key, value in under.items() if key not in without} | table
 
 
 def changed(options: TrainOptions, pairs: tuple[str, ...]) -> TrainOptions:

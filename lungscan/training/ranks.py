@@ -74,6 +74,7 @@ def join(device: str, threads: int) -> Iterator[Ranks]:
         torch.set_num_threads(threads)
     count, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     place = _place(device, int(os.environ.get("LOCAL_RANK", "0")))
+    torch.backends.cudnn.benchmark = place.type == "cuda"  # few shapes, each many times
     if count == 1:
         yield Ranks(place)
         return

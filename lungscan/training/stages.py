@@ -12,14 +12,14 @@ from torch import nn
 
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.training import checkpoint
-from lungscan.training.answering import Teacher
+from lungscan.training.answering import Ensemble, Teacher
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.features import Learner, feature_loss, feature_teacher, start_from
-from lungscan.training.fit import Job, fit
+from lungscan.training.fit import Job, Pictures, fit
 from lungscan.training.learning import Loss, loss_of
 from lungscan.training.material import (
     Material,
-    pictures_before_labels,
+    joined,
     training_pictures,
     validation_pictures,
 )
@@ -46,16 +46,26 @@ def fit_stage(
             stage=stage,
             fit=settings,
             class_names=material.samples.class_names,
-            train=(pictures_before_labels if stage == "features" else training_pictures)(material),
+            train=_pictures(stage, options, material),
             validation=validation_pictures(material, options.classify_px),
             drawn_examples=options.drawn_examples,
             augment=options.augment,
             seed=options.seed,
             path=checkpoint_path(work, stage),
             fingerprint=options.fingerprint(stage, material.fingerprint_sha256),
+            architecture=stage_network(stage, options),
         )
         yield from _fit(job, stage, options, material, work, ranks)
     yield StageFinished(stage, f"{settings.epochs} epochs done")
+
+
+def _pictures(stage: Stage, options: TrainOptions, material: Material) -> Pictures:
+    """What a stage learns from. Pictures without a label serve the stage features alone."""
+    own = training_pictures(material)
+    if stage not in options.more_in or material.more is None:
+        return own
+    further = material.more.pictures
+    return joined(own, further if stage == "features" else further.labelled())
 
 
 def _fit(
@@ -167,15 +177,20 @@ def has_teacher(options: TrainOptions, material: Material, work: Path) -> bool:
 
 
 def load_teacher(options: TrainOptions, material: Material, work: Path) -> nn.Module:
-    """This run's teacher, or the one of another run that ``teacher_from`` names.
+    """This run's teacher, or those of other runs that ``teacher_from`` names.
 
     Raises:
         ModelError: there is none, it is another network, or it was never finished.
         UsageProblem: it knows other classes.
     """
-    if not options.teacher_from:
+    if not options.teachers:
         return load_network("teacher", options, material, work)
-    path = Path(options.teacher_from)
+    loaded = [_teacher(Path(path), options, material) for path in options.teachers]
+    return loaded[0] if len(loaded) == 1 else Ensemble(loaded)
+
+
+def _teacher(path: Path, options: TrainOptions, material: Material) -> nn.Module:
+    """The network of another run's checkpoint."""
     state = checkpoint.load(path, None)
     if state is None:
         raise ModelError(f"There is no teacher {path.name}; teacher_from names a teacher.pt.")
@@ -185,9 +200,10 @@ def load_teacher(options: TrainOptions, material: Material, work: Path) -> nn.Mo
             f"The teacher knows the classes {', '.join(theirs)}, the data {', '.join(own)}. "
             "Fit a teacher on these data, or give one with the same classes."
         )
-    network = create(options.teacher, material.classes + 1, pretrained=False)
+    name = str(state.get("architecture", options.teacher))  # older checkpoints do not say
+    network = create(name, material.classes + 1, pretrained=False)
     try:
         network.load_state_dict(state["average"])
     except RuntimeError as error:
-        raise ModelError(f"{path.name} does not hold a {options.teacher}.") from error
+        raise ModelError(f"{path.name} does not hold a {name}.") from error
     return network.to(memory_format=torch.channels_last).eval()

@@ -22,7 +22,7 @@ from lungscan.training import features, networks
 from lungscan.training.events import EpochFinished, StageFinished
 from lungscan.training.features import FeatureTeacher, Learner, feature_loss, feature_teacher
 from lungscan.training.learning import UNLABELLED, smooth
-from lungscan.training.material import gather, pictures_before_labels
+from lungscan.training.material import gather, joined, training_pictures
 from lungscan.training.options import Augment, Features, Fit, Phase, TrainOptions
 from lungscan.training.run import train
 from tests.training_data import SIDE, draw_data
@@ -213,14 +213,14 @@ def more(root: Path, name: str) -> TrainOptions:
 def test_no_picture_of_a_group_that_judges_is_learnt(root: Path) -> None:
     options = more(root, "copies")
     material = gather(options, root, root / "work")
-    learnt = pictures_before_labels(material)
+    assert material.more is not None
+    learnt = joined(training_pictures(material), material.more.pictures)
     seen = {picture.tobytes() for picture in learnt.pixels.numpy()}
     for rows in (material.split.validation, material.split.test):
         assert not any(material.squares.of([row])[0].tobytes() in seen for row in rows)
     own = len(material.split.train)
     assert len(learnt.labels) == 2 * own
     assert torch.equal(learnt.labels[:own], learnt.labels[own:])  # copies keep their label
-    assert material.more is not None
     assert "left out 18 of groups that judge" in material.more.told
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from lungscan.dataset.folds import read_fold
 from lungscan.dataset.splits import SplitRow
 from lungscan.novelty import Novelty
-from lungscan.training.evaluate import outputs_of
+from lungscan.training.evaluate import logits_of, outputs_of
 from lungscan.training.material import Foreign, Material
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import (
@@ -21,6 +22,7 @@ from lungscan.training.out_of_fold import (
     write_answers,
 )
 from lungscan.training.stages import finished, has_teacher, load_network, load_teacher
+from lungscan.types import FloatArray
 
 
 def keep_answers(
@@ -44,34 +46,35 @@ def keep_answers(
     Raises:
         MachineError: a table cannot be written.
     """
-    _keep(student, novelty, options, material, work / ANSWERS_FILE)
+    rows = material.split.test
+    squares = material.squares.taken(rows)
+    said = outputs_of(student, squares.pixels)
+    _keep(work / ANSWERS_FILE, options, material, said.logits, novelty.distance(said.features))
     _keep_others(student, novelty, options, material, root, work / OTHERS_FILE)
     if has_teacher(options, material, work):
         teacher = load_teacher(options, material, work)
-        _keep(teacher, None, options, material, work / TEACHER_FILE)
-    if finished("alone", options, material, work):
+        _keep(work / TEACHER_FILE, options, material, logits_of(teacher, squares.pixels))
+    if options.model_stage != "alone" and finished("alone", options, material, work):
         alone = load_network("alone", options, material, work)
-        _keep(alone, None, options, material, work / ALONE_FILE)
+        _keep(work / ALONE_FILE, options, material, logits_of(alone, squares.pixels))
 
 
 def _keep(
-    network: nn.Module,
-    novelty: Novelty | None,
+    path: Path,
     options: TrainOptions,
     material: Material,
-    path: Path,
+    logits: FloatArray,
+    distances: NDArray[np.float64] | None = None,
 ) -> None:
     rows = material.split.test
-    squares = material.squares.taken(rows)
-    said = outputs_of(network, squares.pixels)
     write_answers(
         path,
         [material.rows[row] for row in rows],
         read_fold(options.fold),
         material.samples.class_names,
-        said.logits,
-        squares.counts,
-        None if novelty is None else novelty.distance(said.features),
+        logits,
+        material.squares.counts[rows],
+        distances,
     )
 
 

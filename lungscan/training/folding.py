@@ -18,6 +18,7 @@ from lungscan.training.model_card import plain
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import ALONE_FILE, ANSWERS_FILE, OTHERS_FILE, has_distances
 
+FINAL_SPLIT = (0.95, 0.05, 0.0)  # of a recipe that sets groups aside for a test
 FOLDS_FOLDER, WORK_FOLDER = "folds", "training"
 
 # What a fold that was trained elsewhere may be told otherwise: nothing of it shapes an answer.
@@ -29,7 +30,6 @@ MAY_DIFFER = {
     "classes",
     "figures_from",
     "folds",
-    "final_validation",
     "alone",
     "threads",
     "device",
@@ -57,13 +57,15 @@ def require_sense(options: TrainOptions) -> None:
             "Folds are dealt by group and by themselves: give them without a split file, and with "
             "the protocol grouped."
         )
-    if options.teacher_from:
+    paths = (
+        (options.teacher_from,) if isinstance(options.teacher_from, str) else options.teacher_from
+    )
+    if any(path and "{fold}" not in path for path in paths):
         raise UsageProblem(
-            "A teacher from another run (teacher_from) has learnt from tissue that a fold holds "
-            "out, and would pass it on. Leave it away: each fold fits a teacher of its own."
+            "One teacher from another run (teacher_from) has learnt from tissue that a fold holds "
+            "out, and would pass it on. Give a teacher for each fold, with {fold} in its path, or "
+            "none: each fold then fits its own."
         )
-    if not 0 < options.final_validation <= 0.5:
-        raise UsageProblem("final_validation is a share of the groups above 0 and up to 0.5.")
 
 
 def fold_options(options: TrainOptions, number: int) -> TrainOptions:
@@ -76,8 +78,8 @@ def fold_options(options: TrainOptions, number: int) -> TrainOptions:
 
 def final_options(options: TrainOptions) -> TrainOptions:
     """What the model's own training is told: every group, but for a small validation share."""
-    held = options.final_validation
-    return dataclasses.replace(options, fold="", split=(1 - held, held, 0.0), alone=False)
+    split = FINAL_SPLIT if options.split[2] else options.split
+    return dataclasses.replace(options, fold="", split=split, alone=False)
 
 
 def fold_folder(out: Path, number: int) -> Path:
@@ -105,7 +107,8 @@ def is_done(options: TrainOptions, folder: Path) -> bool:
     files = [ANSWERS_FILE, *([OTHERS_FILE] if options.counter_examples else [])]
     work = folder / WORK_FOLDER
     answered = all(has_distances(work / name) for name in files)
-    return answered and ((work / ALONE_FILE).is_file() or not options.alone)
+    compared = "alone" in options.stages and options.model_stage != "alone"
+    return answered and ((work / ALONE_FILE).is_file() or not compared)
 
 
 def _require_same(options: TrainOptions, card: ModelCard, folder: Path) -> None:

@@ -96,7 +96,13 @@ def network_figures(joined: Joined, teacher: str) -> tuple[Metric, ...]:
     """How the other networks of the folds do, and what distillation gained, paired by picture.
 
     By the networks alone, without the checks that classification makes.
+
+    Args:
+        joined: the answers of all folds.
+        teacher: its name; "": the recipe has none.
     """
+    if not teacher:
+        return ()
     groups, note = joined.model.groups, "network alone, without the checks of classification"
     found = []
     if joined.teacher is None:

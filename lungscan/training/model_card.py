@@ -26,7 +26,6 @@ MAY_DIFFER = {
     "split",
     "fold",
     "folds",
-    "final_validation",
     "figures_from",
     "alone",
     "threads",

@@ -22,10 +22,11 @@ from lungscan.training.folding import (
     share_groups,
 )
 from lungscan.training.material import Material, gather, told
-from lungscan.training.options import STAGES, TrainOptions
+from lungscan.training.options import STAGES, Stage, TrainOptions
+from lungscan.training.out_of_fold import ALONE_FILE
 from lungscan.training.ranks import Ranks, join
 from lungscan.training.records import keep_curves, keep_records
-from lungscan.training.stages import fit_stage, not_needed
+from lungscan.training.stages import checkpoint_path, finished, fit_stage, not_needed
 
 BUNDLE = "bundle"
 STAGE_NAMES: tuple[str, ...] = (*STAGES, BUNDLE)
@@ -133,10 +134,34 @@ def _trained(options: TrainOptions, run: _Run) -> Generator[TrainEvent, None, Ma
     return (yield from events)
 
 
+def _gathered(options: TrainOptions, run: _Run) -> Material:
+    """The material, without further pictures where no network is left to learn from them."""
+    if options.more_pictures and checkpoint_path(run.work, options.model_stage).exists():
+        material = gather(replace(options, more_pictures=()), run.root, run.work)
+        left = [
+            stage
+            for stage in STAGES
+            if stage in (run.stages or options.stages)
+            and not finished(stage, options, material, run.work)
+            and not _not_needed(stage, options, material, run.work)
+        ]
+        if not left:
+            return material
+    return gather(options, run.root, run.work)
+
+
+def _not_needed(stage: Stage, options: TrainOptions, material: Material, work: Path) -> bool:
+    """Whether what would come of a stage is there already, be it only its answers."""
+    compared = stage == "alone" and options.model_stage != "alone"
+    if compared and (work / ALONE_FILE).is_file() and not finished(stage, options, material, work):
+        return True
+    return not_needed(stage, options, material, work)
+
+
 def _fitted(options: TrainOptions, run: _Run) -> Generator[TrainEvent, None, Material]:
     work, ranks = run.work, run.ranks
     yield StageStarted("data", "reading and splitting")
-    material = gather(options, run.root, work)
+    material = _gathered(options, run)
     for sentence in material.skipped:
         yield StageFinished("data", f"left out: {sentence}")
     yield StageFinished("data", told(material))
@@ -151,8 +176,8 @@ def _fitted(options: TrainOptions, run: _Run) -> Generator[TrainEvent, None, Mat
     for stage in STAGES:
         if stage not in (run.stages or options.stages):
             continue
-        if not run.stages and not_needed(stage, options, material, work):
-            yield StageFinished(stage, f"{stage} is not needed: what comes of it is finished")
+        if not run.stages and _not_needed(stage, options, material, work):
+            yield StageFinished(stage, f"{stage} is not needed: what comes of it is there")
             continue
         yield from fit_stage(stage, options, material, work, ranks)
         if ranks.first:

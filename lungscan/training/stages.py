@@ -173,7 +173,9 @@ def _finished(
 
 def has_teacher(options: TrainOptions, material: Material, work: Path) -> bool:
     """Whether there is a teacher to ask; a student that came finished has brought none."""
-    return bool(options.teacher_from) or finished("teacher", options, material, work)
+    if options.teachers:
+        return all(Path(path).is_file() for path in options.teachers)
+    return bool(options.teacher) and finished("teacher", options, material, work)
 
 
 def load_teacher(options: TrainOptions, material: Material, work: Path) -> nn.Module:

@@ -12,7 +12,6 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from lungscan.cards import Metric, ModelCard, read_card, write_card
-from lungscan.errors import UsageProblem
 from lungscan.evaluation.cross_validation import JudgedFold, cross_validation
 from lungscan.evaluation.events import EvaluationFinished, JudgingStarted
 from lungscan.evaluation.judging import load_judge
@@ -144,15 +143,6 @@ def _calibrated(
 ) -> ModelCard:
     """A fold's model folder, made again with what the other folds taught."""
     card = read_card(folder)
-    for key, ours in (
-        ("sha256", material.data_sha256),
-        ("contents_sha256", material.contents_sha256),
-    ):
-        if card.data.get(key) != ours:
-            raise UsageProblem(
-                f"Fold {number} was trained on other data than these (their SHA-256 differs). "
-                "Bring the data back as they were, or remove the fold's folder to train it anew."
-            )
     student = load_network(options.model_stage, options, material, folder / WORK_FOLDER)
     fitted = calibration_of(joined, load_novelty(folder / "novelty.safetensors"), number)
     write_bundle(student, fitted, options, material.classes, folder)

@@ -7,13 +7,14 @@ leaves it, so a fold may come from another machine.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from lungscan.cards import ModelCard, read_card
 from lungscan.dataset.folds import Fold
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.report.files import write_atomic
-from lungscan.training.material import SPLIT_FILE
+from lungscan.training.material import SPLIT_FILE, Material
 from lungscan.training.model_card import plain
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import ALONE_FILE, ANSWERS_FILE, OTHERS_FILE, has_distances
@@ -121,6 +122,23 @@ def _require_same(options: TrainOptions, card: ModelCard, folder: Path) -> None:
             "Take the recipe that it was trained by, remove the folder to train it anew, or choose "
             "another --out."
         )
+
+
+def require_same_data(folders: Sequence[Path], material: Material) -> None:
+    """Refuse folds of other pictures, labels or groups than the model's own.
+
+    Raises:
+        UsageProblem: which fold.
+    """
+    for folder in folders:
+        if not (folder / "card.json").is_file():
+            continue
+        if read_card(folder).data.get("sha256") != material.data_sha256:
+            raise UsageProblem(
+                f"Fold {folder.name} was trained on other data than these: pictures, labels or "
+                "groups differ. Bring the data back as they were, or remove the fold's folder to "
+                "train it anew."
+            )
 
 
 def share_groups(first: Path, work: Path) -> None:

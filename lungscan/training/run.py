@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from lungscan.training.folding import (
     fold_folder,
     fold_options,
     is_done,
+    require_same_data,
     require_sense,
     share_groups,
 )
@@ -121,14 +122,16 @@ def _folds(options: TrainOptions, run: _Run) -> Generator[TrainEvent, None, None
     if run.ranks.first:
         share_groups(places[0].work, run.work)
     run.ranks.wait()
-    material = yield from _trained(final_options(options), run)
+    material = yield from _trained(final_options(options), run, [place.out for place in places])
     if run.bundles:
         yield from finish_folds(options, material, run.root, run.out, run.command)
 
 
-def _trained(options: TrainOptions, run: _Run) -> Generator[TrainEvent, None, Material]:
-    """Fit the networks, and return what they were fitted on."""
-    events = _fitted(options, run)
+def _trained(
+    options: TrainOptions, run: _Run, folds: Sequence[Path] = ()
+) -> Generator[TrainEvent, None, Material]:
+    """Fit the networks, and return what they were fitted on: the same data as ``folds``."""
+    events = _fitted(options, run, folds)
     if options.tensorboard and run.ranks.first:
         return (yield from recorded(events, run.work / "tensorboard"))
     return (yield from events)
@@ -158,10 +161,13 @@ def _not_needed(stage: Stage, options: TrainOptions, material: Material, work: P
     return not_needed(stage, options, material, work)
 
 
-def _fitted(options: TrainOptions, run: _Run) -> Generator[TrainEvent, None, Material]:
+def _fitted(
+    options: TrainOptions, run: _Run, folds: Sequence[Path]
+) -> Generator[TrainEvent, None, Material]:
     work, ranks = run.work, run.ranks
     yield StageStarted("data", "reading and splitting")
     material = _gathered(options, run)
+    require_same_data(folds, material)
     for sentence in material.skipped:
         yield StageFinished("data", f"left out: {sentence}")
     yield StageFinished("data", told(material))

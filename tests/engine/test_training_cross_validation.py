@@ -245,6 +245,6 @@ def test_pictures_that_went_away_since_are_told(root: Path, copied: Path, tmp_pa
     table = tmp_path / "drawn" / "groups.csv"
     table.write_text(table.read_text(encoding="utf-8").replace("lung_n-0", "lung_n-9"), "utf-8")
     shutil.rmtree(copied / "training")
-    events = train(FOLDED, tmp_path, copied)
-    with pytest.raises(UsageProblem, match="other data than these"):
-        list(events)
+    with pytest.raises(UsageProblem, match="Fold 1 was trained on other data than these"):
+        list(train(FOLDED, tmp_path, copied))
+    assert not (copied / "training" / "checkpoints").exists()  # refused before it was learnt from

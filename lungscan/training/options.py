@@ -105,6 +105,8 @@ class Augment:
         0.0  # with less resolution: pixels of up to `coarsen_most` times the side
     )
     coarsen_most: float = 2.4
+    sharpen_share: float = 0.0  # sharpened, as scanners do
+    grain_share: float = 0.0  # with a sensor's noise
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def first_card(
         summary=wording.summary(options, words),
         licence="Apache-2.0",
         architecture=options.student,
-        teacher=options.teacher,
+        teacher=options.taught_by,
         class_names=names,
         display_names=tuple(item.name for item in words),
         colors=tuple(item.color for item in words),

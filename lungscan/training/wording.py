@@ -26,6 +26,8 @@ FOLD_NOTE = (
     "This is one of several folds. Its test groups took no part in its training; temperature and "
     "limits come from the other folds' answers about tissue that they had not seen."
 )
+CURVE_FILE = "coverage.svg"  # of a model folder, beside README.md
+COVERAGES = (100, 99, 98, 95, 90, 80)  # per cent answered, of the table in README.md
 # Figures by which a card was known before evaluation judged the model folder itself.
 EARLIER = {"accuracy": "accuracy student", "expected calibration error": "calibration error"}
 
@@ -156,11 +158,54 @@ def figures_note(options: TrainOptions, material: Material) -> str:
     return "No groups were held out, so there are no figures."
 
 
+def coverage_section(card: ModelCard) -> str:
+    """How much less is wrong when the least certain fields get no answer; "" of older cards."""
+    if not card.coverage:
+        return ""
+    rows = [
+        f"| {percent(share)} | {percent(accuracy)} ({100 * low:.1f} to {100 * high:.1f}) | "
+        f"{percent(1 - accuracy)} |"
+        for share, accuracy, low, high in card.coverage
+        if round(100 * share) in COVERAGES
+    ]
+    table = "\n".join(rows)
+    return f"""
+## Accuracy against coverage
+
+When only the most certain fields are answered. The points of the curve stand in `card.json`.
+
+![Accuracy against the share of fields answered]({CURVE_FILE})
+
+| answered | right | wrong among the answered |
+|---:|---:|---:|
+{table}
+"""
+
+
+def beside_section(card: ModelCard) -> str:
+    """The figures of one split beside those of the folds; "" where the card has none."""
+    found = [Metric(**values) for values in card.data.get("one_split", ())]
+    if not found:
+        return ""
+    return f"""
+## Beside it: one split
+
+The same recipe judged on the test part of one split, as the first project reports its figures.
+
+{_figures(found)}
+"""
+
+
+def _figures(metrics: Sequence[Metric]) -> str:
+    head = "| figure | value | pictures | groups | note |\n|---|---|---:|---:|---|\n"
+    return head + "\n".join(
+        f"| {m.name} | {interval(m)} | {m.n} | {m.groups} | {m.note} |" for m in metrics
+    )
+
+
 def model_card(card: ModelCard) -> str:
     """``README.md`` of a model folder."""
-    rows = "\n".join(
-        f"| {m.name} | {interval(m)} | {m.n} | {m.groups} | {m.note} |" for m in card.metrics
-    )
+    fitted = "the answers of all folds" if card.data.get("folds") else "the validation groups"
     limits_text = "\n".join(f"- {sentence}" for sentence in card.limits)
     names = zip(card.class_names, card.display_names, strict=True)
     classes = ", ".join(f"`{name}` {shown}" for name, shown in names)
@@ -175,11 +220,11 @@ def model_card(card: ModelCard) -> str:
 | | |
 |---|---|
 | Classes | {classes} |
-| Network | {card.architecture}, distilled from {card.teacher} |
+| Network | {card.architecture}{f", distilled from {card.teacher}" if card.teacher else ""} |
 | Input | {side} × {side} px at {spacing} |
 | Larger fields | {card.large_fields} |
 | Data | {card.data["summary"]} |
-| Temperature | {card.temperature:.3f}, fitted on the validation groups |
+| Temperature | {card.temperature:.3f}, fitted on {fitted} |
 | No result below | {card.confidence_threshold:.3f} confidence, or when most tissue is novel |
 | Licence | {card.licence} |
 | Seed | {card.seed} |
@@ -193,10 +238,8 @@ def model_card(card: ModelCard) -> str:
 Intervals are 95 %, by bootstrap over groups: pictures of one group show the same tissue.
 {figures} The command was `{card.command}`.
 
-| figure | value | pictures | groups | note |
-|---|---|---:|---:|---|
-{rows}
-
+{_figures(card.metrics)}
+{coverage_section(card)}{beside_section(card)}
 ## Limits
 
 {limits_text}

@@ -90,10 +90,11 @@ def run_training(order: Order) -> int:
         events = train(options, order.root, order.out, order.stages, order.command())
         _follow(events, train_view_for(console))
     except KeyboardInterrupt:
+        kept = order.out if options.folds else order.out / "training"
         say(
             console,
             "Stopped. The last finished epoch is safe in "
-            f"{plain(str(order.out / 'training'))}; run the same command again to go on from it.",
+            f"{plain(str(kept))}; run the same command again to go on from it.",
         )
         return INTERRUPTED
     if not _first_rank():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import timm
@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from lungscan.training import fit as fitting
+from lungscan.training.augment import augment
 from lungscan.training.fit import Job, Pictures, fit
 from lungscan.training.options import Augment, Fit, Phase
 from lungscan.training.ranks import Ranks
@@ -29,20 +30,16 @@ def training(device: str, folder: Path, *, small: bool) -> dict[str, Any]:
     Once as the seconds that augmentation takes when the device has nothing else to do, once as the
     seconds that are saved when every step sees the batch of the first.
     """
-    augment = Augment(stain_sigma=0.2, blur_share=0.2, jpeg_share=0.3)
+    changes = Augment(stain_sigma=0.2, blur_share=0.2, jpeg_share=0.3)
     where, found = torch.device(device), {}
-    original = fitting.augment
     for name in NETWORKS[: 1 if small else None]:
         network = timm.create_model(name, pretrained=False, num_classes=len(CLASSES) + 1)
-        clock, job = _Clock(original, where), _job(folder / f"{name}.pt", augment, small=small)
+        clock, job = _Clock(where), _job(folder / f"{name}.pt", changes, small=small)
         epochs = fit(job, network, None, _loss, Ranks(where))
         seconds = []
-        try:
-            for way in (original, original, clock.timed, clock.kept):
-                fitting.augment = way
+        for way in (augment, augment, clock.timed, clock.kept):
+            with patch.object(fitting, "augment", way):
                 seconds.append(next(epochs).seconds)
-        finally:
-            fitting.augment = original
         pictures = len(job.train.labels) + job.drawn_examples
         found[name] = {
             "pictures per second": round(pictures / seconds[1]),
@@ -56,15 +53,15 @@ def training(device: str, folder: Path, *, small: bool) -> dict[str, Any]:
 class _Clock:
     """Augmentation with the time that it takes, or without any."""
 
-    def __init__(self, augment: Callable[..., Tensor], device: torch.device) -> None:
-        self._augment, self._device = augment, device
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
         self._batch: Tensor | None = None
         self.seconds = 0.0
 
     def timed(self, *given: Any) -> Tensor:
         self._wait()
         begun = time.perf_counter()
-        self._batch = self._augment(*given)
+        self._batch = augment(*given)
         self._wait()
         self.seconds += time.perf_counter() - begun
         return self._batch
@@ -82,7 +79,7 @@ def _loss(logits: Tensor, targets: Tensor, _: Tensor | None) -> Tensor:
     return cross_entropy(logits, targets)
 
 
-def _job(path: Path, augment: Augment, *, small: bool) -> Job:
+def _job(path: Path, changes: Augment, *, small: bool) -> Job:
     rng, count = np.random.default_rng(0), 64 if small else 4096
     pixels = rng.integers(0, 256, (count, 224, 224, 3), dtype=np.uint8)
     labels = rng.integers(0, len(CLASSES), count)
@@ -90,4 +87,4 @@ def _job(path: Path, augment: Augment, *, small: bool) -> Job:
     how = Fit((Phase(EPOCHS, 160, (130, 224)),), 16 if small else 128, 1e-3, bf16=not small)
     shown = Pictures.of(pixels, labels, np.ones(count, np.int64))
     drawn = 0 if small else 64
-    return Job("student", how, CLASSES, shown, none, drawn, augment, 0, path, "benchmark")
+    return Job("student", how, CLASSES, shown, none, drawn, changes, 0, path, "benchmark")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -33,7 +34,7 @@ def pretend(
     """A processor that compiles to these kernels, and is said to have every precision."""
     monkeypatch.setattr(kernels, "kernel", lambda hint: names.get(hint, ""))
     monkeypatch.setattr(kernels, "cpu_precisions", lambda: ("f32", "bf16", "f16"))
-    monkeypatch.setattr(kernels.platform, "machine", lambda: machine)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_the_best_precision_is_told_by_kernels(
     ],
 )
 def test_precisions_are_told_by_openvino(able: list[str], hints: tuple[str, ...]) -> None:
-    assert cpu_precisions(SimpleNamespace(get_property=lambda *_: able)) == hints  # type: ignore[arg-type]
+    assert cpu_precisions(SimpleNamespace(get_property=lambda *_: able)) == hints
 
 
 def test_a_trial_names_the_kernel_and_a_precision_that_is_only_promised_has_none() -> None:
@@ -142,7 +143,7 @@ print(*usual.kernels)
 """
 
 
-@pytest.mark.skipif(kernels.platform.machine().lower() not in kernels.X86, reason="not x86")
+@pytest.mark.skipif(platform.machine().lower() not in kernels.X86, reason="not x86")
 def test_the_faster_kernels_of_avx2_answer_as_openvinos_own_choice(real_model: ModelCard) -> None:
     """And OpenVINO still understands the wish, whose name is its own."""
     held_back = {"ONEDNN_MAX_CPU_ISA": "AVX2", "OV_CPU_MAX_ISA": "AVX2"}

@@ -59,7 +59,7 @@ def test_a_precision_that_is_only_promised_costs_no_run(
     def refuse(model: object, threads: int, hint: str) -> object:
         if hint != "f32":
             raise MachineError("object is not initialized")
-        return compiled(model, threads, hint)  # type: ignore[arg-type]
+        return compiled(model, threads, hint)
 
     monkeypatch.setattr(openvino, "compile_graph", refuse)
     monkeypatch.setattr(openvino, "best_precision", lambda: "f16")

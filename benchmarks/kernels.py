@@ -27,7 +27,6 @@ import openvino as ov
 from lungscan.cards import find_model
 from lungscan.errors import ModelError
 from lungscan.measuring.machine import processor
-from lungscan.measuring.untrained import untrained
 from lungscan.runtimes.graph import read_graph
 from lungscan.runtimes.kernels import (
     FP32,
@@ -79,6 +78,8 @@ def read(name: str, px: int, faster: bool, folder: Path) -> ov.Model:
     try:
         card = find_model(name)
     except ModelError:
+        from lungscan.measuring.untrained import untrained  # takes torch, and its time
+
         path = folder / f"{name}.xml"
         if not path.exists():
             ov.save_model(untrained(name, px)[1], path)

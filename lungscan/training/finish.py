@@ -17,6 +17,7 @@ from lungscan.cards import CARD_SCHEMA, Metric, ModelCard, read_card, write_card
 from lungscan.dataset.folds import read_fold
 from lungscan.errors import UsageProblem
 from lungscan.evaluation.options import JudgeOptions
+from lungscan.runtimes.statistics import keep_statistics
 from lungscan.training import wording
 from lungscan.training.after import (
     compress_bundle,
@@ -108,6 +109,7 @@ def _write_network(
     probe = torch.from_numpy(golden_fields(options.classify_px, options.seed))
     deployed = deploy(student, material.classes, fitted.temperature, probe)
     write_network(deployed, options.classify_px, out)
+    keep_statistics(out, material.squares.of(material.split.train))
     numbers = {k: np.ascontiguousarray(v) for k, v in dataclasses.asdict(fitted.novelty).items()}
     # Not `save_file`: that makes a file which only its owner may read.
     (out / "novelty.safetensors").write_bytes(save(numbers))

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lungscan.training import jpeg
+from lungscan.training.optics import grain, sharpen
 from lungscan.training.options import Augment
 from lungscan.training.restain import coarsen, restain
 
@@ -110,6 +111,10 @@ def augment(
     if how.coarsen_share > 0:
         picture = coarsen(picture, how.coarsen_share, how.coarsen_most, generator)
     picture = soften(picture, how.blur_share, generator)
+    if how.grain_share > 0:
+        picture = grain(picture, how.grain_share, generator)
+    if how.sharpen_share > 0:
+        picture = sharpen(picture, how.sharpen_share, generator)
     if how.jpeg_share > 0:
         picture = jpeg.compress(picture, how.jpeg_share, how.jpeg_quality, generator)
     return picture

@@ -105,6 +105,8 @@ class Augment:
         0.0  # with less resolution: pixels of up to `coarsen_most` times the side
     )
     coarsen_most: float = 2.4
+    sharpen_share: float = 0.0  # sharpened, as scanners do
+    grain_share: float = 0.0  # with a sensor's noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ class TrainOptions:
     counter_examples: tuple[str, ...] = ()  # folders whose pictures are not lung H&E
     counter_limit: int = 0  # at most so many training pictures per such folder; 0: all
     drawn_examples: int = 64  # drawn counter-examples (noise, shapes, ramps) per epoch
-    teacher: str = "tf_efficientnet_lite2"
+    teacher: str = "tf_efficientnet_lite2"  # "": none; the model is the student alone
     # Checkpoints of other runs to learn from, of several the mean; "": fit one. {fold} in a path is
     # this run's fold ("all" without one). `teacher` then only names them on the card.
     teacher_from: str | tuple[str, ...] = ""
@@ -166,11 +168,13 @@ class TrainOptions:
         skipped: set[Stage] = set()
         if self.features_fit is None:
             skipped.add("features")
+        if not self.teacher:
+            skipped |= {"teacher", "student", "finetune"}
         if self.teacher_from:
             skipped.add("teacher")
         if self.finetune_fit is None:
             skipped.add("finetune")
-        if not self.alone:
+        if not self.alone and self.model_stage != "alone":
             skipped.add("alone")
         return tuple(stage for stage in STAGES if stage not in skipped)
 
@@ -184,7 +188,15 @@ class TrainOptions:
     @property
     def model_stage(self) -> Stage:
         """The stage whose network becomes the model."""
+        if not self.teacher:
+            return "alone"
         return "student" if self.finetune_fit is None else "finetune"
+
+    @property
+    def taught_by(self) -> str:
+        """The networks that the model learnt from, as the card names them; "": none."""
+        features = self.feature_teacher if self.features_fit else ""
+        return self.teacher or features
 
     @property
     def classify_px(self) -> int:

@@ -153,3 +153,38 @@ def test_every_recipe_can_be_read(path: Path) -> None:
     options = load_options(path)
     assert options.student_fit.epochs > 0
     assert len(options.classes) == 3
+
+
+def test_without_a_teacher_of_the_task_the_student_alone_is_the_model() -> None:
+    free = dataclasses.replace(TINY, teacher="", features_fit=FIT, finetune_fit=FIT)
+    assert free.stages == ("features", "alone")
+    assert free.model_stage == "alone"
+    assert free.taught_by == "tf_efficientnet_lite2"
+    assert dataclasses.replace(free, features_fit=None).taught_by == ""
+    assert TINY.taught_by == "ghostnet_050"
+
+
+def test_counter_examples_obey_what_a_table_allows(root: Path) -> None:
+    shutil.copytree(root / "drawn", root / "foreign")
+    (root / "foreign" / "groups.csv").unlink()
+    allowed = [f"lung_n/{number}.png" for number in range(8)]
+    rows = [f"{name},colon,,training allowed\n" for name in allowed]
+    rows += ["lung_scc/0.png,colon,,evaluation only\n", "lung_scc/1.png,colon,,\n"]
+    (root / "foreign" / "files.csv").write_text("file,label,group,use\n" + "".join(rows), "utf-8")
+    options = dataclasses.replace(
+        TINY,
+        counter_examples=("foreign",),
+        more_pictures=("foreign",),
+        more_in=("teacher",),
+        fold="2/4",
+    )
+    material = gather(options, root, root / "work")
+    (foreign,) = material.foreign
+    assert [path.name for path in foreign.samples.paths] == [f"{n}.png" for n in range(8)]
+    assert foreign.samples.groups == tuple(allowed)  # without a group each stands alone
+    split = foreign.split
+    assert len(split.test) == 2
+    judging = [*split.validation, *split.test]
+    held = {foreign.squares.of([row])[0].tobytes() for row in judging}
+    assert material.more is not None
+    assert not held & {picture.tobytes() for picture in material.more.pictures.pixels.numpy()}

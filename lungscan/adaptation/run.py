@@ -59,8 +59,8 @@ def adapting(
     own = gather(options, card)
     yield from _told(own)
     require_own(own, card)
-    moments = yield from _moments(card, options)
-    source = source_of(card, moments, threads)
+    yield Step("Looking at what the model was trained on")
+    source = source_of(card, moments_of(card, options.original), threads)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         # Beside the place where it will lie, so that moving it there is one step.
@@ -107,23 +107,27 @@ def _told(own: Own) -> Generator[AdaptEvent, None, None]:
         yield Found(f"no class of the model, used without labels: {', '.join(own.strange)}")
 
 
-def _moments(card: ModelCard, options: AdaptOptions) -> Generator[AdaptEvent, None, Moments]:
-    """The source's moments: out of its folder, else measured on the original data."""
+def moments_of(card: ModelCard, original: Path | None) -> Moments:
+    """The source's moments: out of its folder, else measured on the original data.
+
+    Raises:
+        ModelError: the folder keeps none, and no data are given.
+        UsageProblem: none of them can be read.
+    """
     kept = load_statistics(card.folder)
     if kept is not None:
         return kept
-    if options.original is None:
+    if original is None:
         raise ModelError(
             f"{card.name} keeps no statistics of the tissue that it was trained on, so it cannot "
             "be adapted by itself. Give its training data with --original, or train it again with "
             "this LungScan."
         )
-    yield Step("Measuring the original data")
-    fields = original_fields(options.original, card)
     side = card.patch_size_pixels
-    squares, _ = load_squares([field.path for field in fields], card, side)
+    paths = [field.path for field in original_fields(original, card)]
+    squares, _ = load_squares(paths, card, side)
     if not len(squares.pixels):
-        raise UsageProblem(f"{show(options.original.name)} holds no field that can be read.")
+        raise UsageProblem(f"{show(original.name)} holds no field that can be read.")
     return Network(card.folder, side).moments(some(squares.pixels))
 
 

@@ -23,9 +23,14 @@ MEASURED = 256  # squares of the training tissue
 def keep_statistics(folder: Path, tiles: RgbBatch) -> None:
     """Measure a model folder's network on ``tiles`` ``(n, s, s, 3)`` uint8, and write the file.
 
-    Its card must be written, or written again, after it.
+    Its card must be written, or written again, after it. A network that cannot be adapted, having
+    no convolutions with a bias, gets no such file.
     """
-    found = Network(folder, tiles.shape[1]).moments(some(tiles))
+    try:
+        network = Network(folder, tiles.shape[1])
+    except ModelError:
+        return
+    found = network.moments(some(tiles))
     numbers = {f"mean.{name}": value for name, value in found.mean.items()}
     numbers |= {f"deviation.{name}": value for name, value in found.deviation.items()}
     (folder / STATISTICS_FILE).write_bytes(save(numbers))

@@ -17,7 +17,7 @@ from lungscan.evaluation.events import EvaluationFinished, JudgingStarted
 from lungscan.evaluation.markdown import section
 from lungscan.evaluation.material import load_material
 from lungscan.evaluation.options import DataOptions, JudgeOptions
-from lungscan.evaluation.records import Evaluation
+from lungscan.evaluation.records import Coverage, Evaluation
 from lungscan.evaluation.run import evaluation_of
 from lungscan.evaluation.writing import write_evaluation
 from lungscan.training import wording
@@ -64,6 +64,13 @@ def _plain(metric: Metric) -> Metric:
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return dataclasses.replace(metric, low=None, high=None)
     return metric
+
+
+def points_of(curve: Coverage) -> tuple[tuple[float, float, float, float], ...]:
+    """Accuracy against coverage as a card holds it: share answered, accuracy, its interval."""
+    columns = (curve.share, curve.accuracy, curve.low, curve.high)
+    rows = np.stack(columns, 1).astype(np.float64).round(4).tolist()
+    return tuple((share, accuracy, low, high) for share, accuracy, low, high in rows)
 
 
 def keep_evaluation(

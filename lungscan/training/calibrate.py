@@ -1,4 +1,4 @@
-"""Honest probabilities and honest limits, fitted on the validation groups alone."""
+"""Honest probabilities and honest limits, fitted on answers about tissue that was not learnt."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.novelty import Novelty, fit_distance
+from lungscan.novelty import Float64Array, Novelty, fit_distance
 from lungscan.types import FloatArray
 
 LabelArray = NDArray[np.int64]
@@ -69,14 +69,29 @@ def fit_novelty(
     """
     parts = fit_distance(train.features, train_labels, DIRECTIONS)
     free = Novelty(**parts, output_weight=weight, output_bias=bias, limits=np.ones(2, np.float32))
-    limits = [
-        _limit(measure(validation.features), measure(foreign.features) if foreign else None)
-        for measure in (free.foreign_probability, free.distance)
-    ]
-    return dataclasses.replace(free, limits=np.array(limits, np.float32))
+    lung = measures(free, validation.features)
+    others = None if foreign is None else measures(free, foreign.features)
+    return dataclasses.replace(free, limits=novelty_limits(lung, others))
 
 
-def _limit(lung: NDArray[np.float64], foreign: NDArray[np.float64] | None) -> float:
+def measures(novelty: Novelty, features: FloatArray) -> Float64Array:
+    """What the limits of novelty are limits of: ``(n, d)`` features to ``(n, 2)`` measures."""
+    return np.stack([novelty.foreign_probability(features), novelty.distance(features)], 1)
+
+
+def novelty_limits(lung: Float64Array, foreign: Float64Array | None) -> FloatArray:
+    """A limit for each measure.
+
+    Args:
+        lung: ``(n, 2)`` measures of lung fields that the network has not seen.
+        foreign: ``(m, 2)`` measures of unseen counter-examples, if there are any.
+    """
+    columns = range(lung.shape[1])
+    limits = [_limit(lung[:, k], None if foreign is None else foreign[:, k]) for k in columns]
+    return np.array(limits, np.float32)
+
+
+def _limit(lung: Float64Array, foreign: Float64Array | None) -> float:
     """A limit between lung and foreign: the geometric mean of a high and a low quantile.
 
     Where the two overlap, or nothing foreign is known, lung's quantile alone.

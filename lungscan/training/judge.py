@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,6 @@ import numpy as np
 from torch import nn
 
 from lungscan.cards import Metric, ModelCard
-from lungscan.evaluation.events import FieldsJudged
 from lungscan.evaluation.judging import Judge, load_judge
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.evaluation.records import FieldAnswer, LabelledField
@@ -23,10 +22,15 @@ from lungscan.training.calibrate import (
     fit_temperature,
     softmax,
 )
-from lungscan.training.evaluate import outputs_of, right_pictures, share_metric
-from lungscan.training.material import Foreign, Material
+from lungscan.training.evaluate import (
+    not_measured,
+    outputs_of,
+    right_pictures,
+    share_metric,
+)
+from lungscan.training.material import Material
 from lungscan.training.options import TrainOptions
-from lungscan.training.stages import finished, load_network, load_teacher
+from lungscan.training.stages import finished, has_teacher, load_network, load_teacher
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,15 @@ def compare_networks(
     squares, labels = material.squares.taken(rows), material.samples.labels[rows]
     groups = [material.samples.groups[i] for i in rows]
     alone_note = "network alone, without the checks of classification"
-    teacher = right_pictures(load_teacher(options, material, work), squares, labels)
-    found = [share_metric("accuracy teacher", teacher, groups, f"{options.teacher}; {alone_note}")]
+    found: list[Metric] = []
+    if not options.teacher:
+        return ()
+    if has_teacher(options, material, work):
+        teacher = right_pictures(load_teacher(options, material, work), squares, labels)
+        note = f"{options.teacher}; {alone_note}"
+        found.append(share_metric("accuracy teacher", teacher, groups, note))
+    else:
+        found.append(not_measured("accuracy teacher", "the teacher is not in this folder"))
     if finished("alone", options, material, work):
         own = right_pictures(student, squares, labels)
         other = right_pictures(load_network("alone", options, material, work), squares, labels)
@@ -105,24 +116,28 @@ def compare_networks(
 def refusals(card: ModelCard, material: Material, options: JudgeOptions) -> tuple[Metric, ...]:
     """How many counter-examples of the test groups get no answer, by the judge of evaluations."""
     judge = load_judge(card, options)
-    return tuple(_refused(judge, foreign) for foreign in material.foreign)
+    found = []
+    for foreign in material.foreign:
+        samples = foreign.samples.take(foreign.split.test)
+        fields = [
+            LabelledField(path.name, path, "", group)
+            for path, group in zip(samples.paths, samples.groups, strict=True)
+        ]
+        found.append(refused(foreign.name, answers_to(judge, fields)))
+    return tuple(found)
 
 
-def _refused(judge: Judge, foreign: Foreign) -> Metric:
-    samples = foreign.samples.take(foreign.split.test)
-    fields = [
-        LabelledField(path.name, path, "", group)
-        for path, group in zip(samples.paths, samples.groups, strict=True)
-    ]
-    answers = _answers(judge.ask(fields))
-    refused = np.array([answer.answer is None for answer in answers if answer.judged], np.bool_)
-    groups = [answer.group for answer in answers if answer.judged]
-    return share_metric(f"refused {foreign.name}", refused, groups, "test groups, no result given")
+def refused(name: str, answers: Sequence[FieldAnswer]) -> Metric:
+    """The share of one folder's counter-examples that get no answer."""
+    readable = [answer for answer in answers if answer.judged]
+    silent = np.array([answer.answer is None for answer in readable], np.bool_)
+    groups = [answer.group for answer in readable]
+    return share_metric(f"refused {name}", silent, groups, "test groups, no result given")
 
 
-def _answers(
-    steps: Generator[FieldsJudged, None, tuple[FieldAnswer, ...]],
-) -> tuple[FieldAnswer, ...]:
+def answers_to(judge: Judge, fields: Sequence[LabelledField]) -> tuple[FieldAnswer, ...]:
+    """What a model says of fields, without a word on the way."""
+    steps = judge.ask(fields)
     while True:
         try:
             next(steps)

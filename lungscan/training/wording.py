@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lungscan.cards import Metric, ModelCard
@@ -21,6 +21,10 @@ LARGE_FIELDS = (
     "A field image without a scale is taken as one field at the model's scale: its shorter side "
     "is resized to the network's input (several squares cover a long picture). With a scale it is "
     "tiled."
+)
+FOLD_NOTE = (
+    "This is one of several folds. Its test groups took no part in its training; temperature and "
+    "limits come from the other folds' answers about tissue that they had not seen."
 )
 # Figures by which a card was known before evaluation judged the model folder itself.
 EARLIER = {"accuracy": "accuracy student", "expected calibration error": "calibration error"}
@@ -59,11 +63,28 @@ def facts(
     test, error = found.values()
     if test is None or error is None:
         return (("Accuracy", "not measured: no groups were held out for a test"),)
+    if options.folds:
+        return _facts(by_name, f"Accuracy, {options.folds}-fold cross-validation", _FOLDED)
     apart = leak(material) or "none of them seen in training"
     if not len(material.split.test):
         apart = "of a twin model, fitted by the same recipe without these groups"
+    return _facts(by_name, f"Accuracy, {options.protocol} test", apart)
+
+
+_FOLDED = "each judged by a network of the same recipe that never saw its group"
+
+
+def fold_facts(metrics: Sequence[Metric], fold: str) -> tuple[tuple[str, str], ...]:
+    """The figures of one fold, such as ``fold 2 of 5``."""
+    by_name = {metric.name: metric for metric in metrics}
+    return _facts(by_name, f"Accuracy, {fold}", "none of them seen in training")
+
+
+def _facts(by_name: Mapping[str, Metric], title: str, apart: str) -> tuple[tuple[str, str], ...]:
+    found = [by_name.get(now, by_name.get(then)) for now, then in EARLIER.items()]
+    test, error = (metric for metric in found if metric is not None)
     return (
-        (f"Accuracy, {options.protocol} test", interval(test)),
+        (title, interval(test)),
         ("Test set", f"{test.n} fields in {test.groups} groups, {apart}"),
         ("Fields answered", interval(by_name["answered"])),
         ("Accuracy of the answered", interval(by_name["accuracy of the answered"])),
@@ -118,6 +139,13 @@ def figures_note(options: TrainOptions, material: Material) -> str:
     """Whose figures a card holds."""
     if material.leaking:
         return f"**{leak(material)}.**"
+    if options.folds:
+        return (
+            f"Every picture was judged once, by one of {options.folds} networks of this recipe "
+            "whose training held its group out. The model itself was fitted on all groups, and got "
+            "its temperature and limits from the answers of all folds; the folds' figures were "
+            "measured with those of the other folds only."
+        )
     if len(material.split.test):
         return "The test groups took no part in training or calibration."
     if options.figures_from:

@@ -3,10 +3,10 @@
     python benchmarks/adapting.py [MODEL] [--data DIR] [--draws 5] [--json FILE]
 
 Of each source in ``external-lung`` one half adapts the model and the other half judges it, in five
-draws: once without labels, once with 20 labelled fields a class as far as there are so many. Whoever
-has only tumour and normal fields can tell no more than that: tumour fields (half of the tissue or
-more) count as adenocarcinoma, normal lung and stroma as benign; mixed fields and those of the
-second source bear no class, so they count among the answered alone. No adapted model is kept: the
+draws: once without labels, once with 20 labelled fields a class as far as there are so many.
+Tumour fields (half of the tissue or more) count as adenocarcinoma, normal lung and stroma as
+benign; mixed fields and those of the second source bear no class, so they count among the answered
+alone. No adapted model is kept: the
 pictures' licence allows evaluation only. MODEL must keep statistics, or --original names its data.
 """
 
@@ -139,10 +139,10 @@ def measure(sources: list[Sources], source: Source, draws: int) -> list[Row]:
     """Every source, draw and mode."""
     rows = []
     for part in sources:
-        before = dict(
-            (answer.file, answer)
+        before = {
+            answer.file: answer
             for answer in answers_of(source.card, part.fields, part.mpp, source.threads)
-        )
+        }
         for draw in range(draws):
             own, judged = halves(part, draw)
             known = [before[field.file] for field in judged if field.file in before]

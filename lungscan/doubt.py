@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from lungscan.cards import Metric, ModelCard
 from lungscan.errors import ModelError
+from lungscan.report.wording import UNPROVEN
 
-FACT = "Unproven"
 FLAG = "unproven_model"  # of every case that such a model answers
 # The figure of all fields, forced choice, by the names that cards of all ages know it by.
 _NAMES = ("accuracy", "accuracy student")
@@ -63,11 +65,14 @@ def require_proven(card: ModelCard, *, unproven: bool) -> None:
         )
 
 
-def doubted(card: ModelCard) -> tuple[tuple[str, str], ...]:
-    """The card's facts, with the doubt before them where there is any."""
-    facts = tuple(fact for fact in card.facts if fact[0] != FACT)
+def stated(card: ModelCard) -> ModelCard:
+    """The card with its doubt as the first fact and the first limit, where there is any."""
     why = doubt(card)
-    return ((FACT, why), *facts) if why else facts
+    if not why:
+        return card
+    facts = tuple(fact for fact in card.facts if fact[0] != UNPROVEN)
+    limits = tuple(limit for limit in card.limits if limit != why)
+    return dataclasses.replace(card, facts=((UNPROVEN, why), *facts), limits=(why, *limits))
 
 
 def _accuracy(card: ModelCard) -> Metric | None:

@@ -11,7 +11,7 @@ from lungscan.adaptation import wording
 from lungscan.adaptation.fitting import Draft
 from lungscan.adaptation.records import AdaptOptions, Own, Shares
 from lungscan.cards import STATISTICS_FILE, Metric, ModelCard, read_card, write_card
-from lungscan.doubt import doubted
+from lungscan.doubt import stated
 from lungscan.errors import ModelError, UsageProblem
 
 EARLIER = "before it was adapted: "  # stands before the names of the source's figures
@@ -56,13 +56,14 @@ def write_rest(
         facts=wording.facts(source, own, shares, original),
         metrics=_metrics(source, shares),
         reliability=(),  # that of the source is another model's
+        coverage=(),
         limits=(*wording.limits(own, source), *source.limits),
         adaptation=_told(made, source, own, shares, original, options),
         command=options.command,
         data={**source.data, "summary": _data(source, own)},
     )
-    card = dataclasses.replace(card, facts=doubted(card))
-    write_card(card, folder)
+    write_card(stated(card), folder)
+    card = read_card(folder)
     path = source.folder / "README.md"
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     (folder / "README.md").write_text(

@@ -13,6 +13,7 @@ from safetensors.numpy import save
 from torch import nn
 
 from lungscan.cards import Metric, ModelCard, read_card, write_card
+from lungscan.doubt import doubt, stated
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.report.files import machine_error
 from lungscan.runtimes.statistics import keep_statistics
@@ -97,11 +98,13 @@ def finish(
             coverage=() if twin is None else twin.coverage,
             facts=wording.facts(metrics, options, material),
         )
-        write_card(card, out)
+        write_card(stated(card), out)
     for metric in card.metrics:
         yield StageFinished("bundle", wording.metric_line(metric))
     write_readme(options, out, tested=tested)
     yield StageFinished("bundle", f"{out.name} {read_card(out).sha256[:12]}")
+    if why := doubt(card):
+        yield StageFinished("bundle", why)
     if options.int8:
         yield from compress_bundle(options, material, out, command)
 
@@ -167,6 +170,6 @@ def _judged(
         coverage=points_of(found.coverage),
         facts=wording.facts(metrics, options, material),
     )
-    write_card(card, out)
+    write_card(stated(card), out)
     yield from keep_evaluation(found, options, root, out)
     return card

@@ -12,6 +12,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from lungscan.cards import Metric, ModelCard, read_card, write_card
+from lungscan.doubt import doubt, stated
 from lungscan.evaluation.cross_validation import JudgedFold, cross_validation
 from lungscan.evaluation.events import EvaluationFinished, JudgingStarted
 from lungscan.evaluation.judging import load_judge
@@ -87,11 +88,13 @@ def finish_folds(
     if beside is not None:
         one = [dataclasses.asdict(metric) for metric in beside.metrics]
         card = dataclasses.replace(card, data=card.data | {"one_split": one})
-        write_card(card, out)
+        write_card(stated(card), out)
     for metric in card.metrics:
         yield StageFinished("bundle", wording.metric_line(metric))
     write_readme(final, out, tested=True)
     yield StageFinished("bundle", f"{out.name} {read_card(out).sha256[:12]}")
+    if why := doubt(card):
+        yield StageFinished("bundle", why)
     if options.int8:
         yield from compress_bundle(final, material, out, command)
 
@@ -133,7 +136,7 @@ def _judged(
         facts=wording.facts(metrics, options, material),
         data=card.data | {"folds": [evaluation.metrics[0].value for evaluation in single]},
     )
-    write_card(card, out)
+    write_card(stated(card), out)
     yield from keep_evaluation(together, options, root, out)
     return card
 

@@ -7,6 +7,7 @@ import math
 from lungscan.types import CaseResult, CaseStatus, FileResult, ModelStamp, MppSource, NoResult
 
 RESEARCH_USE = "RESEARCH USE ONLY. Not for use in diagnostic procedures."
+UNPROVEN = "Unproven"  # the first fact of a model that was not found to be better than chance
 
 REASONS = {
     NoResult.NOT_LUNG: "does not look like lung H&E",
@@ -49,6 +50,7 @@ _FLAGS = {
     "alpha": "The picture has transparent parts, shown on white.",
     "cmyk": "The picture was converted from CMYK.",
     "resized": "The field was resized to the network's input.",
+    "unproven_model": "The model is unproven: it was not found to be better than chance.",
     "not_lung_he": "Does not look like lung H&E.",
     "too_uncertain": "Too uncertain.",
     "too_little_tissue": "Too little tissue.",
@@ -209,3 +211,10 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes_left = divmod(minutes, 60)
     return f"{hours} h {minutes_left:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def standing(model: ModelStamp) -> str:
+    """What to say behind a model's name: "" of a proven one that LungScan ships."""
+    if any(name == UNPROVEN for name, _ in model.facts):
+        return " (UNPROVEN)"
+    return "" if model.official else " (not an official model)"

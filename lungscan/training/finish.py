@@ -13,8 +13,10 @@ from safetensors.numpy import save
 from torch import nn
 
 from lungscan.cards import Metric, ModelCard, read_card, write_card
+from lungscan.doubt import doubt, stated
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.report.files import machine_error
+from lungscan.runtimes.statistics import keep_statistics
 from lungscan.training import wording
 from lungscan.training.after import (
     compress_bundle,
@@ -79,7 +81,7 @@ def finish(
         yield StageStarted("evaluate", "the other networks, on the test groups")
         others = compare_networks(student, options, material, work)
     yield StageStarted("bundle", out.name)
-    write_bundle(student, fitted, options, material.classes, out)
+    write_bundle(student, fitted, options, material, out)
     card = first_card(options, material, fitted, words, command)
     if not judged:
         write_card(card, out)
@@ -96,17 +98,19 @@ def finish(
             coverage=() if twin is None else twin.coverage,
             facts=wording.facts(metrics, options, material),
         )
-        write_card(card, out)
+        write_card(stated(card), out)
     for metric in card.metrics:
         yield StageFinished("bundle", wording.metric_line(metric))
     write_readme(options, out, tested=tested)
     yield StageFinished("bundle", f"{out.name} {read_card(out).sha256[:12]}")
+    if why := doubt(card):
+        yield StageFinished("bundle", why)
     if options.int8:
         yield from compress_bundle(options, material, out, command)
 
 
 def write_bundle(
-    student: nn.Module, fitted: Calibration, options: TrainOptions, classes: int, out: Path
+    student: nn.Module, fitted: Calibration, options: TrainOptions, material: Material, out: Path
 ) -> None:
     """Write everything of the model folder but its card, which must follow at once.
 
@@ -117,7 +121,7 @@ def write_bundle(
         student: the trained network; folded and rounded here.
         fitted: temperature and limits.
         options: the recipe.
-        classes: how many it knows.
+        material: what it was trained on, every square at the size of the network's input.
         out: the model folder.
 
     Raises:
@@ -125,7 +129,7 @@ def write_bundle(
         MachineError: the disk is full, or the folder may not be written.
     """
     probe = torch.from_numpy(golden_fields(options.classify_px, options.seed))
-    deployed = deploy(student, classes, fitted.temperature, probe)
+    deployed = deploy(student, material.classes, fitted.temperature, probe)
     with torch.inference_mode():
         golden = deployed(probe)[0].numpy()
     numbers = {k: np.ascontiguousarray(v) for k, v in dataclasses.asdict(fitted.novelty).items()}
@@ -134,6 +138,7 @@ def write_bundle(
         with tempfile.TemporaryDirectory(prefix=".bundle-", dir=out) as made:
             draft = Path(made)
             write_network(deployed, options.classify_px, draft)
+            keep_statistics(draft, material.squares.of(material.split.train))
             # Not `save_file`: that makes a file which only its owner may read.
             (draft / "novelty.safetensors").write_bytes(save(numbers))
             np.savez_compressed(draft / "golden.npz", fields=probe.numpy(), probs=golden)
@@ -165,6 +170,6 @@ def _judged(
         coverage=points_of(found.coverage),
         facts=wording.facts(metrics, options, material),
     )
-    write_card(card, out)
+    write_card(stated(card), out)
     yield from keep_evaluation(found, options, root, out)
     return card

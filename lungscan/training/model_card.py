@@ -7,6 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from lungscan import __version__
 from lungscan.cards import CARD_SCHEMA, ModelCard, read_card
 from lungscan.errors import UsageProblem
@@ -105,6 +107,7 @@ def first_card(
                 "test": len(parts.test),
             },
             "leaking_groups": len(material.leaking),
+            "commonest_class": _commonest(options, material),
             "figures": wording.figures_note(options, material),
             "test_groups": sorted({material.samples.groups[i] for i in parts.test}),
         },
@@ -118,3 +121,10 @@ def first_card(
         limits=wording.limits(options, material, words),
         files={},
     )
+
+
+def _commonest(options: TrainOptions, material: Material) -> float:
+    """The share of the commonest class among the pictures that judge: naming it is no skill."""
+    judged = material.split.test if len(material.split.test) and not options.folds else None
+    labels = material.samples.labels if judged is None else material.samples.labels[judged]
+    return float(np.bincount(labels).max() / len(labels))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lungscan.cards import Metric, ModelCard
+from lungscan.doubt import doubt
 from lungscan.evaluation.wording import with_interval
 from lungscan.training.classes import ClassWords, unstated
 
@@ -213,9 +214,10 @@ def model_card(card: ModelCard) -> str:
     side, spacing = card.patch_size_pixels, f"{card.spacing_um_px:.3g} µm/px"
     if card.spacing_note:
         spacing += f" ({card.spacing_note})"
+    unproven = f"**{why}**\n\n" if (why := doubt(card)) else ""
     return f"""# {card.name} {card.version}
 
-{card.summary} **Research use only.**
+{unproven}{card.summary} **Research use only.**
 
 | | |
 |---|---|

@@ -62,6 +62,7 @@ class InputFile:
     kind: FileKind
     parts: tuple[Path, ...] = ()  # every file of the slide when it has several (DICOM, MIRAX)
     stamps: tuple[Stamp | None, ...] = ()  # of each part when it was found; see inputs.motion
+    um_px: float | None = None  # of a field: µm per pixel by a table, used if the file says none
 
     @property
     def bytes_found(self) -> int:

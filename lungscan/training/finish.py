@@ -73,8 +73,13 @@ def finish(
         "calibrate",
         f"temperature {fitted.temperature:.3f}, least confidence {fitted.confidence:.3f}",
     )
-    if options.fold:
-        yield StageStarted("answers", f"out of fold {options.fold}")
+    if options.fold or options.leave_out:
+        held = (
+            f"of the source {options.leave_out}"
+            if options.leave_out
+            else f"out of fold {options.fold}"
+        )
+        yield StageStarted("answers", held)
         keep_answers(student, fitted.novelty, options, material, root, work)
     others: tuple[Metric, ...] = ()
     if tested and judged:
@@ -160,7 +165,7 @@ def _judged(
     """The card with the figures of its own folder, which is judged under a card without any."""
     write_card(card, out)
     yield StageStarted("judge", "the model folder, on the test part")
-    found = yield from judge_bundle(options, root, work, out)
+    found = yield from judge_bundle(options, material, root, work, out)
     refused = refusals(read_card(out), material, JudgeOptions(threads=options.threads or None))
     metrics = figures_of(found, (*others, *refused))
     card = dataclasses.replace(

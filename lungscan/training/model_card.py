@@ -28,6 +28,7 @@ MAY_DIFFER = {
     "split",
     "fold",
     "folds",
+    "leave_out",
     "figures_from",
     "alone",
     "threads",

@@ -146,6 +146,7 @@ def counts_of(scores: tuple[TileScores, ...]) -> TileCounts:
         **{
             state.value: states.count(state)
             for state in TileState
+            if state is not TileState.OTHER_STAIN  # not asked by these models
         },
     )  # fmt: skip
 

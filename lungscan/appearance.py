@@ -9,7 +9,7 @@ spread and correlation of the optical densities of red, green and blue, which ad
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ _STEP = 4  # every fourth pixel of every fourth row is enough for colours
 _TISSUE = 0.45  # sum of the three optical densities, above that of glass
 _LEAST = 0.02  # share of the pixels that must be tissue, or all are taken
 _FLOOR = 0.02  # optical density added before the logarithm: what a camera's noise is worth
+_LEAST_VARIANCE = 1e-6  # of a statistic that hardly varies among the training's pictures
 _PAIRS = ((0, 1), (0, 2), (1, 2))
 _DENSITY = -np.log((np.arange(256) + 1) / 256)  # of each level of grey
 
@@ -33,22 +34,29 @@ class Appearance:
 
     mean: FloatArray  # (k,)
     whitening: FloatArray  # (k, k) its rows turn what differs from the mean into deviations
-    scale: FloatArray  # (1,) the distance that hardly any of the training's own pictures passes
+    # (2,) the distance that hardly any of the training's own pictures passes, and that which hardly
+    # any picture passes that was changed as in training: so far the network has seen.
+    limits: FloatArray
+
+    @property
+    def reach(self) -> float:
+        """The second limit, as ``score`` counts."""
+        return float(self.limits[1] / self.limits[0])
 
     def score(self, tiles: RgbBatch) -> FloatArray:
         """How far ``(n, s, s, 3)`` tiles look from the training's; above 1 unlike any of them."""
-        ratio: FloatArray = (self.distance(statistics(tiles)) / self.scale[0]).astype(np.float32)
+        ratio: FloatArray = (self.distance(statistics(tiles)) / self.limits[0]).astype(np.float32)
         return ratio
 
     def check(self) -> None:
         """Raise ValueError when the arrays do not fit together."""
-        expected = {"mean": (STATISTICS,), "whitening": (STATISTICS, STATISTICS), "scale": (1,)}
+        expected = {"mean": (STATISTICS,), "whitening": (STATISTICS, STATISTICS), "limits": (2,)}
         for name, shape in expected.items():
             values = getattr(self, name)
             if values.shape != shape or not np.isfinite(values).all():
                 raise ValueError(f"appearance_{name} is not {shape} numbers")
-        if not self.scale[0] > 0:
-            raise ValueError("appearance_scale is not positive")
+        if not 0 < self.limits[0] <= self.limits[1]:
+            raise ValueError("appearance_limits are not two rising distances")
 
     def distance(self, rows: Float64Array) -> Float64Array:
         """Mahalanobis distance ``(n,)`` of statistics ``(n, k)``, in typical deviations."""
@@ -94,16 +102,20 @@ def _sharpness(tile: NDArray[np.uint8]) -> tuple[float, float]:
     return float(np.log(step)), float(np.log((np.abs(second).mean() + _FLOOR) / step))
 
 
-def fit_appearance(rows: Float64Array, share: float) -> Appearance:
-    """The appearance of pictures by their statistics ``(n, k)``.
+def fit_appearance(own: Float64Array, changed: Float64Array, share: float) -> Appearance:
+    """The appearance of pictures, and how far beyond it the training went.
 
-    ``share`` of them look no further than 1.
+    Args:
+        own: statistics ``(n, k)`` of the training's pictures as they are.
+        changed: of such pictures, stained and scanned anew as in training.
+        share: of each that stays within its limit.
     """
-    mean = rows.mean(0)
-    values, vectors = np.linalg.eigh(np.cov(rows.T))
-    whitening = (vectors / np.sqrt(np.maximum(values, 1e-6))).T
+    mean = own.mean(0)
+    values, vectors = np.linalg.eigh(np.cov(own.T))
+    whitening = (vectors / np.sqrt(np.maximum(values, _LEAST_VARIANCE))).T
     free = Appearance(
-        mean.astype(np.float32), whitening.astype(np.float32), np.ones(1, np.float32)
+        mean.astype(np.float32), whitening.astype(np.float32), np.ones(2, np.float32)
     )
-    scale = max(float(np.quantile(free.distance(rows), share)), 1e-6)
-    return Appearance(free.mean, free.whitening, np.array([scale], np.float32))
+    near = float(np.quantile(free.distance(own), share))
+    far = max(near, float(np.quantile(free.distance(changed), share)))
+    return replace(free, limits=np.array([near, far], np.float32))

@@ -94,6 +94,8 @@ class ModelCard:
     # first is flagged as of another stain or scanner, a tile above the second is not judged.
     appearance_threshold: float = 1.0
     appearance_limit: float = 1.0
+    # Accuracy when the most confident share is answered: share, accuracy, its interval.
+    coverage: tuple[tuple[float, float, float, float], ...] = ()
 
     def stamp(self) -> ModelStamp:
         """What results say of the model."""
@@ -198,7 +200,8 @@ def _parse(raw: bytes, folder: Path) -> ModelCard:
                 f"version {CARD_SCHEMA}. Update LungScan, or train the model again."
             )
         values["metrics"] = tuple(Metric(**metric) for metric in values["metrics"])
-        for name in ("reliability", "facts"):
+        values.setdefault("coverage", ())  # older cards have none
+        for name in ("reliability", "facts", "coverage"):
             values[name] = tuple(tuple(row) for row in values[name])
         for name in ("class_names", "display_names", "colors", "tumour", "limits"):
             values[name] = tuple(values[name])
@@ -266,6 +269,10 @@ def _check_figures(card: ModelCard) -> None:
     for confidence, accuracy, count in card.reliability:
         if not (0 <= confidence <= 1 and 0 <= accuracy <= 1 and count >= 0):
             raise ValueError("reliability is not a table of shares and counts")
+    points: tuple[tuple[float, ...], ...] = card.coverage
+    for point in points:
+        if len(point) != 4 or not all(0 <= value <= 1 for value in point):
+            raise ValueError("coverage is not a table of shares")
     for metric in card.metrics:
         names: tuple[object, ...] = (metric.name, metric.note)
         numbers: tuple[object, ...] = (metric.value, metric.n, metric.groups)

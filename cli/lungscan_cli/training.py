@@ -14,7 +14,13 @@ from typing import Any, assert_never
 from rich.console import Console
 
 from lungscan.errors import MachineError
-from lungscan.training.events import EpochFinished, StageFinished, StageStarted, TrainEvent
+from lungscan.training.events import (
+    EpochFinished,
+    RunStarted,
+    StageFinished,
+    StageStarted,
+    TrainEvent,
+)
 from lungscan.training.options import TrainOptions, changed, load_options
 from lungscan_cli.border import INTERRUPTED
 from lungscan_cli.console import RESEARCH_USE, people, plain, say
@@ -123,6 +129,8 @@ def _follow(events: Generator[TrainEvent, None, None], view: TrainView) -> None:
     with closing(events), view:
         for event in events:
             match event:
+                case RunStarted():
+                    view.run_started(event)
                 case StageStarted():
                     view.stage_started(event)
                 case EpochFinished():

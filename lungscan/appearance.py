@@ -113,9 +113,7 @@ def fit_appearance(own: Float64Array, changed: Float64Array, share: float) -> Ap
     mean = own.mean(0)
     values, vectors = np.linalg.eigh(np.cov(own.T))
     whitening = (vectors / np.sqrt(np.maximum(values, _LEAST_VARIANCE))).T
-    free = Appearance(
-        mean.astype(np.float32), whitening.astype(np.float32), np.ones(2, np.float32)
-    )
+    free = Appearance(mean.astype(np.float32), whitening.astype(np.float32), np.ones(2, np.float32))
     near = float(np.quantile(free.distance(own), share))
     far = max(near, float(np.quantile(free.distance(changed), share)))
     return replace(free, limits=np.array([near, far], np.float32))

@@ -151,7 +151,9 @@ def _block(batch: TileBatch) -> bytes:
 
 
 def _unpacked(numbers: FloatArray, states: Sequence[TileState], device: str) -> TileBatch:
-    fraction, novelty, focus, pen, blank, valid, appearance = numbers[:, :_LONE].T.astype(np.float32)
+    fraction, novelty, focus, pen, blank, valid, appearance = numbers[:, :_LONE].T.astype(
+        np.float32
+    )
     return TileBatch(
         tissue_fraction=fraction,
         probs=numbers[:, _LONE:].astype(np.float32),

@@ -147,9 +147,7 @@ def load_novelty(path: Path) -> Novelty:
     try:
         tensors = load_file(path)
         tensors = {key: values.astype(np.float32) for key, values in tensors.items()}
-        novelty = Novelty(
-            **{key: tensors[key] for key in KEYS}, appearance=_appearance_of(tensors)
-        )
+        novelty = Novelty(**{key: tensors[key] for key in KEYS}, appearance=_appearance_of(tensors))
         _check_shapes(novelty)
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise ModelError(f"{path.name} is damaged ({error}). Install the model again.") from error

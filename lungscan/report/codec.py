@@ -1,7 +1,8 @@
 """Frozen records to JSON values and back, led by the records' own type hints.
 
 A field added to a record with a default is written from then on, unless it is None and marked
-``LEFT_OUT_WHILE_NONE``, and files that lack it still read. Arrays become lists; what is not a number (NaN, infinity) becomes null and reads as NaN.
+``LEFT_OUT_WHILE_NONE``, and files that lack it still read. Arrays become lists; what is not a
+number (NaN, infinity) becomes null and reads as NaN.
 """
 
 from __future__ import annotations

@@ -94,6 +94,10 @@ class ModelCard:
     precision: str = FP16  # fp16: computed in fp32, bf16 or fp16; int8: by OpenVINO alone
     compression: dict[str, Any] = field(default_factory=dict)  # how an int8 model was made
     adaptation: dict[str, Any] = field(default_factory=dict)  # to which fields, from which model
+    # Of models that know both kinds of novelty, in units of ``Appearance.score``: a case above the
+    # first is flagged as of another stain or scanner, a tile above the second is not judged.
+    appearance_threshold: float = 1.0
+    appearance_limit: float = 1.0
     # Accuracy when the most confident share is answered: share, accuracy, its interval.
     coverage: tuple[tuple[float, float, float, float], ...] = ()
 
@@ -236,9 +240,12 @@ def _check_sense(card: ModelCard) -> None:
         raise ValueError("patch_size_pixels is outside 32 to 2048")
     if not 0.05 <= card.spacing_um_px <= 10:
         raise ValueError("spacing_um_px is outside 0.05 to 10")
-    for value in (card.temperature, card.confidence_threshold, card.novelty_threshold):
-        if not 0 < value < 1000:
-            raise ValueError("temperature and thresholds must be positive numbers")
+    positive = (
+        *(card.temperature, card.confidence_threshold, card.novelty_threshold),
+        *(card.appearance_threshold, card.appearance_limit),
+    )
+    if not all(0 < value < 1000 for value in positive):
+        raise ValueError("temperature and thresholds must be positive numbers")
     if card.precision not in (FP16, INT8):
         raise ValueError(f"precision is {FP16} or {INT8}, not {card.precision}")
     if min(card.minimum_tissue_mm2, card.tumour_limit_mm2, card.tumour_limit_share) < 0:

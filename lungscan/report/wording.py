@@ -14,6 +14,7 @@ REASONS = {
     NoResult.UNCERTAIN: "too uncertain",
     NoResult.LITTLE_TISSUE: "too little tissue",
     NoResult.BLURRED: "too blurred",
+    NoResult.OTHER_STAIN: "another stain or scanner",
 }
 
 # Reasons that a picture without a scale may have only because it was shown at another one.
@@ -55,6 +56,7 @@ _FLAGS = {
     "too_uncertain": "Too uncertain.",
     "too_little_tissue": "Too little tissue.",
     "too_blurred": "Too blurred.",
+    "other_stain_or_scanner": "Another stain or scanner than the training's: less certain.",
 }
 
 _CODES = {

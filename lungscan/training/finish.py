@@ -68,7 +68,7 @@ def finish(
     tested = len(material.split.test) > 0
     words = described(options.classes, material.samples.class_names)
     twin = twin_of(options, words) if options.figures_from and not tested else None
-    fitted = calibrate(student, material, twin)
+    fitted = calibrate(student, material, twin, options.augment)
     yield StageFinished(
         "calibrate",
         f"temperature {fitted.temperature:.3f}, least confidence {fitted.confidence:.3f}",
@@ -137,7 +137,6 @@ def write_bundle(
     deployed = deploy(student, material.classes, fitted.temperature, probe)
     with torch.inference_mode():
         golden = deployed(probe)[0].numpy()
-    numbers = {k: np.ascontiguousarray(v) for k, v in dataclasses.asdict(fitted.novelty).items()}
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".bundle-", dir=out) as made:
@@ -145,7 +144,7 @@ def write_bundle(
             write_network(deployed, options.classify_px, draft)
             keep_statistics(draft, material.squares.of(material.split.train))
             # Not `save_file`: that makes a file which only its owner may read.
-            (draft / "novelty.safetensors").write_bytes(save(numbers))
+            (draft / "novelty.safetensors").write_bytes(save(fitted.novelty.tensors()))
             np.savez_compressed(draft / "golden.npz", fields=probe.numpy(), probs=golden)
             for file in draft.iterdir():
                 file.replace(out / file.name)

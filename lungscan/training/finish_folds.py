@@ -75,7 +75,7 @@ def finish_folds(
     yield StageStarted("calibrate", f"on the answers of {options.folds} folds")
     joined = read_joined(folders, material)
     student = load_network(final.model_stage, final, material, work)
-    fitted = calibration_of(joined, calibrate(student, material, None).novelty)
+    fitted = calibration_of(joined, calibrate(student, material, None, final.augment).novelty)
     yield StageFinished(
         "calibrate",
         f"temperature {fitted.temperature:.3f}, least confidence {fitted.confidence:.3f}",

@@ -75,6 +75,7 @@ def first_card(
     """The card of a bundle that nobody has judged."""
     names = material.samples.class_names
     parts = material.split
+    appearance = fitted.novelty.appearance
     return ModelCard(
         schema=CARD_SCHEMA,
         name=options.name,
@@ -94,6 +95,7 @@ def first_card(
         temperature=fitted.temperature,
         confidence_threshold=fitted.confidence,
         novelty_threshold=1.0,
+        appearance_limit=1.0 if appearance is None else appearance.reach,
         minimum_tissue_mm2=options.minimum_tissue_mm2,
         tumour_limit_mm2=options.tumour_limit_mm2,
         tumour_limit_share=options.tumour_limit_share,

@@ -22,7 +22,7 @@ from lungscan.training.folding import (
     require_sense,
     share_groups,
 )
-from lungscan.training.material import Material, gather, told
+from lungscan.training.material import Material, confounded, gather, told
 from lungscan.training.options import STAGES, Stage, TrainOptions
 from lungscan.training.out_of_fold import ALONE_FILE
 from lungscan.training.ranks import Ranks, join
@@ -171,6 +171,8 @@ def _fitted(
     for sentence in material.skipped:
         yield StageFinished("data", f"left out: {sentence}")
     yield StageFinished("data", told(material))
+    if sentence := confounded(options, material):
+        yield StageFinished("data", sentence)
     if material.more is not None:
         yield StageFinished("data", material.more.told)
     folders = material.samples.class_names

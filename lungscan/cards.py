@@ -2,8 +2,9 @@
 
 A model folder holds ``card.json``, ``weights.safetensors`` (all numbers, once), ``graph.xml`` (the
 network as an OpenVINO IR whose constants lie in the data section of the weights),
-``novelty.safetensors``, ``golden.npz`` (fields with stored answers) and ``README.md``. The card
-holds the SHA-256 of each; the model's own SHA-256 is that of the card, which pins all the others.
+``novelty.safetensors``, ``golden.npz`` (fields with stored answers) and ``README.md``; it may hold
+``statistics.safetensors``, by which it can be adapted. The card holds the SHA-256 of each file;
+the model's own SHA-256 is that of the card, which pins all the others.
 Field names follow WSInfer's where they mean the same. Nothing here can execute code.
 """
 
@@ -23,6 +24,8 @@ from lungscan.types import ModelStamp
 
 CARD_SCHEMA = 1
 FILES = ("weights.safetensors", "graph.xml", "novelty.safetensors", "golden.npz")
+STATISTICS_FILE = "statistics.safetensors"
+OPTIONAL_FILES = (STATISTICS_FILE,)  # proved as the others are where the card names them
 FP16, INT8 = "fp16", "int8"  # how a model's numbers are stored
 UNSAFE = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".bin", ".onnx", ".h5", ".zip"}
 
@@ -90,6 +93,13 @@ class ModelCard:
     official: bool = False
     precision: str = FP16  # fp16: computed in fp32, bf16 or fp16; int8: by OpenVINO alone
     compression: dict[str, Any] = field(default_factory=dict)  # how an int8 model was made
+    adaptation: dict[str, Any] = field(default_factory=dict)  # to which fields, from which model
+    # Of models that know both kinds of novelty, in units of ``Appearance.score``: a case above the
+    # first is flagged as of another stain or scanner, a tile above the second is not judged.
+    appearance_threshold: float = 1.0
+    appearance_limit: float = 1.0
+    # Accuracy when the most confident share is answered: share, accuracy, its interval.
+    coverage: tuple[tuple[float, float, float, float], ...] = ()
 
     def stamp(self) -> ModelStamp:
         """What results say of the model."""
@@ -115,7 +125,10 @@ def write_card(card: ModelCard, folder: Path) -> None:
     values = dataclasses.asdict(card)
     for name in ("folder", "sha256", "official"):
         del values[name]
-    values["files"] = {name: _hash(folder / name) for name in FILES}
+    if not card.adaptation:  # most models are adapted to nothing
+        del values["adaptation"]
+    found = [name for name in OPTIONAL_FILES if (folder / name).is_file()]
+    values["files"] = {name: _hash(folder / name) for name in (*FILES, *found)}
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "card.json").write_text(text + "\n", encoding="utf-8")
 
@@ -159,7 +172,7 @@ def read_card(folder: Path) -> ModelCard:
     """
     raw = _card_bytes(folder)
     card = _parse(raw, folder)
-    for name in FILES:
+    for name in (*FILES, *(name for name in OPTIONAL_FILES if name in card.files)):
         _check(folder, name, card.files.get(name))
     digest = sha256(raw).hexdigest()
     official = _official().get(card.name) == digest
@@ -194,7 +207,8 @@ def _parse(raw: bytes, folder: Path) -> ModelCard:
                 f"version {CARD_SCHEMA}. Update LungScan, or train the model again."
             )
         values["metrics"] = tuple(Metric(**metric) for metric in values["metrics"])
-        for name in ("reliability", "facts"):
+        values.setdefault("coverage", ())  # older cards have none
+        for name in ("reliability", "facts", "coverage"):
             values[name] = tuple(tuple(row) for row in values[name])
         for name in ("class_names", "display_names", "colors", "tumour", "limits"):
             values[name] = tuple(values[name])
@@ -226,9 +240,12 @@ def _check_sense(card: ModelCard) -> None:
         raise ValueError("patch_size_pixels is outside 32 to 2048")
     if not 0.05 <= card.spacing_um_px <= 10:
         raise ValueError("spacing_um_px is outside 0.05 to 10")
-    for value in (card.temperature, card.confidence_threshold, card.novelty_threshold):
-        if not 0 < value < 1000:
-            raise ValueError("temperature and thresholds must be positive numbers")
+    positive = (
+        *(card.temperature, card.confidence_threshold, card.novelty_threshold),
+        *(card.appearance_threshold, card.appearance_limit),
+    )
+    if not all(0 < value < 1000 for value in positive):
+        raise ValueError("temperature and thresholds must be positive numbers")
     if card.precision not in (FP16, INT8):
         raise ValueError(f"precision is {FP16} or {INT8}, not {card.precision}")
     if min(card.minimum_tissue_mm2, card.tumour_limit_mm2, card.tumour_limit_share) < 0:
@@ -259,6 +276,10 @@ def _check_figures(card: ModelCard) -> None:
     for confidence, accuracy, count in card.reliability:
         if not (0 <= confidence <= 1 and 0 <= accuracy <= 1 and count >= 0):
             raise ValueError("reliability is not a table of shares and counts")
+    points: tuple[tuple[float, ...], ...] = card.coverage
+    for point in points:
+        if len(point) != 4 or not all(0 <= value <= 1 for value in point):
+            raise ValueError("coverage is not a table of shares")
     for metric in card.metrics:
         names: tuple[object, ...] = (metric.name, metric.note)
         numbers: tuple[object, ...] = (metric.value, metric.n, metric.groups)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
-from lungscan.training.events import EpochFinished, StageFinished, StageStarted
+from lungscan.training.events import EpochFinished, RunStarted, StageFinished, StageStarted
 from lungscan_cli.console import count, duration, plain, say
 
 Clock = Callable[[], float]
@@ -44,6 +44,15 @@ class TrainView:
     def __exit__(self, *_: object) -> None:
         return None
 
+    def run_started(self, event: RunStarted) -> None:
+        """Say which of several trainings begins."""
+        title = plain(event.title)
+        say(
+            self._console,
+            f"\n{title[:1].upper()}{title[1:]} (training {event.number} of {event.count})",
+            style="bold",
+        )
+
     def stage_started(self, event: StageStarted) -> None:
         """Say what begins."""
         self._pace = Pace(self._clock)
@@ -75,6 +84,7 @@ class TrainBarView(TrainView):
             expand=True,
         )
         self._task: TaskID | None = None
+        self._told = ""  # which training it is, before each bar
         self._accuracy: float | None = None  # of the last epoch that measured it
 
     def __enter__(self) -> Self:
@@ -84,13 +94,19 @@ class TrainBarView(TrainView):
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
+    def run_started(self, event: RunStarted) -> None:
+        """Say which of several trainings begins; what the last one showed is over."""
+        self._remove()
+        self._told = f"{event.title}, "
+        super().run_started(event)
+
     def stage_started(self, event: StageStarted) -> None:
         """Say what begins and show its bar, which only pulses until something is counted."""
         super().stage_started(event)
         self._remove()
         self._accuracy = None
         self._task = self._progress.add_task(
-            plain(event.stage), total=event.epochs or None, told=""
+            plain(self._told + event.stage), total=event.epochs or None, told=""
         )
 
     def epoch_finished(self, event: EpochFinished) -> None:

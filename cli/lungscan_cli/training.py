@@ -13,8 +13,16 @@ from typing import Any, assert_never
 
 from rich.console import Console
 
+from lungscan.cards import read_card
+from lungscan.doubt import doubt
 from lungscan.errors import MachineError
-from lungscan.training.events import EpochFinished, StageFinished, StageStarted, TrainEvent
+from lungscan.training.events import (
+    EpochFinished,
+    RunStarted,
+    StageFinished,
+    StageStarted,
+    TrainEvent,
+)
 from lungscan.training.options import TrainOptions, changed, load_options
 from lungscan_cli.border import INTERRUPTED
 from lungscan_cli.console import RESEARCH_USE, people, plain, say
@@ -84,10 +92,11 @@ def run_training(order: Order) -> int:
         events = train(options, order.root, order.out, order.stages, order.command())
         _follow(events, train_view_for(console))
     except KeyboardInterrupt:
+        kept = order.out if options.folds else order.out / "training"
         say(
             console,
             "Stopped. The last finished epoch is safe in "
-            f"{plain(str(order.out / 'training'))}; run the same command again to go on from it.",
+            f"{plain(str(kept))}; run the same command again to go on from it.",
         )
         return INTERRUPTED
     if not _first_rank():
@@ -95,9 +104,17 @@ def run_training(order: Order) -> int:
     if not order.stages or "bundle" in order.stages:
         folder = plain(str(order.out))
         say(console, f"The model lies in {folder}; its README.md says how good it is.")
-        say(console, f"Use it with `lungscan classify --model {shlex.quote(folder)}`.")
+        flag = _flag_of(order.out)
+        say(console, f"Use it with `lungscan classify --model {shlex.quote(folder)}{flag}`.")
         say(console, RESEARCH_USE, style="bold")
     return 0
+
+
+def _flag_of(out: Path) -> str:
+    """What classify must be told of this model; why, the training has said."""
+    if not (out / "card.json").is_file():
+        return ""
+    return " --unproven" if doubt(read_card(out)) else ""
 
 
 def _first_rank() -> bool:
@@ -123,6 +140,8 @@ def _follow(events: Generator[TrainEvent, None, None], view: TrainView) -> None:
     with closing(events), view:
         for event in events:
             match event:
+                case RunStarted():
+                    view.run_started(event)
                 case StageStarted():
                     view.stage_started(event)
                 case EpochFinished():

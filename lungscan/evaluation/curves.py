@@ -29,6 +29,16 @@ class Ranking:
             name, float(self._value(shares)[0]), self._draws(shares)[:, 0], note
         )
 
+    def minus(self, other: Ranking, share: float, name: str, note: str = "") -> Metric:
+        """How much better this order is than another's at ``share``: paired, the same resamples.
+
+        Both rank the same fields under the same bootstrap.
+        """
+        shares = np.array([share])
+        value = float((self._value(shares) - other._value(shares))[0])
+        draws = (self._draws(shares) - other._draws(shares))[:, 0]
+        return self._bootstrap.metric(name, value, draws, note)
+
     def curve(self) -> Coverage:
         """Accuracy over shares from one half to all."""
         low, high = interval(self._draws(_SHARES))

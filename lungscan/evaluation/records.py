@@ -26,6 +26,7 @@ class Protocol(StrEnum):
     LEAKING = "leaking"  # some do: the same tissue was there to learn from
     UNKNOWN = "groups unknown"  # each picture is its own group, so nobody can tell
     WHOLE = "whole folder"  # no split file was given
+    FOLDS = "cross-validated by group"  # each field by the one fold that never saw its group
 
 
 class Seen(StrEnum):

@@ -12,15 +12,22 @@ from lungscan.evaluation import wording
 from lungscan.evaluation.curves import Ranking, reliability, roc_areas, roc_curve
 from lungscan.evaluation.events import EvaluationEvent, EvaluationFinished, Judging, JudgingStarted
 from lungscan.evaluation.figures import CALIBRATION, class_figures, confusion, overall_figures
-from lungscan.evaluation.judged import Judged, as_arrays
+from lungscan.evaluation.judged import as_arrays
 from lungscan.evaluation.judging import Judge, load_judge
 from lungscan.evaluation.material import Material, load_material, require_known_classes
 from lungscan.evaluation.options import DataOptions, JudgeOptions
-from lungscan.evaluation.records import Evaluation, FieldAnswer, LabelledField, ShiftFigures
+from lungscan.evaluation.records import (
+    DataNote,
+    Evaluation,
+    FieldAnswer,
+    LabelledField,
+    ShiftFigures,
+)
 from lungscan.evaluation.resampling import GroupBootstrap
 from lungscan.evaluation.robustness import shift_figures
 from lungscan.evaluation.shifts import SHIFTS, Shift
 from lungscan.options import ScanOptions
+from lungscan.outcome import RunContext
 from lungscan.planning import check_options
 from lungscan.provenance import utc_now
 
@@ -82,8 +89,18 @@ def evaluation_of(
         other = yield from ask_round(judge, readable, shift, title, number, rounds)
         after = as_arrays(other, card.class_names)
         changed.append(shift_figures(shift, judged, after, bootstrap))
-    found = _measured(card, material, options, judge, answers, judged, bootstrap, tuple(changed))
-    yield EvaluationFinished(found)
+    data = material.note(card)
+    yield EvaluationFinished(
+        measured(
+            card,
+            data,
+            wording.notes(data, card, options.draws, options.mpp),
+            options,
+            judge.run,
+            answers,
+            tuple(changed),
+        )
+    )
 
 
 def ask_round(
@@ -110,17 +127,28 @@ def require_sense(options: JudgeOptions) -> None:
         raise UsageProblem("The bootstrap takes between 100 and 100,000 draws.")
 
 
-def _measured(
+def measured(
     card: ModelCard,
-    material: Material,
+    data: DataNote,
+    notes: tuple[str, ...],
     options: JudgeOptions,
-    judge: Judge,
+    run: RunContext,
     answers: tuple[FieldAnswer, ...],
-    judged: Judged,
-    bootstrap: GroupBootstrap,
-    robustness: tuple[ShiftFigures, ...],
+    robustness: tuple[ShiftFigures, ...] = (),
 ) -> Evaluation:
-    data, stamp = material.note(card), card.stamp()
+    """Every figure that follows from the answers.
+
+    Args:
+        card: of the model whose figures they are.
+        data: what was judged.
+        notes: how the figures are meant.
+        options: seed and draws of the bootstrap.
+        run: how the answers came about, for the record.
+        answers: one per field; one at least was judged.
+        robustness: figures of the same fields, changed.
+    """
+    stamp, judged = card.stamp(), as_arrays(answers, card.class_names)
+    bootstrap = GroupBootstrap(judged.groups, options.seed, options.draws)
     ranking = Ranking(judged, bootstrap)
     areas = roc_areas(judged, bootstrap)
     bins, calibration = reliability(judged, bootstrap, CALIBRATION)
@@ -130,7 +158,7 @@ def _measured(
         model=stamp,
         data=data,
         warnings=wording.warnings(data, card, skipped),
-        notes=wording.notes(data, card, options.draws, options.mpp),
+        notes=notes,
         metrics=(*overall_figures(judged, ranking, areas, bootstrap), calibration),
         classes=classes,
         confusion=confusion(judged),
@@ -144,11 +172,11 @@ def _measured(
         robustness=robustness,
         answers=answers,
         settings=(
-            *judge.run.settings,
+            *run.settings,
             ("seed", str(options.seed)),
             ("draws", str(options.draws)),
         ),
-        device=judge.run.device,
+        device=run.device,
         finished_utc=utc_now(),
         lungscan_version=__version__,
         use=wording.RESEARCH_USE,

@@ -57,7 +57,12 @@ def notes(data: DataNote, card: ModelCard, draws: int, mpp: float | None) -> tup
     ]
     if data.protocol is Protocol.GROUPED:
         told.append(f"No group judged stands in another part of {data.split}.")
-    if data.seen is Seen.NO:
+    if data.protocol is Protocol.FOLDS:
+        told.append(
+            "Each field was judged once, by a network whose training held its group out, with "
+            "temperature and limits from the answers of the other folds."
+        )
+    elif data.seen is Seen.NO:
         told.append(
             "The model's card names this very data (same SHA-256), and every group judged is one "
             "of its test groups."
@@ -72,7 +77,8 @@ def notes(data: DataNote, card: ModelCard, draws: int, mpp: float | None) -> tup
 
 def protocol_line(data: DataNote) -> str:
     """What was judged, for the head of tables and the foot of figures."""
-    where = f"{data.folder}, part {data.part} of {data.split}" if data.split else data.folder
+    part = f", part {data.part} of {data.split}" if data.part else f", {data.split}"
+    where = data.folder + (part if data.split else "")
     word = LEAKING if data.protocol is Protocol.LEAKING else data.protocol.value
     seen = "" if data.seen is Seen.UNKNOWN else f", {data.seen.value}"
     return f"{where}: {data.fields:,} fields in {data.groups:,} groups ({word}{seen})"

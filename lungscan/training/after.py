@@ -18,10 +18,11 @@ from lungscan.evaluation.markdown import section
 from lungscan.evaluation.material import Identity, load_material
 from lungscan.evaluation.material import Material as Judged
 from lungscan.evaluation.options import DataOptions, JudgeOptions
-from lungscan.evaluation.records import Evaluation
+from lungscan.evaluation.records import Coverage, Evaluation
 from lungscan.evaluation.run import evaluation_of
 from lungscan.evaluation.writing import write_evaluation
 from lungscan.training import wording
+from lungscan.training.curve import draw_coverage
 from lungscan.training.drawn import draw_counter_example
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.material import SPLIT_FILE, Material
@@ -82,6 +83,13 @@ def _plain(metric: Metric) -> Metric:
     return metric
 
 
+def points_of(curve: Coverage) -> tuple[tuple[float, float, float, float], ...]:
+    """Accuracy against coverage as a card holds it: share answered, accuracy, its interval."""
+    columns = (curve.share, curve.accuracy, curve.low, curve.high)
+    rows = np.stack(columns, 1).astype(np.float64).round(4).tolist()
+    return tuple((share, accuracy, low, high) for share, accuracy, low, high in rows)
+
+
 def keep_evaluation(
     found: Evaluation, options: TrainOptions, root: Path, out: Path
 ) -> Generator[TrainEvent, None, None]:
@@ -96,14 +104,17 @@ def keep_evaluation(
 
 
 def write_readme(options: TrainOptions, out: Path, *, tested: bool) -> None:
-    """The card for people, with the evaluation's section: the model's own, or its twin's."""
+    """The card for people, its curve, and the evaluation's section: the model's or its twin's."""
     text, path = "", out / FOLDER / SECTION
     if not tested:
         path = Path(options.figures_from) / FOLDER / SECTION
         text = "The twin, judged on its test groups:\n\n"
     known = tested or (options.figures_from and path.exists())
     text = text + path.read_text(encoding="utf-8") if known else ""
-    readme = wording.model_card(read_card(out)) + ("\n" + text if text else "")
+    card = read_card(out)
+    if card.coverage:
+        (out / wording.CURVE_FILE).write_text(draw_coverage(card.coverage), encoding="utf-8")
+    readme = wording.model_card(card) + ("\n" + text if text else "")
     (out / "README.md").write_text(readme, encoding="utf-8")
 
 

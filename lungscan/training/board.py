@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 from lungscan.errors import MachineError
 from lungscan.training.events import EpochFinished, TrainEvent
 
+T = TypeVar("T")
+
 
 def recorded(
-    events: Generator[TrainEvent, None, None], folder: Path
-) -> Generator[TrainEvent, None, None]:
-    """Pass a run's events on and write each epoch's figures into ``folder``.
+    events: Generator[TrainEvent, None, T], folder: Path
+) -> Generator[TrainEvent, None, T]:
+    """Pass a run's events on and write each epoch's figures into ``folder``; returns its result.
 
     Raises:
         MachineError: TensorBoard is not installed.
@@ -26,7 +29,12 @@ def recorded(
             "without --tensorboard; the curves are in training/curves.json anyway."
         ) from error
     with closing(events), closing(SummaryWriter(str(folder))) as writer:
-        for event in events:
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                result: T = end.value
+                return result
             if isinstance(event, EpochFinished):
                 writer.add_scalar(f"{event.stage}/loss", event.loss, event.epoch)
                 writer.add_scalar(f"{event.stage}/images_per_s", event.images_per_s, event.epoch)

@@ -1,4 +1,4 @@
-"""Honest probabilities and honest limits, fitted on the validation groups alone."""
+"""Honest probabilities and honest limits, fitted on answers about tissue that was not learnt."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.novelty import Novelty, fit_distance
+from lungscan.appearance import Appearance
+from lungscan.novelty import Float64Array, Novelty, fit_distance
 from lungscan.types import FloatArray
 
 LabelArray = NDArray[np.int64]
 
 DIRECTIONS = 48  # of the training features; the rest counts as residual
 LUNG_SHARE = 0.99  # of the lung validation fields lie below the lower mark of a novelty limit
+CHANGED_SHARE = 0.95  # and of the same stained and scanned as elsewhere
 FOREIGN_SHARE = 0.05  # of the counter-examples of validation lie below the upper mark
 UNCERTAIN_SHARE = 0.02  # of the validation fields that may be too uncertain
 LEAST_CONFIDENCE = 0.5  # a label that is likelier wrong than right is never given
@@ -51,6 +53,13 @@ class Outputs:
     logits: FloatArray  # (n, classes + 1)
     features: FloatArray  # (n, d)
 
+    def __add__(self, other: Outputs) -> Outputs:
+        """Both sets, one after the other."""
+        return Outputs(
+            np.concatenate([self.logits, other.logits]),
+            np.concatenate([self.features, other.features]),
+        )
+
 
 def fit_novelty(
     train: Outputs,
@@ -59,6 +68,8 @@ def fit_novelty(
     foreign: Outputs | None,
     weight: FloatArray,
     bias: FloatArray,
+    changed: Outputs | None = None,
+    appearance: Appearance | None = None,
 ) -> Novelty:
     """Fit the distance on the training fields and set both limits on the validation groups.
 
@@ -66,17 +77,45 @@ def fit_novelty(
         train, validation: outputs for lung fields.
         foreign: outputs for the validation groups of the counter-examples, if there are any.
         weight, bias: the network's last layer.
+        changed: outputs for the validation fields as other laboratories stain and scan; these are
+            no more novel than ``validation``.
+        appearance: what tells those apart, if anything does.
     """
     parts = fit_distance(train.features, train_labels, DIRECTIONS)
-    free = Novelty(**parts, output_weight=weight, output_bias=bias, limits=np.ones(2, np.float32))
-    limits = [
-        _limit(measure(validation.features), measure(foreign.features) if foreign else None)
-        for measure in (free.foreign_probability, free.distance)
-    ]
-    return dataclasses.replace(free, limits=np.array(limits, np.float32))
+    free = Novelty(
+        **parts,
+        output_weight=weight,
+        output_bias=bias,
+        limits=np.ones(2, np.float32),
+        appearance=appearance,
+    )
+    lung = measures(free, validation.features)
+    others = None if foreign is None else measures(free, foreign.features)
+    limits = novelty_limits(lung, others)
+    if changed is not None:
+        marks = np.quantile(measures(free, changed.features), CHANGED_SHARE, axis=0)
+        limits = np.maximum(limits, marks.astype(np.float32))
+    return dataclasses.replace(free, limits=limits)
 
 
-def _limit(lung: NDArray[np.float64], foreign: NDArray[np.float64] | None) -> float:
+def measures(novelty: Novelty, features: FloatArray) -> Float64Array:
+    """What the limits of novelty are limits of: ``(n, d)`` features to ``(n, 2)`` measures."""
+    return np.stack([novelty.foreign_probability(features), novelty.distance(features)], 1)
+
+
+def novelty_limits(lung: Float64Array, foreign: Float64Array | None) -> FloatArray:
+    """A limit for each measure.
+
+    Args:
+        lung: ``(n, 2)`` measures of lung fields that the network has not seen.
+        foreign: ``(m, 2)`` measures of unseen counter-examples, if there are any.
+    """
+    columns = range(lung.shape[1])
+    limits = [_limit(lung[:, k], None if foreign is None else foreign[:, k]) for k in columns]
+    return np.array(limits, np.float32)
+
+
+def _limit(lung: Float64Array, foreign: Float64Array | None) -> float:
     """A limit between lung and foreign: the geometric mean of a high and a low quantile.
 
     Where the two overlap, or nothing foreign is known, lung's quantile alone.

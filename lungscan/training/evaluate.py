@@ -18,6 +18,7 @@ from lungscan.dataset.pixels import Squares
 from lungscan.evaluation.resampling import GroupBootstrap
 from lungscan.training.calibrate import Outputs, softmax
 from lungscan.training.networks import normalise
+from lungscan.types import FloatArray
 
 
 @torch.inference_mode()
@@ -35,12 +36,21 @@ def outputs_of(network: nn.Module, pixels: NDArray[np.uint8]) -> Outputs:
     return Outputs(np.concatenate(logits), np.concatenate(features))
 
 
+@torch.inference_mode()
+def logits_of(network: nn.Module, pixels: NDArray[np.uint8]) -> FloatArray:
+    """Outputs ``(n, classes + 1)`` of any network, fp32, of whole fields ``(n, s, s, 3)`` uint8."""
+    network.eval()
+    parts = torch.split(torch.from_numpy(pixels), 32)
+    return np.concatenate(
+        [network(normalise(rows.permute(0, 3, 1, 2).float())).float().numpy() for rows in parts]
+    )
+
+
 def right_pictures(
     network: nn.Module, squares: Squares, labels: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Which pictures a network names rightly, by the mean over their squares."""
-    classes = network.get_classifier().out_features - 1  # type: ignore[operator]
-    probs = softmax(outputs_of(network, squares.pixels).logits[:, :classes], 1.0)
+    probs = softmax(logits_of(network, squares.pixels)[:, :-1], 1.0)
     starts = np.cumsum(squares.counts) - squares.counts
     means = np.add.reduceat(probs, starts) / squares.counts[:, None]
     right: NDArray[np.bool_] = means.argmax(1) == labels
@@ -54,3 +64,8 @@ def share_metric(
     if not len(values):
         return Metric(name, 0.0, None, None, 0, 0, note)
     return GroupBootstrap(groups).mean(name, values, note)
+
+
+def not_measured(name: str, why: str) -> Metric:
+    """The place of a figure that nobody can measure here."""
+    return Metric(name, 0.0, None, None, 0, 0, f"not measured: {why}")

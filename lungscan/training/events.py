@@ -6,6 +6,15 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class RunStarted:
+    """One of several trainings begins: a fold, or at last the model on all groups."""
+
+    title: str  # "fold 2 of 5"
+    number: int  # counts from 1
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class StageStarted:
     """A stage begins, or goes on where an earlier run stopped."""
 
@@ -35,4 +44,4 @@ class StageFinished:
     detail: str
 
 
-TrainEvent = StageStarted | EpochFinished | StageFinished
+TrainEvent = RunStarted | StageStarted | EpochFinished | StageFinished

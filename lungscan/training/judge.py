@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
+from lungscan.appearance import fit_appearance, statistics
 from lungscan.cards import Metric, ModelCard
-from lungscan.evaluation.events import FieldsJudged
 from lungscan.evaluation.judging import Judge, load_judge
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.evaluation.records import FieldAnswer, LabelledField
 from lungscan.novelty import Novelty
+from lungscan.training.augment import views
 from lungscan.training.calibrate import (
     LEAST_CONFIDENCE,
+    LUNG_SHARE,
     Outputs,
     confidence_limit,
     fit_novelty,
     fit_temperature,
     softmax,
 )
-from lungscan.training.evaluate import outputs_of, right_pictures, share_metric
-from lungscan.training.material import Foreign, Material
-from lungscan.training.options import TrainOptions
-from lungscan.training.stages import finished, load_network, load_teacher
+from lungscan.training.evaluate import (
+    not_measured,
+    outputs_of,
+    right_pictures,
+    share_metric,
+)
+from lungscan.training.material import Material
+from lungscan.training.options import Augment, TrainOptions
+from lungscan.training.stages import finished, has_teacher, load_network, load_teacher
+
+VALIDATION_VIEWS = 2  # of each field
 
 _FORCED = "forced choice, fields of this source alone"
 
@@ -40,8 +49,14 @@ class Calibration:
     novelty: Novelty
 
 
-def calibrate(student: nn.Module, material: Material, twin: ModelCard | None) -> Calibration:
+def calibrate(
+    student: nn.Module, material: Material, twin: ModelCard | None, how: Augment
+) -> Calibration:
     """Fit temperature and limits on the validation groups.
+
+    Lung of other laboratories may judge a model, not fit it, so own fields changed by ``how``, the
+    augmentation of training, stand for it: they lie within the distance's cloud, within its limits,
+    and reach as far as ``lungscan.appearance`` lets a tile be judged.
 
     Of two estimates the more careful one counts: a model that was fitted on nearly all groups has
     few left to calibrate on, so it is never surer than its twin was found to be.
@@ -49,7 +64,8 @@ def calibrate(student: nn.Module, material: Material, twin: ModelCard | None) ->
     classes, parts = material.classes, material.split
     squares, every = material.squares, np.repeat(material.samples.labels, material.squares.counts)
     train_rows, rows = squares.rows(parts.train), squares.rows(parts.validation)
-    train = outputs_of(student, squares.pixels[train_rows])
+    seen, changed = squares.pixels[train_rows], views(squares.pixels[train_rows], how, seed=1)
+    validation_views = views(np.repeat(squares.pixels[rows], VALIDATION_VIEWS, 0), how, seed=2)
     known = outputs_of(student, squares.pixels[rows])
     labels = every[rows]
     temperature = fit_temperature(known.logits[:, :classes], labels)
@@ -59,12 +75,14 @@ def calibrate(student: nn.Module, material: Material, twin: ModelCard | None) ->
         least = max(least, twin.confidence_threshold)
     layer = student.get_classifier()  # type: ignore[operator]  # every timm network has it
     novelty = fit_novelty(
-        train,
-        every[train_rows],
+        outputs_of(student, seen) + outputs_of(student, changed),
+        np.tile(every[train_rows], 2),
         known,
         _foreign_outputs(student, material),
         layer.weight.detach().numpy(),
         layer.bias.detach().numpy(),
+        outputs_of(student, validation_views),
+        fit_appearance(statistics(seen), statistics(changed), LUNG_SHARE),
     )
     probs = softmax(known.logits[:, :classes], temperature)
     return Calibration(temperature, max(least, confidence_limit(probs)), novelty)
@@ -90,8 +108,15 @@ def compare_networks(
     squares, labels = material.squares.taken(rows), material.samples.labels[rows]
     groups = [material.samples.groups[i] for i in rows]
     alone_note = "network alone, without the checks of classification"
-    teacher = right_pictures(load_teacher(options, material, work), squares, labels)
-    found = [share_metric("accuracy teacher", teacher, groups, f"{options.teacher}; {alone_note}")]
+    found: list[Metric] = []
+    if not options.teacher:
+        return ()
+    if has_teacher(options, material, work):
+        teacher = right_pictures(load_teacher(options, material, work), squares, labels)
+        note = f"{options.teacher}; {alone_note}"
+        found.append(share_metric("accuracy teacher", teacher, groups, note))
+    else:
+        found.append(not_measured("accuracy teacher", "the teacher is not in this folder"))
     if finished("alone", options, material, work):
         own = right_pictures(student, squares, labels)
         other = right_pictures(load_network("alone", options, material, work), squares, labels)
@@ -125,24 +150,28 @@ def by_source(
 def refusals(card: ModelCard, material: Material, options: JudgeOptions) -> tuple[Metric, ...]:
     """How many counter-examples of the test groups get no answer, by the judge of evaluations."""
     judge = load_judge(card, options)
-    return tuple(_refused(judge, foreign) for foreign in material.foreign)
+    found = []
+    for foreign in material.foreign:
+        samples = foreign.samples.take(foreign.split.test)
+        fields = [
+            LabelledField(path.name, path, "", group)
+            for path, group in zip(samples.paths, samples.groups, strict=True)
+        ]
+        found.append(refused(foreign.name, answers_to(judge, fields)))
+    return tuple(found)
 
 
-def _refused(judge: Judge, foreign: Foreign) -> Metric:
-    samples = foreign.samples.take(foreign.split.test)
-    fields = [
-        LabelledField(path.name, path, "", group)
-        for path, group in zip(samples.paths, samples.groups, strict=True)
-    ]
-    answers = _answers(judge.ask(fields))
-    refused = np.array([answer.answer is None for answer in answers if answer.judged], np.bool_)
-    groups = [answer.group for answer in answers if answer.judged]
-    return share_metric(f"refused {foreign.name}", refused, groups, "test groups, no result given")
+def refused(name: str, answers: Sequence[FieldAnswer]) -> Metric:
+    """The share of one folder's counter-examples that get no answer."""
+    readable = [answer for answer in answers if answer.judged]
+    silent = np.array([answer.answer is None for answer in readable], np.bool_)
+    groups = [answer.group for answer in readable]
+    return share_metric(f"refused {name}", silent, groups, "test groups, no result given")
 
 
-def _answers(
-    steps: Generator[FieldsJudged, None, tuple[FieldAnswer, ...]],
-) -> tuple[FieldAnswer, ...]:
+def answers_to(judge: Judge, fields: Sequence[LabelledField]) -> tuple[FieldAnswer, ...]:
+    """What a model says of fields, without a word on the way."""
+    steps = judge.ask(fields)
     while True:
         try:
             next(steps)

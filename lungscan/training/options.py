@@ -145,6 +145,7 @@ class TrainOptions:
     split: tuple[float, float, float] = (0.70, 0.15, 0.15)
     figures_from: str = ""  # without a test share: a model of the same recipe that has one
     fold: str = ""  # such as 2/5: this fold is the test part; "": split by the shares alone
+    folds: int = 0  # judge by so many folds and fit the model on all groups; 0: one split
     split_file: str = ""  # made by `lungscan data split`; "": split by the two options around it
     protocol: str = "grouped"  # or "random", which leaks
     allow_leakage: bool = False

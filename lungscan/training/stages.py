@@ -127,6 +127,27 @@ def finished(stage: Stage, options: TrainOptions, material: Material, work: Path
     return state is not None and state["epoch"] >= stage_fit(stage, options).epochs
 
 
+_SERVES: dict[Stage, tuple[Stage, ...]] = {
+    "features": ("student", "alone"),
+    "teacher": ("student",),
+    "student": ("finetune",),
+}
+
+
+def not_needed(stage: Stage, options: TrainOptions, material: Material, work: Path) -> bool:
+    """Whether a stage is unfinished, but all that would come of it is there.
+
+    So it is where a student came from another machine, alone.
+    """
+    if finished(stage, options, material, work):
+        return False
+    later = [name for name in _SERVES.get(stage, ()) if name in options.stages]
+    return bool(later) and all(
+        finished(name, options, material, work) or not_needed(name, options, material, work)
+        for name in later
+    )
+
+
 def load_network(stage: Stage, options: TrainOptions, material: Material, work: Path) -> nn.Module:
     """A finished stage's network with its averaged weights, in evaluation mode, on the CPU.
 
@@ -148,6 +169,13 @@ def _finished(
     if state is None or state["epoch"] < stage_fit(stage, options).epochs:
         raise ModelError(f"The stage {stage} is not finished in {work.name}; run it first.")
     return state
+
+
+def has_teacher(options: TrainOptions, material: Material, work: Path) -> bool:
+    """Whether there is a teacher to ask; a student that came finished has brought none."""
+    if options.teachers:
+        return all(Path(path).is_file() for path in options.teachers)
+    return bool(options.teacher) and finished("teacher", options, material, work)
 
 
 def load_teacher(options: TrainOptions, material: Material, work: Path) -> nn.Module:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lungscan.cards import Metric, ModelCard
+from lungscan.doubt import doubt
 from lungscan.evaluation.wording import with_interval
 from lungscan.training.classes import ClassWords, unstated
 
@@ -22,6 +23,12 @@ LARGE_FIELDS = (
     "is resized to the network's input (several squares cover a long picture). With a scale it is "
     "tiled."
 )
+FOLD_NOTE = (
+    "This is one of several folds. Its test groups took no part in its training; temperature and "
+    "limits come from the other folds' answers about tissue that they had not seen."
+)
+CURVE_FILE = "coverage.svg"  # of a model folder, beside README.md
+COVERAGES = (100, 99, 98, 95, 90, 80)  # per cent answered, of the table in README.md
 # Figures by which a card was known before evaluation judged the model folder itself.
 EARLIER = {"accuracy": "accuracy student", "expected calibration error": "calibration error"}
 
@@ -59,11 +66,28 @@ def facts(
     test, error = found.values()
     if test is None or error is None:
         return (("Accuracy", "not measured: no groups were held out for a test"),)
+    if options.folds:
+        return _facts(by_name, f"Accuracy, {options.folds}-fold cross-validation", _FOLDED)
     apart = leak(material) or "none of them seen in training"
     if not len(material.split.test):
         apart = "of a twin model, fitted by the same recipe without these groups"
+    return _facts(by_name, f"Accuracy, {options.protocol} test", apart)
+
+
+_FOLDED = "each judged by a network of the same recipe that never saw its group"
+
+
+def fold_facts(metrics: Sequence[Metric], fold: str) -> tuple[tuple[str, str], ...]:
+    """The figures of one fold, such as ``fold 2 of 5``."""
+    by_name = {metric.name: metric for metric in metrics}
+    return _facts(by_name, f"Accuracy, {fold}", "none of them seen in training")
+
+
+def _facts(by_name: Mapping[str, Metric], title: str, apart: str) -> tuple[tuple[str, str], ...]:
+    found = [by_name.get(now, by_name.get(then)) for now, then in EARLIER.items()]
+    test, error = (metric for metric in found if metric is not None)
     return (
-        (f"Accuracy, {options.protocol} test", interval(test)),
+        (title, interval(test)),
         ("Test set", f"{test.n} fields in {test.groups} groups, {apart}"),
         ("Fields answered", interval(by_name["answered"])),
         ("Accuracy of the answered", interval(by_name["accuracy of the answered"])),
@@ -119,6 +143,13 @@ def figures_note(options: TrainOptions, material: Material) -> str:
     """Whose figures a card holds."""
     if material.leaking:
         return f"**{leak(material)}.**"
+    if options.folds:
+        return (
+            f"Every picture was judged once, by one of {options.folds} networks of this recipe "
+            "whose training held its group out. The model itself was fitted on all groups, and got "
+            "its temperature and limits from the answers of all folds; the folds' figures were "
+            "measured with those of the other folds only."
+        )
     if options.leave_out:
         return (
             f"The source {options.leave_out} took no part in training or calibration: the figures "
@@ -134,11 +165,54 @@ def figures_note(options: TrainOptions, material: Material) -> str:
     return "No groups were held out, so there are no figures."
 
 
+def coverage_section(card: ModelCard) -> str:
+    """How much less is wrong when the least certain fields get no answer; "" of older cards."""
+    if not card.coverage:
+        return ""
+    rows = [
+        f"| {percent(share)} | {percent(accuracy)} ({100 * low:.1f} to {100 * high:.1f}) | "
+        f"{percent(1 - accuracy)} |"
+        for share, accuracy, low, high in card.coverage
+        if round(100 * share) in COVERAGES
+    ]
+    table = "\n".join(rows)
+    return f"""
+## Accuracy against coverage
+
+When only the most certain fields are answered. The points of the curve stand in `card.json`.
+
+![Accuracy against the share of fields answered]({CURVE_FILE})
+
+| answered | right | wrong among the answered |
+|---:|---:|---:|
+{table}
+"""
+
+
+def beside_section(card: ModelCard) -> str:
+    """The figures of one split beside those of the folds; "" where the card has none."""
+    found = [Metric(**values) for values in card.data.get("one_split", ())]
+    if not found:
+        return ""
+    return f"""
+## Beside it: one split
+
+The same recipe judged on the test part of one split, as the first project reports its figures.
+
+{_figures(found)}
+"""
+
+
+def _figures(metrics: Sequence[Metric]) -> str:
+    head = "| figure | value | pictures | groups | note |\n|---|---|---:|---:|---|\n"
+    return head + "\n".join(
+        f"| {m.name} | {interval(m)} | {m.n} | {m.groups} | {m.note} |" for m in metrics
+    )
+
+
 def model_card(card: ModelCard) -> str:
     """``README.md`` of a model folder."""
-    rows = "\n".join(
-        f"| {m.name} | {interval(m)} | {m.n} | {m.groups} | {m.note} |" for m in card.metrics
-    )
+    fitted = "the answers of all folds" if card.data.get("folds") else "the validation groups"
     limits_text = "\n".join(f"- {sentence}" for sentence in card.limits)
     names = zip(card.class_names, card.display_names, strict=True)
     classes = ", ".join(f"`{name}` {shown}" for name, shown in names)
@@ -146,18 +220,19 @@ def model_card(card: ModelCard) -> str:
     side, spacing = card.patch_size_pixels, f"{card.spacing_um_px:.3g} µm/px"
     if card.spacing_note:
         spacing += f" ({card.spacing_note})"
+    unproven = f"**{why}**\n\n" if (why := doubt(card)) else ""
     return f"""# {card.name} {card.version}
 
-{card.summary} **Research use only.**
+{unproven}{card.summary} **Research use only.**
 
 | | |
 |---|---|
 | Classes | {classes} |
-| Network | {card.architecture}, distilled from {card.teacher} |
+| Network | {card.architecture}{f", distilled from {card.teacher}" if card.teacher else ""} |
 | Input | {side} × {side} px at {spacing} |
 | Larger fields | {card.large_fields} |
 | Data | {card.data["summary"]} |
-| Temperature | {card.temperature:.3f}, fitted on the validation groups |
+| Temperature | {card.temperature:.3f}, fitted on {fitted} |
 | No result below | {card.confidence_threshold:.3f} confidence, or when most tissue is novel |
 | Licence | {card.licence} |
 | Seed | {card.seed} |
@@ -171,10 +246,8 @@ def model_card(card: ModelCard) -> str:
 Intervals are 95 %, by bootstrap over groups: pictures of one group show the same tissue.
 {figures} The command was `{card.command}`.
 
-| figure | value | pictures | groups | note |
-|---|---|---:|---:|---|
-{rows}
-
+{_figures(card.metrics)}
+{coverage_section(card)}{beside_section(card)}
 ## Limits
 
 {limits_text}

@@ -11,7 +11,13 @@ import pytest
 from rich.console import Console
 
 from lungscan.errors import ModelError
-from lungscan.training.events import EpochFinished, StageFinished, StageStarted, TrainEvent
+from lungscan.training.events import (
+    EpochFinished,
+    RunStarted,
+    StageFinished,
+    StageStarted,
+    TrainEvent,
+)
 from lungscan.training.options import TrainOptions
 from lungscan_cli.commands.train import STAGES
 from lungscan_cli.main import main
@@ -116,6 +122,32 @@ def test_a_fold_and_whose_features_are_learnt_are_flags(training: FakeTraining) 
     assert training.command == f"lungscan {LINE} {flags}"
 
 
+@pytest.mark.usefixtures("here")
+def test_folds_are_a_flag_and_each_is_announced(training: FakeTraining, capsys: Captured) -> None:
+    training.events = (RunStarted("fold 1 of 5", 1, 6), *EVENTS)
+    assert main(f"{LINE} --folds 5".split()) == 0
+    assert training.options is not None
+    assert training.options.folds == 5
+    assert training.command == f"lungscan {LINE} --folds 5"
+    assert "Fold 1 of 5 (training 1 of 6)\n" in capsys.readouterr().err
+    training.raises = KeyboardInterrupt()
+    assert main(f"{LINE} --folds 5".split()) == 130
+    assert f"is safe in {Path('models/new')}; run" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_bar_says_which_fold_it_is_of() -> None:
+    console = Console(force_terminal=True, width=100, record=True, color_system=None)
+    with TrainBarView(console, clock=lambda: 0.0) as view:
+        view.run_started(RunStarted("fold 2 of 5", 2, 6))
+        view.stage_started(StageStarted("student", "ghostnet_100", epochs=30))
+        view._progress.refresh()
+        shown = console.export_text(clear=False)
+        view.run_started(RunStarted("fold 3 of 5", 3, 6))
+        assert view._task is None
+    assert "Fold 2 of 5 (training 2 of 6)" in shown
+    assert "fold 2 of 5, student" in shown
+
+
 def test_the_card_s_command_names_no_folder_of_this_machine(
     training: FakeTraining, here: Path
 ) -> None:
@@ -213,6 +245,7 @@ def test_a_wrong_recipe_is_a_usage_error(
         "train data --recipe no-such-file.toml --out x",
         f"{LINE} --stage pupil",
         f"{LINE} --threads -1",
+        f"{LINE} --folds 1",
     ],
 )
 def test_wrong_usage_ends_with_2(training: FakeTraining, line: str) -> None:

@@ -20,6 +20,7 @@ RECIPE_FLAGS = "Flags of the recipe"
     examples=(
         ("lungscan train data/ --out model", "a folder of classes becomes a model"),
         ("lungscan train data/ --recipe lung.toml --out model", "by a recipe, or go on with it"),
+        ("lungscan train data/ --out model --folds 5", "judged by cross-validation"),
         ("lungscan train data/ --out model --set student_fit.batch_size=16", "any other option"),
         ("lungscan classify slides/ --model model", "use the model"),
     ),
@@ -83,6 +84,14 @@ RECIPE_FLAGS = "Flags of the recipe"
     metavar="I/N",
     show_default="no folds",
     help="Hold fold I of N out as the test part: 1/5 to 5/5 judge every picture once.",
+)
+@click.option(
+    "--folds",
+    metavar="N",
+    type=click.IntRange(2, 20),
+    show_default=AS_RECIPE,
+    help="Train N folds, then the model on all groups; its figures, temperature and limits come "
+    "from the folds. A fold that --fold I/N --out OUT/folds/I made elsewhere is taken as finished.",
 )
 @click.option(
     "--leave-out",

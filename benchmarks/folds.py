@@ -1,0 +1,159 @@
+"""Networks beside each other on the same folds, from their out-of-fold tables.
+
+    python benchmarks/folds.py ghostnet=runs/ghostnet alone=runs/ghostnet:alone lite0=runs/lite0
+                               [--pair ghostnet,alone] [--rejectors ghostnet] [--write FILE]
+
+NAME=FOLDER takes the folder of a model that `lungscan train --folds` made, or one with the folders
+1 to 5 of single folds; ``:alone``, ``:teacher`` and ``:student`` choose another table than the
+model's own. Every picture is judged by the network that never saw its group, and under the
+temperature of the other folds; intervals are 95 %, by bootstrap over groups. ``--pair A,B``
+subtracts B from A picture by picture, and may be given several times; without it each network is
+compared with the first. ``--rejectors NAME`` asks which measure of doubt would have kept the most
+wrong answers back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from rejectors import rejector_table
+
+from lungscan.cards import Metric
+from lungscan.errors import LungScanError, UsageProblem
+from lungscan.evaluation.curves import Ranking, reliability
+from lungscan.evaluation.figures import ACCURACY_AT_95, CALIBRATION, basic_figures
+from lungscan.evaluation.judged import Judged
+from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.evaluation.wording import points, with_interval
+from lungscan.training.nested import judged_of
+from lungscan.training.out_of_fold import ANSWERS_FILE, Answers, read_answers
+
+TABLES = (ANSWERS_FILE, "out-of-fold-student.csv", "out-of-fold-alone.csv")
+Rows = Iterable[Sequence[str]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the tables, or write them."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sets", nargs="+", metavar="NAME=FOLDER[:TABLE]")
+    parser.add_argument("--pair", action="append", default=[], metavar="A,B")
+    parser.add_argument("--rejectors", metavar="NAME")
+    parser.add_argument("--write", type=Path)
+    told = parser.parse_args(argv)
+    try:
+        sets = {name: load(place) for name, _, place in (s.partition("=") for s in told.sets)}
+        text = document(sets, [tuple(pair.split(",")) for pair in told.pair])
+        if told.rejectors:
+            others = [answers for name, answers in sets.items() if name != told.rejectors]
+            text += "\n" + rejector_table(told.rejectors, sets[told.rejectors], others)
+    except LungScanError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if told.write:
+        told.write.write_text(text, encoding="utf-8")
+    else:
+        print(text)
+    return 0
+
+
+def load(place: str) -> Answers:
+    """The joined answers of ``FOLDER`` or ``FOLDER:TABLE``.
+
+    Raises:
+        UsageProblem: there are none, or they are no whole deal.
+    """
+    folder, _, table = place.partition(":")
+    names = (f"out-of-fold-{table}.csv",) if table else TABLES
+    for name in names:
+        for below in ("folds/*", "*"):
+            paths = sorted(Path(folder).glob(f"{below}/training/{name}"))
+            if paths:
+                return read_answers(paths)
+    raise UsageProblem(f"{folder} holds no fold with {' or '.join(names)}.")
+
+
+def document(sets: Mapping[str, Answers], pairs: Sequence[tuple[str, ...]]) -> str:
+    """Both tables.
+
+    Raises:
+        UsageProblem: two sets are of different deals, or a pair names none.
+    """
+    first, *rest = sets
+    pairs = pairs or [(first, name) for name in rest]
+    judged = {name: judged_of(answers) for name, answers in sets.items()}
+    for name in rest:
+        _require_same(first, sets[first], name, sets[name])
+    answers = sets[first]
+    bootstrap = GroupBootstrap(answers.groups)
+    folds = len(set(answers.folds))
+    head = (
+        f"{len(answers.files):,} fields in {bootstrap.groups:,} groups, {folds} folds: each field "
+        "is judged by the network that never saw its group, under temperature and least "
+        "confidence of the other folds. Network alone, without the checks of classification."
+    )
+    header = ("network", *COLUMNS, *(f"recall {name}" for name in answers.class_names))
+    rows = [(name, *map(with_interval, figures(one, bootstrap))) for name, one in judged.items()]
+    parts = [head, table(header, rows)]
+    if pairs:
+        parts += [PAIRED, table(PAIR_HEADER, [_pair(pair, judged, bootstrap) for pair in pairs])]
+    return "\n\n".join(parts) + "\n"
+
+
+COLUMNS = (
+    "all fields",
+    "answered",
+    "right of the answered",
+    "the most certain 95 %",
+    "calibration error",
+)
+PAIRED = "The same fields, paired; points, A minus B. An interval that excludes 0 is no chance."
+PAIR_HEADER = ("A", "B", "all fields", "the most certain 95 %", "only A right", "only B right")
+
+
+def figures(judged: Judged, bootstrap: GroupBootstrap) -> tuple[Metric, ...]:
+    """The figures of one network, in the order of the table."""
+    classes = range(judged.probs.shape[1])
+    return (
+        *basic_figures(judged, bootstrap),
+        Ranking(judged, bootstrap).at(0.95, ACCURACY_AT_95, ""),
+        reliability(judged, bootstrap, CALIBRATION)[1],
+        *(
+            bootstrap.ratio(f"share {k}", judged.right & (judged.truth == k), judged.truth == k)
+            for k in classes
+        ),
+    )
+
+
+def _pair(
+    pair: tuple[str, ...], judged: Mapping[str, Judged], bootstrap: GroupBootstrap
+) -> tuple[str, ...]:
+    unknown = [name for name in pair if name not in judged]
+    if unknown or len(pair) != 2:
+        raise UsageProblem(f"--pair takes two of {', '.join(judged)}, such as A,B.")
+    a, b = (judged[name] for name in pair)
+    gain = bootstrap.mean("gain", a.right.astype(np.float64) - b.right)
+    certain = Ranking(a, bootstrap).minus(Ranking(b, bootstrap), 0.95, "gain at 95 %")
+    only_a, only_b = int((a.right & ~b.right).sum()), int((b.right & ~a.right).sum())
+    return (*pair, points(gain), points(certain), str(only_a), str(only_b))
+
+
+def _require_same(name_a: str, a: Answers, name_b: str, b: Answers) -> None:
+    if (a.files, a.labels, a.groups, a.folds) != (b.files, b.labels, b.groups, b.folds):
+        raise UsageProblem(
+            f"{name_a} and {name_b} were not judged on the same folds of the same pictures, so "
+            "they cannot be paired. Train both with the same data, --folds and seed."
+        )
+
+
+def table(header: Sequence[str], rows: Rows) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""A model's card before it is judged, and the twin whose figures it may borrow."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lungscan import __version__
+from lungscan.cards import CARD_SCHEMA, ModelCard, read_card
+from lungscan.errors import UsageProblem
+from lungscan.training import wording
+from lungscan.training.classes import ClassWords
+from lungscan.training.judge import Calibration
+from lungscan.training.material import Material
+from lungscan.training.options import TrainOptions
+
+# What a twin that lends its figures may be told otherwise.
+MAY_DIFFER = {
+    "name",
+    "summary",
+    "limits",
+    "intended_use",
+    "classes",  # their names and colours; that the same are tumour is checked
+    "split",
+    "fold",
+    "folds",
+    "leave_out",
+    "figures_from",
+    "alone",
+    "threads",
+    "device",
+    "tensorboard",
+    "robustness",
+    "int8",
+    "int8_bound",
+}
+
+
+def twin_of(options: TrainOptions, words: Sequence[ClassWords]) -> ModelCard:
+    """The card of a model that was fitted by the same recipe with groups held out.
+
+    Raises:
+        UsageProblem: its recipe is another one.
+    """
+    card = read_card(Path(options.figures_from))
+    ours = plain(options)
+    theirs = plain(TrainOptions(name="")) | card.recipe  # it may not know a newer option
+    changed = [key for key in ours if key not in MAY_DIFFER and ours[key] != theirs[key]]
+    if card.tumour != tuple(item.tumour for item in words):
+        changed.append("the classes that are tumour")
+    if changed:
+        raise UsageProblem(
+            f"The figures of {card.name} are not those of this recipe: {', '.join(changed)} differ."
+        )
+    return card
+
+
+def plain(options: TrainOptions) -> dict[str, object]:
+    """The options as a card's JSON holds them."""
+    values: dict[str, object] = json.loads(json.dumps(dataclasses.asdict(options)))
+    return values
+
+
+def first_card(
+    options: TrainOptions,
+    material: Material,
+    fitted: Calibration,
+    words: tuple[ClassWords, ...],
+    command: str,
+) -> ModelCard:
+    """The card of a bundle that nobody has judged."""
+    names = material.samples.class_names
+    parts = material.split
+    appearance = fitted.novelty.appearance
+    return ModelCard(
+        schema=CARD_SCHEMA,
+        name=options.name,
+        version=__version__,
+        summary=wording.summary(options, words),
+        licence="Apache-2.0",
+        architecture=options.student,
+        teacher=options.taught_by,
+        class_names=names,
+        display_names=tuple(item.name for item in words),
+        colors=tuple(item.color for item in words),
+        tumour=tuple(item.tumour for item in words),
+        patch_size_pixels=options.classify_px,
+        spacing_um_px=options.classify_spacing,
+        spacing_note=options.spacing_note,
+        large_fields=wording.LARGE_FIELDS,
+        temperature=fitted.temperature,
+        confidence_threshold=fitted.confidence,
+        novelty_threshold=1.0,
+        appearance_limit=1.0 if appearance is None else appearance.reach,
+        minimum_tissue_mm2=options.minimum_tissue_mm2,
+        tumour_limit_mm2=options.tumour_limit_mm2,
+        tumour_limit_share=options.tumour_limit_share,
+        data={
+            "summary": wording.data_summary(options, material),
+            "sha256": material.data_sha256,
+            "contents_sha256": material.contents_sha256,
+            "protocol": options.protocol,
+            "fields": {
+                "train": len(parts.train),
+                "validation": len(parts.validation),
+                "test": len(parts.test),
+            },
+            "leaking_groups": len(material.leaking),
+            "commonest_class": _commonest(options, material),
+            "figures": wording.figures_note(options, material),
+            "test_groups": sorted({material.samples.groups[i] for i in parts.test}),
+        },
+        command=command,
+        seed=options.seed,
+        recipe=dataclasses.asdict(options),
+        metrics=(),
+        reliability=(),
+        facts=(("Accuracy", "not measured yet: the run that made this model was stopped"),),
+        intended_use=options.intended_use or wording.INTENDED_USE,
+        limits=wording.limits(options, material, words),
+        files={},
+    )
+
+
+def _commonest(options: TrainOptions, material: Material) -> float:
+    """The share of the commonest class among the pictures that judge: naming it is no skill."""
+    judged = material.split.test if len(material.split.test) and not options.folds else None
+    labels = material.samples.labels if judged is None else material.samples.labels[judged]
+    return float(np.bincount(labels).max() / len(labels))

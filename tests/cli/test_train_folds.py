@@ -56,4 +56,5 @@ def test_from_pictures_to_answers(tmp_path: Path, capsys: pytest.CaptureFixture[
     with (results / "cases.csv").open(encoding="utf-8", newline="") as table:
         rows = list(csv.DictReader(table))
     assert len(rows) == 48
-    assert {row["label"] for row in rows} <= {"lung_aca", "lung_n", "lung_scc"}
+    right = [row["label"] == Path(row["relative_path"]).parent.name for row in rows]
+    assert sum(right) > 0.6 * len(rows)

@@ -31,9 +31,20 @@ from lungscan.training.bundle import deploy, write_network
 from lungscan.training.classes import described
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.golden import golden_fields
+<<<<<<< HEAD
 from lungscan.training.judge import Calibration, calibrate, compare_networks, refusals
 from lungscan.training.material import Material, at_input_size
 from lungscan.training.model_card import first_card, twin_of
+=======
+from lungscan.training.judge import (
+    Calibration,
+    by_source,
+    calibrate,
+    compare_networks,
+    refusals,
+)
+from lungscan.training.material import Material, at_input_size, source_number
+>>>>>>> wp-f
 from lungscan.training.options import TrainOptions
 from lungscan.training.stages import load_network
 
@@ -166,7 +177,8 @@ def _judged(
     yield StageStarted("judge", "the model folder, on the test part")
     found = yield from judge_bundle(options, material, root, work, out)
     refused = refusals(read_card(out), material, JudgeOptions(threads=options.threads or None))
-    metrics = figures_of(found, (*others, *refused))
+    own = by_source(found.answers, options, material)
+    metrics = figures_of(found, (*own, *others, *refused))
     card = dataclasses.replace(
         card,
         metrics=metrics,

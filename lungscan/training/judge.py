@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from collections.abc import Sequence
+=======
+from collections.abc import Generator, Sequence
+>>>>>>> wp-f
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +40,8 @@ from lungscan.training.options import Augment, TrainOptions
 from lungscan.training.stages import finished, has_teacher, load_network, load_teacher
 
 VALIDATION_VIEWS = 2  # of each field
+
+_FORCED = "forced choice, fields of this source alone"
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,24 @@ def compare_networks(
             share_metric("gain by distillation", gain, groups, f"both by the {alone_note}")
         )
     return tuple(found)
+
+
+def by_source(
+    found: Sequence[FieldAnswer], options: TrainOptions, material: Material
+) -> tuple[Metric, ...]:
+    """Accuracy on the fields of each source, forced choice; none where there is one source."""
+    of = material.samples.sources
+    if of is None:
+        return ()
+    source_of = dict(zip((row.file for row in material.rows), of.tolist(), strict=True))
+    metrics = []
+    for number, source in enumerate(options.sources):
+        own = [answer for answer in found if answer.judged and source_of[answer.file] == number]
+        if own:
+            right = np.array([answer.forced == answer.label for answer in own])
+            groups = [answer.group for answer in own]
+            metrics.append(share_metric(f"accuracy source {source.name}", right, groups, _FORCED))
+    return tuple(metrics)
 
 
 def refusals(card: ModelCard, material: Material, options: JudgeOptions) -> tuple[Metric, ...]:

@@ -269,6 +269,27 @@ def told(material: Material) -> str:
     )
 
 
+def confounded(options: TrainOptions, material: Material) -> str:
+    """Which classes stand in one of several sources alone, in a sentence; "" when none does.
+
+    Such a class can be told by its laboratory's stain.
+    """
+    samples = material.samples
+    if samples.sources is None or len(options.sources) < 2:
+        return ""
+    alone = []
+    for label, name in enumerate(samples.class_names):
+        of = np.unique(samples.sources[samples.labels == label])
+        if len(of) == 1:
+            alone.append(f"{show(name)} ({options.sources[of[0]].name})")
+    if not alone:
+        return ""
+    return (
+        f"In one source alone: {', '.join(alone)}. What a network learns of it may be the stain or "
+        "the scanner of that source."
+    )
+
+
 def training_pictures(material: Material) -> Pictures:
     """Squares of the training groups, then those of the counter-examples as one more class."""
     parts = [(material.squares, material.split.train, material.samples.labels)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,16 @@ pytest.importorskip("timm", reason="training needs the extra train")
 
 from lungscan.cards import read_card
 from lungscan.errors import UsageProblem
+from lungscan.evaluation.records import FieldAnswer
+from lungscan.training.events import StageFinished
 from lungscan.training.fit import squares_of_epoch
-from lungscan.training.material import gather, training_pictures
+from lungscan.training.judge import by_source
+from lungscan.training.material import confounded, gather, training_pictures
 from lungscan.training.options import Fit, Phase, TrainOptions, changed, load_options
 from lungscan.training.out_of_fold import ANSWERS_FILE, read_answers
 from lungscan.training.run import train
 from lungscan.training.sources import DataSource
+from lungscan.types import CaseStatus
 from tests.drawing import draw_he
 from tests.training_data import SIDE
 
@@ -177,11 +182,14 @@ def test_each_source_is_judged_by_a_model_that_never_saw_it(tmp_path: Path) -> N
     tables = []
     for name in ("one", "two"):
         out = tmp_path / name
-        for _ in train(recipe(leave_out=name), tmp_path, out):
+        options = dataclasses.replace(recipe(leave_out=name), teacher="")  # one network is enough
+        for _ in train(options, tmp_path, out):
             pass
         card = read_card(out)
         accuracy = next(metric for metric in card.metrics if metric.name == "accuracy")
         assert (accuracy.n, accuracy.groups) == (30, 15)
+        own = next(m for m in card.metrics if m.name == f"accuracy source {name}")
+        assert (own.value, own.n) == (accuracy.value, 30)
         assert f"The source {name} took no part" in card.data["figures"]
         assert card.data["summary"].startswith("first + second: ")
         tables.append(out / "training" / ANSWERS_FILE)
@@ -282,6 +290,52 @@ def test_a_picture_of_two_sources_is_refused(tmp_path: Path) -> None:
     told = "first/lung_n/4.png and second/benign/3.png are the same picture, so the sources one"
     with pytest.raises(UsageProblem, match=told):
         gather(recipe(), tmp_path, tmp_path / "work")
+
+
+def test_a_class_of_one_source_alone_is_told(tmp_path: Path) -> None:
+    draw_both(tmp_path)
+    two = tuple((name, "" if name == "benign" else ours) for name, ours in THEIRS.items())
+    options = recipe(ONE, dataclasses.replace(TWO, classes=two))
+    told = confounded(options, gather(options, tmp_path, tmp_path / "work"))
+    assert told.startswith("In one source alone: lung_n (one). ")
+    assert confounded(recipe(), gather(recipe(), tmp_path, tmp_path / "work")) == ""
+    events = train(options, tmp_path, tmp_path / "out", ("teacher",))
+    assert told in [event.detail for event in events if isinstance(event, StageFinished)]
+
+
+def test_figures_are_given_by_source_where_several_are_judged(tmp_path: Path) -> None:
+    draw_both(tmp_path)
+    material = gather(recipe(), tmp_path, tmp_path / "work")
+    answers = [
+        FieldAnswer(file, label, group, CaseStatus.OK, forced, forced, 0.9, (), "")
+        for file, label, group, forced in (
+            ("first/lung_n/0.png", "lung_n", "one/lung_n-0", "lung_n"),
+            ("first/lung_n/1.png", "lung_n", "one/lung_n-0", "lung_n"),
+            ("second/benign/0.png", "lung_n", "two/lung_n-0", "lung_aca"),
+            ("second/benign/2.png", "lung_n", "two/lung_n-1", "lung_n"),
+        )
+    ]
+    found = {m.name: (m.value, m.n, m.groups) for m in by_source(answers, recipe(), material)}
+    assert found == {"accuracy source one": (1.0, 2, 1), "accuracy source two": (0.5, 2, 2)}
+    one = TrainOptions(name="x", data="first", field_px=SIDE)
+    assert by_source(answers, one, gather(one, tmp_path, tmp_path / "work")) == ()
+
+
+def test_further_pictures_of_a_group_that_judges_are_not_learnt(tmp_path: Path) -> None:
+    """Their table knows nothing of sources: its groups are those of the folder."""
+    draw_both(tmp_path)
+    shutil.copytree(tmp_path / "first", tmp_path / "more")
+    options = dataclasses.replace(recipe(), more_pictures=("more",), more_in=("student",))
+    found = gather(options, tmp_path, tmp_path / "work")
+    assert found.more is not None
+    parts = {row.group: row.part for row in found.rows}
+    free = [
+        group
+        for group in {row.group.partition("/")[2] for row in found.rows}
+        if parts[f"one/{group}"] == parts[f"two/{group}"] == "train"
+    ]
+    assert len(free) > 0
+    assert len(found.more.pictures.labels) == 2 * len(free)
 
 
 def test_classes_can_be_left_out_and_joined(tmp_path: Path) -> None:

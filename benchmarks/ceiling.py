@@ -52,11 +52,12 @@ def alone(card: ModelCard, tiles: int, threads: int, seconds: float) -> float:
     import openvino as ov
 
     from lungscan.runtimes.graph import read_graph
-    from lungscan.runtimes.openvino import check_graph, compile_graph, cpu_precisions
+    from lungscan.runtimes.kernels import best_precision, prefer_faster
+    from lungscan.runtimes.openvino import check_graph, compile_graph
 
-    graph = read_graph(ov.Core(), card.folder)
+    graph = read_graph(ov.Core(), card.folder, prefer_faster)
     check_graph(graph, card)
-    compiled = compile_graph(graph, threads, cpu_precisions()[-1], tiles)
+    compiled = compile_graph(graph, threads, best_precision(), tiles)
     queue = ov.AsyncInferQueue(compiled, threads)
     rng = np.random.default_rng(0)
     batch: RgbBatch = rng.integers(0, 256, list(compiled.input(0).shape), dtype=np.uint8)

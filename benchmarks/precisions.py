@@ -19,7 +19,8 @@ from lungscan.cards import find_model
 from lungscan.compression.gathering import read_tiles
 from lungscan.evaluation.material import load_material
 from lungscan.evaluation.options import DataOptions
-from lungscan.runtimes.openvino import BATCH, cpu_precisions, load_openvino
+from lungscan.runtimes.kernels import cpu_precisions
+from lungscan.runtimes.openvino import BATCH, load_openvino
 from lungscan.types import FloatArray
 from lungscan.workers import available_threads
 

@@ -1,11 +1,11 @@
 """How far stains of other laboratories lie from ours, and whether augmentation reaches them.
 
-    python benchmarks/stain_ranges.py [--data DIR] [--recipes FILE ...] [--pictures N] [--sheet FILE]
+    python benchmarks/stain_ranges.py [--data DIR] [--recipes FILE ...] [--pictures N] [--sheet PNG]
 
-Of each source of the shared data: the colours of haematoxylin and eosin (Macenko et al. 2009), their
-strengths, optical densities and sharpness, 5th, 50th and 95th percentile over pictures. Then, for
-the ``[augment]`` of each recipe: which share of each source's pictures lies between the 1st and the
-99th percentile of augmented pictures of ours, in every statistic at once and in the one that it
+Of each source of the shared data: the colours of haematoxylin and eosin (Macenko et al. 2009),
+their strengths, optical densities and sharpness, 5th, 50th and 95th percentile over pictures. Then,
+for the ``[augment]`` of each recipe: which share of each source's pictures lies between the 1st and
+the 99th percentile of augmented pictures of ours, in every statistic at once and in the one that it
 misses most. The other laboratories' pictures are measured and never trained on. ``--sheet`` writes
 augmented pictures in rows, one recipe each, to be looked at.
 """
@@ -44,7 +44,7 @@ Floats = NDArray[np.float64]
 
 
 def statistics(picture: NDArray[np.uint8]) -> Floats | None:
-    """The numbers of ``NAMES`` for an H&E picture (height, width, 3); None for hardly any tissue."""
+    """The numbers of ``NAMES`` for an H&E picture (height, width, 3); None: hardly any tissue."""
     density = -np.log((picture.astype(np.float64) + 1) / 256)
     flat = density.reshape(-1, 3)
     palest = np.percentile(flat.mean(1), 2)

@@ -34,6 +34,7 @@ class Evidence:
     weight: FloatArray  # (n,) tissue the tile stands for: mm², or a guess of it without a scale
     state: tuple[TileState, ...]
     measured: bool  # whether ``weight`` is in true mm²
+    appearance: FloatArray | None = None  # (n,); None where the model cannot tell
 
     def where(self, *states: TileState) -> MaskArray:
         """Rows in one of ``states``."""
@@ -84,7 +85,15 @@ def gather(
         np.concatenate(weights).astype(np.float32) if weights else np.zeros(0, np.float32),
         tuple(state for s in scores for state in s.state),
         measured,
+        _appearance(scores),
     )
+
+
+def _appearance(scores: Sequence[TileScores]) -> FloatArray | None:
+    """The column of all files; None where the model does not fill it."""
+    parts = [s.appearance for s in scores if len(s.state)]
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if known and len(known) == len(parts) else None
 
 
 def count(evidence: Evidence) -> TileCounts:
@@ -99,6 +108,7 @@ def count(evidence: Evidence) -> TileCounts:
         blank=numbers[TileState.BLANK],
         unscanned=numbers[TileState.UNSCANNED],
         novel=numbers[TileState.NOVEL],
+        other_stain=None if evidence.appearance is None else numbers[TileState.OTHER_STAIN],
     )
 
 

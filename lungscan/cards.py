@@ -2,8 +2,9 @@
 
 A model folder holds ``card.json``, ``weights.safetensors`` (all numbers, once), ``graph.xml`` (the
 network as an OpenVINO IR whose constants lie in the data section of the weights),
-``novelty.safetensors``, ``golden.npz`` (fields with stored answers) and ``README.md``. The card
-holds the SHA-256 of each; the model's own SHA-256 is that of the card, which pins all the others.
+``novelty.safetensors``, ``golden.npz`` (fields with stored answers) and ``README.md``; it may hold
+``statistics.safetensors``, by which it can be adapted. The card holds the SHA-256 of each file;
+the model's own SHA-256 is that of the card, which pins all the others.
 Field names follow WSInfer's where they mean the same. Nothing here can execute code.
 """
 
@@ -23,6 +24,8 @@ from lungscan.types import ModelStamp
 
 CARD_SCHEMA = 1
 FILES = ("weights.safetensors", "graph.xml", "novelty.safetensors", "golden.npz")
+STATISTICS_FILE = "statistics.safetensors"
+OPTIONAL_FILES = (STATISTICS_FILE,)  # proved as the others are where the card names them
 FP16, INT8 = "fp16", "int8"  # how a model's numbers are stored
 UNSAFE = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".bin", ".onnx", ".h5", ".zip"}
 
@@ -90,6 +93,11 @@ class ModelCard:
     official: bool = False
     precision: str = FP16  # fp16: computed in fp32, bf16 or fp16; int8: by OpenVINO alone
     compression: dict[str, Any] = field(default_factory=dict)  # how an int8 model was made
+    adaptation: dict[str, Any] = field(default_factory=dict)  # to which fields, from which model
+    # Of models that know both kinds of novelty, in units of ``Appearance.score``: a case above the
+    # first is flagged as of another stain or scanner, a tile above the second is not judged.
+    appearance_threshold: float = 1.0
+    appearance_limit: float = 1.0
     # Accuracy when the most confident share is answered: share, accuracy, its interval.
     coverage: tuple[tuple[float, float, float, float], ...] = ()
 
@@ -117,7 +125,10 @@ def write_card(card: ModelCard, folder: Path) -> None:
     values = dataclasses.asdict(card)
     for name in ("folder", "sha256", "official"):
         del values[name]
-    values["files"] = {name: _hash(folder / name) for name in FILES}
+    if not card.adaptation:  # most models are adapted to nothing
+        del values["adaptation"]
+    found = [name for name in OPTIONAL_FILES if (folder / name).is_file()]
+    values["files"] = {name: _hash(folder / name) for name in (*FILES, *found)}
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "card.json").write_text(text + "\n", encoding="utf-8")
 
@@ -161,7 +172,7 @@ def read_card(folder: Path) -> ModelCard:
     """
     raw = _card_bytes(folder)
     card = _parse(raw, folder)
-    for name in FILES:
+    for name in (*FILES, *(name for name in OPTIONAL_FILES if name in card.files)):
         _check(folder, name, card.files.get(name))
     digest = sha256(raw).hexdigest()
     official = _official().get(card.name) == digest
@@ -229,9 +240,12 @@ def _check_sense(card: ModelCard) -> None:
         raise ValueError("patch_size_pixels is outside 32 to 2048")
     if not 0.05 <= card.spacing_um_px <= 10:
         raise ValueError("spacing_um_px is outside 0.05 to 10")
-    for value in (card.temperature, card.confidence_threshold, card.novelty_threshold):
-        if not 0 < value < 1000:
-            raise ValueError("temperature and thresholds must be positive numbers")
+    positive = (
+        *(card.temperature, card.confidence_threshold, card.novelty_threshold),
+        *(card.appearance_threshold, card.appearance_limit),
+    )
+    if not all(0 < value < 1000 for value in positive):
+        raise ValueError("temperature and thresholds must be positive numbers")
     if card.precision not in (FP16, INT8):
         raise ValueError(f"precision is {FP16} or {INT8}, not {card.precision}")
     if min(card.minimum_tissue_mm2, card.tumour_limit_mm2, card.tumour_limit_share) < 0:

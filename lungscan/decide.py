@@ -20,7 +20,7 @@ _DOUBT = (
     "(usual: 0.25 for a 40x objective, 0.5 for 20x)."
 )
 
-_SCORED = (TileState.USED, TileState.NOVEL, TileState.BLURRED)
+_SCORED = (TileState.USED, TileState.NOVEL, TileState.BLURRED, TileState.OTHER_STAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,10 @@ def decide(
         text = _DOUBT.format(unscaled.shown, prediction.reason_text)
         prediction = replace(prediction, reason_text=text)
     flags = answer.flags if answer is not None and prediction.label is not None else ()
+    if prediction.label is not None and _looks_other(evidence, basis, card):
+        flags = (NoResult.OTHER_STAIN.value, *flags)
     if reason is not None and prediction.label is not None:
-        flags = (reason.value, *flags)
+        flags = tuple(dict.fromkeys((reason.value, *flags)))
     return prediction, flags
 
 
@@ -76,16 +78,28 @@ def _reason_before_answer(evidence: Evidence, card: ModelCard) -> NoResult | Non
     used = evidence.where(TileState.USED)
     blurred = evidence.where(TileState.BLURRED)
     novel = evidence.where(TileState.NOVEL)
-    seen = used | blurred | novel
+    strange = evidence.where(TileState.OTHER_STAIN)
+    seen = used | blurred | novel | strange
     if not seen.any():
         return NoResult.LITTLE_TISSUE
     if evidence.measured and total_weight(evidence.weight[seen]) < card.minimum_tissue_mm2:
         return NoResult.LITTLE_TISSUE
-    if evidence.share(novel, used | novel) > MOST or not (used | blurred).any():
+    lung = used | strange
+    if evidence.share(novel, lung | novel) > MOST or not (lung | blurred).any():
         return NoResult.NOT_LUNG
+    if evidence.share(strange, lung) > MOST or not (used | blurred).any():
+        return NoResult.OTHER_STAIN
     if evidence.share(blurred, seen) > MOST or not used.any():
         return NoResult.BLURRED
     return None
+
+
+def _looks_other(evidence: Evidence, basis: MaskArray, card: ModelCard) -> bool:
+    """Whether most of what an answer rests on looks of another stain or scanner."""
+    if evidence.appearance is None:
+        return False
+    other = basis & (evidence.appearance > card.appearance_threshold)
+    return evidence.share(other, basis) > MOST
 
 
 def _ask(evidence: Evidence, basis: MaskArray, card: ModelCard, rule: str) -> Answer | None:
@@ -143,9 +157,17 @@ def _explain(reason: NoResult, evidence: Evidence, answer: Answer | None, card: 
         share = evidence.share(evidence.where(TileState.BLURRED), evidence.where(*_SCORED))
         return f"{share:.0%} of the tissue is out of focus; scan it again."
     if reason is NoResult.NOT_LUNG:
-        novel, used = evidence.where(TileState.NOVEL), evidence.where(TileState.USED)
-        share = evidence.share(novel, used | novel) or 1.0
+        novel = evidence.where(TileState.NOVEL)
+        lung = evidence.where(TileState.USED, TileState.OTHER_STAIN)
+        share = evidence.share(novel, lung | novel) or 1.0
         return f"{share:.0%} of what was seen does not look like lung H&E."
+    if reason is NoResult.OTHER_STAIN:
+        strange = evidence.where(TileState.OTHER_STAIN)
+        share = evidence.share(strange, strange | evidence.where(TileState.USED)) or 1.0
+        return (
+            f"{share:.0%} of the tissue is of another stain or scanner than the training's, "
+            "further off than this model can judge."
+        )
     best = 0.0 if answer is None else answer.confidence
     return (
         f"The likeliest class reaches only {best:.0%}; "

@@ -89,14 +89,13 @@ def examine() -> Generator[Check, None, None]:
 
 def _processor() -> Check:
     """The CPU, and the precision in which models answer on it."""
-    from lungscan.runtimes.openvino import cpu_precisions
+    from lungscan.runtimes.kernels import best_precision, cpu_precisions
 
-    able = cpu_precisions()
     return Check(
         "Processor",
         "ok",
         f"{processor()}, {available_threads()} threads may be used; OpenVINO computes in "
-        f"{', '.join(able)} on it, and models answer in {able[-1]}",
+        f"{', '.join(cpu_precisions())} on it, and models answer in {best_precision()}",
     )
 
 

@@ -26,9 +26,9 @@ from lungscan.types import FloatArray, TileQuality, TileState
 
 BAND_TILES = 128  # a fraction of a second on two cores; each band costs one fsync
 
-_MAGIC = "lungscan journal 2"
+_MAGIC = "lungscan journal 3"
 _STATES = tuple(TileState)
-_LONE = 6  # columns before the probabilities
+_LONE = 7  # columns before the probabilities
 _HEAD = Struct("<III")  # number of tiles, bytes of the device's name, checksum
 
 
@@ -134,6 +134,7 @@ class Journal:
 
 def _block(batch: TileBatch) -> bytes:
     quality = batch.quality
+    unknown = np.full(len(batch.state), np.nan, np.float32)
     lone = (
         batch.tissue_fraction,
         batch.novelty,
@@ -141,6 +142,7 @@ def _block(batch: TileBatch) -> bytes:
         quality.pen,
         quality.blank,
         quality.valid,
+        unknown if batch.appearance is None else batch.appearance,
     )
     numbers = np.column_stack([*lone, batch.probs]).astype("<f4")
     states, device = bytes(_STATES.index(state) for state in batch.state), batch.device.encode()
@@ -149,7 +151,9 @@ def _block(batch: TileBatch) -> bytes:
 
 
 def _unpacked(numbers: FloatArray, states: Sequence[TileState], device: str) -> TileBatch:
-    fraction, novelty, focus, pen, blank, valid = numbers[:, :_LONE].T.astype(np.float32)
+    fraction, novelty, focus, pen, blank, valid, appearance = numbers[:, :_LONE].T.astype(
+        np.float32
+    )
     return TileBatch(
         tissue_fraction=fraction,
         probs=numbers[:, _LONE:].astype(np.float32),
@@ -157,4 +161,5 @@ def _unpacked(numbers: FloatArray, states: Sequence[TileState], device: str) -> 
         quality=TileQuality(focus, pen, blank, valid),
         state=tuple(states),
         device=device,
+        appearance=None if np.isnan(appearance).all() else appearance,  # no tile of these failed
     )

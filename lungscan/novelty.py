@@ -8,17 +8,22 @@ novel:
   2019).
 - *Does it lie far from every class?* Mahalanobis distance in the leading directions of the training
   features, with the part of a feature that lies outside them (Lee et al. 2018; Wang et al. 2022).
+
+Both say that a tile is not lung. Whether it is only of another stain or scanner than those of the
+training is asked of its colours, see ``lungscan.appearance``; a model without that part does not
+tell the two apart.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lungscan.appearance import Appearance
 from lungscan.errors import ModelError
 from lungscan.types import FloatArray
 
@@ -33,6 +38,7 @@ KEYS = (
     "output_bias",
     "limits",
 )
+_APPEARANCE = "appearance_"  # before the names of the arrays of that part
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class Novelty:
     output_weight: FloatArray  # (c + 1, d) the network's last layer, counter-examples last
     output_bias: FloatArray  # (c + 1,)
     limits: FloatArray  # (2,) limit of the foreign probability, limit of the distance
+    appearance: Appearance | None = None  # None in models that know one kind of novelty
 
     def score(self, features: FloatArray) -> FloatArray:
         """Novelty ``(n,)`` of features ``(n, d)``; above 1 a tile is novel."""
@@ -53,6 +60,14 @@ class Novelty:
         far = self.distance(features) / self.limits[1]
         worst: FloatArray = np.maximum(foreign, far).astype(np.float32)
         return worst
+
+    def tensors(self) -> dict[str, FloatArray]:
+        """All arrays by the names that they have in the file."""
+        found = {key: getattr(self, key) for key in KEYS}
+        if self.appearance is not None:
+            for item in fields(self.appearance):
+                found[_APPEARANCE + item.name] = getattr(self.appearance, item.name)
+        return {key: np.ascontiguousarray(values, np.float32) for key, values in found.items()}
 
     def foreign_probability(self, features: FloatArray) -> Float64Array:
         """Probability ``(n,)`` of being a counter-example."""
@@ -131,11 +146,22 @@ def load_novelty(path: Path) -> Novelty:
 
     try:
         tensors = load_file(path)
-        novelty = Novelty(**{key: tensors[key].astype(np.float32) for key in KEYS})
+        tensors = {key: values.astype(np.float32) for key, values in tensors.items()}
+        novelty = Novelty(**{key: tensors[key] for key in KEYS}, appearance=_appearance_of(tensors))
         _check_shapes(novelty)
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise ModelError(f"{path.name} is damaged ({error}). Install the model again.") from error
     return novelty
+
+
+def _appearance_of(tensors: dict[str, FloatArray]) -> Appearance | None:
+    """The part on stain and scanner; a file with some of its arrays must have all."""
+    names = [item.name for item in fields(Appearance)]
+    if not any(_APPEARANCE + name in tensors for name in names):
+        return None
+    appearance = Appearance(**{name: tensors[_APPEARANCE + name] for name in names})
+    appearance.check()
+    return appearance
 
 
 def _check_shapes(novelty: Novelty) -> None:

@@ -57,6 +57,7 @@ class ScanOptions:
     isolate: bool = True  # read images in child processes; False: in this one, for debugging
     deidentify: bool = False  # show pseudonyms instead of the names of files, folders and cases
     names: Path | None = None  # where to write whose pseudonyms these are; outside of ``out``
+    unproven: bool = False  # True: take a model that was not found to be better than chance
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
@@ -76,7 +77,7 @@ class ScanOptions:
             _require_number("--batch-size", self.batch_size, 1, MAX_BATCH, "tiles", whole=True)
         if self.threads is not None:
             _require_number("--threads", self.threads, 1, MAX_THREADS, "threads", whole=True)
-        for name in ("heatmap", "geojson", "fresh", "isolate", "deidentify"):
+        for name in ("heatmap", "geojson", "fresh", "isolate", "deidentify", "unproven"):
             if not isinstance(getattr(self, name), bool):
                 raise UsageProblem(f"--{name} must be true or false.")
 

@@ -9,6 +9,7 @@ from lungscan import __version__
 from lungscan.aggregate import Evidence, count, gather
 from lungscan.cards import ModelCard
 from lungscan.decide import Unscaled, decide
+from lungscan.doubt import FLAG, doubt
 from lungscan.errors import CaseError, TooManyBadTiles
 from lungscan.inputs.motion import IN_MOTION
 from lungscan.options import ScanOptions
@@ -212,7 +213,7 @@ def _failed_tiles(file: ScoredFile) -> int:
 def _flags(
     decided: tuple[str, ...], files: Sequence[ScoredFile], card: ModelCard
 ) -> tuple[str, ...]:
-    found = list(decided)
+    found = [*decided, *((FLAG,) if doubt(card) else ())]
     for file in files:
         info = file.result.info
         if _damage(file):

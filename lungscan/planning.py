@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lungscan.cards import find_model
+from lungscan.doubt import require_proven
 from lungscan.errors import NothingToDo, UsageProblem, case_error
 from lungscan.hiding import check_names, hide, nameless_inputs
 from lungscan.inputs import discover
@@ -40,6 +41,7 @@ def plan(options: ScanOptions) -> tuple[PlannedCase, ...]:
     """
     check_options(options)
     card = find_model(options.model)
+    require_proven(card, unproven=options.unproven)
     inputs = find_inputs(options)
     with open_readers(options, card, threads=1) as readers:
         planned = [_plan_case(case, readers, options) for case in inputs.cases]

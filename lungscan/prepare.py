@@ -119,7 +119,7 @@ def plan_field(file: InputFile, options: ScanOptions, card: NetworkInput, *, pic
     if disguised(file, data):
         del data  # as much as the slide
         return _plan_slide(replace(file, kind="slide"), options, card, picture=picture)
-    source = open_field(file, data=data, mpp=options.mpp)
+    source = open_field(file, data=data, mpp=file.um_px or options.mpp)
     info, digest = source.info, sha256(data).hexdigest()
     side = card.patch_size_pixels
     if min(info.width, info.height) < side * LEAST_FIELD:

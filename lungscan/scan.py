@@ -14,6 +14,7 @@ from functools import partial
 from threading import Event
 
 from lungscan.cards import ModelCard, find_model
+from lungscan.doubt import require_proven, stated
 from lungscan.errors import MachineError
 from lungscan.events import Notice, ScanEvent
 from lungscan.hiding import nameless_errors, write_names
@@ -54,7 +55,8 @@ def scan(
             a ``CaseFinished`` whose result says so.
     """
     check_options(options)
-    card = find_model(options.model)
+    card = stated(find_model(options.model))
+    require_proven(card, unproven=options.unproven)
     inputs = find_inputs(options)
     store = RunStore(options.out)
     with ExitStack() as stack:

@@ -36,15 +36,28 @@ class Scorer:
         fraction = np.where(np.isnan(tissue_fraction), 1 - quality.blank, tissue_fraction)
         probs, novelty = self._ask(pixels.rgb)
         device = self.runtime.device  # of this very batch
+        known = self.novelty.appearance
+        appearance = None if known is None else known.score(pixels.rgb)
+        strange = np.zeros(len(novelty)) if appearance is None else appearance
         states = [
-            TileState.NOVEL if state is TileState.USED and value > 1 else state
-            for state, value in zip(judge(quality, fraction), novelty, strict=True)
+            self._unlike(unlike, far) if state is TileState.USED else state
+            for state, unlike, far in zip(judge(quality, fraction), novelty, strange, strict=True)
         ]
+        columns = [probs, novelty, quality.focus, quality.pen, quality.blank]
+        columns += [] if appearance is None else [appearance]
         for row in np.flatnonzero(pixels.failed):
             states[row] = TileState.FAILED
-            for column in (probs, novelty, quality.focus, quality.pen, quality.blank):
+            for column in columns:
                 column[row] = np.nan
-        return TileBatch(fraction, probs, novelty, quality, tuple(states), device)
+        return TileBatch(fraction, probs, novelty, quality, tuple(states), device, appearance)
+
+    def _unlike(self, novelty: float, appearance: float) -> TileState:
+        """What a sharp tile of tissue is, by how unlike the training's it is."""
+        if novelty > 1:
+            return TileState.NOVEL
+        if appearance > self.card.appearance_limit:
+            return TileState.OTHER_STAIN
+        return TileState.USED
 
     def _ask(self, tiles: RgbBatch) -> tuple[FloatArray, FloatArray]:
         """Probabilities ``(n, classes)`` and novelty ``(n,)``, both safe to write to."""
@@ -76,6 +89,7 @@ class TileBatch:
     quality: TileQuality
     state: tuple[TileState, ...]
     device: str = ""  # what answered
+    appearance: FloatArray | None = None
 
     def rows(self, start: int, stop: int) -> TileBatch:
         """Tiles ``start`` to ``stop``."""
@@ -93,6 +107,7 @@ class TileBatch:
             quality,
             self.state[part],
             self.device,
+            None if self.appearance is None else self.appearance[part],
         )
 
 
@@ -108,6 +123,7 @@ def join(
 ) -> TileScores:
     """The batches of one file, in order, as one record."""
     empty = np.zeros(0, np.float32)
+    appearance = [b.appearance for b in batches if b.appearance is not None]
 
     def column(values: list[FloatArray]) -> FloatArray:
         return np.concatenate(values) if values else empty
@@ -129,4 +145,5 @@ def join(
             valid=column([b.quality.valid for b in batches]),
         ),
         state=tuple(state for b in batches for state in b.state),
+        appearance=np.concatenate(appearance) if appearance else None,
     )

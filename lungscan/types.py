@@ -7,7 +7,7 @@ level-0 pixels unless a field says otherwise, lengths are µm, areas mm².
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
@@ -20,6 +20,9 @@ RgbBatch = NDArray[np.uint8]  # (n, size, size, 3)
 MaskArray = NDArray[np.bool_]  # (height, width)
 FloatArray = NDArray[np.float32]
 BoxArray = NDArray[np.int32]  # (n, 4): x, y, width, height in level-0 pixels
+
+# Metadata of a field that newer models fill: results of the others are written as ever.
+LEFT_OUT_WHILE_NONE = {"left_out_while_none": True}
 
 FileKind = Literal["slide", "field"]
 Stamp = tuple[int, int]  # of a file: bytes, time of the last change in ns
@@ -51,6 +54,7 @@ class NoResult(StrEnum):
     UNCERTAIN = "too_uncertain"
     LITTLE_TISSUE = "too_little_tissue"
     BLURRED = "too_blurred"
+    OTHER_STAIN = "other_stain_or_scanner"  # also the flag of an answer given all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class InputFile:
     kind: FileKind
     parts: tuple[Path, ...] = ()  # every file of the slide when it has several (DICOM, MIRAX)
     stamps: tuple[Stamp | None, ...] = ()  # of each part when it was found; see inputs.motion
+    um_px: float | None = None  # of a field: µm per pixel by a table, used if the file says none
 
     @property
     def bytes_found(self) -> int:
@@ -190,6 +195,7 @@ class TileState(StrEnum):
     UNSCANNED = "unscanned"
     NOVEL = "novel"
     FAILED = "failed"
+    OTHER_STAIN = "other_stain"  # lung, it seems, but further off than can be judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +209,8 @@ class TileScores:
     novelty: FloatArray  # (n,); above 1 the tile does not look like the training tissue
     quality: TileQuality
     state: tuple[TileState, ...]  # (n,)
+    # (n,); above 1 another stain or scanner than the training's. None where the model cannot tell.
+    appearance: FloatArray | None = field(default=None, metadata=LEFT_OUT_WHILE_NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +271,7 @@ class TileCounts:
     blank: int
     unscanned: int
     novel: int
+    other_stain: int | None = field(default=None, metadata=LEFT_OUT_WHILE_NONE)
 
 
 @dataclass(frozen=True, slots=True)

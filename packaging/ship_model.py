@@ -13,7 +13,7 @@ import json
 import shutil
 from pathlib import Path
 
-from lungscan.cards import FILES, read_card
+from lungscan.cards import read_card
 from lungscan_models import shipped_models
 
 
@@ -24,7 +24,7 @@ def ship(folder: Path, target: Path) -> str:
     if home.exists():
         shutil.rmtree(home)
     home.mkdir(parents=True)
-    for name in ("card.json", "README.md", *FILES):
+    for name in ("card.json", "README.md", *card.files):
         shutil.copyfile(folder / name, home / name)
     table_path = target / "official.json"
     table = json.loads(table_path.read_text(encoding="utf-8")) if table_path.exists() else {}

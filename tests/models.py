@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from lungscan.cards import ModelCard, read_card, write_card
+from lungscan.cards import Metric, ModelCard, read_card, write_card
 from lungscan.types import FloatArray, RgbBatch
 from lungscan_models import shipped_models
 
@@ -48,7 +48,7 @@ CARD = ModelCard(
     command="",
     seed=0,
     recipe={},
-    metrics=(),
+    metrics=(Metric("accuracy", 0.9, 0.85, 0.95, 100, 50),),
     reliability=(),
     facts=(),
     intended_use="tests",

@@ -146,6 +146,7 @@ def counts_of(scores: tuple[TileScores, ...]) -> TileCounts:
         **{
             state.value: states.count(state)
             for state in TileState
+            if state is not TileState.OTHER_STAIN  # not asked by these models
         },
     )  # fmt: skip
 
@@ -280,6 +281,8 @@ def field_result(name: str = "lungaca1.jpeg", mpp: float | None = None) -> CaseR
 
 
 _REASON_TEXTS = {
+    NoResult.OTHER_STAIN: "94 % of the tissue is of another stain or scanner than the training's, "
+    "further off than this model can judge.",
     NoResult.NOT_LUNG: "81 % of the tissue does not look like the lung H&E the model was "
     "trained on (limit 50 %).",
     NoResult.UNCERTAIN: "The best class reaches 0.52; 0.70 is needed for an answer.",

@@ -70,8 +70,7 @@ def build_model(folder: Path) -> ModelCard:
     deployed = deploy(network, 3, 1.0, probe)
     folder.mkdir(parents=True)
     write_network(deployed, SIDE, folder)
-    arrays = {k: np.ascontiguousarray(v) for k, v in dataclasses.asdict(novelty).items()}
-    (folder / "novelty.safetensors").write_bytes(save(arrays))
+    (folder / "novelty.safetensors").write_bytes(save(novelty.tensors()))
     with torch.inference_mode():
         np.savez_compressed(
             folder / "golden.npz", fields=probe.numpy(), probs=deployed(probe)[0].numpy()

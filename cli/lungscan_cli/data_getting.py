@@ -20,6 +20,11 @@ def run_get(name: str, root: Path, archive: Path | None, sha256: str | None) -> 
         _tell(source)
         return OK
     console = people()
+    if archive.is_dir():
+        if sha256 is not None:
+            raise UsageProblem("--sha256 compares an archive, and this is a folder.")
+        _lay_out(archive, source, root)
+        return OK
     digest = sha256_of_archive(archive)
     say(console, f"SHA-256 of {plain(archive.name)}: {digest}")
     if sha256 is None:
@@ -33,14 +38,19 @@ def run_get(name: str, root: Path, archive: Path | None, sha256: str | None) -> 
             f"{plain(archive.name)} has another SHA-256 than the given one, so nothing was "
             "unpacked; download it again."
         )
+    _lay_out(archive, source, root)
+    return OK
+
+
+def _lay_out(archive: Path, source: Source, root: Path) -> None:
+    console = people()
     done = unpack(archive, source, root)
     for folder, pictures in done.pictures.items():
         say(console, f"  {plain(str(root / folder))}: {pictures:,} pictures")
     if done.ignored:
         say(console, f"  {done.ignored:,} other files of the archive were left out")
-    say(console, f"{source.caution} `lungscan data split` does that.")
+    say(console, f"{source.caution} {source.done}")
     say(console, RESEARCH_USE, style="bold")
-    return OK
 
 
 def _tell(source: Source) -> None:

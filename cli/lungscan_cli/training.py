@@ -13,6 +13,8 @@ from typing import Any, assert_never
 
 from rich.console import Console
 
+from lungscan.cards import read_card
+from lungscan.doubt import doubt
 from lungscan.errors import MachineError
 from lungscan.training.events import (
     EpochFinished,
@@ -102,9 +104,17 @@ def run_training(order: Order) -> int:
     if not order.stages or "bundle" in order.stages:
         folder = plain(str(order.out))
         say(console, f"The model lies in {folder}; its README.md says how good it is.")
-        say(console, f"Use it with `lungscan classify --model {shlex.quote(folder)}`.")
+        flag = _flag_of(order.out)
+        say(console, f"Use it with `lungscan classify --model {shlex.quote(folder)}{flag}`.")
         say(console, RESEARCH_USE, style="bold")
     return 0
+
+
+def _flag_of(out: Path) -> str:
+    """What classify must be told of this model; why, the training has said."""
+    if not (out / "card.json").is_file():
+        return ""
+    return " --unproven" if doubt(read_card(out)) else ""
 
 
 def _first_rank() -> bool:

@@ -1,7 +1,8 @@
 """Unpack a downloaded archive into data folders; an archive from outside is not trusted.
 
 Only pictures in the folders that a source names are written, under a name of ours. A path that
-climbs, a link, a bomb or a damaged member ends it, and nothing is left behind.
+climbs, a link, a bomb or a damaged member ends it, and nothing is left behind. What another program
+has unpacked is laid out from its folder in the same way.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO, Protocol
 
+from lungscan.dataset.patients import groups_of
 from lungscan.dataset.sources import Source
 from lungscan.errors import MachineError, UsageProblem
 from lungscan.inputs import show
@@ -25,6 +28,8 @@ from lungscan.report.files import machine_error
 PICTURES = frozenset({".jpeg", ".jpg", ".png"})
 MOST_MEMBERS = 200_000
 MOST_PICTURE_BYTES = 50_000_000
+MOST_TABLE_BYTES = 10_000_000
+GROUPS_FILE = "groups.csv"
 
 _CHUNK = 1 << 20
 
@@ -57,15 +62,22 @@ def sha256_of_archive(archive: Path) -> str:
 def unpack(archive: Path, source: Source, root: Path) -> Unpacked:
     """Lay the pictures of ``archive`` out below ``root``, all of them or none.
 
+    Args:
+        archive: a ZIP file, or the folder that another program unpacked.
+        source: what it should be. Where that has a table of patients, ``groups.csv`` is made of it.
+        root: where the data folders will lie.
+
     Raises:
         UsageProblem: no ZIP archive of this source, unsafe, damaged, or its folders exist already.
         MachineError: the disk is full or may not be written.
     """
     try:
-        with zipfile.ZipFile(archive) as opened:
-            plan, ignored = _plan(opened.infolist(), source, archive)
+        with FolderArchive(archive) if archive.is_dir() else zipfile.ZipFile(archive) as opened:
+            members = opened.infolist()
+            plan, ignored = _plan(members, source, archive)
+            tables = _tables(opened, members, plan, source, archive)
             _require_free(plan, source, root)
-            return _write(opened, plan, ignored, root)
+            return _write(opened, plan, tables, ignored - len(tables), root)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise UsageProblem(
             f"{show(archive.name)} is no ZIP archive or is damaged ({error}); download it again."
@@ -77,6 +89,68 @@ def unpack(archive: Path, source: Source, root: Path) -> Unpacked:
 
 
 Plan = dict[str, zipfile.ZipInfo]  # target relative to the root, with forward slashes
+
+
+class Opened(Protocol):
+    """What is asked of an archive."""
+
+    def infolist(self) -> list[zipfile.ZipInfo]:
+        """Its members."""
+
+    def open(self, name: zipfile.ZipInfo, /) -> IO[bytes]:
+        """The content of one."""
+
+
+class FolderArchive:
+    """A folder that another program unpacked, read as an archive is."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> FolderArchive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing stays open."""
+
+    def infolist(self) -> list[zipfile.ZipInfo]:
+        """Its files, links as links."""
+        found = []
+        for path in sorted(self._folder.rglob("*")):
+            status = path.lstat()
+            if not stat.S_ISDIR(status.st_mode):
+                info = zipfile.ZipInfo(path.relative_to(self._folder).as_posix())
+                info.external_attr, info.file_size = status.st_mode << 16, status.st_size
+                found.append(info)
+        return found
+
+    def open(self, name: zipfile.ZipInfo, /) -> IO[bytes]:
+        """The content of one file."""
+        return (self._folder / name.filename).open("rb")
+
+
+def _tables(
+    opened: Opened,
+    members: Sequence[zipfile.ZipInfo],
+    plan: Plan,
+    source: Source,
+    archive: Path,
+) -> dict[str, str]:
+    """``groups.csv`` by its target, where the source says whose picture each is."""
+    table = source.patients
+    if table is None:
+        return {}
+    found = [m for m in members if PurePosixPath(m.filename).name.lower() == table.file]
+    if len(found) != 1:
+        raise UsageProblem(
+            f"{show(archive.name)} holds {len(found)} tables {table.file} instead of one, so "
+            f"nobody can say which patient a picture is of; it is not the whole of {source.title}."
+        )
+    if found[0].file_size > MOST_TABLE_BYTES:
+        raise UsageProblem(f"{table.file} of {show(archive.name)} is too large for a table.")
+    with opened.open(found[0]) as stream:
+        data = stream.read(MOST_TABLE_BYTES)
+    return {f"{table.folder}/{GROUPS_FILE}": groups_of(data, table, plan, archive)}
 
 
 def _plan(members: Sequence[zipfile.ZipInfo], source: Source, archive: Path) -> tuple[Plan, int]:
@@ -145,7 +219,9 @@ def _require_free(plan: Plan, source: Source, root: Path) -> None:
         )
 
 
-def _write(opened: zipfile.ZipFile, plan: Plan, ignored: int, root: Path) -> Unpacked:
+def _write(
+    opened: Opened, plan: Plan, tables: Mapping[str, str], ignored: int, root: Path
+) -> Unpacked:
     """Unpack beside the final place and move whole data folders there at the end."""
     staging = root / f".lungscan-{secrets.token_hex(6)}"
     try:
@@ -153,6 +229,8 @@ def _write(opened: zipfile.ZipFile, plan: Plan, ignored: int, root: Path) -> Unp
             path = staging / target
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_member(opened, member, path)
+        for target, text in tables.items():
+            (staging / target).write_text(text, encoding="utf-8", newline="")
         moved: list[Path] = []
         try:
             for folder in sorted(staging.iterdir()):
@@ -168,7 +246,7 @@ def _write(opened: zipfile.ZipFile, plan: Plan, ignored: int, root: Path) -> Unp
     return Unpacked(dict(sorted(counts.items())), ignored)
 
 
-def _write_member(opened: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> None:
+def _write_member(opened: Opened, member: zipfile.ZipInfo, path: Path) -> None:
     """Copy one member; what the archive claims about its size is not believed."""
     written = 0
     with opened.open(member) as stream, path.open("xb") as file:

@@ -8,6 +8,7 @@ often in one fold than in another (stratified grouped cross-validation).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,10 +73,48 @@ def split_fold(
         tested = [group for rank, group in enumerate(groups) if rank % fold.count == turn]
         others = [group for rank, group in enumerate(groups) if rank % fold.count != turn]
         part_of |= dict.fromkeys(tested, 2)
-        held = round(shares[1] / (shares[0] + shares[1]) * len(others))
-        held = min(max(1, held), len(others) - 1)
-        part_of |= dict.fromkeys(others[:held], 1) | dict.fromkeys(others[held:], 0)
+        part_of |= _trained_or_validated(others, shares)
     return split_of(samples, part_of)
+
+
+def split_source(
+    samples: Samples, source: int, name: str, shares: tuple[float, float, float], seed: int
+) -> Split:
+    """The split whose test part is one source of several; the others train and validate.
+
+    Args:
+        samples: pictures of all sources, with their groups.
+        source: which source is the test part, as ``samples.sources`` counts, and its ``name``.
+        shares: as in ``split_fold``.
+        seed: of the deal.
+
+    Raises:
+        UsageProblem: without it a class is gone, or has one group.
+    """
+    of = () if samples.sources is None else samples.sources.tolist()
+    tested = {group for group, own in zip(samples.groups, of, strict=True) if own == source}
+    part_of = dict.fromkeys(tested, 2)
+    rng = np.random.default_rng(seed)
+    for label, every in enumerate(by_class(samples)):
+        groups = [group for group in every if group not in tested]
+        if len(groups) < 2:
+            raise UsageProblem(
+                f"Source {show(name)} cannot be left out: the others have "
+                f"{len(groups) or 'no'} group{'' if len(groups) == 1 else 's'} of class "
+                f"{show(samples.class_names[label])}, and two are needed, to train and to validate."
+            )
+        rng.shuffle(groups)
+        part_of |= _trained_or_validated(groups, shares)
+    return split_of(samples, part_of)
+
+
+def _trained_or_validated(
+    groups: Sequence[str], shares: tuple[float, float, float]
+) -> dict[str, int]:
+    """The part of each group outside of the test part: the first ones validate."""
+    held = round(shares[1] / (shares[0] + shares[1]) * len(groups))
+    held = min(max(1, held), len(groups) - 1)
+    return dict.fromkeys(groups[:held], 1) | dict.fromkeys(groups[held:], 0)
 
 
 def _require_enough(name: str, groups: int, fold: Fold) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
 from lungscan.inputs.tables import read_table
+from lungscan.options import MAX_MPP_UM, MIN_MPP_UM
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,27 +18,51 @@ class GroupRow:
     file: str  # relative to the data folder, with forward slashes
     label: str
     group: str
+    um_px: float | None = None  # its scale, where the table says it
 
 
 def read_groups(table: Path) -> dict[str, GroupRow]:
     """Read a table with the columns ``file,group`` and ``label`` (else the first folder's name).
 
+    A column ``um_px`` may say the scale of each picture, or of some.
+
     Raises:
         UsageProblem: the table cannot be read, lacks a column or a value, names a file twice, or
-            one outside the data folder.
+            one outside the data folder, or a scale that no microscope has.
     """
     rows: dict[str, GroupRow] = {}
-    for row in read_table(table, ("file", "group"), ("label",)):
+    for row in read_table(table, ("file", "group"), ("label", "um_px")):
         file = inside(row["file"], table, row.line)
         label = row.cells.get("label") or file.split("/")[0]
         if not (file and row["group"] and label):
             raise UsageProblem(f"{show(table.name)}, line {row.line}: a value is missing.")
         if file in rows:
             raise UsageProblem(f"{show(table.name)}, line {row.line}: {show(file)} stands twice.")
-        rows[file] = GroupRow(file, label, row["group"])
+        scale = scale_of(row.cells.get("um_px", ""), table, row.line)
+        rows[file] = GroupRow(file, label, row["group"], scale)
     if not rows:
         raise UsageProblem(f"{show(table.name)} names no picture.")
     return rows
+
+
+def scale_of(text: str, table: Path, line: int) -> float | None:
+    """µm per pixel by a table's cell; None when it is empty. Spreadsheets may write a comma.
+
+    Raises:
+        UsageProblem: it is no number, or none that a microscope has.
+    """
+    if not text:
+        return None
+    try:
+        um_px = float(text.replace(",", "."))
+    except ValueError:
+        um_px = 0.0
+    if not MIN_MPP_UM <= um_px <= MAX_MPP_UM:
+        raise UsageProblem(
+            f"{show(table.name)}, line {line}: um_px is {show(text)!r:.40}; it wants µm per pixel, "
+            f"{MIN_MPP_UM} to {MAX_MPP_UM:g} (usual: 0.25 at 40x, 0.5 at 20x)."
+        )
+    return um_px
 
 
 def inside(file: str, table: Path, line: int) -> str:

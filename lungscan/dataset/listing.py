@@ -47,6 +47,8 @@ class Listing:
     sizes: tuple[tuple[int, int], ...] | None = None  # width, height; None when not opened
     digests: tuple[str, ...] | None = None  # SHA-256 of each file; None when not opened
     scales: tuple[float | None, ...] | None = None  # µm/px that each states; None: not opened
+    um_px: tuple[float | None, ...] = ()  # what a table says of it; (): nothing of any picture
+    sources: IndexArray | None = None  # (n,) which of several sources; None: there is one
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -76,20 +78,27 @@ class Listing:
         """
         if not reasons:
             return self
-        rows = [row for row, name in enumerate(self.names) if name not in reasons]
         more = [SkippedPicture(show(name), why, broken=True) for name, why in reasons.items()]
         kept = replace(
-            self,
-            names=_at(self.names, rows),
-            labels=self.labels[rows],
-            groups=None if self.groups is None else _at(self.groups, rows),
+            self.taken([row for row, name in enumerate(self.names) if name not in reasons]),
             skipped=tuple(sorted((*self.skipped, *more), key=lambda item: item.name)),
-            sizes=None if self.sizes is None else _at(self.sizes, rows),
-            digests=None if self.digests is None else _at(self.digests, rows),
-            scales=None if self.scales is None else _at(self.scales, rows),
         )
         _require_classes(self.folder, self.class_names, kept.label_names)
         return kept
+
+    def taken(self, rows: Sequence[int]) -> Listing:
+        """The pictures at ``rows``, in that order, with the same classes."""
+        return replace(
+            self,
+            names=_at(self.names, rows),
+            labels=self.labels[list(rows)],
+            groups=None if self.groups is None else _at(self.groups, rows),
+            sizes=None if self.sizes is None else _at(self.sizes, rows),
+            digests=None if self.digests is None else _at(self.digests, rows),
+            scales=None if self.scales is None else _at(self.scales, rows),
+            um_px=_at(self.um_px, rows) if self.um_px else (),
+            sources=None if self.sources is None else self.sources[list(rows)],
+        )
 
     def samples(self, groups: Sequence[str] | None = None) -> Samples:
         """The record for training, with the given or, in their place, other (found) groups.
@@ -102,19 +111,22 @@ class Listing:
             raise UsageProblem(
                 f"{show(self.folder.name)} has no groups; find them with `lungscan data split`."
             )
-        return Samples(self.paths, self.labels, chosen, self.class_names)
+        return Samples(self.paths, self.labels, chosen, self.class_names, self.um_px, self.sources)
 
 
-def read_listing(folder: Path, groups: Path | None = None, *, check: bool = True) -> Listing:
+def read_listing(
+    folder: Path, groups: Path | None = None, *, check: bool = True, fewest: int = 2
+) -> Listing:
     """List the pictures of ``folder`` with their classes, and groups where there are any.
 
     A class is a sub-folder; what lies below it, at any depth, belongs to it. With ``groups`` (or a
     ``groups.csv`` in the folder) that table says which pictures count, their labels and groups;
     files that it leaves out are reported as skipped. With ``check`` every picture is decoded once:
-    broken ones are skipped with the reason, sizes and hashes are noted.
+    broken ones are skipped with the reason, sizes and hashes are noted. ``fewest`` classes must be
+    there.
 
     Raises:
-        UsageProblem: no class folders, fewer than two classes, a class without a readable picture,
+        UsageProblem: no class folders, too few classes, a class without a readable picture,
             or a table that is wrong.
     """
     found, skipped = _walk_classes(folder)
@@ -129,7 +141,8 @@ def read_listing(folder: Path, groups: Path | None = None, *, check: bool = True
     opened = list(_open(folder, sorted(rows), check=check))
     skipped += [item for item in opened if isinstance(item, SkippedPicture)]
     kept = [item for item in opened if isinstance(item, _Opened)]
-    _require_classes(folder, wanted, [rows[item.name].label for item in kept])
+    _require_classes(folder, wanted, [rows[item.name].label for item in kept], fewest)
+    said = tuple(rows[item.name].um_px for item in kept)
     return Listing(
         folder=folder,
         names=tuple(item.name for item in kept),
@@ -140,6 +153,7 @@ def read_listing(folder: Path, groups: Path | None = None, *, check: bool = True
         sizes=tuple(item.size for item in kept) if check else None,
         digests=tuple(item.digest for item in kept) if check else None,
         scales=tuple(item.mpp_um for item in kept) if check else None,
+        um_px=said if any(said) else (),
     )
 
 
@@ -265,8 +279,10 @@ def _open_one(folder: Path, name: str) -> _Opened | SkippedPicture:
     return _Opened(name, size, sha256(data).hexdigest(), info.scale.mpp_um)
 
 
-def _require_classes(folder: Path, wanted: Sequence[str], kept: Sequence[str]) -> None:
-    if len(wanted) < 2:
+def _require_classes(
+    folder: Path, wanted: Sequence[str], kept: Sequence[str], fewest: int = 1
+) -> None:
+    if len(wanted) < fewest:
         raise UsageProblem(
             f"{show(folder.name)}: two classes at least are needed, found {len(wanted)}."
         )

@@ -69,19 +69,22 @@ class Cut:
     how: str  # which squares, in a text; "" for a square picture taken whole
 
 
-def cut_picture(path: Path, look: NetworkInput, size_px: int | None = None) -> Cut:
+def cut_picture(
+    path: Path, look: NetworkInput, size_px: int | None = None, um_px: float | None = None
+) -> Cut:
     """The squares of a picture that classification would show to the network.
 
     Args:
         path: the picture.
         look: the network's input, which decides on the squares.
         size_px: side of the result, if it is not that of the network's input.
+        um_px: the picture's scale, µm per pixel, used if the file says none.
 
     Raises:
         CaseError: classification refuses the picture (unreadable, too small, too coarse), or it
             shows no tissue.
     """
-    file = InputFile(path, path.name, kind="field")
+    file = InputFile(path, path.name, kind="field", um_px=um_px)
     plan = plan_field(file, ScanOptions((), Path()), look, picture=False)
     try:
         boxes, info = plan.grid.boxes, plan.source.info
@@ -124,15 +127,16 @@ class Squares:
 
 
 def load_squares(
-    paths: Sequence[Path], look: NetworkInput, size_px: int
+    paths: Sequence[Path], look: NetworkInput, size_px: int, um_px: Sequence[float | None] = ()
 ) -> tuple[Squares, Mapping[int, str]]:
-    """Cut pictures into squares of ``size_px``.
+    """Cut pictures into squares of ``size_px``; ``um_px`` are their scales, () when nobody knows.
 
     Returns the squares of those that classification takes, and by row why each other is left out.
     """
+    scaled = list(zip(paths, um_px or [None] * len(paths), strict=True))
     with (
         Workers(_THREADS) as workers,
-        workers.in_order(lambda path: _cut_or_why(path, look, size_px), paths) as found,
+        workers.in_order(lambda one: _cut_or_why(*one, look, size_px), scaled) as found,
     ):
         cuts, left_out = [], {}
         for row, part in enumerate(found):
@@ -143,9 +147,9 @@ def load_squares(
     return _joined(cuts, size_px), left_out
 
 
-def _cut_or_why(path: Path, look: NetworkInput, size_px: int) -> Cut | str:
+def _cut_or_why(path: Path, um_px: float | None, look: NetworkInput, size_px: int) -> Cut | str:
     try:
-        return cut_picture(path, look, size_px)
+        return cut_picture(path, look, size_px, um_px)
     except CaseError as error:
         return str(error).removeprefix(show(path.name)).strip()
 

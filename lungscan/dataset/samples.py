@@ -20,6 +20,8 @@ class Samples:
     labels: IndexArray  # index into class_names
     groups: tuple[str, ...]
     class_names: tuple[str, ...]
+    um_px: tuple[float | None, ...] = ()  # scales that tables or recipes say; (): none does
+    sources: IndexArray | None = None  # which of several sources each is of; None: there is one
 
     def take(self, index: IndexArray) -> Samples:
         """The pictures at ``index``, in that order."""
@@ -28,6 +30,8 @@ class Samples:
             self.labels[index],
             tuple(self.groups[i] for i in index),
             self.class_names,
+            tuple(self.um_px[i] for i in index) if self.um_px else (),
+            None if self.sources is None else self.sources[index],
         )
 
 

@@ -7,6 +7,19 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class PatientTable:
+    """A table in an archive that says which patient each picture is of."""
+
+    file: str  # its name, in any folder of the archive
+    folder: str  # the data folder that it is about
+    parts: tuple[str, ...]  # columns whose cells make the picture's name, joined by "_"
+    group: str  # the column of the patient
+    prefix: str  # of a group's name
+    scale_by: str  # the column of the objective
+    um_px: Mapping[str, str]  # what it holds -> the usual scale of such a picture
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One public data set."""
 
@@ -21,6 +34,8 @@ class Source:
     folders: Mapping[str, str]  # folder in the archive, lower case -> data folder and class
     most_bytes: int  # no unpacked archive of this set is larger
     caution: str
+    patients: PatientTable | None = None
+    done: str = "`lungscan data split` does that."  # the last words when it is laid out
 
 
 _GB = 1_000_000_000
@@ -88,4 +103,51 @@ IQ_OTH_NCCD = Source(
     ),
 )
 
-SOURCES: Mapping[str, Source] = {source.name: source for source in (LC25000, IQ_OTH_NCCD)}
+LUNGHIST700 = Source(
+    name="lunghist700",
+    title="LungHist700, lung fields of 45 patients at 20x and 40x",
+    where=(
+        "https://doi.org/10.6084/m9.figshare.25459174",
+        "https://www.nature.com/articles/s41597-024-03944-3",
+    ),
+    licence="CC BY 4.0",
+    citation=(
+        "Diosdado J, Gilabert P, Seguí S, Borrego H. LungHist700: A dataset of histological images "
+        "for deep learning in pulmonary pathology. Scientific Data 11, 1088 (2024), "
+        "doi:10.1038/s41597-024-03944-3."
+    ),
+    size="some 670 MB as a RAR archive, 691 JPEG pictures of 1600 × 1200 px",
+    holds="H&E fields of adenocarcinoma, squamous cell carcinoma (3 grades each) and normal lung",
+    steps=(
+        "Open the first page and download the archive.",
+        "It is a RAR file: unpack it (7-Zip, unar, bsdtar); its folder stands for FILE.zip below.",
+    ),
+    folders={
+        "aca_bd": "lunghist700/lung_aca",
+        "aca_md": "lunghist700/lung_aca",
+        "aca_pd": "lunghist700/lung_aca",
+        "nor": "lunghist700/lung_n",
+        "scc_bd": "lunghist700/lung_scc",
+        "scc_md": "lunghist700/lung_scc",
+        "scc_pd": "lunghist700/lung_scc",
+    },
+    most_bytes=4 * _GB,
+    caution=(
+        "No scale is stated: groups.csv takes the usual 0.5 µm/px at 20x and 0.25 at 40x. Measure "
+        "red blood cells (7 to 8 µm) and correct its column um_px before you trust a figure."
+    ),
+    patients=PatientTable(
+        file="data.csv",
+        folder="lunghist700",
+        parts=("superclass", "subclass", "resolution", "image_id"),
+        group="patient_id",
+        prefix="patient-",
+        scale_by="resolution",
+        um_px={"20x": "0.5", "40x": "0.25"},
+    ),
+    done="Its groups.csv names the patient of each picture, so splits go by patient.",
+)
+
+SOURCES: Mapping[str, Source] = {
+    source.name: source for source in (LC25000, IQ_OTH_NCCD, LUNGHIST700)
+}

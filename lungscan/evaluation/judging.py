@@ -91,9 +91,8 @@ def load_judge(card: ModelCard, options: JudgeOptions) -> Judge:
 
 
 def _case(index: int, field: LabelledField) -> CaseInput:
-    return CaseInput(
-        f"field-{index}", field.file, (InputFile(field.path, field.file, kind="field"),)
-    )
+    file = InputFile(field.path, field.file, kind="field", um_px=field.um_px)
+    return CaseInput(f"field-{index}", field.file, (file,))
 
 
 @contextmanager

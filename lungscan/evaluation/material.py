@@ -40,11 +40,14 @@ class Material:
     part: str = ""
     protocol: Protocol = Protocol.WHOLE
     leaking_groups: int = 0
-    root: Path | None = None  # the data folder; None: its identity is unknown
+    root: Path | None = None  # the data folder; None: its identity is unknown, or `known`
+    known: Identity | None = None
 
     @cached_property
     def identity(self) -> Identity:
         """By which a model's card knows the folder; every picture is opened to find it."""
+        if self.known is not None:
+            return self.known
         return Identity() if self.root is None else _identity(self.root)
 
     def note(self, card: ModelCard) -> DataNote:
@@ -91,7 +94,7 @@ def load_material(options: DataOptions) -> Material:
     name = show(root.resolve().name)
     given = read_groups(options.groups) if options.groups else {}
     if options.split is None:
-        fields = tuple(_field(root, row) for row in every_picture(root).values())
+        fields = tuple(_field(root, row, row.um_px) for row in every_picture(root).values())
         if not fields:
             raise NothingToDo(
                 f"{show(root.name)} holds no field image in a sub-folder. "
@@ -130,17 +133,18 @@ def _parts(
 ) -> dict[str, tuple[LabelledField, ...]]:
     """The fields of each part; with the folder's own groups where the split file has none."""
     rows = read_split(split)
-    fields = _regrouped([_field(root, row) for row in rows], given)
+    table = groups_table(root) if root.is_dir() else None
+    groups = read_groups(table) if table else {}
+    scales = {file: row.um_px for file, row in groups.items()}
+    fields = _regrouped([_field(root, row, scales.get(row.file)) for row in rows], given)
     if not given and _alone([field.group for field in fields]):
-        table = groups_table(root)
-        groups = read_groups(table) if table else {}
         fields = tuple(_with_group(field, groups) for field in fields)
     placed = tuple(zip(rows, fields, strict=True))
     return {part: tuple(field for row, field in placed if row.part == part) for part in PARTS}
 
 
-def _field(root: Path, row: GroupRow | SplitRow) -> LabelledField:
-    return LabelledField(row.file, root / row.file, row.label, row.group)
+def _field(root: Path, row: GroupRow | SplitRow, um_px: float | None = None) -> LabelledField:
+    return LabelledField(row.file, root / row.file, row.label, row.group, um_px)
 
 
 def _regrouped(

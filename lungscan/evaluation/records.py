@@ -45,6 +45,7 @@ class LabelledField:
     path: Path
     label: str
     group: str
+    um_px: float | None = None  # its scale by a table, used if the file says none
 
 
 @dataclass(frozen=True, slots=True)

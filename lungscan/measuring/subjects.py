@@ -17,7 +17,8 @@ from lungscan.measuring.records import BenchmarkOptions, Subject, Variant
 from lungscan.measuring.timing import Network
 from lungscan.runtimes import Runtime
 from lungscan.runtimes.graph import count_parameters, read_graph
-from lungscan.runtimes.openvino import OpenVinoRuntime, check_graph, cpu_precisions
+from lungscan.runtimes.kernels import best_precision, cpu_precisions, prefer_faster
+from lungscan.runtimes.openvino import OpenVinoRuntime, check_graph
 
 if TYPE_CHECKING:
     from lungscan.runtimes.deploy import Deployed
@@ -63,7 +64,7 @@ def networks_of(
     """Every runtime, device and precision for one candidate; ``gpus`` as ``gpu_devices`` does."""
     hints = cpu_precisions()
     if candidate.subject.precision == INT8:  # its other layers run in the best that the CPU has
-        hints = hints[-1:]
+        hints = (best_precision(),)
     for hint in hints:
         yield _on_openvino(candidate, hint, threads)
     if candidate.torch is None:
@@ -125,7 +126,7 @@ def _of_model(card: ModelCard) -> Candidate:
         accuracy_note=note,
         precision=card.precision,
     )
-    graph = read_graph(ov.Core(), card.folder)
+    graph = read_graph(ov.Core(), card.folder, str if int8 else prefer_faster)
     check_graph(graph, card)
     return Candidate(subject, graph, network)
 

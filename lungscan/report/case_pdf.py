@@ -37,6 +37,7 @@ from lungscan.report.wording import (
     objective,
     pixel_size,
     probability,
+    standing,
 )
 from lungscan.types import CaseResult, CaseStatus, FileResult, Prediction
 
@@ -94,7 +95,7 @@ def _specimen(result: CaseResult) -> list[Flowable]:
     if result.files:
         facts += _file_facts(result.files[0], len(result.files))
     facts += [
-        ("Model", f"{result.model.name} {result.model.version}" + _unofficial(result)),
+        ("Model", f"{result.model.name} {result.model.version}" + standing(result.model)),
         ("Classified", moment(result.finished_utc)),
     ]
     rows: list[list[object]] = [
@@ -126,10 +127,6 @@ def _file_facts(file: FileResult, files: int) -> list[tuple[str, str]]:
         ("Objective", objective(file)),
         ("SHA-256", f"{file.sha256[:16]}…"),
     ]
-
-
-def _unofficial(result: CaseResult) -> str:
-    return "" if result.model.official else " (not an official model)"
 
 
 # Answer -----------------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ def quality(result: CaseResult) -> list[Flowable]:
     rejected = (
         ("out of focus", counts.blurred), ("pen", counts.pen), ("blank", counts.blank),
         ("not scanned", counts.unscanned), ("unlike lung H&E", counts.novel),
-        ("not readable", counts.failed),
+        ("of another stain or scanner", counts.other_stain), ("not readable", counts.failed),
     )  # fmt: skip
     used = f"{counts.used:,} of {counts.total:,} used"
     left_out = ", ".join(f"{number:,} {name}" for name, number in rejected if number)

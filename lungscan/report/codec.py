@@ -1,7 +1,8 @@
 """Frozen records to JSON values and back, led by the records' own type hints.
 
-A field added to a record with a default is written from then on, and files that lack it still
-read. Arrays become lists; what is not a number (NaN, infinity) becomes null and reads as NaN.
+A field added to a record with a default is written from then on, unless it is None and marked
+``LEFT_OUT_WHILE_NONE``, and files that lack it still read. Arrays become lists; what is not a
+number (NaN, infinity) becomes null and reads as NaN.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
+
+from lungscan.types import LEFT_OUT_WHILE_NONE
 
 Convert = Callable[[Any], Any]
 T = TypeVar("T")
@@ -41,8 +44,10 @@ def encode(record: Any) -> dict[str, Any]:
 def encoded_fields(record: Any) -> Iterator[tuple[str, Convert, Any]]:
     """Of each field in turn its name, the function that makes JSON values of it, and its value."""
     kind: Any = type(record)
-    for name, convert in _field_encoders(kind):
-        yield name, convert, getattr(record, name)
+    for name, convert, optional in _field_encoders(kind):
+        value = getattr(record, name)
+        if not (optional and value is None):
+            yield name, convert, value
 
 
 def decode(cls: type[T], value: object) -> T:
@@ -87,13 +92,20 @@ def _encoder(hint: Any) -> Convert:  # noqa: PLR0911  # one line per kind of typ
 
 def _record_encoder(cls: Any) -> Convert:
     fields = _field_encoders(cls)
-    return lambda record: {name: convert(getattr(record, name)) for name, convert in fields}
+    always = [(name, convert) for name, convert, optional in fields if not optional]
+    if len(always) == len(fields):
+        return lambda record: {name: convert(getattr(record, name)) for name, convert in always}
+    return lambda record: {name: turn(value) for name, turn, value in encoded_fields(record)}
 
 
 @cache
-def _field_encoders(cls: Any) -> tuple[tuple[str, Convert], ...]:
+def _field_encoders(cls: Any) -> tuple[tuple[str, Convert, bool], ...]:
+    """Of each field its name, its encoder, and whether it is left out while it is None."""
     hints = get_type_hints(cls)
-    return tuple((field.name, _encoder(hints[field.name])) for field in dataclasses.fields(cls))
+    return tuple(
+        (field.name, _encoder(hints[field.name]), field.metadata == LEFT_OUT_WHILE_NONE)
+        for field in dataclasses.fields(cls)
+    )
 
 
 def _encode_array(array: Any) -> Any:

@@ -55,6 +55,7 @@ def numbered(name: str, file_index: int) -> str:
 def _features(result: CaseResult, scores: TileScores) -> Iterator[dict[str, Any]]:
     classes = _classifications(result)
     names = [f"prob_{name}" for name in result.model.class_names] + list(_MEASURE_NAMES)
+    names += [] if scores.appearance is None else ["Appearance"]
     values = np.column_stack([scores.probs, measures(scores)]).astype(float).round(6).tolist()
     image = f"{_image_id(result, scores)}:{result.model.sha256}"
     origin = result.files[scores.file_index].info.bounds_origin

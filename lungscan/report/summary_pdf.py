@@ -39,6 +39,7 @@ from lungscan.report.wording import (
     explanation,
     moment,
     probability,
+    standing,
     why_in_short,
 )
 from lungscan.types import CaseResult, CaseStatus
@@ -111,9 +112,8 @@ def _draw_head(sheet: Sheet, run: RunSummary) -> None:
     title = f"Summary of {run.cases:,} {_plural(run.cases, 'case')}"
     line(canvas, MARGIN, sheet.down(19), title, size=15, bold=True)
     sheet.down(6)
-    official = "" if run.model.official else " (not an official model)"
     facts = (
-        ("Model", f"{run.model.name} {run.model.version}{official}"),
+        ("Model", f"{run.model.name} {run.model.version}{standing(run.model)}"),
         ("Device", run.device),
         ("Started", moment(run.started_utc)),
         ("Finished", f"{moment(run.finished_utc)}, after {duration(run.seconds)}"),

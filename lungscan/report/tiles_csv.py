@@ -12,6 +12,7 @@ from lungscan.types import CaseResult, TileScores
 
 _BOX = ("minx", "miny", "width", "height")
 _MEASURES = ("novelty", "focus", "pen", "blank", "valid", "tissue_fraction")
+_APPEARANCE = "appearance"  # a last measure, of models that know it
 
 
 def write_tiles_csv(path: Path, result: CaseResult) -> None:
@@ -22,7 +23,9 @@ def write_tiles_csv(path: Path, result: CaseResult) -> None:
     """
     probs = tuple(f"prob_{name}" for name in result.model.class_names)
     files = ("file",) if len(result.relative_paths) > 1 else ()
-    write_csv(path, _BOX + probs + _MEASURES + ("state",) + files, _rows(result, bool(files)))
+    known = (_APPEARANCE,) if any(s.appearance is not None for s in result.scores) else ()
+    columns = _BOX + probs + _MEASURES + known + ("state",) + files
+    write_csv(path, columns, _rows(result, bool(files)))
 
 
 def _rows(result: CaseResult, with_file: bool) -> Iterator[Sequence[str]]:
@@ -35,10 +38,11 @@ def _rows(result: CaseResult, with_file: bool) -> Iterator[Sequence[str]]:
 
 
 def measures(scores: TileScores) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    """What was measured beside the probabilities, (n, 6), in the order of the columns."""
+    """What was measured beside the probabilities, (n, 6 or 7), in the order of the columns."""
     quality = scores.quality
     parts = (scores.novelty, quality.focus, quality.pen, quality.blank, quality.valid)
-    return np.column_stack([*parts, scores.tissue_fraction]).astype(np.float32, copy=False)
+    known = () if scores.appearance is None else (scores.appearance,)
+    return np.column_stack([*parts, scores.tissue_fraction, *known]).astype(np.float32, copy=False)
 
 
 def file_name(result: CaseResult, file_index: int) -> str:

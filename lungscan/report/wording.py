@@ -7,12 +7,14 @@ import math
 from lungscan.types import CaseResult, CaseStatus, FileResult, ModelStamp, MppSource, NoResult
 
 RESEARCH_USE = "RESEARCH USE ONLY. Not for use in diagnostic procedures."
+UNPROVEN = "Unproven"  # the first fact of a model that was not found to be better than chance
 
 REASONS = {
     NoResult.NOT_LUNG: "does not look like lung H&E",
     NoResult.UNCERTAIN: "too uncertain",
     NoResult.LITTLE_TISSUE: "too little tissue",
     NoResult.BLURRED: "too blurred",
+    NoResult.OTHER_STAIN: "another stain or scanner",
 }
 
 # Reasons that a picture without a scale may have only because it was shown at another one.
@@ -49,10 +51,12 @@ _FLAGS = {
     "alpha": "The picture has transparent parts, shown on white.",
     "cmyk": "The picture was converted from CMYK.",
     "resized": "The field was resized to the network's input.",
+    "unproven_model": "The model is unproven: it was not found to be better than chance.",
     "not_lung_he": "Does not look like lung H&E.",
     "too_uncertain": "Too uncertain.",
     "too_little_tissue": "Too little tissue.",
     "too_blurred": "Too blurred.",
+    "other_stain_or_scanner": "Another stain or scanner than the training's: less certain.",
 }
 
 _CODES = {
@@ -209,3 +213,10 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes_left = divmod(minutes, 60)
     return f"{hours} h {minutes_left:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def standing(model: ModelStamp) -> str:
+    """What to say behind a model's name: "" of a proven one that LungScan ships."""
+    if any(name == UNPROVEN for name, _ in model.facts):
+        return " (UNPROVEN)"
+    return "" if model.official else " (not an official model)"

@@ -12,7 +12,7 @@ import math
 import re
 import struct
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +38,11 @@ CONSTANT = re.compile(
 )
 
 
-def read_graph(core: ov.Core, folder: Path) -> ov.Model:
+def read_graph(core: ov.Core, folder: Path, change: Callable[[str], str] = str) -> ov.Model:
     """Join ``graph.xml`` with the numbers in ``weights.safetensors``.
+
+    Args:
+        change: what is done to the graph's text before.
 
     Raises:
         ModelError: the two do not fit together.
@@ -50,8 +53,8 @@ def read_graph(core: ov.Core, folder: Path) -> ov.Model:
         # OpenVINO finds its numbers by place; that the header tells the truth is proved here.
         with safe_open(weights, "numpy"):
             raw = np.fromfile(weights, np.uint8)
-        return core.read_model(model=xml, weights=ov.Tensor(_data_section(raw)))
-    except (RuntimeError, ValueError, OSError, SafetensorError) as error:
+        return core.read_model(model=change(xml), weights=ov.Tensor(_data_section(raw)))
+    except (RuntimeError, ValueError, SyntaxError, OSError, SafetensorError) as error:
         raise ModelError(
             f"The graph and the weights of {folder.name} do not make a network ({error}). "
             "Install the model again."

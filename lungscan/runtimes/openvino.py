@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from contextlib import suppress
 from functools import partial
 
@@ -13,6 +12,7 @@ import openvino as ov
 from lungscan.cards import INT8, ModelCard
 from lungscan.errors import MachineError, ModelError
 from lungscan.runtimes.graph import read_graph
+from lungscan.runtimes.kernels import FP32, best_precision, convolutions, prefer_faster
 from lungscan.types import FloatArray, RgbBatch
 
 BATCH = 16  # tiles that a caller hands over, unless it is told otherwise
@@ -64,7 +64,7 @@ class OpenVinoRuntime:
 
         ``brgconv_avx2_1x1_f32``, for example: the instructions of the processor are in the name.
         """
-        return _convolutions(self._compiled)
+        return convolutions(self._compiled)
 
     def predict(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
         """See ``Runtime.predict``."""
@@ -94,20 +94,22 @@ class _Lane:
 def load_openvino(
     card: ModelCard, threads: int, batch_size: int = BATCH, hint: str | None = None
 ) -> OpenVinoRuntime:
-    """The card's network; ``hint`` None takes the best precision that can be had on this CPU.
+    """The card's network; ``hint`` None takes the best precision on this CPU that compiles.
 
     Raises:
         ModelError: the files are no network, or one that does not fit the card.
         MachineError: OpenVINO cannot compile it here.
     """
-    model = read_graph(ov.Core(), card.folder)
+    int8 = card.precision == INT8  # whose convolutions have kernels of their own
+    wanted = hint or best_precision()
+    model = read_graph(ov.Core(), card.folder, str if int8 or wanted != FP32 else prefer_faster)
     check_graph(model, card)
-    *better, last = (hint,) if hint else reversed(cpu_precisions())
-    load = partial(OpenVinoRuntime, model, threads, batch_size, int8=card.precision == INT8)
-    for one in better:
+    load = partial(OpenVinoRuntime, model, threads, batch_size, int8=int8)
+    if hint is None and wanted != FP32:
         with suppress(MachineError):  # virtual machines promise more than they let through
-            return load(one)
-    return load(last)
+            return load(wanted)
+        wanted = FP32
+    return load(wanted)
 
 
 def compile_graph(model: ov.Model, threads: int, hint: str, tiles: int = 1) -> ov.CompiledModel:
@@ -148,24 +150,3 @@ def check_graph(model: ov.Model, card: ModelCard) -> None:
             f"The graph of {card.name} does not take fields of {size} px and give {classes} "
             f"classes ({fault}). Install the model again."
         )
-
-
-def _convolutions(compiled: ov.CompiledModel) -> tuple[str, ...]:
-    """Kernels by OpenVINO's runtime model, whose notes say how each operation is computed."""
-    notes = [operation.get_rt_info() for operation in compiled.get_runtime_model().get_ops()]
-    names = Counter(
-        note["primitiveType"].astype(str)
-        for note in notes
-        if note["layerType"].astype(str) == "Convolution"
-    )
-    return tuple(name for name, _ in names.most_common())
-
-
-def cpu_precisions(core: ov.Core | None = None) -> tuple[str, ...]:
-    """OpenVINO's hints of the precisions that this CPU computes in, the best one last.
-
-    fp16 before bf16: it keeps 11 bits of a number, bf16 only 8, which can be seen in the answers.
-    See docs/decisions/0014-half-precision.md.
-    """
-    able = (core or ov.Core()).get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return ("f32", *(hint for hint, name in (("bf16", "BF16"), ("f16", "FP16")) if name in able))

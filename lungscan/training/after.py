@@ -15,7 +15,8 @@ from lungscan.compression.records import Bounds, CompressionJob, LabelledTiles
 from lungscan.errors import ModelError
 from lungscan.evaluation.events import EvaluationFinished, JudgingStarted
 from lungscan.evaluation.markdown import section
-from lungscan.evaluation.material import load_material
+from lungscan.evaluation.material import Identity, load_material
+from lungscan.evaluation.material import Material as Judged
 from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.records import Coverage, Evaluation
 from lungscan.evaluation.run import evaluation_of
@@ -34,18 +35,33 @@ CALIBRATION_DRAWINGS = 40  # ranges of tissue alone would make foreign pictures 
 
 
 def judge_bundle(
-    options: TrainOptions, root: Path, work: Path, out: Path
+    options: TrainOptions, material: Material, root: Path, work: Path, out: Path
 ) -> Generator[TrainEvent, None, Evaluation]:
     """Judge the model folder on the test part, as classification will use it."""
-    data = DataOptions(root / options.data, work / SPLIT_FILE, "test")
+    data = load_material(DataOptions(root / options.data, work / SPLIT_FILE, "test"))
+    if options.sources:
+        data = _of_sources(data, options, material)
     asked = JudgeOptions(robustness=options.robustness, threads=options.threads or None)
-    for event in evaluation_of(read_card(out), load_material(data), asked):
+    for event in evaluation_of(read_card(out), data, asked):
         match event:
             case JudgingStarted(title=title, round=number, rounds=rounds) if rounds > 1:
                 yield StageFinished("judge", f"{number} of {rounds}: {title}")
             case EvaluationFinished(evaluation=found):
                 return found
     raise RuntimeError("the evaluation ended without saying so")
+
+
+def _of_sources(data: Judged, options: TrainOptions, material: Material) -> Judged:
+    """The fields with the scales of their sources, of data that the card will know."""
+    samples = material.samples
+    scales = dict(zip(samples.paths, samples.um_px, strict=True))
+    return dataclasses.replace(
+        data,
+        fields=tuple(dataclasses.replace(f, um_px=scales[f.path]) for f in data.fields),
+        folder=options.data_names,
+        root=None,
+        known=Identity(material.contents_sha256, material.data_sha256),
+    )
 
 
 def figures_of(found: Evaluation, others: Iterable[Metric]) -> tuple[Metric, ...]:

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from lungscan.dataset.folds import read_fold
+from lungscan.dataset.folds import Fold, read_fold
 from lungscan.dataset.splits import SplitRow
 from lungscan.novelty import Novelty
 from lungscan.training.evaluate import logits_of, outputs_of
-from lungscan.training.material import Foreign, Material
+from lungscan.training.material import Foreign, Material, source_number
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import (
     ALONE_FILE,
@@ -66,16 +66,24 @@ def _keep(
     logits: FloatArray,
     distances: NDArray[np.float64] | None = None,
 ) -> None:
-    rows = material.split.test
+    rows, of = material.split.test, material.samples.sources
     write_answers(
         path,
         [material.rows[row] for row in rows],
-        read_fold(options.fold),
+        _held_out(options),
         material.samples.class_names,
         logits,
         material.squares.counts[rows],
         distances,
+        () if of is None else [options.sources[i].name for i in of[rows]],
     )
+
+
+def _held_out(options: TrainOptions) -> Fold:
+    """The fold that judges; of several sources it may be one of them."""
+    if options.leave_out:
+        return Fold(source_number(options), len(options.sources))
+    return read_fold(options.fold)
 
 
 def _keep_others(
@@ -94,7 +102,7 @@ def _keep_others(
     write_answers(
         path,
         [row for part in parts for row in _rows(part, root)],
-        read_fold(options.fold),
+        _held_out(options),
         material.samples.class_names,
         said.logits,
         np.concatenate([part.counts for part in squares]),

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -118,3 +120,18 @@ def augment(
     if how.jpeg_share > 0:
         picture = jpeg.compress(picture, how.jpeg_share, how.jpeg_quality, generator)
     return picture
+
+
+VIEWS_AT_ONCE = 64
+VIEW_SPAN = 0.75  # of a picture's side, at least, in a view of it
+
+
+def views(pixels: NDArray[np.uint8], how: Augment, seed: int) -> NDArray[np.uint8]:
+    """Pictures ``(n, s, s, 3)``, each changed once as in training; of the same size and number."""
+    generator, side = torch.Generator().manual_seed(seed), pixels.shape[1]
+    span = (round(VIEW_SPAN * side), side)
+    changed = [
+        augment(part, side, span, how, generator).round().clamp(0, 255).byte()
+        for part in torch.split(torch.from_numpy(pixels), VIEWS_AT_ONCE)
+    ]
+    return torch.cat(changed).permute(0, 2, 3, 1).contiguous().numpy()

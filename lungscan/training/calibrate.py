@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lungscan.appearance import Appearance
 from lungscan.novelty import Float64Array, Novelty, fit_distance
 from lungscan.types import FloatArray
 
@@ -15,6 +16,7 @@ LabelArray = NDArray[np.int64]
 
 DIRECTIONS = 48  # of the training features; the rest counts as residual
 LUNG_SHARE = 0.99  # of the lung validation fields lie below the lower mark of a novelty limit
+CHANGED_SHARE = 0.95  # and of the same stained and scanned as elsewhere
 FOREIGN_SHARE = 0.05  # of the counter-examples of validation lie below the upper mark
 UNCERTAIN_SHARE = 0.02  # of the validation fields that may be too uncertain
 LEAST_CONFIDENCE = 0.5  # a label that is likelier wrong than right is never given
@@ -51,6 +53,13 @@ class Outputs:
     logits: FloatArray  # (n, classes + 1)
     features: FloatArray  # (n, d)
 
+    def __add__(self, other: Outputs) -> Outputs:
+        """Both sets, one after the other."""
+        return Outputs(
+            np.concatenate([self.logits, other.logits]),
+            np.concatenate([self.features, other.features]),
+        )
+
 
 def fit_novelty(
     train: Outputs,
@@ -59,6 +68,8 @@ def fit_novelty(
     foreign: Outputs | None,
     weight: FloatArray,
     bias: FloatArray,
+    changed: Outputs | None = None,
+    appearance: Appearance | None = None,
 ) -> Novelty:
     """Fit the distance on the training fields and set both limits on the validation groups.
 
@@ -66,12 +77,25 @@ def fit_novelty(
         train, validation: outputs for lung fields.
         foreign: outputs for the validation groups of the counter-examples, if there are any.
         weight, bias: the network's last layer.
+        changed: outputs for the validation fields as other laboratories stain and scan; these are
+            no more novel than ``validation``.
+        appearance: what tells those apart, if anything does.
     """
     parts = fit_distance(train.features, train_labels, DIRECTIONS)
-    free = Novelty(**parts, output_weight=weight, output_bias=bias, limits=np.ones(2, np.float32))
+    free = Novelty(
+        **parts,
+        output_weight=weight,
+        output_bias=bias,
+        limits=np.ones(2, np.float32),
+        appearance=appearance,
+    )
     lung = measures(free, validation.features)
     others = None if foreign is None else measures(free, foreign.features)
-    return dataclasses.replace(free, limits=novelty_limits(lung, others))
+    limits = novelty_limits(lung, others)
+    if changed is not None:
+        marks = np.quantile(measures(free, changed.features), CHANGED_SHARE, axis=0)
+        limits = np.maximum(limits, marks.astype(np.float32))
+    return dataclasses.replace(free, limits=limits)
 
 
 def measures(novelty: Novelty, features: FloatArray) -> Float64Array:

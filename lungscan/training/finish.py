@@ -13,8 +13,10 @@ from safetensors.numpy import save
 from torch import nn
 
 from lungscan.cards import Metric, ModelCard, read_card, write_card
+from lungscan.doubt import doubt, stated
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.report.files import machine_error
+from lungscan.runtimes.statistics import keep_statistics
 from lungscan.training import wording
 from lungscan.training.after import (
     compress_bundle,
@@ -29,9 +31,20 @@ from lungscan.training.bundle import deploy, write_network
 from lungscan.training.classes import described
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.golden import golden_fields
+<<<<<<< HEAD
 from lungscan.training.judge import Calibration, calibrate, compare_networks, refusals
 from lungscan.training.material import Material, at_input_size
 from lungscan.training.model_card import first_card, twin_of
+=======
+from lungscan.training.judge import (
+    Calibration,
+    by_source,
+    calibrate,
+    compare_networks,
+    refusals,
+)
+from lungscan.training.material import Material, at_input_size, source_number
+>>>>>>> wp-f
 from lungscan.training.options import TrainOptions
 from lungscan.training.stages import load_network
 
@@ -66,20 +79,25 @@ def finish(
     tested = len(material.split.test) > 0
     words = described(options.classes, material.samples.class_names)
     twin = twin_of(options, words) if options.figures_from and not tested else None
-    fitted = calibrate(student, material, twin)
+    fitted = calibrate(student, material, twin, options.augment)
     yield StageFinished(
         "calibrate",
         f"temperature {fitted.temperature:.3f}, least confidence {fitted.confidence:.3f}",
     )
-    if options.fold:
-        yield StageStarted("answers", f"out of fold {options.fold}")
+    if options.fold or options.leave_out:
+        held = (
+            f"of the source {options.leave_out}"
+            if options.leave_out
+            else f"out of fold {options.fold}"
+        )
+        yield StageStarted("answers", held)
         keep_answers(student, fitted.novelty, options, material, root, work)
     others: tuple[Metric, ...] = ()
     if tested and judged:
         yield StageStarted("evaluate", "the other networks, on the test groups")
         others = compare_networks(student, options, material, work)
     yield StageStarted("bundle", out.name)
-    write_bundle(student, fitted, options, material.classes, out)
+    write_bundle(student, fitted, options, material, out)
     card = first_card(options, material, fitted, words, command)
     if not judged:
         write_card(card, out)
@@ -96,17 +114,19 @@ def finish(
             coverage=() if twin is None else twin.coverage,
             facts=wording.facts(metrics, options, material),
         )
-        write_card(card, out)
+        write_card(stated(card), out)
     for metric in card.metrics:
         yield StageFinished("bundle", wording.metric_line(metric))
     write_readme(options, out, tested=tested)
     yield StageFinished("bundle", f"{out.name} {read_card(out).sha256[:12]}")
+    if why := doubt(card):
+        yield StageFinished("bundle", why)
     if options.int8:
         yield from compress_bundle(options, material, out, command)
 
 
 def write_bundle(
-    student: nn.Module, fitted: Calibration, options: TrainOptions, classes: int, out: Path
+    student: nn.Module, fitted: Calibration, options: TrainOptions, material: Material, out: Path
 ) -> None:
     """Write everything of the model folder but its card, which must follow at once.
 
@@ -117,7 +137,7 @@ def write_bundle(
         student: the trained network; folded and rounded here.
         fitted: temperature and limits.
         options: the recipe.
-        classes: how many it knows.
+        material: what it was trained on, every square at the size of the network's input.
         out: the model folder.
 
     Raises:
@@ -125,17 +145,17 @@ def write_bundle(
         MachineError: the disk is full, or the folder may not be written.
     """
     probe = torch.from_numpy(golden_fields(options.classify_px, options.seed))
-    deployed = deploy(student, classes, fitted.temperature, probe)
+    deployed = deploy(student, material.classes, fitted.temperature, probe)
     with torch.inference_mode():
         golden = deployed(probe)[0].numpy()
-    numbers = {k: np.ascontiguousarray(v) for k, v in dataclasses.asdict(fitted.novelty).items()}
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".bundle-", dir=out) as made:
             draft = Path(made)
             write_network(deployed, options.classify_px, draft)
+            keep_statistics(draft, material.squares.of(material.split.train))
             # Not `save_file`: that makes a file which only its owner may read.
-            (draft / "novelty.safetensors").write_bytes(save(numbers))
+            (draft / "novelty.safetensors").write_bytes(save(fitted.novelty.tensors()))
             np.savez_compressed(draft / "golden.npz", fields=probe.numpy(), probs=golden)
             for file in draft.iterdir():
                 file.replace(out / file.name)
@@ -155,9 +175,10 @@ def _judged(
     """The card with the figures of its own folder, which is judged under a card without any."""
     write_card(card, out)
     yield StageStarted("judge", "the model folder, on the test part")
-    found = yield from judge_bundle(options, root, work, out)
+    found = yield from judge_bundle(options, material, root, work, out)
     refused = refusals(read_card(out), material, JudgeOptions(threads=options.threads or None))
-    metrics = figures_of(found, (*others, *refused))
+    own = by_source(found.answers, options, material)
+    metrics = figures_of(found, (*own, *others, *refused))
     card = dataclasses.replace(
         card,
         metrics=metrics,
@@ -165,6 +186,6 @@ def _judged(
         coverage=points_of(found.coverage),
         facts=wording.facts(metrics, options, material),
     )
-    write_card(card, out)
+    write_card(stated(card), out)
     yield from keep_evaluation(found, options, root, out)
     return card

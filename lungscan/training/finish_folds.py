@@ -12,6 +12,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from lungscan.cards import Metric, ModelCard, read_card, write_card
+from lungscan.doubt import doubt, stated
 from lungscan.evaluation.cross_validation import JudgedFold, cross_validation
 from lungscan.evaluation.events import EvaluationFinished, JudgingStarted
 from lungscan.evaluation.judging import load_judge
@@ -74,24 +75,26 @@ def finish_folds(
     yield StageStarted("calibrate", f"on the answers of {options.folds} folds")
     joined = read_joined(folders, material)
     student = load_network(final.model_stage, final, material, work)
-    fitted = calibration_of(joined, calibrate(student, material, None).novelty)
+    fitted = calibration_of(joined, calibrate(student, material, None, final.augment).novelty)
     yield StageFinished(
         "calibrate",
         f"temperature {fitted.temperature:.3f}, least confidence {fitted.confidence:.3f}",
     )
     yield StageStarted("bundle", out.name)
-    write_bundle(student, fitted, final, material.classes, out)
+    write_bundle(student, fitted, final, material, out)
     card = first_card(final, material, fitted, words, command)
     write_card(card, out)
     card = yield from _judged(card, options, material, joined, folders, root, out)
     if beside is not None:
         one = [dataclasses.asdict(metric) for metric in beside.metrics]
         card = dataclasses.replace(card, data=card.data | {"one_split": one})
-        write_card(card, out)
+        write_card(stated(card), out)
     for metric in card.metrics:
         yield StageFinished("bundle", wording.metric_line(metric))
     write_readme(final, out, tested=True)
     yield StageFinished("bundle", f"{out.name} {read_card(out).sha256[:12]}")
+    if why := doubt(card):
+        yield StageFinished("bundle", why)
     if options.int8:
         yield from compress_bundle(final, material, out, command)
 
@@ -133,7 +136,7 @@ def _judged(
         facts=wording.facts(metrics, options, material),
         data=card.data | {"folds": [evaluation.metrics[0].value for evaluation in single]},
     )
-    write_card(card, out)
+    write_card(stated(card), out)
     yield from keep_evaluation(together, options, root, out)
     return card
 
@@ -145,7 +148,7 @@ def _calibrated(
     card = read_card(folder)
     student = load_network(options.model_stage, options, material, folder / WORK_FOLDER)
     fitted = calibration_of(joined, load_novelty(folder / "novelty.safetensors"), number)
-    write_bundle(student, fitted, options, material.classes, folder)
+    write_bundle(student, fitted, options, material, folder)
     told = card.data | {"figures": wording.FOLD_NOTE}
     card = dataclasses.replace(
         card, temperature=fitted.temperature, confidence_threshold=fitted.confidence, data=told

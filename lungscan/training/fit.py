@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,6 +34,8 @@ class Pictures:
     pixels: Tensor  # (n, s, s, 3) uint8
     labels: Tensor  # (n,) int64; UNLABELLED where nobody said
     counts: NDArray[np.int64]  # squares of each picture, one picture after another
+    # Which of several sources the first pictures are of; those after them are of none. None: one.
+    sources: NDArray[np.int64] | None = None
 
     @classmethod
     def of(
@@ -41,6 +43,10 @@ class Pictures:
     ) -> Pictures:
         """Wrap arrays without copying them."""
         return cls(torch.from_numpy(pixels), torch.from_numpy(labels), counts)
+
+    def of_sources(self, sources: NDArray[np.int64]) -> Pictures:
+        """The same, with the source of each of the first pictures: an epoch shows all alike."""
+        return replace(self, sources=sources)
 
     def labelled(self) -> Pictures:
         """Those with a label."""
@@ -51,7 +57,7 @@ class Pictures:
 
     def on(self, device: torch.device) -> Pictures:
         """The same pictures in the memory of ``device``: uint8, so that tens of thousands fit."""
-        return Pictures(self.pixels.to(device), self.labels.to(device), self.counts)
+        return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
 
 
 @dataclass(frozen=True)
@@ -184,28 +190,53 @@ def _with_drawn(job: Job, pictures: Pictures, epoch: int) -> Pictures:
     drawn = np.stack([draw_counter_example(rng, side) for _ in range(job.drawn_examples)])
     labels = torch.full((len(drawn),), job.classes, device=device)
     pixels = torch.cat([pictures.pixels, torch.from_numpy(drawn).to(device)])
-    return Pictures(pixels, torch.cat([pictures.labels, labels]), pictures.counts)
+    return replace(pictures, pixels=pixels, labels=torch.cat([pictures.labels, labels]))
 
 
-def squares_of_epoch(counts: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+def squares_of_epoch(
+    counts: NDArray[np.int64],
+    rng: np.random.Generator,
+    sources: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
     """Which squares an epoch shows, so that each picture counts once, however large it is.
 
     Every picture is shown the same number of times: the mean number of squares, rounded up. One
     with more squares shows others in each epoch, one with fewer shows some again (turned and
     coloured otherwise). Where all have the same number, each square is shown once.
 
+    Of several sources each is shown as often as the largest: a picture of a smaller one counts
+    several times, and which of them once more than the others is drawn anew for each epoch.
+
     Args:
         counts: squares of each picture, one picture after another.
         rng: draws the squares; not used where all pictures have the same number.
+        sources: which source each of the first pictures is of; None: there is one.
     """
-    if len(counts) == 0 or counts.min() == counts.max():
+    alike = len(counts) == 0 or counts.min() == counts.max()
+    if alike and sources is None:
         return np.arange(counts.sum())
-    times, ends = math.ceil(counts.mean()), np.cumsum(counts)
+    shown = _shown(len(counts), rng, sources) * math.ceil(counts.mean())
+    ends = np.cumsum(counts)
     chosen = [
         np.resize(rng.permutation(np.arange(end - count, end)), times)
-        for count, end in zip(counts, ends, strict=True)
+        for count, end, times in zip(counts, ends, shown, strict=True)
     ]
     return np.concatenate(chosen)
+
+
+def _shown(
+    pictures: int, rng: np.random.Generator, sources: NDArray[np.int64] | None
+) -> NDArray[np.int64]:
+    """How often an epoch shows each picture, so that all sources are shown alike."""
+    times = np.ones(pictures, np.int64)
+    if sources is None:
+        return times
+    most = np.bincount(sources).max()
+    for source in np.unique(sources):
+        rows = np.flatnonzero(sources == source)
+        times[rows] = most // len(rows)
+        times[rng.permutation(rows)[: most % len(rows)]] += 1
+    return times
 
 
 def _epoch(
@@ -222,7 +253,8 @@ def _epoch(
     own_seed = (job.seed * 100_003 + state.epoch) * 1_009 + ranks.rank
     generator = torch.Generator().manual_seed(own_seed)
     torch.manual_seed(own_seed)  # stochastic depth, dropout
-    shown = squares_of_epoch(pictures.counts, np.random.default_rng((job.seed, state.epoch, 2)))
+    choosing = np.random.default_rng((job.seed, state.epoch, 2))
+    shown = squares_of_epoch(pictures.counts, choosing, pictures.sources)
     drawn = np.arange(pictures.counts.sum(), len(pictures.labels))
     order = torch.from_numpy(rng.permutation(np.concatenate([shown, drawn])))
     size = min(job.fit.batch_size, len(order))

@@ -66,7 +66,9 @@ def calibration_of(joined: Joined, novelty: Novelty, without: int = 0) -> Calibr
 
     Args:
         joined: the answers of all folds.
-        novelty: as it was fitted to the network's own training features; its limits are replaced.
+        novelty: as it was fitted to the network's own training features; its limits are replaced
+            by those of the answers, but for a model that knows other laboratories' stains: what it
+            took for lung stained elsewhere stays within.
         without: a fold whose answers are left out, because it is judged under this calibration
             (nested cross-validation); 0: none.
     """
@@ -79,6 +81,8 @@ def calibration_of(joined: Joined, novelty: Novelty, without: int = 0) -> Calibr
     if joined.others is not None:
         foreign = _balanced(joined.others, without)
     limits = novelty_limits(answers.measures[rows], foreign)
+    if novelty.appearance is not None:
+        limits = np.maximum(limits, novelty.limits)
     novelty = dataclasses.replace(novelty, limits=limits)
     return Calibration(temperature, confidence_limit(probs), novelty)
 

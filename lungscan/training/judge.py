@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from collections.abc import Sequence
+=======
+from collections.abc import Generator, Sequence
+>>>>>>> wp-f
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from torch import nn
 
+from lungscan.appearance import fit_appearance, statistics
 from lungscan.cards import Metric, ModelCard
 from lungscan.evaluation.judging import Judge, load_judge
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.evaluation.records import FieldAnswer, LabelledField
 from lungscan.novelty import Novelty
+from lungscan.training.augment import views
 from lungscan.training.calibrate import (
     LEAST_CONFIDENCE,
+    LUNG_SHARE,
     Outputs,
     confidence_limit,
     fit_novelty,
@@ -29,8 +36,12 @@ from lungscan.training.evaluate import (
     share_metric,
 )
 from lungscan.training.material import Material
-from lungscan.training.options import TrainOptions
+from lungscan.training.options import Augment, TrainOptions
 from lungscan.training.stages import finished, has_teacher, load_network, load_teacher
+
+VALIDATION_VIEWS = 2  # of each field
+
+_FORCED = "forced choice, fields of this source alone"
 
 
 @dataclass(frozen=True)
@@ -42,8 +53,14 @@ class Calibration:
     novelty: Novelty
 
 
-def calibrate(student: nn.Module, material: Material, twin: ModelCard | None) -> Calibration:
+def calibrate(
+    student: nn.Module, material: Material, twin: ModelCard | None, how: Augment
+) -> Calibration:
     """Fit temperature and limits on the validation groups.
+
+    Lung of other laboratories may judge a model, not fit it, so own fields changed by ``how``, the
+    augmentation of training, stand for it: they lie within the distance's cloud, within its limits,
+    and reach as far as ``lungscan.appearance`` lets a tile be judged.
 
     Of two estimates the more careful one counts: a model that was fitted on nearly all groups has
     few left to calibrate on, so it is never surer than its twin was found to be.
@@ -51,7 +68,8 @@ def calibrate(student: nn.Module, material: Material, twin: ModelCard | None) ->
     classes, parts = material.classes, material.split
     squares, every = material.squares, np.repeat(material.samples.labels, material.squares.counts)
     train_rows, rows = squares.rows(parts.train), squares.rows(parts.validation)
-    train = outputs_of(student, squares.pixels[train_rows])
+    seen, changed = squares.pixels[train_rows], views(squares.pixels[train_rows], how, seed=1)
+    validation_views = views(np.repeat(squares.pixels[rows], VALIDATION_VIEWS, 0), how, seed=2)
     known = outputs_of(student, squares.pixels[rows])
     labels = every[rows]
     temperature = fit_temperature(known.logits[:, :classes], labels)
@@ -61,12 +79,14 @@ def calibrate(student: nn.Module, material: Material, twin: ModelCard | None) ->
         least = max(least, twin.confidence_threshold)
     layer = student.get_classifier()  # type: ignore[operator]  # every timm network has it
     novelty = fit_novelty(
-        train,
-        every[train_rows],
+        outputs_of(student, seen) + outputs_of(student, changed),
+        np.tile(every[train_rows], 2),
         known,
         _foreign_outputs(student, material),
         layer.weight.detach().numpy(),
         layer.bias.detach().numpy(),
+        outputs_of(student, validation_views),
+        fit_appearance(statistics(seen), statistics(changed), LUNG_SHARE),
     )
     probs = softmax(known.logits[:, :classes], temperature)
     return Calibration(temperature, max(least, confidence_limit(probs)), novelty)
@@ -111,6 +131,24 @@ def compare_networks(
             share_metric("gain by distillation", gain, groups, f"both by the {alone_note}")
         )
     return tuple(found)
+
+
+def by_source(
+    found: Sequence[FieldAnswer], options: TrainOptions, material: Material
+) -> tuple[Metric, ...]:
+    """Accuracy on the fields of each source, forced choice; none where there is one source."""
+    of = material.samples.sources
+    if of is None:
+        return ()
+    source_of = dict(zip((row.file for row in material.rows), of.tolist(), strict=True))
+    metrics = []
+    for number, source in enumerate(options.sources):
+        own = [answer for answer in found if answer.judged and source_of[answer.file] == number]
+        if own:
+            right = np.array([answer.forced == answer.label for answer in own])
+            groups = [answer.group for answer in own]
+            metrics.append(share_metric(f"accuracy source {source.name}", right, groups, _FORCED))
+    return tuple(metrics)
 
 
 def refusals(card: ModelCard, material: Material, options: JudgeOptions) -> tuple[Metric, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lungscan.dataset.folds import read_fold, split_fold
+from lungscan.dataset.folds import read_fold, split_fold, split_source
 from lungscan.dataset.listing import Listing, read_listing
 from lungscan.dataset.pixels import Look, Squares, load_squares
 from lungscan.dataset.samples import Samples, data_hash
@@ -26,9 +26,11 @@ from lungscan.dataset.splits import (
     split_rows,
 )
 from lungscan.errors import UsageProblem
+from lungscan.inputs import show
 from lungscan.training.fit import Pictures
 from lungscan.training.more import FILES_FILE, More, gather_more, read_pictures
 from lungscan.training.options import TrainOptions
+from lungscan.training.pool import pool
 
 SPLIT_FILE = "split.csv"  # in the folder of checkpoints
 
@@ -88,8 +90,8 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
             ``allow_leakage``.
     """
     look = Look(options.classify_px, options.classify_spacing)
-    whole = read_listing(root / options.data)
-    squares, refused = load_squares(whole.paths, look, options.field_px)
+    whole = _listing(options, root, work)
+    squares, refused = load_squares(whole.paths, look, options.field_px, whole.um_px)
     left_out = {whole.names[row]: why for row, why in refused.items()}
     listing = whole.without(left_out)
     samples, split = _dealt(listing, options, work, left_out)
@@ -105,9 +107,8 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
     more = None
     if options.more_pictures and (options.features_fit or options.more_in != ("features",)):
         others = [(part.samples, part.split) for part in foreign]
-        more = gather_more(
-            root, options.more_pictures, samples, split, others, look, options.field_px
-        )
+        own = _as_elsewhere(samples, options)
+        more = gather_more(root, options.more_pictures, own, split, others, look, options.field_px)
     return Material(
         samples,
         split,
@@ -126,14 +127,30 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
     )
 
 
+def _listing(options: TrainOptions, root: Path, work: Path) -> Listing:
+    """The data folder, or all sources as one."""
+    if not options.sources:
+        return read_listing(root / options.data)
+    if options.data != TrainOptions(name="").data:
+        raise UsageProblem(
+            f"The recipe names the data folder {options.data!r} and [[sources]]; keep one of them."
+        )
+    path = work / SPLIT_FILE
+    earlier = {row.file: row.group for row in read_split(path)} if path.exists() else {}
+    return pool(options.sources, root, earlier)
+
+
 def _dealt(
     listing: Listing, options: TrainOptions, work: Path, left_out: Mapping[str, str]
 ) -> tuple[Samples, Split]:
-    if options.fold and (options.split_file or options.protocol != "grouped"):
+    itself = "A fold" if options.fold else "A source left out" if options.leave_out else ""
+    if itself and (options.split_file or options.protocol != "grouped"):
         raise UsageProblem(
-            "A fold is dealt by group and by itself: give it without a split file, and with the "
+            f"{itself} is dealt by group and by itself: give it without a split file, and with the "
             "protocol grouped."
         )
+    if options.fold and options.leave_out:
+        raise UsageProblem("Either a fold or a source is the test part: give one of them.")
     if options.split_file:
         rows = read_split(Path(options.split_file))
         return apply_split([row for row in rows if row.file not in left_out], listing)
@@ -141,7 +158,30 @@ def _dealt(
     if groups is None:
         groups = find_similar(listing.paths).groups
     samples = listing.samples(groups)
+    if options.leave_out:
+        names = [source.name for source in options.sources]
+        source = source_number(options) - 1
+        return samples, split_source(samples, source, names[source], options.split, options.seed)
     return samples, _deal(samples, options, options.protocol)
+
+
+def source_number(options: TrainOptions) -> int:
+    """Which source is left out, from 1.
+
+    Raises:
+        UsageProblem: there is none of that name, or no other.
+    """
+    names = [source.name for source in options.sources]
+    if len(names) < 2:
+        raise UsageProblem(
+            f"Leaving {show(options.leave_out)!r} out wants a recipe with two [[sources]] at least."
+        )
+    if options.leave_out not in names:
+        raise UsageProblem(
+            f"There is no source {show(options.leave_out)!r} to leave out; the recipe has "
+            f"{', '.join(names)}."
+        )
+    return names.index(options.leave_out) + 1
 
 
 def _deal(samples: Samples, options: TrainOptions, protocol: str = "grouped") -> Split:
@@ -209,6 +249,16 @@ def _limited(others: Samples, options: TrainOptions) -> Split:
     return Split(np.sort(keep), split.validation, split.test)
 
 
+def _as_elsewhere(samples: Samples, options: TrainOptions) -> Samples:
+    """The samples with the groups as other folders write them, without the name of a source.
+
+    Where two sources name theirs alike and one of the two judges, neither is learnt from.
+    """
+    if not options.sources:
+        return samples
+    return replace(samples, groups=tuple(group.partition("/")[2] for group in samples.groups))
+
+
 def told(material: Material) -> str:
     """The split in a sentence."""
     parts = material.split
@@ -219,6 +269,27 @@ def told(material: Material) -> str:
     )
 
 
+def confounded(options: TrainOptions, material: Material) -> str:
+    """Which classes stand in one of several sources alone, in a sentence; "" when none does.
+
+    Such a class can be told by its laboratory's stain.
+    """
+    samples = material.samples
+    if samples.sources is None or len(options.sources) < 2:
+        return ""
+    alone = []
+    for label, name in enumerate(samples.class_names):
+        of = np.unique(samples.sources[samples.labels == label])
+        if len(of) == 1:
+            alone.append(f"{show(name)} ({options.sources[of[0]].name})")
+    if not alone:
+        return ""
+    return (
+        f"In one source alone: {', '.join(alone)}. What a network learns of it may be the stain or "
+        "the scanner of that source."
+    )
+
+
 def training_pictures(material: Material) -> Pictures:
     """Squares of the training groups, then those of the counter-examples as one more class."""
     parts = [(material.squares, material.split.train, material.samples.labels)]
@@ -226,12 +297,15 @@ def training_pictures(material: Material) -> Pictures:
         others = np.full(len(foreign.samples.labels), material.classes, np.int64)
         parts.append((foreign.squares, foreign.split.train, others))
     counts = [squares.counts[rows] for squares, rows, _ in parts]
+    of = material.samples.sources
+    own = None if of is None else of[material.split.train]
     labels = [
         np.repeat(labels[rows], count)
         for (_, rows, labels), count in zip(parts, counts, strict=True)
     ]
     pixels = [squares.of(rows) for squares, rows, _ in parts]
-    return Pictures.of(np.concatenate(pixels), np.concatenate(labels), np.concatenate(counts))
+    found = Pictures.of(np.concatenate(pixels), np.concatenate(labels), np.concatenate(counts))
+    return found if own is None else found.of_sources(own)
 
 
 def joined(own: Pictures, further: Pictures) -> Pictures:
@@ -240,6 +314,7 @@ def joined(own: Pictures, further: Pictures) -> Pictures:
         torch.cat([own.pixels, further.pixels]),
         torch.cat([own.labels, further.labels]),
         np.concatenate([own.counts, further.counts]),
+        own.sources,
     )
 
 
@@ -270,7 +345,7 @@ def at_input_size(material: Material, input_px: int) -> Material:
 
 
 def _cut_again(samples: Samples, look: Look, size_px: int) -> Squares:
-    squares, gone = load_squares(samples.paths, look, size_px)
+    squares, gone = load_squares(samples.paths, look, size_px, samples.um_px)
     for row, why in gone.items():
         raise UsageProblem(
             f"{samples.paths[row].name} could be read when this run began and no longer can: {why} "

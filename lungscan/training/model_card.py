@@ -7,6 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from lungscan import __version__
 from lungscan.cards import CARD_SCHEMA, ModelCard, read_card
 from lungscan.errors import UsageProblem
@@ -26,6 +28,7 @@ MAY_DIFFER = {
     "split",
     "fold",
     "folds",
+    "leave_out",
     "figures_from",
     "alone",
     "threads",
@@ -72,6 +75,7 @@ def first_card(
     """The card of a bundle that nobody has judged."""
     names = material.samples.class_names
     parts = material.split
+    appearance = fitted.novelty.appearance
     return ModelCard(
         schema=CARD_SCHEMA,
         name=options.name,
@@ -91,6 +95,7 @@ def first_card(
         temperature=fitted.temperature,
         confidence_threshold=fitted.confidence,
         novelty_threshold=1.0,
+        appearance_limit=1.0 if appearance is None else appearance.reach,
         minimum_tissue_mm2=options.minimum_tissue_mm2,
         tumour_limit_mm2=options.tumour_limit_mm2,
         tumour_limit_share=options.tumour_limit_share,
@@ -105,6 +110,7 @@ def first_card(
                 "test": len(parts.test),
             },
             "leaking_groups": len(material.leaking),
+            "commonest_class": _commonest(options, material),
             "figures": wording.figures_note(options, material),
             "test_groups": sorted({material.samples.groups[i] for i in parts.test}),
         },
@@ -118,3 +124,10 @@ def first_card(
         limits=wording.limits(options, material, words),
         files={},
     )
+
+
+def _commonest(options: TrainOptions, material: Material) -> float:
+    """The share of the commonest class among the pictures that judge: naming it is no skill."""
+    judged = material.split.test if len(material.split.test) and not options.folds else None
+    labels = material.samples.labels if judged is None else material.samples.labels[judged]
+    return float(np.bincount(labels).max() / len(labels))

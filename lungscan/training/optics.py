@@ -32,16 +32,16 @@ def sharpen(fields: Tensor, share: float, generator: torch.Generator) -> Tensor:
 
 def blurred(fields: Tensor, sigma: Tensor) -> Tensor:
     """Each picture under a Gaussian of its own, ``sigma`` ``(b,)`` pixels, drawn on the CPU."""
-    count, channels, height, width = fields.shape
+    count, channels = fields.shape[:2]
     place = torch.arange(-REACH_PX, REACH_PX + 1, dtype=torch.float32)
     kernel = torch.exp(-(place**2) / (2 * sigma[:, None] ** 2))
     kernel = (kernel / kernel.sum(1, keepdim=True)).to(fields.device)
     kernel = kernel.repeat_interleave(channels, 0)[:, None]  # (b * channels, 1, taps)
     # One group of the convolution per plane: every picture has its own kernel.
-    planes = F.pad(fields, (REACH_PX,) * 4, mode="reflect").view(1, count * channels, -1, width + 8)
+    planes = F.pad(fields, (REACH_PX,) * 4, mode="reflect").flatten(0, 1)[None]
     planes = F.conv2d(planes, kernel[:, :, :, None], groups=count * channels)
     planes = F.conv2d(planes, kernel[:, :, None, :], groups=count * channels)
-    return planes.view(count, channels, height, width)
+    return planes.reshape(fields.shape)
 
 
 def grain(fields: Tensor, share: float, generator: torch.Generator) -> Tensor:
@@ -57,8 +57,7 @@ def grain(fields: Tensor, share: float, generator: torch.Generator) -> Tensor:
     own = torch.Generator(device).manual_seed(seed)
     noise = torch.randn(fields.shape, generator=own, device=device)
     grey = torch.randn(fields[:, :1].shape, generator=own, device=device)
-    parts = torch.stack([strength * torch.sqrt(1 - common), strength * torch.sqrt(common)]).to(
-        device
-    )
-    each, alike = parts[:, :, None, None, None]
-    return (fields + each * noise + alike * grey).clamp(0, 255)
+    shares = torch.stack([1 - common, common]).sqrt() * strength
+    each, alike = shares.to(device)[:, :, None, None, None].unbind()
+    noisy: Tensor = fields + each * noise + alike * grey
+    return noisy.clamp(0, 255)

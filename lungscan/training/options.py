@@ -13,6 +13,7 @@ from typing import Any, Literal
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
 from lungscan.training.classes import ClassSettings, changed_settings, settings_of
+from lungscan.training.sources import DataSource, sources_of
 
 Stage = Literal["features", "teacher", "student", "finetune", "alone"]
 STAGES: tuple[Stage, ...] = ("features", "teacher", "student", "finetune", "alone")
@@ -20,6 +21,8 @@ STAGES: tuple[Stage, ...] = ("features", "teacher", "student", "finetune", "alon
 # What shapes a stage's weights: options of all stages, and those of its own.
 SHARED_OPTIONS = (
     "data",
+    "sources",
+    "leave_out",
     "counter_examples",
     "counter_limit",
     "drawn_examples",
@@ -115,6 +118,8 @@ class TrainOptions:
 
     name: str
     data: str = "."  # folder of one folder per class, below the data root
+    sources: tuple[DataSource, ...] = ()  # several such folders in the place of `data`, balanced
+    leave_out: str = ""  # the source that is the test part; "": split by group
     counter_examples: tuple[str, ...] = ()  # folders whose pictures are not lung H&E
     counter_limit: int = 0  # at most so many training pictures per such folder; 0: all
     drawn_examples: int = 64  # drawn counter-examples (noise, shapes, ramps) per epoch
@@ -198,6 +203,11 @@ class TrainOptions:
         """The networks that the model learnt from, as the card names them; "": none."""
         features = self.feature_teacher if self.features_fit else ""
         return self.teacher or features
+
+    @property
+    def data_names(self) -> str:
+        """The data folder or folders, for people."""
+        return " + ".join(source.data for source in self.sources) or self.data
 
     @property
     def classify_px(self) -> int:
@@ -308,6 +318,8 @@ def _with(record: Any, path: list[str], value: object) -> Any:
     name, *rest = path
     if name == "classes":
         value = changed_settings(record.classes, rest, value)
+    elif name == "sources":
+        value = sources_of(value)  # type: ignore[arg-type]  # it says itself what is wrong
     elif rest:
         value = _with(getattr(record, name), rest, value)
     elif name == "phases" and isinstance(value, list):
@@ -319,8 +331,10 @@ def _with(record: Any, path: list[str], value: object) -> Any:
     return dataclasses.replace(record, **{name: value})
 
 
-def _record(key: str, table: dict[str, Any]) -> object:
-    """A nested table of a recipe as its record."""
+def _record(key: str, table: Any) -> object:
+    """A nested table of a recipe, or a list of tables, as its record."""
+    if key == "sources":
+        return sources_of(table)
     if key == "classes":
         return settings_of(table)
     if key in FITS:
@@ -331,7 +345,7 @@ def _record(key: str, table: dict[str, Any]) -> object:
 
 def _options(table: dict[str, object]) -> TrainOptions:
     values = {
-        key: _record(key, value) if isinstance(value, dict) else value
+        key: _record(key, value) if isinstance(value, dict) or key == "sources" else value
         for key, value in table.items()
     }
     return TrainOptions(**_tuples(values))

@@ -2,9 +2,10 @@
 
 One table per fold: ``file,label,group,fold``, then ``prob_CLASS`` of each class at temperature
 1 and summing to 1, then ``counter_example``, the probability of the output that takes pictures that
-are none of the classes, and ``distance`` to the training features of that fold's network. Joined
-over all folds every picture stands there once, so temperature, limits and figures can be taken from
-answers about unseen tissue.
+are none of the classes, and ``distance`` to the training features of that fold's network. Of
+several sources there is also ``source``, and a fold may be a source left out. Joined over all folds
+every picture stands there once, so temperature, limits and figures can be taken from answers about
+unseen tissue.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ def write_answers(
     logits: FloatArray,
     counts: IndexArray,
     distances: NDArray[np.float64] | None = None,
+    sources: Sequence[str] = (),
 ) -> None:
     """Write the answers of one fold.
 
@@ -94,6 +96,7 @@ def write_answers(
         logits: ``(t, classes + 1)`` of their squares, uncalibrated.
         counts: ``(n,)`` squares of each picture; its answer is the mean over them.
         distances: ``(t,)`` of the squares to the training features; None: not fitted.
+        sources: of several sources each picture's own, for one more column ``source``.
 
     Raises:
         MachineError: it cannot be written.
@@ -104,11 +107,13 @@ def write_answers(
     means = np.add.reduceat(said, np.cumsum(counts) - counts) / counts[:, None]
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    last = (LAST,) if distances is None else (LAST, DISTANCE)
+    last: tuple[str, ...] = (LAST,) if distances is None else (LAST, DISTANCE)
+    last += ("source",) if sources else ()
     writer.writerow((*COLUMNS, *(CLASS + name for name in class_names), *last))
-    for row, values in zip(rows, means, strict=True):
+    for index, (row, values) in enumerate(zip(rows, means, strict=True)):
         told = (f"{value:.{DIGITS}g}" for value in values)
-        writer.writerow((row.file, row.label, row.group, str(fold), *told))
+        own = sources[index : index + 1]
+        writer.writerow((row.file, row.label, row.group, str(fold), *told, *own))
     write_atomic(path, text.getvalue().encode())
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lungscan.cards import Metric, ModelCard
+from lungscan.doubt import doubt
 from lungscan.evaluation.wording import with_interval
 from lungscan.training.classes import ClassWords, unstated
 
@@ -130,7 +131,8 @@ def data_summary(options: TrainOptions, material: Material) -> str:
     parts = material.split
     others = ", ".join(foreign.name for foreign in material.foreign)
     return (
-        f"{options.data}: {len(parts.train)} fields to train, {len(parts.validation)} to validate, "
+        f"{options.data_names}: {len(parts.train)} fields to train, "
+        f"{len(parts.validation)} to validate, "
         f"{len(parts.test)} to test, "
         + (leak(material) or "split by group")
         + (f"; counter-examples from {others} and drawings" if others else "")
@@ -147,6 +149,11 @@ def figures_note(options: TrainOptions, material: Material) -> str:
             "whose training held its group out. The model itself was fitted on all groups, and got "
             "its temperature and limits from the answers of all folds; the folds' figures were "
             "measured with those of the other folds only."
+        )
+    if options.leave_out:
+        return (
+            f"The source {options.leave_out} took no part in training or calibration: the figures "
+            "are those of another source than the training's."
         )
     if len(material.split.test):
         return "The test groups took no part in training or calibration."
@@ -213,9 +220,10 @@ def model_card(card: ModelCard) -> str:
     side, spacing = card.patch_size_pixels, f"{card.spacing_um_px:.3g} µm/px"
     if card.spacing_note:
         spacing += f" ({card.spacing_note})"
+    unproven = f"**{why}**\n\n" if (why := doubt(card)) else ""
     return f"""# {card.name} {card.version}
 
-{card.summary} **Research use only.**
+{unproven}{card.summary} **Research use only.**
 
 | | |
 |---|---|

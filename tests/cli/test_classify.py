@@ -159,13 +159,14 @@ def test_every_option_reaches_the_engine(engine: FakeEngine, slide: Path, tmp_pa
         timeout=5.0,
         deidentify=True,
         names=Path("n.csv"),
+        unproven=True,
     )
     plain = ScanOptions(paths=(slide,), out=Path("lungscan-results"))
     line = (
         f"classify {slide} {tmp_path} --out res --model m --device cuda:3 --mpp 0.25 "
         f"--overlap 0.5 --rule mean --batch-size 8 --threads 2 --cases {table} --pdf none "
         "--no-heatmap --no-geojson --abstain flag --fresh --timeout 5 "
-        "--deidentify --names n.csv -q"
+        "--deidentify --names n.csv --unproven -q"
     )
     assert main(line.split()) == 0
     assert engine.options == expected

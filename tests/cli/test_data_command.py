@@ -224,3 +224,16 @@ def test_each_sub_command_has_help_with_examples(capsys: Captured) -> None:
     for name in names:
         assert main(["data", name, "--help"]) == 0
         assert capsys.readouterr().out.startswith("Examples:\n")
+
+
+def test_get_takes_a_folder_that_another_program_unpacked(tmp_path: Path, capsys: Captured) -> None:
+    folder = tmp_path / "set"
+    for name in ("Bengin cases", "Malignant cases", "Normal cases"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "1.jpg").write_bytes(b"x")
+    line = ["data", "get", "iq-oth-nccd", str(tmp_path / "d"), "--archive", str(folder)]
+    assert main([*line, "--sha256", "0" * 64]) == 2
+    assert "this is a folder" in capsys.readouterr().err
+    assert main(line) == 0
+    assert (tmp_path / "d" / "iq-oth-nccd" / "malignant" / "1.jpg").is_file()
+    assert (folder / "Normal cases" / "1.jpg").is_file()

@@ -158,7 +158,7 @@ def test_the_checksum_is_of_the_whole_file(tmp_path: Path) -> None:
 
 
 def test_each_source_says_all_that_a_reader_needs() -> None:
-    assert set(SOURCES) == {"lc25000", "iq-oth-nccd"}
+    assert set(SOURCES) == {"lc25000", "iq-oth-nccd", "lunghist700"}
     for name, source in SOURCES.items():
         assert source.name == name
         assert all(page.startswith("https://") for page in source.where)

@@ -12,7 +12,7 @@ import pytest
 from lungscan import __version__, doctor
 from lungscan.doctor import FP32_TOLERANCE, NEAR_TIE, REDUCED_TOLERANCE, Check, Golden, compare
 from lungscan.errors import MachineError, ModelError
-from lungscan.runtimes.openvino import cpu_precisions
+from lungscan.runtimes.kernels import best_precision, cpu_precisions
 from lungscan.types import FloatArray, RgbBatch
 
 SIDE = 32
@@ -86,9 +86,9 @@ def test_a_healthy_machine_gets_every_check(monkeypatch: pytest.MonkeyPatch) -> 
     checks = by_name(list(doctor.examine()))
     assert {check.state for name, check in checks.items() if name != "Free disk here"} == {"ok"}
     assert checks["Model tiny"].detail == "1.0, all files unchanged, official"
-    able = cpu_precisions()
+    able, best = cpu_precisions(), best_precision()
     assert checks["Processor"].detail.endswith(
-        f"OpenVINO computes in {', '.join(able)} on it, and models answer in {able[-1]}"
+        f"OpenVINO computes in {', '.join(able)} on it, and models answer in {best}"
     )
     assert "repeats the golden answers" in checks["tiny on cpu"].detail
     for stage in ("reading", "decoding", "quality", "network"):

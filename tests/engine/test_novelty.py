@@ -43,7 +43,7 @@ def test_shapes_of_what_is_fitted(fitted: Novelty) -> None:
     assert fitted.basis.shape == (SIZE, DIRECTIONS)
     assert fitted.class_means.shape == (CLASSES, DIRECTIONS)
     assert fitted.residual_scale.shape == (1,)
-    for name, value in dataclasses.asdict(fitted).items():
+    for name, value in fitted.tensors().items():
         assert value.dtype == np.float32, name
 
 
@@ -90,7 +90,7 @@ def test_neighbours_in_a_batch_do_not_change_a_score(fitted: Novelty, features: 
 
 def test_a_file_is_read_back(tmp_path: Path, fitted: Novelty, features: FloatArray) -> None:
     path = tmp_path / "novelty.safetensors"
-    save_file(dataclasses.asdict(fitted), path)
+    save_file(fitted.tensors(), path)
     assert load_novelty(path).score(features).tobytes() == fitted.score(features).tobytes()
 
 

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +18,8 @@ from lungscan.cards import ModelCard, read_card, write_card
 from lungscan.doctor import FP32_TOLERANCE, REDUCED_TOLERANCE, Golden, compare, read_golden
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.runtimes import Runtime, load_runtime, openvino
-from lungscan.runtimes.openvino import OpenVinoRuntime, cpu_precisions, load_openvino
+from lungscan.runtimes.kernels import cpu_precisions
+from lungscan.runtimes.openvino import OpenVinoRuntime, load_openvino
 from lungscan.types import RgbBatch
 
 
@@ -50,20 +50,6 @@ def test_shapes_and_sums(runtime: Runtime, tiles: RgbBatch, real_model: ModelCar
     assert "f32" in runtime.device
 
 
-@pytest.mark.parametrize(
-    ("able", "best"),
-    [
-        (["FP32", "BF16", "FP16", "INT8"], "f16"),  # the nearest to fp32 of those that are fast
-        (["FP32", "BF16", "INT8"], "bf16"),
-        (["FP32", "INT8"], "f32"),
-    ],
-)
-def test_the_precision_is_the_best_that_the_processor_has(able: list[str], best: str) -> None:
-    core = SimpleNamespace(get_property=lambda *_: able)
-    assert cpu_precisions(core)[-1] == best  # type: ignore[arg-type]
-    assert cpu_precisions(core)[0] == "f32"  # type: ignore[arg-type]
-
-
 def test_a_precision_that_is_only_promised_costs_no_run(
     real_model: ModelCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,10 +59,10 @@ def test_a_precision_that_is_only_promised_costs_no_run(
     def refuse(model: object, threads: int, hint: str) -> object:
         if hint != "f32":
             raise MachineError("object is not initialized")
-        return compiled(model, threads, hint)  # type: ignore[arg-type]
+        return compiled(model, threads, hint)
 
     monkeypatch.setattr(openvino, "compile_graph", refuse)
-    monkeypatch.setattr(openvino, "cpu_precisions", lambda: ("f32", "bf16", "f16"))
+    monkeypatch.setattr(openvino, "best_precision", lambda: "f16")
     assert load_runtime(real_model, "cpu", 1).device.endswith("CPU f32")
     with pytest.raises(MachineError, match="not initialized"):
         load_runtime(real_model, "cpu-bf16", 1)  # who names a precision wants that one

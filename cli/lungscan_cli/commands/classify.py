@@ -138,6 +138,12 @@ EXISTING = GivenPath(exists=True, readable=False, path_type=Path)  # the engine 
     help="Seconds that reading a file may stand still before the file is given up.",
 )
 @click.option(
+    "--unproven",
+    is_flag=True,
+    show_default="off",
+    help="Take a model that was not found to be better than chance; every report says so.",
+)
+@click.option(
     "--deidentify",
     is_flag=True,
     is_eager=True,

@@ -11,6 +11,7 @@ from lungscan_cli.choices import (
     FILE,
     NEW_FILE,
     NEW_FOLDER,
+    PLACE,
     SETTINGS,
     folder_argument,
     json_option,
@@ -20,7 +21,7 @@ from lungscan_cli.groups import ExamplesCommand, LazyGroup
 
 HERE = "lungscan_cli.commands.data"
 PROTOCOLS = ("grouped", "random")
-SOURCE_NAMES = ("lc25000", "iq-oth-nccd")
+SOURCE_NAMES = ("lc25000", "iq-oth-nccd", "lunghist700")
 
 groups_option = click.option(
     "--groups",
@@ -175,9 +176,10 @@ def split_data(
 )
 @click.option(
     "--archive",
-    type=FILE,
+    type=PLACE,
     show_default="only tell",
-    help="The downloaded ZIP file: check it and lay its folders out in DIR.",
+    help="The downloaded ZIP file, or the folder that it was unpacked to: check it and lay its "
+    "folders out in DIR.",
 )
 @click.option(
     "--sha256",
@@ -188,7 +190,7 @@ def split_data(
 def get_data(*, name: str, root: Path, archive: Path | None, sha256: str | None) -> int:
     """Say where a public data set is, and lay out its archive once you have it.
 
-    NAME is lc25000 or iq-oth-nccd.
+    NAME is lc25000, iq-oth-nccd or lunghist700.
     """
     from lungscan_cli.data_getting import run_get
 

@@ -94,6 +94,12 @@ RECIPE_FLAGS = "Flags of the recipe"
     "from the folds. A fold that --fold I/N --out OUT/folds/I made elsewhere is taken as finished.",
 )
 @click.option(
+    "--leave-out",
+    metavar="SOURCE",
+    show_default="no source",
+    help="Hold one of the recipe's sources out as the test part: tissue of another laboratory.",
+)
+@click.option(
     "--protocol",
     type=click.Choice(("grouped", "random")),
     show_default=AS_RECIPE,

@@ -1,0 +1,103 @@
+"""What an adaptation needs to know, what it tells while it runs, and what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungscan.cards import Metric, ModelCard
+from lungscan.evaluation.records import LabelledField
+from lungscan.types import RgbBatch
+
+FOLDS = 5  # of the cross-validation
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptOptions:
+    """All that ``lungscan adapt`` can be told."""
+
+    fields: Path  # a folder of fields or slides; folders named as classes are labels
+    mpp: float | None = None  # µm per pixel, for pictures that do not say
+    original: Path | None = None  # labelled fields of the laboratory that the model comes from
+    name: str = ""  # of the adapted model; "": that of its folder
+    folds: int = FOLDS
+    threads: int | None = None
+    command: str = ""  # how it was started, for the card
+
+
+@dataclass(frozen=True)
+class Own:
+    """The laboratory's own files; row i of ``tiles`` shows ``files[owner[i]]``."""
+
+    folder: str  # its last name
+    files: tuple[LabelledField, ...]  # ``label`` is "" where nobody said
+    slides: frozenset[str]  # which of them are slides
+    tiles: RgbBatch  # (t, s, s, 3) squares of tissue
+    owner: NDArray[np.int64]  # (t,)
+    skipped: tuple[tuple[str, str], ...]  # file, why it is left out
+    empty: tuple[str, ...]  # files in which no H&E-stained tissue was found
+    strange: tuple[str, ...] = ()  # folders that are no class of the model
+
+    @property
+    def labelled(self) -> tuple[LabelledField, ...]:
+        """The fields with a class."""
+        return tuple(file for file in self.files if file.label)
+
+    @property
+    def fields(self) -> tuple[LabelledField, ...]:
+        """The files that are no slides."""
+        return tuple(file for file in self.files if file.file not in self.slides)
+
+    def rows(self, files: frozenset[str]) -> NDArray[np.int64]:
+        """Rows of the tiles of some files."""
+        wanted = np.array([file.file in files for file in self.files], np.bool_)
+        return np.flatnonzero(wanted[self.owner])
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How a model does on some fields, in the shares that matter; ``right`` None: no labels."""
+
+    fields: int
+    groups: int
+    answered: float
+    right: Metric | None = None  # forced choice
+    right_answered: Metric | None = None
+
+
+@dataclass(frozen=True)
+class AdaptResult:
+    """The adapted model and what it gained or lost."""
+
+    card: ModelCard
+    before: Shares  # the source model, on the own fields
+    after: Shares  # the adapted one; with labels cross-validated
+    original_before: Shares | None
+    original_after: Shares | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something begins."""
+
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something was found out that a person should know."""
+
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """The last event: the folder is written."""
+
+    result: AdaptResult
+
+
+AdaptEvent = Step | Found | Adapted

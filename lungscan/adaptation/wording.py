@@ -1,0 +1,139 @@
+"""What an adapted model's card says of the adaptation, made from measured figures."""
+
+from __future__ import annotations
+
+from lungscan.adaptation.fitting import Draft
+from lungscan.adaptation.judging import changed
+from lungscan.adaptation.records import Own, Shares
+from lungscan.cards import Metric, ModelCard
+
+NOT_MEASURED = "not measured"
+
+
+def percent(value: float) -> str:
+    """A share as people write it."""
+    return f"{100 * value:.1f} %"
+
+
+def with_interval(metric: Metric | None) -> str:
+    """A share with its interval."""
+    if metric is None:
+        return NOT_MEASURED
+    if metric.low is None or metric.high is None:
+        return percent(metric.value)
+    return f"{percent(metric.value)} (95 % CI {100 * metric.low:.1f} to {percent(metric.high)})"
+
+
+def facts(
+    source: ModelCard,
+    own: Own,
+    shares: tuple[Shares, Shares],
+    original: tuple[Shares, Shares] | None,
+) -> tuple[tuple[str, str], ...]:
+    """What reports show of an adapted model, before what is known of its source."""
+    before, after = shares
+    told = [("Adapted", adapted_to(source, own))]
+    if after.fields:
+        told.append(
+            (
+                "Own fields answered",
+                f"{percent(after.answered)} (before {percent(before.answered)})",
+            )
+        )
+    told.append(("Accuracy, own fields", accuracy(before, after)))
+    if after.right_answered is not None:
+        told.append(("Accuracy of the answered, own", with_interval(after.right_answered)))
+    told.append(("Original data", original_told(original)))
+    told += [(f"{name}, before it was adapted", value) for name, value in source.facts]
+    return tuple(told)
+
+
+def adapted_to(source: ModelCard, own: Own) -> str:
+    """From what, and to how many pictures."""
+    labels = len(own.labelled)
+    classes = len({file.label for file in own.labelled})
+    how = f"{labels} of them labelled, in {classes} classes" if labels else "without labels"
+    return (
+        f"from {source.name} {source.version} ({source.sha256[:12]}) to {counted(own)} of "
+        f"{own.folder}, {how}"
+    )
+
+
+def counted(own: Own) -> str:
+    """Fields and slides, in words."""
+    fields, slides = len(own.fields), len(own.slides)
+    parts = [f"{fields} fields"] * bool(fields) + [f"{slides} slides"] * bool(slides)
+    return " and ".join(parts)
+
+
+def accuracy(before: Shares, after: Shares) -> str:
+    """How often it is right on the own fields, as far as anyone knows."""
+    if after.right is None:
+        return f"{NOT_MEASURED}: no labels were given"
+    was = percent(before.right.value) if before.right else NOT_MEASURED
+    return (
+        f"{with_interval(after.right)}, cross-validated over {after.groups} groups (before {was})"
+    )
+
+
+def original_told(original: tuple[Shares, Shares] | None) -> str:
+    """What the adaptation gained or lost where the model comes from."""
+    if original is None:
+        return "what it gained or lost there was not measured"
+    before, after = original
+    gained = changed(before.right, after.right)
+    word = "gained" if gained > 0 else "lost"
+    return (
+        f"{word} {abs(gained):.1f} points on {after.fields} fields: {with_interval(after.right)} "
+        f"(before {with_interval(before.right)}); answered {percent(after.answered)} "
+        f"(before {percent(before.answered)})"
+    )
+
+
+def limits(own: Own, card: ModelCard) -> tuple[str, ...]:
+    """What nobody can know of an adapted model, and who it is for."""
+    absent = sorted(set(card.class_names) - {file.label for file in own.labelled})
+    named = [card.display_names[card.class_names.index(name)] for name in absent]
+    told = [
+        f"It was adapted to the stain and scanner of {own.folder}: for pictures of any other "
+        "laboratory take the model that it was made from.",
+        "Whoever adapts vouches that the pictures show H&E-stained lung: tissue of another organ "
+        "is not always told apart.",
+    ]
+    if own.labelled and absent:
+        told.append(
+            f"No field of {' or '.join(named)} was among the labelled ones, so how well it tells "
+            "that class is not known here."
+        )
+    if not own.labelled:
+        told.append("How often it is right on these fields is not known: they bore no labels.")
+    return tuple(told)
+
+
+def readme(card: ModelCard, source: ModelCard, own: Own, made: Draft, text: str) -> str:
+    """``README.md`` of an adapted model; ``text`` is the source's."""
+    rows = "\n".join(f"| {name} | {value} |" for name, value in card.facts)
+    limited = "\n".join(f"- {sentence}" for sentence in limits(own, card))
+    foreign, far = (100 * made.limits[1] / made.limits[0] - 100).round().astype(int)
+    return f"""# {card.name} {card.version}
+
+{card.summary} Adapted {adapted_to(source, own)}. **Research use only.**
+
+| | |
+|---|---|
+{rows}
+
+The early layers' statistics were matched to the own squares with a weight of {made.share:.2f}. The
+limits of novelty were widened by {foreign} % (resembles counter-examples) and {far} % (distance).
+The least confidence is {card.confidence_threshold:.3f}. The command was
+`{card.adaptation["command"]}`.
+
+## Limits of the adaptation
+
+{limited}
+
+## The model that it was made from
+
+What follows was measured before the adaptation.
+
+{text}"""

@@ -4,7 +4,7 @@
                                                               [--folds FILE] [--write FILE]
 
 Each folder holds ``card.json`` and ``evaluation/evaluation.json``; one that `--folds` made leads
-the page, those of one split follow. ``--folds`` takes the tables that ``benchmarks/folds.py --write``
+the page, those of one split follow. ``--folds`` takes the tables that ``folds.py --write``
 wrote: networks on the same folds, paired. ``--int8`` takes the JSON that
 `lungscan compare MODEL ITS-INT8-FORM DATA --split FILE --json` printed, ``--speed`` the Markdown
 that `lungscan benchmark --out` wrote. Several grouped runs (seeds) are listed with their mean.

@@ -31,11 +31,6 @@ from lungscan.training.bundle import deploy, write_network
 from lungscan.training.classes import described
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.golden import golden_fields
-<<<<<<< HEAD
-from lungscan.training.judge import Calibration, calibrate, compare_networks, refusals
-from lungscan.training.material import Material, at_input_size
-from lungscan.training.model_card import first_card, twin_of
-=======
 from lungscan.training.judge import (
     Calibration,
     by_source,
@@ -43,8 +38,8 @@ from lungscan.training.judge import (
     compare_networks,
     refusals,
 )
-from lungscan.training.material import Material, at_input_size, source_number
->>>>>>> wp-f
+from lungscan.training.material import Material, at_input_size
+from lungscan.training.model_card import first_card, twin_of
 from lungscan.training.options import TrainOptions
 from lungscan.training.stages import load_network
 

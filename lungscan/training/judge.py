@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 from collections.abc import Sequence
-=======
-from collections.abc import Generator, Sequence
->>>>>>> wp-f
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -11,7 +11,6 @@ from lungscan.training.board import recorded
 from lungscan.training.classes import cure, described, unstated
 from lungscan.training.events import RunStarted, StageFinished, StageStarted, TrainEvent
 from lungscan.training.finish import finish
-<<<<<<< HEAD
 from lungscan.training.finish_folds import finish_folds
 from lungscan.training.folding import (
     WORK_FOLDER,
@@ -23,15 +22,10 @@ from lungscan.training.folding import (
     require_sense,
     share_groups,
 )
-from lungscan.training.material import Material, gather, told
+from lungscan.training.material import Material, confounded, gather, told
 from lungscan.training.options import STAGES, Stage, TrainOptions
 from lungscan.training.out_of_fold import ALONE_FILE
 from lungscan.training.ranks import Ranks, join
-=======
-from lungscan.training.material import confounded, gather, told
-from lungscan.training.options import STAGES, TrainOptions
-from lungscan.training.ranks import join
->>>>>>> wp-f
 from lungscan.training.records import keep_curves, keep_records
 from lungscan.training.stages import checkpoint_path, finished, fit_stage, not_needed
 
@@ -72,7 +66,6 @@ def train(
         wrong, known = ", ".join(sorted(unknown)), ", ".join(STAGE_NAMES)
         raise UsageProblem(f"There is no stage {wrong}. Choose among {known}.")
     with join(options.device, options.threads) as ranks:
-<<<<<<< HEAD
         run = _Run(root, out, stages, command, ranks)
         yield from _folds(options, run) if options.folds else _one(options, run)
 
@@ -178,6 +171,8 @@ def _fitted(
     for sentence in material.skipped:
         yield StageFinished("data", f"left out: {sentence}")
     yield StageFinished("data", told(material))
+    if sentence := confounded(options, material):
+        yield StageFinished("data", sentence)
     if material.more is not None:
         yield StageFinished("data", material.more.told)
     folders = material.samples.class_names
@@ -193,21 +188,6 @@ def _fitted(
             yield StageFinished(stage, f"{stage} is not needed: what comes of it is there")
             continue
         yield from fit_stage(stage, options, material, work, ranks)
-=======
-        yield StageStarted("data", "reading and splitting")
-        material = gather(options, root, work)
-        for sentence in material.skipped:
-            yield StageFinished("data", f"left out: {sentence}")
-        yield StageFinished("data", told(material))
-        if sentence := confounded(options, material):
-            yield StageFinished("data", sentence)
-        if material.more is not None:
-            yield StageFinished("data", material.more.told)
-        folders = material.samples.class_names
-        words = described(options.classes, folders)
-        if sentence := unstated(words):
-            yield StageFinished("data", f"{sentence} {cure(words, folders)}")
->>>>>>> wp-f
         if ranks.first:
             keep_curves(options, material, work)
     return material

@@ -1,9 +1,11 @@
 """The tables of docs/results.md, from model folders that `lungscan train` has made.
 
     python benchmarks/results.py runs/grouped-0 runs/random-0 [--int8 FILE] [--speed FILE]
-                                                              [--write FILE]
+                                                              [--folds FILE] [--write FILE]
 
-Each folder holds ``card.json`` and ``evaluation/evaluation.json``. ``--int8`` takes the JSON that
+Each folder holds ``card.json`` and ``evaluation/evaluation.json``; one that `--folds` made leads
+the page, those of one split follow. ``--folds`` takes the tables that ``folds.py --write``
+wrote: networks on the same folds, paired. ``--int8`` takes the JSON that
 `lungscan compare MODEL ITS-INT8-FORM DATA --split FILE --json` printed, ``--speed`` the Markdown
 that `lungscan benchmark --out` wrote. Several grouped runs (seeds) are listed with their mean.
 """
@@ -57,6 +59,11 @@ class Run:
         """Of the split and of the training."""
         return int(self.card["seed"])
 
+    @property
+    def folds(self) -> int:
+        """How many folds judged it; 0: one test part did."""
+        return len(self.card["data"].get("folds", ()))
+
     def figure(self, name: str, *, of_card: bool = False) -> dict[str, Any] | None:
         """A metric by its name, from the evaluation or from the card."""
         metrics = self.card["metrics"] if of_card else self.evaluation["metrics"]
@@ -69,11 +76,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Print the tables, or write them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--folds", type=Path)
     parser.add_argument("--int8", type=Path)
     parser.add_argument("--speed", type=Path)
     parser.add_argument("--write", type=Path)
     told = parser.parse_args(argv)
-    text = document([load(path) for path in told.runs])
+    text = document(
+        [load(path) for path in told.runs],
+        told.folds.read_text(encoding="utf-8") if told.folds else "",
+    )
     if told.int8:
         text += "\n" + int8(json.loads(told.int8.read_text(encoding="utf-8")))
     if told.speed:
@@ -91,11 +102,29 @@ def load(folder: Path) -> Run:
     return Run(folder.name, card, json.loads(path.read_text(encoding="utf-8")))
 
 
-def document(runs: Sequence[Run]) -> str:
-    """All sections, grouped runs first: they are the honest ones."""
+def document(runs: Sequence[Run], folds: str = "") -> str:
+    """All sections, those of folds first, then grouped runs: they are the honest ones.
+
+    Args:
+        runs: the model folders.
+        folds: tables of networks on the same folds; "": none.
+    """
     parts = ["# Results", HEAD]
+    for run in (run for run in runs if run.folds):
+        parts += [f"## {run.card['name']}: {run.folds}-fold cross-validation by group", FOLDED]
+        parts += [
+            _commands([run]),
+            _headlines([run]),
+            "### Networks of the folds",
+            _networks([run]),
+        ]
+        parts += ["### Accuracy against coverage", _coverage(run), "### Classes", _classes([run])]
+        if run.evaluation["robustness"]:
+            parts += ["### Robustness", _robustness(run)]
+    if folds:
+        parts += ["## Networks on the same folds", folds.strip()]
     for protocol, title in (("grouped", GROUPED), ("random", RANDOM)):
-        chosen = [run for run in runs if run.protocol == protocol]
+        chosen = [run for run in runs if run.protocol == protocol and not run.folds]
         if not chosen:
             continue
         parts += [title, _commands(chosen), "### Networks", _networks(chosen)]
@@ -137,6 +166,11 @@ GROUPED = (
     "The honest figure. For comparison, published on the same grouping (80/20, ten splits; "
     "Batchkala et al. 2024, Table 1): frozen ImageNet ResNet18 94.3 %, foundation model UNI 99.4 %."
 )
+FOLDED = (
+    "The figures to believe: every field is judged once, by the model folder of the fold whose "
+    "training held its group out, as classification would answer, with temperature and limits from "
+    "the other folds' answers. The model that is shipped is fitted on all groups."
+)
 SPEED_NOTE = """
 What int8 lost in the card was measured on the validation groups, by which its layers were chosen;
 the section on int8 has it on held-out groups. `lungscan benchmark lung-histology
@@ -173,6 +207,19 @@ def _headlines(runs: Sequence[Run]) -> str:
     ]
     rows.append(("fields / groups judged", *size, *([""] if len(runs) > 1 else [])))
     return _table(("figure", *_seeds(runs)), rows)
+
+
+def _coverage(run: Run) -> str:
+    rows = [
+        (
+            f"{100 * share:.0f} %",
+            f"{100 * right:.1f} % ({100 * low:.1f} to {100 * high:.1f})",
+            f"{100 * (1 - right):.1f} %",
+        )
+        for share, right, low, high in reversed(run.card["coverage"])
+        if round(100 * share) in (100, 99, 98, 95, 90, 80)
+    ]
+    return _table(("answered", "right", "wrong among the answered"), rows)
 
 
 def _classes(runs: Sequence[Run]) -> str:

@@ -129,3 +129,36 @@ def test_sets_of_other_deals_cannot_be_paired(
     (tmp_path / "three" / "folds" / "2" / "training" / "out-of-fold.csv").unlink()
     assert folds.main([f"a={tmp_path / 'three'}"]) == 2
     assert "answers of fold 2 are missing" in capsys.readouterr().err
+
+
+def test_the_page_of_results_begins_with_the_folds(tmp_path: Path) -> None:
+    import results
+
+    figure = {"value": 0.97, "low": 0.95, "high": 0.98}
+    evaluation = {
+        "metrics": [{"name": "accuracy", **figure}],
+        "classes": [],
+        "robustness": [],
+        "data": {"fields": 120, "groups": 60},
+    }
+    card = {
+        "name": "drawn",
+        "command": "lungscan train",
+        "seed": 0,
+        "metrics": [{"name": "accuracy teacher", **figure}],
+        "coverage": [[0.95, 0.99, 0.98, 1.0], [0.96, 0.985, 0.97, 1.0], [1.0, 0.97, 0.95, 0.98]],
+        "data": {"protocol": "grouped", "folds": [0.96, 0.98]},
+    }
+    single = card | {"data": {"protocol": "grouped"}, "seed": 7}
+    runs = [results.Run("one", single, evaluation), results.Run("five", card, evaluation)]
+    text = results.document(runs, "PAIRED TABLES")
+    order = [
+        "## drawn: 2-fold cross-validation by group",
+        "| 95 % | 99.0 % (98.0 to 100.0) | 1.0 % |",
+        "## Networks on the same folds\n\nPAIRED TABLES",
+        "## Grouped split",
+        "| figure | seed 7 |",
+    ]
+    places = [text.index(part) for part in order]
+    assert places == sorted(places)
+    assert "| 96 % |" not in text

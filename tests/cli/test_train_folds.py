@@ -54,6 +54,7 @@ def test_from_pictures_to_answers(tmp_path: Path, capsys: pytest.CaptureFixture[
     line = ["classify", fields, "--model", str(model), "--abstain", "never"]
     assert main([*line, "--out", str(results)]) == 0
     with (results / "cases.csv").open(encoding="utf-8", newline="") as table:
-        rows = list(csv.DictReader(table))
+        rows = [row for row in csv.DictReader(table) if row["relative_path"].endswith(".png")]
     assert len(rows) == 48
-    assert {row["label"] for row in rows} <= {"lung_aca", "lung_n", "lung_scc"}
+    right = [row["label"] == Path(row["relative_path"]).parent.name for row in rows]
+    assert sum(right) > 0.6 * len(rows)

@@ -21,6 +21,7 @@ from lungscan.novelty import load_novelty
 from lungscan.training import checkpoint
 from lungscan.training.calibrate import fit_temperature, novelty_limits
 from lungscan.training.events import EpochFinished, RunStarted, StageFinished
+from lungscan.training.joined import Joined, calibration_of
 from lungscan.training.options import Fit, Phase, TrainOptions
 from lungscan.training.out_of_fold import ANSWERS_FILE, OTHERS_FILE, Answers, read_answers
 from lungscan.training.run import train
@@ -115,13 +116,21 @@ def test_temperature_and_limits_are_those_of_unseen_tissue(model: Path) -> None:
         wanted = fit_temperature(answers.logits[rows], answers.truth[rows])
         assert read_card(folder).temperature == pytest.approx(wanted)
         limits = novelty_limits(answers.measures[rows], others.measures[foreign])
-        np.testing.assert_allclose(load_novelty(folder / "novelty.safetensors").limits, limits)
+        novelty = load_novelty(folder / "novelty.safetensors")
+        assert (novelty.limits >= limits).all()  # wider where own lung stained elsewhere lies
+        plain = dataclasses.replace(novelty, appearance=None)
+        without = 0 if folder == model else int(folder.name)
+        found = calibration_of(Joined(answers, others, None, None), plain, without)
+        np.testing.assert_array_equal(found.novelty.limits, limits)
+        assert found.temperature == wanted
+        assert found.confidence == pytest.approx(read_card(folder).confidence_threshold)
 
 
 def test_card_and_readme_lead_with_the_folds(model: Path) -> None:
     card = read_card(model)
-    assert card.facts[0][0] == "Accuracy, 2-fold cross-validation"
-    assert "48 fields in 24 groups, each judged by a network" in card.facts[1][1]
+    facts = [fact for fact in card.facts if fact[0] != "Unproven"]  # after one epoch it is
+    assert facts[0][0] == "Accuracy, 2-fold cross-validation"
+    assert "48 fields in 24 groups, each judged by a network" in facts[1][1]
     assert len(card.data["folds"]) == 2
     text = (model / "README.md").read_text(encoding="utf-8")
     assert "Every picture was judged once, by one of 2 networks" in text

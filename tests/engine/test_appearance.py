@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from lungscan.appearance import STATISTICS, fit_appearance, statistics
 
 SIDE = 64
-OWN = np.array([[0.64, 0.75, 0.18], [0.36, 0.92, 0.13]])  # what two stains absorb per red, green, blue
+# What two stains absorb per red, green, blue.
+OWN = np.array([[0.64, 0.75, 0.18], [0.36, 0.92, 0.13]])
 
 
 def draw(seed: int, count: int, stains: NDArray[np.float64] = OWN) -> NDArray[np.uint8]:

@@ -1,41 +1,62 @@
 """How often LungScan answers, and how often it refuses what it cannot know.
 
-    python benchmarks/answers.py [--data DIR] [--slides DIR] [--model NAME] [--json FILE]
+    python benchmarks/answers.py [--model NAME] [--folds DIR] [--data DIR] [--slides DIR]
+                                 [--json FILE]
 
-Runs the front door (``lungscan.scan``) over lung fields of the test groups and over pictures that
-are no lung H&E, none of them seen in training, and prints a table. The drawings here are made by
-another generator than the counter-examples of training. Needs the shared data and scikit-image
-(extra ``dev``).
+Three kinds of input at once, each set by itself: own lung (test groups; with ``--folds`` every
+group, by the fold's model that never saw it), lung of other laboratories, and what is not lung:
+other organs, other stains, no tissue at all. Pictures are judged as ``lungscan classify`` does, at
+the scale that the data state. Of what the model was trained on, only pictures that it has not seen
+count. Needs the shared data and scikit-image (extra ``dev``).
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
+import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
-
-from lungscan.cards import ModelCard, find_model
-from lungscan.dataset.listing import read_listing
-from lungscan.dataset.splits import split_by_group
-from lungscan.events import CaseFinished
-from lungscan.options import ScanOptions
-from lungscan.scan import scan
-from lungscan.types import CaseResult, NoResult
 
 ROOT = Path(__file__).resolve().parents[1]
-SAMPLES = (
-    *("astronaut", "brick", "camera", "cat", "cell", "checkerboard", "chelsea", "clock", "coffee"),
-    *("coins", "colorwheel", "grass", "gravel", "horse", "hubble_deep_field"),
-    *("immunohistochemistry", "logo", "microaneurysms", "moon", "page", "retina", "rocket"),
-    *("shepp_logan_phantom", "text"),
-)
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))  # of a script, its own folder alone is searched
+
+from benchmarks.not_tissue import blanks, drawings, noises, sample_pictures
+from lungscan.cards import ModelCard, find_model, read_card
+from lungscan.dataset.folds import read_fold, split_fold
+from lungscan.dataset.listing import read_listing
+from lungscan.dataset.samples import Samples
+from lungscan.dataset.splits import Split, split_by_group
+from lungscan.evaluation.judging import Judge, load_judge
+from lungscan.evaluation.options import JudgeOptions
+from lungscan.evaluation.records import FieldAnswer, LabelledField
+from lungscan.events import CaseFinished
+from lungscan.options import ScanOptions
+from lungscan.report.wording import REASONS
+from lungscan.scan import scan
+from lungscan.types import NoResult
+
+OWN, OTHER_LAB, FOREIGN, NO_TISSUE = "own lung", "other laboratories' lung", "not lung", "no tissue"
+TRUTH = {"luad_tumour": "lung_aca", "normal_lung": "lung_n"}  # of external-lung; the rest is mixed
+ALLOWED = "training allowed"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of input."""
+
+    name: str
+    sort: str
+    fields: tuple[LabelledField, ...]  # label "" where there is no right answer
+    mpp: float | None = None
+    seen: str = "never"  # what training had of this kind
 
 
 @dataclass(frozen=True)
@@ -43,9 +64,14 @@ class Row:
     """One kind of input and how its cases ended."""
 
     kind: str
+    sort: str
+    seen: str
     cases: int
     answered: int
-    right: int | None  # None where there is no right answer
+    flagged: int  # of the answered, as of another stain or scanner
+    right: int | None  # of the answered; None where there is no right answer
+    forced_right: int | None  # of all
+    forced: dict[str, int]  # the class named when one must be
     reasons: dict[str, int]
 
     @property
@@ -64,129 +90,128 @@ def wilson(hits: int, total: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def classify(paths: list[Path], model: str, out: Path) -> list[CaseResult]:
-    """Every finished case of one run."""
-    options = ScanOptions(tuple(paths), out, model=model, pdf="none", fresh=True)
-    return [event.result for event in scan(options) if isinstance(event, CaseFinished)]
+def row(kind: Kind, answers: Sequence[FieldAnswer]) -> Row:
+    """Count how the cases of one kind ended."""
+    answered = [answer for answer in answers if answer.answer is not None]
+    known = any(field.label for field in kind.fields)
+    return Row(
+        kind=kind.name,
+        sort=kind.sort,
+        seen=kind.seen,
+        cases=len(answers),
+        answered=len(answered),
+        flagged=sum(NoResult.OTHER_STAIN.value in answer.flags for answer in answered),
+        right=sum(a.answer == a.label for a in answered) if known else None,
+        forced_right=sum(a.forced == a.label for a in answers) if known else None,
+        forced=dict(Counter(a.forced or "none" for a in answers)),
+        reasons=dict(Counter(a.reason for a in answers if a.answer is None)),
+    )
 
 
-def row(kind: str, results: list[CaseResult], truth: dict[str, str] | None) -> Row:
-    """Count how the cases of one kind ended; ``truth`` gives the label of each file name."""
+def added(name: str, rows: Sequence[Row]) -> Row:
+    """The sum of several rows."""
+    right = [r.right for r in rows if r.right is not None]
+    forced_right = [r.forced_right for r in rows if r.forced_right is not None]
+    forced: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    answered = right = 0
-    for result in results:
-        prediction = result.prediction
-        if prediction is None:
-            reasons[result.error_code] += 1
-        elif prediction.label is None:
-            reasons[(prediction.reason or NoResult.UNCERTAIN).value] += 1
-        else:
-            answered += 1
-            name = Path(result.relative_paths[0]).name
-            right += truth is not None and prediction.label == truth[name]
-    return Row(kind, len(results), answered, None if truth is None else right, dict(reasons))
+    for one in rows:
+        forced.update(one.forced)
+        reasons.update(one.reasons)
+    return Row(
+        kind=f"**{name}**",
+        sort=rows[0].sort if rows else "",
+        seen="",
+        cases=sum(r.cases for r in rows),
+        answered=sum(r.answered for r in rows),
+        flagged=sum(r.flagged for r in rows),
+        right=sum(right) if len(right) == len(rows) else None,
+        forced_right=sum(forced_right) if len(forced_right) == len(rows) else None,
+        forced=dict(forced),
+        reasons=dict(reasons),
+    )
 
 
-def unseen(folder: Path, card: ModelCard) -> list[Path]:
-    """Pictures of a data folder's test groups, dealt by the card's seed and shares.
+def unseen(samples: Samples, card: ModelCard) -> tuple[list[int], str]:
+    """Rows of a trained-on folder that neither weights nor limits were fitted on; else validation.
 
-    Neither the weights nor any limit was fitted on them.
+    Dealt by the card's seed and shares, as training did.
     """
+    split = _deal(samples, card)
+    if len(split.test):
+        return np.sort(split.test).tolist(), "other groups"
+    return np.sort(split.validation).tolist(), "other groups (limits were fitted on these)"
+
+
+def _deal(samples: Samples, card: ModelCard) -> Split:
+    shares, fold = tuple(card.recipe["split"]), card.recipe.get("fold", "")
+    if fold:
+        return split_fold(samples, read_fold(fold), shares, card.seed)
+    return split_by_group(samples, shares, card.seed)
+
+
+def folder_kind(folder: Path, name: str, sort: str, card: ModelCard) -> Kind:
+    """What the model has not seen of a data folder that it was trained on."""
     samples = read_listing(folder, check=False).samples()
-    split = split_by_group(samples, tuple(card.recipe["split"]), card.seed)
-    return [samples.paths[i] for i in np.sort(split.test)]
-
-
-def sample_pictures(folder: Path) -> list[Path]:
-    """scikit-image's sample pictures, those that come with it."""
-    from skimage import data
-
-    for name in SAMPLES:
-        try:
-            picture = np.asarray(getattr(data, name)())
-        except (OSError, AttributeError, ModuleNotFoundError, ValueError):
-            continue  # kept on a server, not in the package
-        if picture.dtype != np.uint8:
-            picture = (255 * (picture / max(float(picture.max()), 1e-9))).astype(np.uint8)
-        if picture.ndim == 2 or picture.shape[2] in (3, 4):
-            Image.fromarray(picture).save(folder / f"{name}.png")
-    return sorted(folder.glob("*.png"))
-
-
-def _letters(rng: np.random.Generator, pen: ImageDraw.ImageDraw, side: int) -> None:
-    for line in range(0, side, 14):
-        word = "".join(chr(int(c)) for c in rng.integers(33, 126, side // 7))
-        pen.text((4, line), word, fill=(20, 20, 20))
-
-
-def _houses(rng: np.random.Generator, pen: ImageDraw.ImageDraw, side: int) -> None:
-    pen.rectangle((0, side * 2 // 3, side, side), fill=(70, 140, 60))
-    for x in range(10, side - 40, 60):
-        top = int(rng.integers(side // 4, side // 2))
-        pen.rectangle((x, top, x + 40, side * 3 // 4), fill=(180, 90, 70), outline=(40, 20, 20))
-        pen.polygon([(x - 6, top), (x + 20, top - 25), (x + 46, top)], fill=(120, 40, 40))
-
-
-def _rings(rng: np.random.Generator, pen: ImageDraw.ImageDraw, side: int) -> None:
-    color = tuple(int(v) for v in rng.integers(40, 220, 3))
-    for radius in range(int(rng.integers(4, 12)), side, int(rng.integers(8, 24))):
-        c = side // 2
-        pen.ellipse((c - radius, c - radius, c + radius, c + radius), outline=color, width=3)
-
-
-def _pie(rng: np.random.Generator, pen: ImageDraw.ImageDraw, side: int) -> None:
-    start = 0.0
-    for share in rng.dirichlet(np.ones(6)) * 360:
-        color = tuple(int(v) for v in rng.integers(0, 255, 3))
-        pen.pieslice((20, 20, side - 20, side - 20), start, start + share, fill=color)
-        start += float(share)
-
-
-def drawings(folder: Path, count: int = 60, side: int = 224) -> list[Path]:
-    """Letters, houses, rings and pies in changing colours."""
-    rng = np.random.default_rng(2026)
-    for index in range(count):
-        ground = tuple(int(v) for v in rng.integers(150, 256, 3))
-        picture = Image.new("RGB", (side, side), ground)
-        (_letters, _houses, _rings, _pie)[index % 4](rng, ImageDraw.Draw(picture), side)
-        picture.save(folder / f"drawing-{index:03}.png")
-    return sorted(folder.glob("*.png"))
-
-
-def noises(folder: Path, count: int = 60, side: int = 224) -> list[Path]:
-    """White, coarse, coloured, grey and salt-and-pepper noise."""
-    rng = np.random.default_rng(2027)
-    for index in range(count):
-        grain = (1, 2, 7, 28, 56)[index % 5]
-        mean, spread = rng.uniform(60, 200), rng.uniform(20, 80)
-        cells = rng.normal(mean, spread, (side // grain, side // grain, 3))
-        if index % 3 == 0:
-            cells[:] = cells[..., :1]
-        cells = np.kron(np.clip(cells, 0, 255), np.ones((grain, grain, 1)))
-        Image.fromarray(cells.astype(np.uint8)).save(folder / f"noise-{index:03}.png")
-    return sorted(folder.glob("*.png"))
-
-
-def blanks(folder: Path, side: int = 224) -> list[Path]:
-    """Plain pictures with a little camera noise: glass, black, grey, eosin pink, blue."""
-    rng = np.random.default_rng(2028)
-    colors = [(255,) * 3, (244, 243, 245), (0,) * 3, (128,) * 3, (235, 180, 205), (150, 110, 180)]
-    colors += [(60, 90, 200), (230, 225, 200)]
-    for index, color in enumerate(color for color in colors for _ in range(5)):
-        noise = rng.normal(0, (index % 5) * 1.5, (side, side, 3))
-        Image.fromarray(np.clip(np.array(color) + noise, 0, 255).astype(np.uint8)).save(
-            folder / f"blank-{index:03}.png"
+    rows, seen = unseen(samples, card)
+    labels = samples.class_names if sort == OWN else ("",) * len(samples.class_names)
+    fields = [
+        LabelledField(
+            samples.paths[i].name, samples.paths[i], labels[samples.labels[i]], samples.groups[i]
         )
-    return sorted(folder.glob("*.png"))
+        for i in rows
+    ]
+    return Kind(name, sort, tuple(fields), seen=seen)
 
 
-def kinds(
-    data: Path, slides: Path, card: ModelCard, scratch: Path
-) -> Iterator[tuple[str, list[Path]]]:
+def table_kinds(folder: Path, sort: str, card: ModelCard) -> Iterator[Kind]:
+    """The kinds of a folder with ``files.csv``, each label and scale by itself.
+
+    Of the pictures that training may take, those that this model's training took are left out.
+    """
+    with (folder / "files.csv").open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    learnt, seen = set[str](), "never"
+    if folder.name in card.recipe.get("counter_examples", ()):
+        names = [line["file"] for line in table if line["use"].lower() == ALLOWED]
+        groups = {line["file"]: line["group"] or line["file"] for line in table}
+        samples = Samples(
+            tuple(folder / name for name in names),
+            np.zeros(len(names), np.int64),
+            tuple(groups[name] for name in names),
+            (folder.name,),
+        )
+        rows, seen = unseen(samples, card)
+        learnt = set(names) - {names[i] for i in rows}
+        trained = set(names)
+    else:
+        trained = set()
+    for label, scale in dict.fromkeys((line["label"], line["um_px"]) for line in table):
+        lines = [line for line in table if (line["label"], line["um_px"]) == (label, scale)]
+        kept = [line for line in lines if line["file"] not in learnt]
+        truth = TRUTH.get(label, "") if sort == OTHER_LAB else ""
+        fields = [
+            LabelledField(line["file"], folder / line["file"], truth, line["group"] or line["file"])
+            for line in kept
+        ]
+        told = seen if any(line["file"] in trained for line in lines) else "never"
+        yield Kind(
+            label.replace("_", " "), sort, tuple(fields), float(scale) if scale else None, told
+        )
+
+
+def kinds(data: Path, card: ModelCard, scratch: Path) -> Iterator[Kind]:
     """Every kind of input with its pictures."""
-    yield "lung, test groups", unseen(data / "lc25000-lung", card)
-    if (data / "iq-oth-nccd").is_dir():
-        yield "chest CT, test groups", unseen(data / "iq-oth-nccd", card)
+    yield folder_kind(data / "lc25000-lung", "LC25000 lung", OWN, card)
+    folders = (
+        ("lc25000-colon", "colon (LC25000)", FOREIGN),
+        ("iq-oth-nccd", "chest CT", NO_TISSUE),
+    )
+    for folder, name, sort in folders:
+        if (data / folder).is_dir():
+            yield folder_kind(data / folder, name, sort, card)
+    for folder, sort in (("external-lung", OTHER_LAB), ("foreign", FOREIGN)):
+        if (data / folder / "files.csv").is_file():
+            yield from table_kinds(data / folder, sort, card)
     makers = {
         "scikit-image samples": sample_pictures,
         "drawings": drawings,
@@ -194,41 +219,101 @@ def kinds(
         "blank": blanks,
     }
     for name, make in makers.items():
-        folder = scratch / name.replace(" ", "-")
-        folder.mkdir()
-        yield name, make(folder)
-    if (data / "lc25000-colon").is_dir():
-        yield "colon, test groups", unseen(data / "lc25000-colon", card)
-    skin = slides / "cmu-1-small-region.svs"
-    if skin.is_file():
-        yield "skin slide (CMU), never trained on", [skin]
-    lung = slides / "luna-1065626-jp2k.svs"
-    if lung.is_file():
-        yield "pale lung slide (luna)", [lung]
+        folder_ = scratch / name.replace(" ", "-")
+        folder_.mkdir(exist_ok=True)
+        paths = make(folder_)
+        yield Kind(
+            name, NO_TISSUE, tuple(LabelledField(path.name, path, "", path.name) for path in paths)
+        )
 
 
-def show(rows: list[Row], foreign: tuple[str, ...]) -> str:
-    """The table, and the sum over all that is not lung H&E and no other organ."""
-    lines = ["| input | cases | answered | refused (95 % CI) | right of answered | why refused |"]
-    lines.append("|---|---:|---:|---|---:|---|")
-    chosen = [r for r in rows if r.kind in foreign]
-    reasons: Counter[str] = Counter()
-    for r in chosen:
-        reasons.update(r.reasons)
-    total = Row(
-        "**all that is no tissue**",
-        sum(r.cases for r in chosen),
-        sum(r.answered for r in chosen),
-        None,
-        dict(reasons),
+def ask(judge: Judge, kind: Kind) -> list[FieldAnswer]:
+    """What the model says of a kind, at the kind's scale."""
+    options = replace(judge.run.options, mpp=kind.mpp)
+    steps = replace(judge, run=replace(judge.run, options=options)).ask(kind.fields)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return list(end.value)
+
+
+def judged(data: Path, card: ModelCard, folds: Sequence[ModelCard], scratch: Path) -> list[Row]:
+    """A row for every kind; the folds answer for what the model was trained on."""
+    judge, joined = load_judge(card, JudgeOptions()), dict[str, tuple[Kind, list[FieldAnswer]]]()
+    for fold in folds:
+        own = load_judge(fold, JudgeOptions())
+        for kind in kinds(data, fold, scratch):
+            if kind.seen != "never" and kind.fields:
+                before = joined[kind.name][1] if kind.name in joined else []
+                joined[kind.name] = (replace(kind, seen="folds"), before + ask(own, kind))
+    rows = []
+    for kind in kinds(data, card, scratch):
+        if kind.name in joined and kind.seen != "never":
+            rows.append(row(*joined[kind.name]))
+        elif kind.fields:
+            rows.append(row(kind, ask(judge, kind)))
+    return rows
+
+
+def slide_row(name: str, path: Path, model: str, scratch: Path) -> Row:
+    """One slide through the front door."""
+    options = ScanOptions((path,), scratch / "out", model=model, pdf="none", fresh=True)
+    (result,) = [event.result for event in scan(options) if isinstance(event, CaseFinished)]
+    said = result.prediction
+    answered = said is not None and said.label is not None
+    reason = said.reason if said else None
+    return Row(
+        kind=name,
+        sort=FOREIGN,
+        seen="never",
+        cases=1,
+        answered=int(answered),
+        flagged=int(answered and NoResult.OTHER_STAIN.value in result.flags),
+        right=None,
+        forced_right=None,
+        forced={(said.suggested if said else None) or "none": 1},
+        reasons={} if answered else {REASONS[reason] if reason else result.error_code: 1},
     )
-    for r in [*rows, total]:
-        low, high = wilson(r.refused, r.cases)
-        share = f"{r.refused / max(1, r.cases):.1%} ({low:.1%} to {high:.1%})"
-        right = "" if r.right is None else f"{r.right / max(1, r.answered):.1%}"
-        why = ", ".join(f"{name} {n}" for name, n in sorted(r.reasons.items(), key=lambda i: -i[1]))
-        lines.append(f"| {r.kind} | {r.cases} | {r.answered} | {share} | {right} | {why} |")
+
+
+def show(rows: list[Row]) -> str:
+    """The table, with sums."""
+    lines = [
+        "| input | seen in training | cases | answered, of these flagged | right of answered "
+        "| right when forced | named when forced | refused (95 % CI) | why refused |",
+        "|---|---|---:|---:|---|---|---|---|---|",
+    ]
+    for sort in (OWN, OTHER_LAB, FOREIGN, NO_TISSUE):
+        part = [r for r in rows if r.sort == sort]
+        known = [r for r in part if r.right is not None]
+        lines.append(f"| **{sort}** | | | | | | | | |")
+        lines += [_line(one) for one in part]
+        if len(part) > 1:
+            lines.append(_line(added(f"all {sort}", part)))
+        if 1 < len(known) < len(part):
+            lines.append(_line(added(f"all {sort} with a label", known)))
     return "\n".join(lines)
+
+
+def _line(one: Row) -> str:
+    right = "" if one.right is None else share(one.right, one.answered)
+    forced = "" if one.forced_right is None else share(one.forced_right, one.cases)
+    cells = [one.kind, one.seen, str(one.cases), f"{one.answered}, {one.flagged}", right, forced]
+    cells += [_counts(one.forced), share(one.refused, one.cases), _counts(one.reasons)]
+    return f"| {' | '.join(cells)} |"
+
+
+def share(hits: int, total: int) -> str:
+    """A share with its interval; nothing of nothing."""
+    if not total:
+        return "0 of 0"
+    low, high = wilson(hits, total)
+    return f"{hits / total:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _counts(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in sorted(numbers.items(), key=lambda i: -i[1]))
 
 
 def main() -> None:
@@ -237,21 +322,26 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--slides", type=Path, default=ROOT.parent / "shared" / "slides")
     parser.add_argument("--model", default="lung-histology")
+    parser.add_argument("--folds", type=Path, help="folder of the model folders 1, 2, ...")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     if not (given.data / "lc25000-lung").is_dir():
         raise SystemExit(f"{given.data} has no folder lc25000-lung; name the data with --data.")
     card = find_model(given.model)
-    rows = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for kind, paths in kinds(given.data, given.slides, card, Path(scratch)):
-            results = classify(paths, given.model, Path(scratch) / "out")
-            labels = {path.name: path.parent.name for path in paths}
-            known = kind.startswith("lung, ")
-            rows.append(row(kind, results, labels if known else None))
-    no_tissue = ("chest CT, test groups", "scikit-image samples", "drawings", "noise", "blank")
-    print(f"Model {card.name} {card.version}, SHA-256 {card.sha256[:12]}\n")
-    print(show(rows, no_tissue))
+    found = sorted(given.folds.glob("*/card.json")) if given.folds else []
+    folds = [read_card(path.parent) for path in found]
+    with tempfile.TemporaryDirectory() as made:
+        scratch = Path(made)
+        rows = judged(given.data, card, folds, scratch)
+        slides = {
+            "skin slide (CMU)": "cmu-1-small-region.svs",
+            "pale lung slide (luna, seems IHC)": "luna-1065626-jp2k.svs",
+        }
+        for name, file in slides.items():
+            if (given.slides / file).is_file():
+                rows.append(slide_row(name, given.slides / file, given.model, scratch))
+    print(f"Model {card.name} {card.version}, SHA-256 {card.sha256[:12]}, {len(folds)} folds\n")
+    print(show(rows))
     if given.json:
         given.json.write_text(json.dumps([asdict(r) for r in rows], indent=1) + "\n")
 

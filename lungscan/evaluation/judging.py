@@ -140,6 +140,7 @@ def _answer(field: LabelledField, result: CaseResult | None, card: ModelCard) ->
         forced.confidence,
         forced.probs,
         REASONS[prediction.reason] if prediction.reason else "",
+        result.flags,
     )
 
 

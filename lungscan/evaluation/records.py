@@ -61,6 +61,7 @@ class FieldAnswer:
     confidence: float | None  # of ``forced``
     probs: tuple[float, ...]  # in the card's order; () where there was nothing to score
     reason: str  # why there is no answer; "" when there is one
+    flags: tuple[str, ...] = ()  # of the case
 
     @property
     def judged(self) -> bool:

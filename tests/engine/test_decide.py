@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ SURE, UNSURE = (0.9, 0.05, 0.05), (0.4, 0.35, 0.25)  # the card answers from 0.5
 U, B, N, P, E = (
     TileState.USED, TileState.BLURRED, TileState.NOVEL, TileState.PEN, TileState.BLANK,
 )  # fmt: skip
+S = TileState.OTHER_STAIN
 FAILED, UNSCANNED = TileState.FAILED, TileState.UNSCANNED
 
 
@@ -47,6 +50,7 @@ REFUSED = {
     NoResult.NOT_LUNG: evidence((U, 2), (N, 5)),
     NoResult.BLURRED: evidence((U, 2), (B, 5)),
     NoResult.LITTLE_TISSUE: evidence((U, 5), mm2=0.0001),
+    NoResult.OTHER_STAIN: evidence((U, 2), (S, 5)),
 }
 
 
@@ -72,6 +76,12 @@ def test_every_reason_under_every_policy(reason: NoResult, abstain: Abstain) -> 
         ([(U, 4), (B, 5)], NoResult.BLURRED),
         ([(N, 3)], NoResult.NOT_LUNG),
         ([(B, 3)], NoResult.BLURRED),
+        ([(U, 5), (S, 5)], None),
+        ([(U, 4), (S, 5)], NoResult.OTHER_STAIN),
+        ([(S, 3)], NoResult.OTHER_STAIN),
+        ([(B, 3), (S, 1)], NoResult.OTHER_STAIN),
+        ([(U, 1), (S, 3), (N, 5)], NoResult.NOT_LUNG),  # among sharp tiles most are no lung
+        ([(U, 1), (S, 5), (N, 5)], NoResult.OTHER_STAIN),
         ([(B, 3), (N, 1)], NoResult.NOT_LUNG),  # nothing sharp looked like lung
         ([(U, 1), (B, 5), (N, 5)], NoResult.NOT_LUNG),  # the graver reason first
         ([(E, 9)], NoResult.LITTLE_TISSUE),
@@ -154,3 +164,26 @@ def test_a_plain_answer_knows_no_doubt() -> None:
     unscaled = Unscaled("the picture was taken whole", 9.0)
     prediction, _ = decide(evidence((U, 5)), CARD, "tumour-aware", "strict", unscaled)
     assert prediction.reason_text == ""
+
+
+def test_another_stain_within_reach_is_answered_with_a_flag() -> None:
+    seen = evidence((U, 6), (N, 2))
+    far = np.array([1.2] * 4 + [0.5] * 2 + [9.0] * 2, np.float32)
+    prediction, flags = decide(replace(seen, appearance=far), CARD, "tumour-aware", "strict")
+    assert (prediction.label, prediction.reason) == ("adeno", None)
+    assert flags == ("other_stain_or_scanner",)
+    half = np.array([1.2] * 3 + [0.5] * 3 + [9.0] * 2, np.float32)  # half is not more than half
+    assert decide(replace(seen, appearance=half), CARD, "tumour-aware", "strict")[1] == ()
+    looser = replace(CARD, appearance_threshold=1.5)
+    assert decide(replace(seen, appearance=far), looser, "tumour-aware", "strict")[1] == ()
+
+
+def test_too_far_off_is_said_once_and_in_words() -> None:
+    seen = replace(evidence((U, 1), (S, 3)), appearance=np.array([1.2] + [5.0] * 3, np.float32))
+    prediction, flags = decide(seen, CARD, "tumour-aware", "flag")
+    assert prediction.label == "adeno"
+    assert flags == ("other_stain_or_scanner",)
+    assert prediction.reason_text == (
+        "75% of the tissue is of another stain or scanner than the training's, "
+        "further off than this model can judge."
+    )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from lungscan.appearance import STATISTICS, Appearance
 from lungscan.errors import ModelError
 from lungscan.novelty import Novelty, fit_distance, load_novelty
 from lungscan.types import FloatArray
@@ -126,3 +127,38 @@ def test_what_is_no_safetensors_file_is_refused(tmp_path: Path) -> None:
             load_novelty(path)
     with pytest.raises(ModelError):
         load_novelty(tmp_path / "none.safetensors")
+
+
+def test_the_second_kind_is_read_back_whole_or_not_at_all(
+    tmp_path: Path, fitted: Novelty, features: FloatArray
+) -> None:
+    rng = np.random.default_rng(1)
+    appearance = Appearance(
+        rng.normal(size=STATISTICS).astype(np.float32),
+        rng.normal(size=(STATISTICS, STATISTICS)).astype(np.float32),
+        np.array([2.0, 5.0], np.float32),
+    )
+    path = tmp_path / "novelty.safetensors"
+    both = dataclasses.replace(fitted, appearance=appearance)
+    save_file(both.tensors(), path)
+    read = load_novelty(path)
+    assert read.appearance is not None
+    assert read.appearance.reach == 2.5
+    assert read.appearance.whitening.tobytes() == appearance.whitening.tobytes()
+    assert read.score(features).tobytes() == fitted.score(features).tobytes()
+    for key, values in (
+        ("appearance_limits", np.array([5, 2], np.float32)),
+        ("appearance_mean", np.full(STATISTICS, np.nan, np.float32)),
+        ("appearance_whitening", np.zeros((STATISTICS, 2), np.float32)),
+        ("appearance_mean", None),
+    ):
+        arrays = both.tensors() | ({} if values is None else {key: values})
+        save_file({k: v for k, v in arrays.items() if values is not None or k != key}, path)
+        with pytest.raises(ModelError, match=r"novelty\.safetensors is damaged"):
+            load_novelty(path)
+
+
+def test_a_model_of_one_kind_has_no_second(tmp_path: Path, fitted: Novelty) -> None:
+    path = tmp_path / "novelty.safetensors"
+    save_file(fitted.tensors(), path)
+    assert load_novelty(path).appearance is None

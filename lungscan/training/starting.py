@@ -183,6 +183,8 @@ def unfold(network: nn.Module, folded: nn.Module, pixels: Tensor) -> None:
     for parent, conv, norm in _pairs(network):
         prefix = f"{parent}." if parent else ""
         bias = numbers[f"{prefix}{conv}.bias"]
+        if f"{prefix}{conv}.bias" in own:  # it stays with the convolution
+            bias = torch.zeros_like(bias)
         mean, variance = moments[f"{prefix}{conv}"]
         deviation = (variance + _module(network, f"{prefix}{norm}").eps).sqrt()
         own[f"{prefix}{norm}.running_mean"].copy_(mean - bias)
@@ -202,12 +204,8 @@ def _moments(network: nn.Module, pixels: Tensor) -> dict[str, tuple[Tensor, Tens
             def note(_: nn.Module, __: Any, out: Tensor, name: str = name) -> None:
                 flat = out.double().transpose(0, 1).flatten(1)
                 found = [flat.sum(1), (flat * flat).sum(1), torch.tensor(float(flat.shape[1]))]
-                earlier = sums.get(name)
-                sums[name] = (
-                    found
-                    if earlier is None
-                    else [a + b for a, b in zip(earlier, found, strict=True)]
-                )
+                earlier = sums.get(name, [torch.zeros(())] * len(found))
+                sums[name] = [a + b for a, b in zip(earlier, found, strict=True)]
 
             hooks.append(module.register_forward_hook(note))
     for part in torch.split(pixels, 16):

@@ -157,6 +157,14 @@ def figures_note(options: TrainOptions, material: Material) -> str:
     return "No groups were held out, so there are no figures."
 
 
+def _network(card: ModelCard) -> str:
+    """The architecture and where its knowledge comes from."""
+    if start := card.recipe.get("start_from"):
+        return f"{card.architecture}, fine-tuned from {start}"
+    taught = f", distilled from {card.teacher}" if card.teacher else ""
+    return f"{card.architecture}{taught}"
+
+
 def model_card(card: ModelCard) -> str:
     """``README.md`` of a model folder."""
     rows = "\n".join(
@@ -177,7 +185,7 @@ def model_card(card: ModelCard) -> str:
 | | |
 |---|---|
 | Classes | {classes} |
-| Network | {card.architecture}, distilled from {card.teacher} |
+| Network | {_network(card)} |
 | Input | {side} × {side} px at {spacing} |
 | Larger fields | {card.large_fields} |
 | Data | {card.data["summary"]} |

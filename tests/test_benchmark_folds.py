@@ -108,9 +108,7 @@ def test_the_measure_that_knows_the_errors_keeps_them_back(tmp_path: Path) -> No
     assert folds.main([*sets, "--rejectors", "net", "--write", str(out)]) == 0
     text = out.read_text(encoding="utf-8")
     assert "1 further networks in the ensemble" in text
-    assert cells(text, "distance")[1].startswith(
-        "0.0 % ("
-    )
+    assert cells(text, "distance")[1].startswith("0.0 % (")
     assert cells(text, "ensemble")[1].startswith("0.0 % (")  # the other network is right there
     assert not cells(text, "confidence")[1].startswith("0.0 %")
 

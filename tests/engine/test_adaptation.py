@@ -271,7 +271,7 @@ def test_a_model_without_statistics_asks_for_its_data(
             (folder / path.name).write_bytes(path.read_bytes())
     write_card(model, folder)
     own = restain(lab, tmp_path / "own", keep_labels=False)
-    with pytest.raises(ModelError, match="keeps no statistics.*--original"):
+    with pytest.raises(ModelError, match=r"keeps no statistics.*--original"):
         adapt(read_card(folder), own, tmp_path / "mine")
     assert adapt(read_card(folder), own, tmp_path / "mine", original=lab).card.adaptation
 

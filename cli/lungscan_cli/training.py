@@ -28,7 +28,7 @@ from lungscan_cli.border import INTERRUPTED
 from lungscan_cli.console import RESEARCH_USE, people, plain, say
 from lungscan_cli.train_views import TrainView, train_view_for
 
-PATHS = ("split_file", "teacher_from")  # options that name a file
+PATHS = ("split_file", "teacher_from", "start_from")  # options that name a file
 
 Train = Callable[
     [TrainOptions, Path, Path, tuple[str, ...], str], Generator[TrainEvent, None, None]

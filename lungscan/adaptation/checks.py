@@ -13,7 +13,7 @@ from lungscan.inputs import show
 
 LEAST_FILES = 20  # fields; a slide counts as ten
 SLIDE_COUNTS = 10
-LEAST_SQUARES = 40
+LEAST_SQUARES = 20  # of tissue: a field taken whole is one
 LEAST_LABELLED = 8  # of each class that has any
 LEAST_GROUPS = 3  # of each class
 UNLIKE = 0.25  # of the squares that may still look foreign once the stain is matched

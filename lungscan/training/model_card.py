@@ -116,7 +116,7 @@ def first_card(
         },
         command=command,
         seed=options.seed,
-        recipe=dataclasses.asdict(options),
+        recipe=dataclasses.asdict(_nameless(options)),
         metrics=(),
         reliability=(),
         facts=(("Accuracy", "not measured yet: the run that made this model was stopped"),),
@@ -124,6 +124,11 @@ def first_card(
         limits=wording.limits(options, material, words),
         files={},
     )
+
+
+def _nameless(options: TrainOptions) -> TrainOptions:
+    """The options without this machine's folders."""
+    return dataclasses.replace(options, start_from=Path(options.start_from).name)
 
 
 def _commonest(options: TrainOptions, material: Material) -> float:

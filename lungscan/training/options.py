@@ -43,7 +43,7 @@ STAGE_OPTIONS: dict[Stage, tuple[str, ...]] = {
     "teacher": ("teacher", "teacher_fit"),
     "student": (*TEACHING, *START, "student_fit", "distil"),
     "finetune": (*TEACHING, *START, "student_fit", "distil", "finetune_fit"),
-    "alone": (*START, "student_fit"),
+    "alone": (*START, "student_fit", "start_sha256"),
 }
 
 
@@ -128,6 +128,8 @@ class TrainOptions:
     # this run's fold ("all" without one). `teacher` then only names them on the card.
     teacher_from: str | tuple[str, ...] = ""
     student: str = "tf_efficientnet_lite0"
+    start_from: str = ""  # a model, shipped or a folder, to fine-tune; "": begin anew
+    start_sha256: str = ""  # its SHA-256, found out when the run begins
     alone: bool = False  # also fit the student without its teacher, for comparison
     field_px: int = 224  # side of the cached fields that crops are cut from
     input_px: int = 0  # side of the network's input when classifying; 0: field_px

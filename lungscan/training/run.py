@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lungscan.errors import UsageProblem
+from lungscan.training import starting
 from lungscan.training.board import recorded
 from lungscan.training.classes import cure, described, unstated
 from lungscan.training.events import RunStarted, StageFinished, StageStarted, TrainEvent
@@ -28,6 +29,7 @@ from lungscan.training.out_of_fold import ALONE_FILE
 from lungscan.training.ranks import Ranks, join
 from lungscan.training.records import keep_curves, keep_records
 from lungscan.training.stages import checkpoint_path, finished, fit_stage, not_needed
+from lungscan.training.starting import started, unseen
 
 BUNDLE = "bundle"
 STAGE_NAMES: tuple[str, ...] = (*STAGES, BUNDLE)
@@ -65,6 +67,7 @@ def train(
     if unknown:
         wrong, known = ", ".join(sorted(unknown)), ", ".join(STAGE_NAMES)
         raise UsageProblem(f"There is no stage {wrong}. Choose among {known}.")
+    options = started(options, root)
     with join(options.device, options.threads) as ranks:
         run = _Run(root, out, stages, command, ranks)
         yield from _folds(options, run) if options.folds else _one(options, run)
@@ -166,7 +169,7 @@ def _fitted(
 ) -> Generator[TrainEvent, None, Material]:
     work, ranks = run.work, run.ranks
     yield StageStarted("data", "reading and splitting")
-    material = _gathered(options, run)
+    material = unseen(options, _gathered(options, run))
     require_same_data(folds, material)
     for sentence in material.skipped:
         yield StageFinished("data", f"left out: {sentence}")
@@ -176,6 +179,8 @@ def _fitted(
     if material.more is not None:
         yield StageFinished("data", material.more.told)
     folders = material.samples.class_names
+    if options.start_from:
+        yield StageFinished("data", starting.told(options, folders))
     words = described(options.classes, folders)
     if sentence := unstated(words):
         yield StageFinished("data", f"{sentence} {cure(words, folders)}")

@@ -26,6 +26,7 @@ from lungscan.training.material import (
 from lungscan.training.networks import create
 from lungscan.training.options import Fit, Stage, TrainOptions
 from lungscan.training.ranks import Ranks
+from lungscan.training.starting import network_of
 
 
 def fit_stage(
@@ -89,6 +90,8 @@ def _beginning(stage: Stage, options: TrainOptions, material: Material, work: Pa
     """The network that a stage goes on with: new, pretrained, or what an earlier stage made."""
     if stage == "finetune":
         return load_network("student", options, material, work)
+    if options.start_from:
+        return network_of(options, material.samples.class_names, training_pictures(material))
     name, outputs = stage_network(stage, options), material.classes + 1
     drop_path = stage_fit(stage, options).drop_path
     if stage == "teacher" or options.features_fit is None:

@@ -210,6 +210,14 @@ def _figures(metrics: Sequence[Metric]) -> str:
     )
 
 
+def _network(card: ModelCard) -> str:
+    """The architecture and where its knowledge comes from."""
+    if start := card.recipe.get("start_from"):
+        return f"{card.architecture}, fine-tuned from {start}"
+    taught = f", distilled from {card.teacher}" if card.teacher else ""
+    return f"{card.architecture}{taught}"
+
+
 def model_card(card: ModelCard) -> str:
     """``README.md`` of a model folder."""
     fitted = "the answers of all folds" if card.data.get("folds") else "the validation groups"
@@ -228,7 +236,7 @@ def model_card(card: ModelCard) -> str:
 | | |
 |---|---|
 | Classes | {classes} |
-| Network | {card.architecture}{f", distilled from {card.teacher}" if card.teacher else ""} |
+| Network | {_network(card)} |
 | Input | {side} × {side} px at {spacing} |
 | Larger fields | {card.large_fields} |
 | Data | {card.data["summary"]} |

@@ -22,6 +22,7 @@ RECIPE_FLAGS = "Flags of the recipe"
         ("lungscan train data/ --recipe lung.toml --out model", "by a recipe, or go on with it"),
         ("lungscan train data/ --out model --folds 5", "judged by cross-validation"),
         ("lungscan train data/ --out model --set student_fit.batch_size=16", "any other option"),
+        ("lungscan train data/ --start-from lung-histology --out model", "fine-tune a model"),
         ("lungscan classify slides/ --model model", "use the model"),
     ),
     context_settings=SETTINGS,
@@ -62,6 +63,12 @@ RECIPE_FLAGS = "Flags of the recipe"
     help="A teacher.pt of another run with the same classes, to learn from.",
 )
 @click.option("--student", show_default=AS_RECIPE, help="Any timm network; it becomes the model.")
+@click.option(
+    "--start-from",
+    metavar="MODEL",
+    show_default="begin anew",
+    help="Fine-tune a shipped model or a model folder, by labels alone.",
+)
 @click.option(
     "--feature-teacher",
     show_default=AS_RECIPE,

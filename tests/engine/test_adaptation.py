@@ -1,0 +1,321 @@
+"""A drawn laboratory's model adapted to another one's stain; and all that is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("torch", reason="the models are trained here")
+pytest.importorskip("timm", reason="the models are trained here")
+
+from lungscan.adaptation.fitting import _some
+from lungscan.adaptation.gathering import gather
+from lungscan.adaptation.head import Layer, Squares, fit_head
+from lungscan.adaptation.records import Adapted, AdaptOptions, AdaptResult
+from lungscan.adaptation.run import adapting
+from lungscan.cards import STATISTICS_FILE, Metric, ModelCard, read_card, write_card
+from lungscan.dataset.pixels import load_squares
+from lungscan.doubt import FLAG, doubt
+from lungscan.errors import MachineError, ModelError, UsageProblem
+from lungscan.events import CaseFinished
+from lungscan.options import ScanOptions
+from lungscan.report.wording import UNPROVEN
+from lungscan.runtimes import load_runtime
+from lungscan.runtimes.layers import Network
+from lungscan.runtimes.statistics import load_statistics
+from lungscan.scan import scan
+from lungscan.training.options import Fit, Phase, TrainOptions
+from lungscan.training.run import train
+from tests.training_data import SIDE, draw_data
+
+FIT = Fit((Phase(8, 48, (48, 64)),), 8, 5e-3, ema_decay=0.8, mixup=0.0, warmup_epochs=1.0)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The drawn data of the laboratory that the model comes from."""
+    folder = tmp_path_factory.mktemp("data") / "lab"
+    draw_data(folder, groups=12, clear=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory, lab: Path) -> ModelCard:
+    """Trained on it."""
+    out = tmp_path_factory.mktemp("models") / "lab"
+    options = TrainOptions(
+        name="lab",
+        teacher="",
+        student="test_efficientnet",
+        drawn_examples=8,
+        field_px=SIDE,
+        spacing_um_px=2.0,
+        device="cpu",
+        threads=1,
+        student_fit=FIT,
+    )
+    for _ in train(options, lab, out):
+        pass
+    return read_card(out)
+
+
+def restain(source: Path, out: Path, *, keep_labels: bool, count: int = 12) -> Path:
+    """Other fields in another stain: darker, bluer, from 1 of the class on."""
+    for folder in sorted(path for path in source.iterdir() if path.is_dir()):
+        for number, path in enumerate(sorted(folder.iterdir())[:count]):
+            rgb = np.asarray(Image.open(path)).astype(float)
+            rgb = np.clip(rgb * [0.55, 0.75, 0.9] + [0, 0, 20], 0, 255).astype(np.uint8)
+            home = out / (folder.name if keep_labels else "fields")
+            home.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rgb).save(home / f"{folder.name}-{number:02}.png")
+    return out
+
+
+def adapt(card: ModelCard, fields: Path, out: Path, **options: object) -> AdaptResult:
+    chosen = AdaptOptions(fields, threads=1, command="lungscan adapt", **options)  # type: ignore[arg-type]
+    for event in adapting(card, chosen, out):
+        if isinstance(event, Adapted):
+            return event.result
+    raise AssertionError("no end")
+
+
+def test_statistics_are_kept_when_a_model_is_bundled(model: ModelCard, lab: Path) -> None:
+    kept = load_statistics(model.folder)
+    assert kept is not None
+    assert model.files[STATISTICS_FILE]
+    network = Network(model.folder, SIDE)
+    assert set(kept.mean) == set(network.early)
+    squares, _ = load_squares(sorted(lab.glob("*/*.png")), model, SIDE)
+    found = network.moments(squares.pixels)
+    first = network.early[0]
+    # Measured on the training part, some 70 % of these pictures.
+    np.testing.assert_allclose(kept.mean[first], found.mean[first], atol=0.15)
+
+
+def test_matched_layers_put_out_what_they_did_on_the_source(
+    model: ModelCard, lab: Path, tmp_path: Path
+) -> None:
+    kept = load_statistics(model.folder)
+    assert kept is not None
+    tiles = gather(AdaptOptions(restain(lab, tmp_path / "own", keep_labels=False)), model).tiles
+    before = Network(model.folder, SIDE).moments(tiles)
+    network = Network(model.folder, SIDE)
+    network.match(tiles, kept, 1.0)
+    (tmp_path / "out").mkdir()
+    network.write(tmp_path / "out")
+    after = Network(tmp_path / "out", SIDE).moments(tiles)
+    for name in network.early:
+        np.testing.assert_allclose(after.mean[name], kept.mean[name], atol=0.03)
+    off = {name: np.abs(before.mean[name] - kept.mean[name]).max() for name in network.early}
+    assert max(off.values()) > 0.3
+
+
+def test_both_runtimes_compute_the_adapted_network_alike(
+    model: ModelCard, lab: Path, tmp_path: Path
+) -> None:
+    own = restain(lab, tmp_path / "own", keep_labels=True)
+    card = adapt(model, own, tmp_path / "mine").card
+    with np.load(card.folder / "golden.npz") as golden:
+        fields, probs = golden["fields"], golden["probs"]
+    for device in ("cpu-fp32", "torch-cpu"):
+        found, _ = load_runtime(card, device, 1).predict(fields)
+        np.testing.assert_allclose(found, probs, atol=2e-3)
+
+
+def test_without_labels_more_fields_are_answered_and_the_card_says_what_it_is(
+    model: ModelCard, lab: Path, tmp_path: Path
+) -> None:
+    own = restain(lab, tmp_path / "own", keep_labels=False)
+    result = adapt(model, own, tmp_path / "mine", original=lab)
+    assert result.after.answered >= result.before.answered + 0.1
+    assert result.after.right is None
+    card = read_card(tmp_path / "mine")
+    facts = dict(card.facts)
+    assert facts["Adapted"] == (
+        f"from lab {model.version} ({model.sha256[:12]}) to 36 fields of own, without labels"
+    )
+    assert "not measured" in facts["Accuracy, own fields"]
+    assert " points on " in facts["Original data"]
+    assert card.adaptation["fields"] == 36
+    assert card.sha256 != model.sha256
+    text = (tmp_path / "mine" / "README.md").read_text(encoding="utf-8")
+    assert facts["Adapted"] in text
+    assert str(tmp_path) not in text + (tmp_path / "mine" / "card.json").read_text()
+
+
+def test_with_labels_it_is_judged_by_fields_it_did_not_see_and_classifies(
+    model: ModelCard, lab: Path, tmp_path: Path
+) -> None:
+    own = restain(lab, tmp_path / "own", keep_labels=True)
+    result = adapt(model, own, tmp_path / "mine", folds=3)
+    assert result.before.right is not None
+    assert result.after.right is not None
+    assert result.after.right.n == 36
+    assert result.after.right.value >= max(0.75, result.before.right.value)
+    assert doubt(result.card) == ""
+    assert result.card.metrics[0].name == "accuracy"
+    assert "3 folds" in result.card.metrics[0].note
+    asked = ScanOptions((own,), tmp_path / "results", model=str(tmp_path / "mine"), pdf="none")
+    cases = [event.result for event in scan(asked) if isinstance(event, CaseFinished)]
+    labels = [(c.relative_paths[0], c.prediction.label) for c in cases if c.prediction]
+    given = [(path, label) for path, label in labels if label]
+    right = [label == Path(path).parent.name for path, label in given]
+    assert len(given) >= 18
+    assert sum(right) >= 0.8 * len(right)
+
+
+@pytest.mark.parametrize(
+    ("labels", "count", "told"),
+    [(True, 3, "labelled fields in 3 groups"), (False, 1, "at least 20 fields or two slides")],
+)
+def test_too_few_fields_are_refused(
+    model: ModelCard, lab: Path, tmp_path: Path, labels: bool, count: int, told: str
+) -> None:
+    own = restain(lab, tmp_path / "own", keep_labels=labels, count=count)
+    if labels:  # enough fields, but few that are labelled
+        restain(lab, own, keep_labels=False)
+    with pytest.raises(UsageProblem, match=told):
+        adapt(model, own, tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
+
+
+def test_one_class_is_refused(model: ModelCard, lab: Path, tmp_path: Path) -> None:
+    own = restain(lab, tmp_path / "own", keep_labels=True, count=24)
+    for label in ("lung_n", "lung_scc"):
+        (own / label).rename(own / f"not-{label}")
+    with pytest.raises(UsageProblem, match="All 24 labelled fields are of one class"):
+        adapt(model, own, tmp_path / "mine")
+
+
+def test_grey_slices_are_refused(model: ModelCard, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    (tmp_path / "ct").mkdir()
+    for number in range(24):
+        cells = rng.integers(0, 256, (16, 16), np.uint8).repeat(4, 0).repeat(4, 1)
+        Image.fromarray(cells).convert("RGB").save(tmp_path / "ct" / f"{number}.png")
+    with pytest.raises(UsageProblem, match="24 of 24 pictures show no H&E-stained tissue"):
+        adapt(model, tmp_path / "ct", tmp_path / "mine")
+
+
+def test_other_tissue_is_refused_even_in_the_right_stain(
+    model: ModelCard, lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = restain(lab, tmp_path / "own", keep_labels=False)
+    monkeypatch.setattr("lungscan.novelty.Novelty.score", lambda _, f: np.full(len(f), 2.0))
+    with pytest.raises(UsageProblem, match="100% of the tissue of own still does not look like"):
+        adapt(model, own, tmp_path / "mine")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["own"]
+
+
+def test_a_loss_is_refused_and_the_earlier_model_stays(
+    model: ModelCard, lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = restain(lab, tmp_path / "own", keep_labels=True)
+    adapt(model, own, tmp_path / "mine", folds=2)
+    earlier = (tmp_path / "mine" / "card.json").read_bytes()
+    worse = dataclasses.replace
+
+    def spoilt(*args: object, **kwargs: object) -> object:
+        found = fit_head(*args, **kwargs)  # type: ignore[arg-type]
+        layer = found.layer
+        return worse(found, layer=Layer(-layer.weight, -layer.bias, layer.temperature))
+
+    monkeypatch.setattr("lungscan.adaptation.fitting.fit_head", spoilt)
+    with pytest.raises(UsageProblem, match="points fewer of the labelled fields"):
+        adapt(model, own, tmp_path / "mine", folds=2)
+    assert (tmp_path / "mine" / "card.json").read_bytes() == earlier
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "own"]
+
+
+def test_a_full_disk_leaves_the_earlier_model(
+    model: ModelCard, lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = restain(lab, tmp_path / "own", keep_labels=False)
+    adapt(model, own, tmp_path / "mine")
+    earlier = (tmp_path / "mine" / "card.json").read_bytes()
+    full: Callable[..., Iterator[None]] = _full
+    monkeypatch.setattr("lungscan.adaptation.folder.write_card", full)
+    with pytest.raises(MachineError, match="The disk is full"):
+        adapt(model, own, tmp_path / "mine")
+    assert (tmp_path / "mine" / "card.json").read_bytes() == earlier
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "own"]
+
+
+def _full(*_: object) -> Iterator[None]:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "card.json")
+
+
+def test_nothing_else_is_replaced_and_no_int8_model_is_adapted(
+    model: ModelCard, lab: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageProblem, match="is no adapted model"):
+        adapt(model, lab, model.folder)
+    with pytest.raises(ModelError, match="int8 model, whose layers cannot be adapted"):
+        adapt(dataclasses.replace(model, precision="int8"), lab, tmp_path / "mine")
+
+
+def test_a_model_without_statistics_asks_for_its_data(
+    model: ModelCard, lab: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "old"
+    folder.mkdir()
+    for path in model.folder.iterdir():
+        if path.is_file() and path.name != STATISTICS_FILE:
+            (folder / path.name).write_bytes(path.read_bytes())
+    write_card(model, folder)
+    own = restain(lab, tmp_path / "own", keep_labels=False)
+    with pytest.raises(ModelError, match=r"keeps no statistics.*--original"):
+        adapt(read_card(folder), own, tmp_path / "mine")
+    assert adapt(read_card(folder), own, tmp_path / "mine", original=lab).card.adaptation
+
+
+def test_every_file_lends_squares_before_any_lends_a_second(
+    model: ModelCard, lab: Path, tmp_path: Path
+) -> None:
+    own = gather(AdaptOptions(restain(lab, tmp_path / "own", keep_labels=True)), model)
+    assert len(_some(own)) == len(own.files) == 36
+    assert {file.label for file in own.labelled} == {"lung_aca", "lung_n", "lung_scc"}
+
+
+def test_absent_classes_keep_their_outputs() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 20)
+    features = rng.normal(0, 1, (40, 6)).astype(np.float32) + 2 * labels[:, None]
+    layer = Layer(rng.normal(0, 0.1, (3, 6)).astype(np.float32), np.zeros(3, np.float32), 1.0)
+    order = np.arange(40)
+    fitted = fit_head(Squares(features.astype(np.float32), labels, order, order), layer, 0)
+    assert (fitted.layer.logits(features)[:, :2].argmax(1) == labels).mean() > 0.9
+    np.testing.assert_array_equal(fitted.layer.weight[2], layer.weight[2])
+    moved = fitted.layer.weight[:2] - layer.weight[:2]
+    np.testing.assert_allclose(moved.sum(0), 0, atol=1e-5)  # only against each other
+
+
+def test_an_unproven_model_is_taken_only_when_told_and_every_record_says_so(
+    model: ModelCard, lab: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "chance"
+    folder.mkdir()
+    for path in model.folder.iterdir():
+        if path.is_file():
+            (folder / path.name).write_bytes(path.read_bytes())
+    metric = Metric("accuracy", 0.31, 0.14, 0.52, 29, 15)
+    write_card(dataclasses.replace(model, metrics=(metric,)), folder)
+    asked = ScanOptions((lab / "lung_n",), tmp_path / "results", model=str(folder))
+    with pytest.raises(ModelError, match=r"right in 31 % of 29 test fields.*--unproven"):
+        list(scan(asked))
+    assert not (tmp_path / "results").exists()
+    told = dataclasses.replace(asked, unproven=True)
+    cases = [event.result for event in scan(told) if isinstance(event, CaseFinished)]
+    assert cases
+    for case in cases:
+        assert FLAG in case.flags
+        assert case.model.facts[0][0] == UNPROVEN
+        assert "31 %" in case.model.limits[0]
+    assert FLAG in (tmp_path / "results" / "cases.csv").read_text(encoding="utf-8")

@@ -27,7 +27,7 @@ from lungscan.study.plan import Task, tasks, units
 from lungscan.study.results import answers_path, weights_path
 
 FILE_BYTES = 15_900_000
-FILES = 7
+FIRST_FILES = 4  # what comes back at once; the others lie in the folder ``more``
 
 
 def main() -> None:
@@ -92,9 +92,9 @@ def pack(folder: Path, options: StudyOptions, out: Path) -> None:
         for path in found:
             archive.add(path, path.name)
     data = held.getvalue()
-    first = FILE_BYTES * 4
+    first = FILE_BYTES * FIRST_FILES
     for number, begin in enumerate(range(0, len(data), FILE_BYTES)):
-        place = out if begin < first else out.with_name(f"{out.name}-more")
+        place = out if begin < first else folder / "more"
         place.mkdir(parents=True, exist_ok=True)
         (place / f"study.tar.{number:02d}").write_bytes(data[begin : begin + FILE_BYTES])
     print(f"{len(found)} files, {len(data) / 2**20:.1f} MiB packed", flush=True)

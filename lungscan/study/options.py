@@ -23,6 +23,7 @@ class Student:
     network: str  # timm's name, or one of lungscan.study.networks.OWN
     teacher: str  # another network, by the same kind of name
     learning_rate: float = 2e-3
+    epochs: int = 0  # 0: those of the study
     seed_project: tuple[float, ...] = ()  # its accuracies, per cent: alone, then distilled
 
 
@@ -82,16 +83,34 @@ class StudyOptions:
     changes: Changes = Changes()
 
     def fingerprint(self, data_sha256: str) -> str:
-        """SHA-256 over the data and all options that shape a network's weights."""
-        values = dataclasses.asdict(self)
-        for key in ("name", "data", "students", "teachers", "protocols", "seeds", "grouped_seeds"):
-            del values[key]
-        del values["release"]
-        return sha256(json.dumps([data_sha256, values], sort_keys=True).encode()).hexdigest()
+        """SHA-256 over the pictures and the options that shape every network's weights.
+
+        Options at their default do not count, so that a new one leaves old results valid.
+        """
+        told = {
+            field.name: dataclasses.asdict(self)[field.name]
+            for field in dataclasses.fields(self)
+            if field.name not in _NO_WEIGHTS and getattr(self, field.name) != field.default
+        }
+        return sha256(json.dumps([data_sha256, told], sort_keys=True).encode()).hexdigest()
 
     def teacher_fit(self, network: str) -> TeacherFit | None:
         """How a teacher that is no student is fitted; None for one that is."""
         return next((each for each in self.teachers if each.network == network), None)
+
+
+# Options that only say which networks there are; what a network learns with is part of its task.
+_NO_WEIGHTS = {
+    "name",
+    "data",
+    "students",
+    "teachers",
+    "protocols",
+    "seeds",
+    "grouped_seeds",
+    "release",
+    "epochs",
+}
 
 
 def load_study(path: Path) -> StudyOptions:

@@ -49,15 +49,19 @@ class Task:
 
 def units(options: StudyOptions) -> tuple[Unit, ...]:
     """All units, the most important ones first: what is cut off then leaves whole columns."""
-    found = []
-    if RANDOM in options.protocols:
-        found += [Unit(RANDOM, seed) for seed in range(options.seeds)]
-    if GROUPED in options.protocols:
-        for seed in range(options.grouped_seeds):
-            found += [Unit(GROUPED, seed, fold + 1) for fold in range(options.folds)]
-            if seed == 0 and options.release:
-                found.append(Unit(WHOLE, 0))
-    return tuple(found)
+    randoms = [Unit(RANDOM, seed) for seed in range(options.seeds)]
+    grouped = [
+        Unit(GROUPED, seed, fold + 1)
+        for seed in range(options.grouped_seeds)
+        for fold in range(options.folds)
+    ]
+    wholes = [Unit(WHOLE, 0)] if options.release else []
+    if RANDOM not in options.protocols:
+        randoms = []
+    if GROUPED not in options.protocols:
+        grouped = []
+    folds = options.folds
+    return (*randoms[:1], *grouped[:folds], *wholes, *randoms[1:], *grouped[folds:])
 
 
 def tasks(options: StudyOptions, unit: Unit) -> tuple[Task, ...]:
@@ -73,9 +77,9 @@ def tasks(options: StudyOptions, unit: Unit) -> tuple[Task, ...]:
             found.append(Task(unit, teacher.network, "teacher", "", rate, epochs))
     others = [each for each in options.students if each.network in taught and each not in students]
     for student in (*others, *sorted(students, key=lambda each: each.network not in taught)):
-        rate = student.learning_rate
-        found.append(Task(unit, student.network, "alone", "", rate, options.epochs))
+        rate, epochs = student.learning_rate, student.epochs or options.epochs
+        found.append(Task(unit, student.network, "alone", "", rate, epochs))
     for student in students:
-        rate, teacher_name = student.learning_rate, student.teacher
-        found.append(Task(unit, student.network, "distilled", teacher_name, rate, options.epochs))
+        rate, epochs = student.learning_rate, student.epochs or options.epochs
+        found.append(Task(unit, student.network, "distilled", student.teacher, rate, epochs))
     return tuple(found)

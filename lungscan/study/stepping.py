@@ -6,6 +6,7 @@ whole step is recorded once as a CUDA graph and then replayed.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -86,7 +87,8 @@ class Stepper:
             with torch.cuda.graph(graph, stream=torch.cuda.current_stream(self.device)):
                 self._loss = self._step(*self._buffers)
             self._graph = graph
-        except RuntimeError:  # this network or this torch cannot be recorded: go on step by step
+        except RuntimeError as error:  # go on step by step, which is slower and no worse
+            warnings.warn(f"A step cannot be recorded: {error}", RuntimeWarning, stacklevel=2)
             torch.cuda.synchronize(self.device)
             self._graphs = False
 

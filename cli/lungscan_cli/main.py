@@ -18,6 +18,7 @@ COMMANDS = {
     "verify": "lungscan_cli.commands.verify:verify",
     "data": "lungscan_cli.commands.data:data",
     "train": "lungscan_cli.commands.train:train",
+    "study": "lungscan_cli.commands.study:study",
     "evaluate": "lungscan_cli.commands.evaluate:evaluate",
     "compare": "lungscan_cli.commands.compare:compare",
     "compress": "lungscan_cli.commands.compress:compress",

@@ -1,8 +1,8 @@
 """Changed views of grey pictures, such as CT slices, in batches on the device that trains.
 
 Small turns, crops and shifts, either mirror image, and the window's brightness and contrast: a
-patient lies a little turned, nearer or further, and readers choose windows. Nothing of the stains of
-``lungscan.training.augment``: what is coloured stays as it is coloured.
+patient lies a little turned, nearer or further, and readers choose windows. Nothing of the stains
+of ``lungscan.training.augment``: grey stays grey.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class NetworkEpoch:
 
 @dataclass(frozen=True, slots=True)
 class NetworkFitted:
-    """A network is finished and kept. Its accuracy is a share, over the test part; None: no such."""
+    """A network is finished and kept; its accuracy is a share of the test part, if it has one."""
 
     name: str
     accuracy: float | None

@@ -92,7 +92,9 @@ def _others(options: StudyOptions, root: Path) -> Bytes:
     size, found = options.input_px, [np.empty((0, options.input_px, options.input_px, 3), np.uint8)]
     for name in options.counter_examples:
         folder = root / name
-        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"})
+        paths = sorted(
+            p for p in folder.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"}
+        )
         if not paths:
             raise UsageProblem(f"The folder {folder.name} of counter-examples holds no picture.")
         chosen = rng.permutation(len(paths))[: options.counter_limit]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -129,6 +130,30 @@ def load_study(path: Path) -> StudyOptions:
         raise UsageProblem(f"The study {path.name} cannot be used: {error}.") from error
 
 
+def changed_study(options: StudyOptions, pairs: Sequence[str]) -> StudyOptions:
+    """The study with other values: ``seeds=1`` or ``changes.degrees=5``, in TOML.
+
+    Raises:
+        UsageProblem: there is no such option, or its value is not TOML.
+    """
+    for pair in pairs:
+        key, _, text = pair.partition("=")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+            record, _, name = key.strip().rpartition(".")
+            if record:
+                inner = dataclasses.replace(getattr(options, record), **_tuples({name: value}))
+                options = dataclasses.replace(options, **{record: inner})
+            else:
+                options = dataclasses.replace(options, **{name: _value(name, value)})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise UsageProblem(
+                f"{pair!r} sets no option ({error}). Write KEY=VALUE with a key of a study and "
+                'TOML\'s values, such as seeds=1 or data="my-folder".'
+            ) from error
+    return checked(options)
+
+
 def checked(options: StudyOptions) -> StudyOptions:
     """The options, if they can be met.
 
@@ -144,7 +169,9 @@ def checked(options: StudyOptions) -> StudyOptions:
             )
     unknown = set(options.protocols) - {RANDOM, GROUPED}
     if unknown or not options.protocols:
-        raise UsageProblem(f"A protocol is {RANDOM} or {GROUPED}, not {', '.join(sorted(unknown))}.")
+        raise UsageProblem(
+            f"A protocol is {RANDOM} or {GROUPED}, not {', '.join(sorted(unknown))}."
+        )
     return options
 
 

@@ -17,7 +17,7 @@ class Plain(nn.Module):
         maps: Tensor = self.body(pictures)
         return maps
 
-    def forward_head(self, maps: Tensor, pre_logits: bool = False) -> Tensor:  # noqa: FBT001, FBT002
+    def forward_head(self, maps: Tensor, pre_logits: bool = False) -> Tensor:
         """The outputs of such a map; with ``pre_logits`` what the classifier is given."""
         features: Tensor = self.head(maps)
         return features if pre_logits else self.classifier(features)
@@ -93,5 +93,3 @@ def _convolution(before: int, width: int, side: int, stride: int) -> tuple[nn.Mo
 def count_parameters(network: nn.Module) -> int:
     """Numbers that are learnt."""
     return sum(value.numel() for value in network.parameters())
-
-

@@ -146,5 +146,3 @@ class Average:
     def values(self) -> dict[str, Tensor]:
         """The averaged weights by name, without what is not averaged."""
         return dict(zip(self._names, self._kept, strict=True))
-
-

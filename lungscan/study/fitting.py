@@ -72,7 +72,7 @@ def fit(
     torch.manual_seed(seed)
     classes = len(material.class_names)
     network = create(task.network, classes + 1, pretrained=options.pretrained)
-    network = network.to(device, memory_format=torch.channels_last).train()
+    network = network.to(device).to(memory_format=torch.channels_last).train()
     stepper = Stepper(network, teacher, options, task.learning_rate, graphs=graphs)
     average = Average(network, options.ema_decay)
     rows = material.rows(task.unit.name, TRAIN)

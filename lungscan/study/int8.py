@@ -135,11 +135,16 @@ def _measure(network: str, pixels: Bytes, classes: int, threads: int) -> Cost:
     parameters = count_parameters(bare)
     model = convert(Deployed(bare, classes, 1.0).eval(), pixels.shape[1])
     smaller = quantize(model, pixels[:: max(1, len(pixels) // 32)], depthwise=True)
-    sizes, times = [], []
-    for each in (model, smaller):
-        sizes.append(_bytes(each) / 1e6)
-        times.append(latency_ms(each, pixels[:1], threads))
-    return Cost(network, parameters, *sizes, *times, threads, processor())
+    return Cost(
+        network,
+        parameters,
+        fp32_mb=_bytes(model) / 1e6,
+        int8_mb=_bytes(smaller) / 1e6,
+        fp32_ms=latency_ms(model, pixels[:1], threads),
+        int8_ms=latency_ms(smaller, pixels[:1], threads),
+        threads=threads,
+        processor=processor(),
+    )
 
 
 def latency_ms(model: ov.Model, picture: Bytes, threads: int, seconds: float = 1.5) -> float:

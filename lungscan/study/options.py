@@ -160,7 +160,8 @@ def checked(options: StudyOptions) -> StudyOptions:
     Raises:
         UsageProblem: they cannot.
     """
-    fitted = {each.network for each in (*options.students, *options.teachers)}
+    fitted = {student.network for student in options.students}
+    fitted |= {teacher.network for teacher in options.teachers}
     for student in options.students:
         if student.teacher not in fitted:
             raise UsageProblem(

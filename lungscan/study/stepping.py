@@ -42,8 +42,12 @@ class Stepper:
         self._rate = torch.tensor(learning_rate, device=self.device) if cuda else learning_rate
         fitted = [p for p in network.parameters() if p.requires_grad]
         decayed, plain = [p for p in fitted if p.ndim > 1], [p for p in fitted if p.ndim <= 1]
+        groups: list[dict[str, Any]] = [
+            {"params": decayed, "weight_decay": options.weight_decay},
+            {"params": plain},
+        ]
         self.optimiser = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": options.weight_decay}, {"params": plain}],
+            groups,
             lr=self._rate,
             weight_decay=0.0,
             fused=True,

@@ -131,9 +131,8 @@ def _find_teacher(bench: _Bench, task: Task, every: Sequence[Task]) -> bool:
         if found is not None and name not in learning:
             outputs = len(bench.material.class_names) + 1
             network = load_network(bench.folder, found, outputs)
-            bench.teachers[name] = network.to(
-                bench.pictures.device, memory_format=torch.channels_last
-            )
+            network = network.to(bench.pictures.device)
+            bench.teachers[name] = network.to(memory_format=torch.channels_last)
             return True
     return False
 
@@ -141,7 +140,9 @@ def _find_teacher(bench: _Bench, task: Task, every: Sequence[Task]) -> bool:
 def _begin(bench: _Bench, task: Task) -> _Lane:
     teacher = next((bench.teachers[n] for n in task.needs if n in bench.teachers), None)
     device = bench.pictures.device
-    stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+    stream: Any = None
+    if device.type == "cuda":
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     if stream is not None:
         torch.cuda.synchronize(device)
     graphs = bench.means.graphs

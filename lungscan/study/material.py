@@ -7,6 +7,8 @@ the pictures. Reading it needs numpy alone.
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -20,6 +22,8 @@ from lungscan.errors import ModelError
 
 MATERIAL_FILE = "material.npz"
 TRAIN, VALIDATION, TEST = 0, 1, 2
+# What numpy raises for an archive that is cut off, altered or of another kind.
+DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 Bytes = NDArray[np.uint8]
 
@@ -82,7 +86,7 @@ def kept_material(path: Path) -> Material | None:
                 others=found["others"],
                 fingerprint=told["fingerprint"],
             )
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except DAMAGED as error:
         raise ModelError(
             f"{path.name} of the study cannot be read ({error}). Remove it and run the same "
             "command again; it is made anew."

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from lungscan.errors import ModelError
+from lungscan.study.material import DAMAGED
 from lungscan.study.networks import create
 from lungscan.study.plan import Task
 
@@ -82,7 +83,7 @@ def kept(folder: Path, task: Task, belongs: str) -> Answers | None:
             answers = Answers(
                 found["logits"], found["losses"], float(found["seconds"]), str(found["device"])
             )
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except DAMAGED as error:
         raise ModelError(
             f"{path.name} of the study cannot be read ({error}). Remove it and run the same "
             "command again."

@@ -20,7 +20,7 @@ from lungscan.measuring.machine import processor
 from lungscan.report.files import write_atomic
 from lungscan.runtimes.deploy import Deployed, convert
 from lungscan.study.judging import temperature_of
-from lungscan.study.material import DAMAGED, TEST, TRAIN, VALIDATION, Bytes, Material
+from lungscan.study.material import DAMAGED, TEST, TRAIN, VALIDATION, Bytes, Material, archive
 from lungscan.study.networks import create
 from lungscan.study.plan import Task
 from lungscan.study.results import Answers, fingerprint, load_network, weights_path
@@ -59,7 +59,7 @@ def quantized(folder: Path, task: Task, belongs: str) -> Probs | None:
     if not path.exists():
         return None
     try:
-        with np.load(path) as found:
+        with archive(path) as found:
             if str(found["belongs"]) != fingerprint(task, belongs):
                 return None  # of an earlier study in this folder: made anew
             probs: Probs = found["probs"]

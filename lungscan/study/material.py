@@ -6,6 +6,7 @@ the pictures. Reading it needs numpy alone.
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 import zlib
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from lungscan.errors import ModelError
@@ -71,7 +73,7 @@ def kept_material(path: Path) -> Material | None:
     if not path.exists():
         return None
     try:
-        with np.load(path) as found:
+        with archive(path) as found:
             told = json.loads(str(found["told"]))
             return Material(
                 pixels=_full(found["pixels"]),
@@ -91,6 +93,16 @@ def kept_material(path: Path) -> Material | None:
             f"{path.name} of the study cannot be read ({error}). Remove it and run the same "
             "command again; it is made anew."
         ) from error
+
+
+def archive(path: Path) -> NpzFile:
+    """Open an archive of arrays. It is read first, so that a damaged one leaves nothing open.
+
+    Raises:
+        Exceptions of ``DAMAGED``: it is none.
+    """
+    found: NpzFile = np.load(io.BytesIO(path.read_bytes()))
+    return found
 
 
 def hash_of(pixels: Bytes, labels: NDArray[np.int64], others: Bytes) -> str:

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from lungscan.errors import ModelError
-from lungscan.study.material import DAMAGED
+from lungscan.study.material import DAMAGED, archive
 from lungscan.study.networks import create
 from lungscan.study.plan import Task
 
@@ -78,7 +78,7 @@ def kept(folder: Path, task: Task, belongs: str) -> Answers | None:
     if not path.exists():
         return None
     try:
-        with np.load(path) as found:
+        with archive(path) as found:
             theirs = str(found["belongs"])
             answers = Answers(
                 found["logits"], found["losses"], float(found["seconds"]), str(found["device"])

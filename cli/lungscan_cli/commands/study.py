@@ -69,10 +69,10 @@ def study(
     with_int8: bool,
     only_material: bool,
 ) -> int:
-    """Compare networks on a folder of classes: alone, under a teacher, and as int8.
+    """Compare networks, alone and under a teacher.
 
-    STUDY is a TOML file that names the folder, the students and their teachers; its paths are
-    relative to itself. A study that was stopped goes on with the same command.
+    STUDY is a TOML file that names a folder of classes, the students and their teachers; its paths
+    are relative to itself. Each student is fitted alone, under its teacher, and made int8. A study that was stopped goes on with the same command.
     """
     from lungscan_cli.study_running import Order, run_study
 

@@ -54,7 +54,10 @@ from lungscan_cli.groups import ExamplesCommand
 )
 @click.option("--int8/--no-int8", "with_int8", default=True, help="Also judge int8 forms.")
 @click.option(
-    "--only-material", is_flag=True, help="Only read the pictures, for another machine to fit on."
+    "--only-material",
+    is_flag=True,
+    show_default="off",
+    help="Only read the pictures, for another machine to fit on.",
 )
 def study(
     *,

@@ -92,8 +92,6 @@ def run_study(order: Order, *, with_int8: bool, only_material: bool) -> int:
 
 def _engine(order: Order) -> tuple[Study, Any]:
     try:
-        import torch
-
         from lungscan.study.run import study
         from lungscan.study.working import Means
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
@@ -103,11 +101,8 @@ def _engine(order: Order) -> tuple[Study, Any]:
             f"A study needs torch and timm, which cannot be loaded here ({error}). "
             'Install them with `pip install "lungscan-histology[train]"`.'
         ) from error
-    device = order.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     until = float("inf") if order.budget_s is None else time.time() + order.budget_s
-    return study, Means(device, order.workers, order.lanes, until, order.threads)
+    return study, Means(order.device, order.workers, order.lanes, until, order.threads)
 
 
 class StudyView:

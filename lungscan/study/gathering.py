@@ -14,6 +14,7 @@ from lungscan.dataset.samples import Samples
 from lungscan.dataset.similar import find_similar
 from lungscan.dataset.splits import Split, split_at_random
 from lungscan.errors import UsageProblem
+from lungscan.inputs.tables import read_table
 from lungscan.reading.resize import resize
 from lungscan.study.material import (
     TEST,
@@ -26,9 +27,11 @@ from lungscan.study.material import (
 from lungscan.study.options import RANDOM, WHOLE, StudyOptions
 from lungscan.study.plan import Unit, units
 from lungscan.training.drawn import draw_counter_example
+from lungscan.training.more import ALLOWED, FILES_FILE
 from lungscan.workers import Workers
 
 _THREADS = 2
+_PICTURES = {".jpg", ".jpeg", ".png"}
 _SEED = 0  # of the choice among counter-examples, and of their drawing
 
 
@@ -92,14 +95,25 @@ def _others(options: StudyOptions, root: Path) -> Bytes:
     size, found = options.input_px, [np.empty((0, options.input_px, options.input_px, 3), np.uint8)]
     for name in options.counter_examples:
         folder = root / name
-        paths = sorted(
-            p for p in folder.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"}
-        )
+        paths = _pictures(folder)
         if not paths:
-            raise UsageProblem(f"The folder {folder.name} of counter-examples holds no picture.")
+            raise UsageProblem(
+                f"The folder {folder.name} of counter-examples holds no picture to learn from."
+            )
         chosen = rng.permutation(len(paths))[: options.counter_limit]
         pixels = _squares([paths[row] for row in chosen], size)
         pixels[::2] = pixels[::2].mean(3, keepdims=True).astype(np.uint8)
         drawn = [draw_counter_example(rng, size) for _ in range(len(pixels) // 2)]
         found += [pixels, np.stack(drawn)] if drawn else [pixels]
     return np.concatenate(found)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """The pictures below a folder, but for those that a ``files.csv`` keeps for evaluation."""
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES)
+    for place in (folder, folder.parent):
+        if (place / FILES_FILE).exists():
+            rows = read_table(place / FILES_FILE, ("file", "use"))
+            may = {place / row["file"] for row in rows if row["use"].lower() == ALLOWED}
+            found = [path for path in found if path in may]
+    return found

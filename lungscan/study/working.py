@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lungscan.errors import MachineError
+from lungscan.errors import MachineError, UsageProblem
 from lungscan.study.events import NetworkEpoch, NetworkFitted, NetworkStarted
 from lungscan.study.fitting import Fitted, OnDevice, fit
 from lungscan.study.material import MATERIAL_FILE, TEST, Material, kept_material
@@ -31,7 +31,7 @@ FitEvent = NetworkStarted | NetworkEpoch | NetworkFitted
 class Means:
     """With what a study is computed; none of it belongs to its results."""
 
-    device: str = "cpu"
+    device: str = "auto"  # CUDA where there is one; cpu, cuda or cuda:1
     workers: int = 1  # processes, each with units of its own
     lanes: int = 1  # networks of one unit that take turns in a process: fills a GPU
     until: float = float("inf")  # time.time() at which to stop
@@ -69,12 +69,13 @@ def fit_units(
 
     Raises:
         ModelError: results of other options lie in the folder.
-        MachineError: there is no such device, or a process of several died.
+        UsageProblem: there is no such device.
+        MachineError: there is no CUDA here, or a process of several died.
     """
     if means.workers == 1:
-        _settle(means)
+        device = _settle(means)
         material = _material(folder)
-        pictures = OnDevice.of(material, torch.device(means.device))
+        pictures = OnDevice.of(material, device)
         for unit in units:
             yield from _fit_unit(folder, options, unit, means, material, pictures)
         return
@@ -192,13 +193,21 @@ def _material(folder: Path) -> Material:
     return material
 
 
-def _settle(means: Means) -> None:
+def _settle(means: Means) -> torch.device:
     if means.threads:
         torch.set_num_threads(means.threads)
-    if means.device.startswith("cuda") and not torch.cuda.is_available():
+    name = means.device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageProblem(f"There is no device {name}. Say auto, cpu, cuda or cuda:1.") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
         raise MachineError("No CUDA device can be used here. Run the study with --device cpu.")
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
+    return device
 
 
 _told_to: Any = None  # the queue of a worker process
@@ -212,7 +221,7 @@ def _join(told: Any, means: Means) -> None:
 
 def _work(folder: Path, options: StudyOptions, unit: Unit, means: Means) -> None:
     material = _material(folder)
-    pictures = OnDevice.of(material, torch.device(means.device))
+    pictures = OnDevice.of(material, _settle(means))
     for event in _fit_unit(folder, options, unit, means, material, pictures):
         if not isinstance(event, NetworkEpoch):
             _told_to.put(event)

@@ -244,6 +244,20 @@ def test_the_rate_rises_and_falls() -> None:
     assert rates[3] == pytest.approx(1e-5)
 
 
+def test_pictures_kept_for_evaluation_are_no_counter_examples(tmp_path: Path) -> None:
+    draw_data(tmp_path / "data", groups=6)
+    table = ["file,label,group,um_px,source,licence,use"]
+    table += [f"lung_n/{i}.png,lung_n,,,x,x,training allowed" for i in range(2)]
+    table += [f"lung_n/{i}.png,lung_n,,,x,x,evaluation only" for i in range(2, 12)]
+    (tmp_path / "data" / "files.csv").write_text("\n".join(table), encoding="utf-8")
+    told = options(input_px=32, counter_examples=("data/lung_n",))
+    found, _ = gather(told, tmp_path)
+    assert len(found.others) == 3  # two of the folder, one drawn
+    (tmp_path / "data" / "files.csv").write_text("\n".join((table[0], table[5])), "utf-8")
+    with pytest.raises(UsageProblem, match="holds no picture to learn from"):
+        gather(told, tmp_path)
+
+
 def test_kept_pictures_are_read_as_they_were(tmp_path: Path) -> None:
     draw_data(tmp_path / "data", groups=6)
     told = options(input_px=32, counter_examples=("data/lung_n",), counter_limit=4)

@@ -19,6 +19,7 @@ COMMANDS = {
     "data": "lungscan_cli.commands.data:data",
     "train": "lungscan_cli.commands.train:train",
     "adapt": "lungscan_cli.commands.adapt:adapt",
+    "study": "lungscan_cli.commands.study:study",
     "evaluate": "lungscan_cli.commands.evaluate:evaluate",
     "compare": "lungscan_cli.commands.compare:compare",
     "compress": "lungscan_cli.commands.compress:compress",

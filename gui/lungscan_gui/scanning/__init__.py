@@ -1,0 +1,2 @@
+"""A run, in a process of its own, and what its events mean for the window. No Qt but in ``runner``.
+"""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from lungscan.errors import LungScanError
+from lungscan.types import CaseResult
 from lungscan_gui import engine
 from lungscan_gui.cases import Case, CaseState
 from lungscan_gui.scanning.job import Failure
@@ -30,7 +31,7 @@ class Analysis(QObject):
         self.runner.changed.connect(self._changed)
         self.runner.mapped.connect(self._mapped)
         self.runner.progressed.connect(self._progressed)
-        self.runner.noticed.connect(lambda text: window.message.say(text))
+        self.runner.noticed.connect(window.message.say)
         self.runner.failed.connect(self._failed)
         self.runner.idle.connect(self.show_state)
         self._found.connect(self._take)
@@ -206,12 +207,10 @@ def cases_at(path: Path, problems: list[str]) -> list[Case]:
         earlier = engine.read_run(path)
         problems += earlier.problems
         return [finished(result, path) for result in earlier.results if result.files]
-    return [
-        Case(case.files[0].path, case.case_id) for case in engine.find_cases([path])
-    ]
+    return [Case(case.files[0].path, case.case_id) for case in engine.find_cases([path])]
 
 
-def finished(result: engine.CaseResult, out: Path) -> Case:
+def finished(result: CaseResult, out: Path) -> Case:
     """A case of an earlier run; its image is where the run found it, or beside the results."""
     name = result.relative_paths[0]
     near = [folder / name for folder in (Path.cwd(), out.parent, *out.parent.parents[:2])]

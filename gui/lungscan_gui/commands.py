@@ -118,11 +118,11 @@ class Commands:
 
     def move_up(self) -> None:
         """Earlier in the list."""
-        self._me.queue.move(-1)
+        self._me.queue.shift(-1)
 
     def move_down(self) -> None:
         """Later in the list."""
-        self._me.queue.move(1)
+        self._me.queue.shift(1)
 
     # View --------------------------------------------------------------------------------------
 

@@ -176,7 +176,7 @@ class Export:
 def exports(result: CaseResult) -> tuple[Export, ...]:
     """What can be made of a result, with the same bytes as the files of its run."""
     from lungscan.report.case_pdf import write_case_pdf
-    from lungscan.report.files import put, write_atomic
+    from lungscan.report.files import write_atomic
     from lungscan.report.geojson import write_tiles_geojson
     from lungscan.report.heatmap import has_heatmap, render_heatmap
     from lungscan.report.tiles_csv import write_tiles_csv
@@ -184,9 +184,10 @@ def exports(result: CaseResult) -> tuple[Export, ...]:
     def geojson(path: Path) -> None:
         import tempfile
 
-        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        with tempfile.TemporaryDirectory() as folder:
             first, *_ = write_tiles_geojson(Path(folder), result)
-            put(path, lambda draft: first.replace(draft) and None)
+            data = first.read_bytes()
+        write_atomic(path, data, durable=False)
 
     found = [Export("Report (PDF)", ".pdf", lambda path: write_case_pdf(path, result))]
     if result.scores:

@@ -20,9 +20,16 @@ class Settings:
         else:
             self._kept = QSettings(str(file), QSettings.Format.IniFormat)
 
-    def option(self, name: str, default: object) -> object:
+    def option(self, name: str, default: str) -> str:
         """An option of the analysis; its default unless another value was kept."""
-        return self._kept.value(f"options/{name}", default)
+        return str(self._kept.value(f"options/{name}", default))
+
+    def number(self, name: str, default: float) -> float:
+        """The same for a number; what is none counts as not kept."""
+        try:
+            return float(self.option(name, str(default)))
+        except ValueError:
+            return default
 
     def keep_option(self, name: str, value: object, default: object) -> None:
         """Keep an option that differs from its default, and nothing else."""

@@ -110,10 +110,10 @@ class MainWindow(Commands, QMainWindow):
         for widget, stretch in ((self.queue, 0), (middle, 1), (side, 0)):
             split.addWidget(widget)
             split.setStretchFactor(split.indexOf(widget), stretch)
-        split.setSizes([210, 720, 350])
+        split.setSizes([200, 700, 380])
         split.setChildrenCollapsible(False)
         self.queue.setMinimumWidth(150)
-        side.setMinimumWidth(300)
+        side.setMinimumWidth(330)
         self.setCentralWidget(split)
         research = QLabel(engine.RESEARCH_USE)
         research.setObjectName("research")
@@ -127,7 +127,9 @@ def models() -> tuple[str, ...]:
     """The names of the shipped models; a damaged one is named when it is used."""
     import lungscan_models
 
-    folders = sorted(card.parent.name for card in lungscan_models.shipped_models().glob("*/card.json"))
+    folders = sorted(
+        card.parent.name for card in lungscan_models.shipped_models().glob("*/card.json")
+    )
     return tuple(folders)
 
 

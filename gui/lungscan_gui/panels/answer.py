@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QFrame, QGridLayout, QLabel, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from lungscan.types import CaseResult, CaseStatus
 from lungscan_gui import engine
@@ -27,6 +27,7 @@ class AnswerBox(QFrame):
         self.cure = _label("muted", wrap=True)
         words = QVBoxLayout()
         words.setSpacing(3)
+        words.setAlignment(Qt.AlignmentFlag.AlignTop)
         for label in (self.kicker, self.answer, self.why, self.cure):
             words.addWidget(label)
         right = QVBoxLayout()
@@ -42,6 +43,7 @@ class AnswerBox(QFrame):
         layout.addLayout(words, 0, 1)
         layout.addLayout(right, 0, 2)
         layout.setColumnStretch(1, 1)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
 
     def show_result(self, result: CaseResult) -> None:
         """Say what came out."""

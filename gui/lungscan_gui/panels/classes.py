@@ -21,7 +21,7 @@ class ClassTable(QWidget):
         super().__init__()
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(10)
+        self._grid.setHorizontalSpacing(8)
         self._grid.setColumnStretch(0, 1)
         self.switches: list[QCheckBox] = []
 

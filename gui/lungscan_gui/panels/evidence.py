@@ -10,7 +10,7 @@ from lungscan.types import CaseResult, TilePicture
 from lungscan_gui import engine
 from lungscan_gui.cases import Case
 
-SIDE = 92
+SIDE = 66
 
 
 class EvidenceStrip(QWidget):
@@ -28,8 +28,8 @@ class EvidenceStrip(QWidget):
         self.list.setWrapping(False)
         self.list.setMovement(QListWidget.Movement.Static)
         self.list.setIconSize(QSize(SIDE, SIDE))
-        self.list.setSpacing(4)
-        self.list.setFixedHeight(SIDE + 48)
+        self.list.setSpacing(2)
+        self.list.setFixedHeight(SIDE + 44)
         self.list.setAccessibleName("Evidence: clearest and most uncertain tiles")
         self.list.itemClicked.connect(lambda item: self._visit(self.list.row(item)))
         self.list.itemActivated.connect(lambda item: self._visit(self.list.row(item)))

@@ -69,7 +69,7 @@ class Legend(QWidget):
     """What is drawn beside the classes' colours."""
 
     ENTRIES = (
-        (f"Uncertain (best class below {UNCERTAIN_BELOW:.2f})", Qt.BrushStyle.BDiagPattern, (60, 60, 60)),
+        (f"Uncertain (best class below {UNCERTAIN_BELOW:.2f})", Qt.BrushStyle.BDiagPattern, DARK),
         ("Left out (focus, pen, blank, unlike lung H&E)", Qt.BrushStyle.FDiagPattern, GREY),
         ("Not readable", Qt.BrushStyle.DiagCrossPattern, DARK),
         ("Not yet scored", None, PALE),
@@ -95,7 +95,9 @@ class Legend(QWidget):
             box = QRect(1, row * self.ROW + 2, 15, 14)
             painter.fillRect(box, QColor(255, 255, 255))
             if pattern is None:
-                painter.fillRect(QRect(box.center().x() - 1, box.center().y() - 1, 4, 4), QColor(*rgb))
+                painter.fillRect(
+                    QRect(box.center().x() - 1, box.center().y() - 1, 4, 4), QColor(*rgb)
+                )
             else:
                 painter.fillRect(box, QBrush(QColor(*rgb), pattern))
             painter.setPen(QColor(*GREY))

@@ -62,14 +62,14 @@ class OptionsPanel(QWidget):
         self.overlap = QDoubleSpinBox()
         self.overlap.setRange(0, MAX_OVERLAP)
         self.overlap.setSingleStep(0.25)
-        self.overlap.setValue(float(settings.option("overlap", DEFAULTS.overlap)))
+        self.overlap.setValue(settings.number("overlap", DEFAULTS.overlap))
         self.overlap.setAccessibleName(TITLES["overlap"])
         self.overlap.valueChanged.connect(lambda value: self._keep("overlap", value))
         form.addRow(TITLES["overlap"], self.overlap)
         self.threads = QSpinBox()
         self.threads.setRange(0, 256)
         self.threads.setSpecialValueText("every core")
-        self.threads.setValue(int(settings.option("threads", 0)))
+        self.threads.setValue(int(settings.number("threads", 0)))
         self.threads.setAccessibleName(TITLES["threads"])
         self.threads.valueChanged.connect(lambda value: self._keep("threads", value))
         form.addRow(TITLES["threads"], self.threads)
@@ -113,7 +113,7 @@ class OptionsPanel(QWidget):
     def _choice(self, field: str, choices: tuple[str, ...]) -> QComboBox:
         box = QComboBox()
         box.addItems(choices)
-        kept = str(self._settings.option(field, getattr(DEFAULTS, field)))
+        kept = self._settings.option(field, getattr(DEFAULTS, field))
         box.setCurrentText(kept if kept in choices else getattr(DEFAULTS, field))
         box.setAccessibleName(TITLES[field])
         box.currentTextChanged.connect(lambda value: self._keep(field, value))
@@ -160,5 +160,12 @@ class ScaleQuestion(QWidget):
         use.clicked.connect(lambda: self.answered.emit(self.value.value()))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (words, twenty, forty, QLabel("or type the scanner's value:"), self.value, use):
+        for widget in (
+            words,
+            twenty,
+            forty,
+            QLabel("or type the scanner's value:"),
+            self.value,
+            use,
+        ):
             layout.addWidget(widget)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PyQt6.QtCore import QAbstractListModel, QModelIndex, QRect, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QPainter, QPalette
 from PyQt6.QtWidgets import (
@@ -149,9 +151,11 @@ class QueuePanel(QWidget):
         self.buttons = {
             "add": self._button("+", "Add files (Ctrl+O)", self.add_asked.emit),
             "remove": self._button("−", "Remove from the list (Delete)", self.remove),
-            "up": self._button("↑", "Move up (Alt+Up)", lambda: self.move(-1)),
-            "down": self._button("↓", "Move down (Alt+Down)", lambda: self.move(1)),
-            "retry": self._button("Retry failed", "Try all failed cases again", self.retry_asked.emit),
+            "up": self._button("↑", "Move up (Alt+Up)", lambda: self.shift(-1)),
+            "down": self._button("↓", "Move down (Alt+Down)", lambda: self.shift(1)),
+            "retry": self._button(
+                "Retry failed", "Try all failed cases again", self.retry_asked.emit
+            ),
         }
         for button in self.buttons.values():
             buttons.addWidget(button)
@@ -186,7 +190,7 @@ class QueuePanel(QWidget):
             self.removed.emit(case)
             self.refresh()
 
-    def move(self, by: int) -> None:
+    def shift(self, by: int) -> None:
         """Move the chosen case."""
         row = self.view.currentIndex().row()
         if row >= 0:
@@ -199,10 +203,10 @@ class QueuePanel(QWidget):
     def _choose(self, now: QModelIndex, _before: QModelIndex) -> None:
         self.chosen.emit(self.model.cases[now.row()] if now.isValid() else None)
 
-    def _button(self, text: str, tip: str, do: object) -> QToolButton:
+    def _button(self, text: str, tip: str, do: Callable[[], object]) -> QToolButton:
         button = QToolButton()
         button.setText(text)
         button.setToolTip(tip)
-        button.setAccessibleName(tip.split(" (")[0])
-        button.clicked.connect(lambda: do())  # type: ignore[operator]
+        button.setAccessibleName(tip.split(" (", maxsplit=1)[0])
+        button.clicked.connect(lambda _checked=False: do())
         return button

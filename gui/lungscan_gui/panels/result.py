@@ -136,7 +136,9 @@ def quality_text(result: CaseResult) -> str:
 def model_text(result: CaseResult) -> str:
     """The model and its first figure."""
     model = result.model
-    lines = [f"{model.name} {model.version}" + ("" if model.official else " (not an official model)")]
+    lines = [
+        f"{model.name} {model.version}" + ("" if model.official else " (not an official model)")
+    ]
     lines += [f"{name}: {value}" for name, value in model.facts[:1]]
     lines.append(f"Computed by {result.device} in {engine.duration(result.seconds)}")
     return "\n".join(lines)

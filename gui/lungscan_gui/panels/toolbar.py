@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
@@ -24,7 +27,7 @@ class ViewBar(QWidget):
         self.fit = _button("Fit", "Show the whole image (F)", viewer.fit)
         layout.addWidget(self.fit)
         self.powers = {
-            power: _button(f"{power}x", f"Magnify {power} times", lambda p=power: viewer.magnify(p))
+            power: _button(f"{power}x", f"Magnify {power} times", partial(viewer.magnify, power))
             for power in POWERS
         }
         for button in self.powers.values():
@@ -103,11 +106,11 @@ def class_text(tiles: TileMap, names: tuple[str, ...], x: float, y: float) -> st
     return ", ".join(f"{names[i]} {engine.probability(float(probs[i]))}" for i in order)
 
 
-def _button(text: str, tip: str, do: object) -> QToolButton:
+def _button(text: str, tip: str, do: Callable[[], object]) -> QToolButton:
     button = QToolButton()
     button.setText(text)
     button.setToolTip(tip)
     button.setAccessibleName(tip)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    button.clicked.connect(lambda: do())  # type: ignore[operator]
+    button.clicked.connect(lambda _checked=False: do())
     return button

@@ -1,2 +1,1 @@
-"""A run, in a process of its own, and what its events mean for the window. No Qt but in ``runner``.
-"""
+"""A run, in a process of its own, and what its events mean for the window."""

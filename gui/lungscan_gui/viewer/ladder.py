@@ -61,8 +61,12 @@ class Ladder:
         """The tiles of a step that a part of level 0 touches, from its middle outwards."""
         side = step * VIEW_PX
         left, top, width, height = view
-        columns = range(max(0, floor(left / side)), min(ceil(self.width / side), ceil((left + width) / side)))
-        rows = range(max(0, floor(top / side)), min(ceil(self.height / side), ceil((top + height) / side)))
+        columns = range(
+            max(0, floor(left / side)), min(ceil(self.width / side), ceil((left + width) / side))
+        )
+        rows = range(
+            max(0, floor(top / side)), min(ceil(self.height / side), ceil((top + height) / side))
+        )
         x, y = (left + width / 2) / side - 0.5, (top + height / 2) / side - 0.5
         keys = [TileKey(step, column, row) for row in rows for column in columns]
         return sorted(keys, key=lambda key: (key.column - x) ** 2 + (key.row - y) ** 2)
@@ -74,5 +78,3 @@ class Ladder:
         sharp = self.tiles(step, view)
         coarse = min(step * 4, self.coarsest)
         return ([] if coarse <= step else self.tiles(coarse, view)) + sharp
-
-

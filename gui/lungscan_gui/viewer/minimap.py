@@ -9,6 +9,7 @@ from PyQt6.QtWidgets import QWidget
 from lungscan_gui.viewer.viewer import Viewer
 
 LONGEST, MARGIN = 190, 12
+NEARER = 1.05  # than the whole image
 
 
 class Minimap(QWidget):
@@ -26,7 +27,9 @@ class Minimap(QWidget):
     def follow(self) -> None:
         """Take its place, and draw the frame anew."""
         picture = self._viewer.picture
-        self.setVisible(picture is not None)
+        camera = self._viewer.camera
+        # With the whole image in view it would only hide a part of it.
+        self.setVisible(camera is not None and camera.zoom > camera.fit_zoom * NEARER)
         if picture is None:
             return
         width, height = picture.size

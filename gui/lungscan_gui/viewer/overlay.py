@@ -6,6 +6,8 @@ as the report's map has them; many as one picture, because twenty thousand squar
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QLineF, QRectF, Qt
@@ -14,12 +16,13 @@ from PyQt6.QtGui import QBrush, QColor, QFont, QImage, QPainter, QPen, QTransfor
 from lungscan.types import ModelStamp, TileState
 from lungscan_gui.engine import UNCERTAIN_BELOW, class_letters, class_rgb, on_color
 from lungscan_gui.viewer.camera import Camera
-from lungscan_gui.viewer.tilemap import PER_TILE, PENDING, STATES, MapLook, TileMap
+from lungscan_gui.viewer.tilemap import PENDING, PER_TILE, STATES, MapLook, TileMap
 
 FEW_TILES = 900  # in the view, drawn one by one
 LETTER_FROM = 46  # points of a tile's side
+OUTLINES_EVERY_S = 0.4  # while tiles come in, to find them takes too long for every batch
 OUTLINE = 2.0  # points; a lone tile seen from afar is still that large
-GREY, DARK, PALE = (95, 95, 95), (40, 40, 40), (120, 130, 150)
+GREY, DARK, PALE = (95, 95, 95), (40, 40, 40), (60, 70, 90)
 
 
 class Overlay:
@@ -32,10 +35,10 @@ class Overlay:
         self._look = MapLook((True,) * tiles.classes)
         height, width = tiles.used.shape
         self._pixels = np.zeros((max(1, height), max(1, width), 4), np.uint8)
-        self._image = QImage(
-            self._pixels.data, max(1, width), max(1, height), QImage.Format.Format_ARGB32
-        )
-        self._lines: list[tuple[int, list[QLineF]]] | None = None
+        self._image: QImage | None = None  # of ``_pixels``, made when it is painted
+        self._lines: list[tuple[int, list[QLineF]]] = []
+        self._lines_at = 0.0  # when they were found
+        self._lines_old = True
         self.redraw()
 
     @property
@@ -47,13 +50,14 @@ class Overlay:
     def look(self, look: MapLook) -> None:
         before, self._look = self._look, look
         if (before.shown, before.threshold) != (look.shown, look.threshold):
+            self._lines_at = 0.0
             self.redraw()
 
     def redraw(self, rows: slice = slice(None)) -> None:
         """Take over what changed in these rows of cells."""
         if self.tiles.used.size:
             self._pixels[: len(self.tiles.used)][rows] = self._coloured(rows)
-        self._lines = None
+        self._image, self._lines_old = None, True
 
     def paint(self, painter: QPainter, camera: Camera, ratio: float) -> None:  # noqa: ARG002
         """Draw what of the map is seen."""
@@ -100,6 +104,10 @@ class Overlay:
 
     def _paint_picture(self, painter: QPainter, camera: Camera) -> None:
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, on=False)
+        if self._image is None:
+            height, width = self._pixels.shape[:2]
+            form = QImage.Format.Format_ARGB32
+            self._image = QImage(self._pixels.tobytes(), width, height, 4 * width, form).copy()
         (left, top), (across, down) = self.tiles.origin, self.tiles.step
         x, y = camera.to_screen(left, top)
         size = (self._image.width() * across, self._image.height() * down)
@@ -123,8 +131,9 @@ class Overlay:
     def _paint_tile(self, painter: QPainter, rect: QRectF, row: int, *, lettered: bool) -> None:
         code = int(self.tiles.state[row])
         if code == PENDING:
-            dot = QRectF(0, 0, 4, 4)
+            dot = QRectF(0, 0, 5, 5)
             dot.moveCenter(rect.center())
+            painter.fillRect(dot.adjusted(-1, -1, 1, 1), QColor(255, 255, 255))
             painter.fillRect(dot, QColor(*PALE))
         elif STATES[code] is TileState.FAILED:
             painter.fillRect(rect, QBrush(QColor(*DARK), Qt.BrushStyle.DiagCrossPattern))
@@ -156,8 +165,9 @@ class Overlay:
     # Outlines ----------------------------------------------------------------------------------
 
     def _paint_outlines(self, painter: QPainter, camera: Camera) -> None:
-        if self._lines is None:
-            self._lines = list(self._outlines())
+        now = time.monotonic()
+        if self._lines_old and now - self._lines_at > OUTLINES_EVERY_S:
+            self._lines, self._lines_at, self._lines_old = self._outlines(), now, False
         (left, top), (across, down) = self.tiles.origin, self.tiles.step
         x, y = camera.to_screen(left, top)
         zoom = camera.zoom
@@ -167,7 +177,7 @@ class Overlay:
             pen = QPen(QColor(*self.rgb[index]).darker(140), OUTLINE)
             pen.setCosmetic(True)
             painter.setPen(pen)
-            painter.drawLines(lines)
+            painter.drawLines(*lines)
 
     def _outlines(self) -> list[tuple[int, list[QLineF]]]:
         """The borders of the regions of each class, in cells."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QObject, QRectF, pyqtSignal
+from PyQt6.QtCore import QObject, QRectF, Qt, pyqtSignal
 from PyQt6.QtGui import QBrush, QColor, QPainter, QPixmap
-from PyQt6.QtCore import Qt
 
 from lungscan.types import RgbArray
 from lungscan_gui.engine import ViewedImage

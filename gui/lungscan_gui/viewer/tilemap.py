@@ -7,19 +7,20 @@ report's map does it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.types import BoxArray, FloatArray, MaskArray, TileScores, TileState
+from lungscan.types import BoxArray, FloatArray, TileScores, TileState
 
 PER_TILE = 4  # cells along a tile's side
 STATES = tuple(TileState)
 PENDING = -1  # the state of a tile that is not scored yet
-LEFT_OUT = tuple(s for s in TileState if s not in (TileState.USED, TileState.FAILED))
 
 IntArray = NDArray[np.int64]
+Cells = tuple[IntArray, IntArray]  # rows, columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class MapLook:
 
     shown: tuple[bool, ...]  # per class
     threshold: float = 0.0  # of the best class's probability, 0 to 1
-    opacity: float = 0.6
+    opacity: float = 0.5
     visible: bool = True
     filled: bool = True  # False: outlines alone
 
@@ -116,30 +117,25 @@ class TileMap:
             & (top + height > view[1])
         )
 
-    def counts(self, classes: MaskArray | None = None) -> list[int]:
-        """How many used tiles each class has won so far."""
-        used = self.state == STATES.index(TileState.USED)
-        best = self.probs[used].argmax(1) if used.any() else np.zeros(0, np.int64)
-        return [int(n) for n in np.bincount(best, minlength=self.classes)]
-
     def _cells(self, rows: IntArray) -> IntArray:
         """(n, 2) first column and first row of cells of these tiles."""
         offset = self.boxes[rows, :2] - np.array(self.origin)
-        return np.rint(offset / np.array(self.step)).astype(np.int64)
+        cells: IntArray = np.rint(offset / np.array(self.step)).astype(np.int64)
+        return cells
 
-    def _spread(self, rows: IntArray, do: object) -> None:
+    def _spread(self, rows: IntArray, do: Callable[[Cells, IntArray], None]) -> None:
         """Call ``do`` with the cells of these tiles, one of each tile at a time."""
         cells = self._cells(rows)
         for down in range(PER_TILE):
             for across in range(PER_TILE):
-                do((cells[:, 1] + down, cells[:, 0] + across), rows)  # type: ignore[operator]
+                do((cells[:, 1] + down, cells[:, 0] + across), rows)
 
-    def _add(self, at: tuple[IntArray, IntArray], rows: IntArray) -> None:
+    def _add(self, at: Cells, rows: IntArray) -> None:
         np.add.at(self.total, at, self.probs[rows])
         np.add.at(self.used, at, 1)
         self.other[at] = 0
 
-    def _mark(self, at: tuple[IntArray, IntArray], what: int) -> None:
+    def _mark(self, at: Cells, what: int) -> None:
         self.other[at] = np.where(self.used[at] > 0, 0, what)
 
 

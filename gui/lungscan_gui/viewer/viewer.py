@@ -96,7 +96,7 @@ class Viewer(QWidget):
             self.look(self.camera.zoomed(factor))
 
     def magnify(self, power: float) -> None:
-        """Zoom to what an objective of that power shows on a usual screen: 10 µm / power a pixel."""
+        """Zoom to what an objective of that power shows: a point measures 10 µm / power."""
         if self.camera and self.um_per_px:
             self.look(self.camera.zoomed_to(self.um_per_px * power / 10))
 
@@ -193,11 +193,11 @@ class Viewer(QWidget):
 
     def event(self, event: QEvent | None) -> bool:
         """Pinch zooms."""
-        if isinstance(event, QNativeGestureEvent) and self.camera:
-            if event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
-                at = (event.position().x(), event.position().y())
-                self.look(self.camera.zoomed(1 + event.value(), at))
-                return True
+        pinch = Qt.NativeGestureType.ZoomNativeGesture
+        if isinstance(event, QNativeGestureEvent) and event.gestureType() == pinch and self.camera:
+            at = (event.position().x(), event.position().y())
+            self.look(self.camera.zoomed(1 + event.value(), at))
+            return True
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:  # noqa: N802

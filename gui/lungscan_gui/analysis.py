@@ -11,7 +11,7 @@ from PyQt6.QtCore import QObject, pyqtSignal
 from lungscan.errors import LungScanError
 from lungscan.types import CaseResult
 from lungscan_gui import engine
-from lungscan_gui.cases import Case, CaseState
+from lungscan_gui.cases import Case, CaseState, maps_of
 from lungscan_gui.scanning.job import Failure
 from lungscan_gui.scanning.runner import Order, Runner
 
@@ -216,5 +216,5 @@ def finished(result: CaseResult, out: Path) -> Case:
     near = [folder / name for folder in (Path.cwd(), out.parent, *out.parent.parents[:2])]
     path = next((place for place in near if place.is_file()), None)
     case = Case(path, result.case_id)
-    case.finish(result, out)
+    case.finish(result, out, maps_of(result))
     return case

@@ -64,11 +64,16 @@ class Case:
         self.result, self.maps, self.seen, self.error = None, {}, set(), ""
         self.done = self.total = 0
 
-    def finish(self, result: CaseResult, out: Path) -> None:
-        """Take the answer."""
+    def finish(self, result: CaseResult, out: Path, maps: dict[int, TileMap]) -> None:
+        """Take the answer, and the maps that ``maps_of`` made of it."""
         self.result, self.out, self.state, self.error = result, out, CaseState.FINISHED, ""
-        self.maps = {part.file_index: map_of(part) for part in result.scores}
+        self.maps = maps
         self.done = self.total = result.counts.total
+
+
+def maps_of(result: CaseResult) -> dict[int, TileMap]:
+    """A map of each file; of many tiles it takes a while, so not in the window's thread."""
+    return {part.file_index: map_of(part) for part in result.scores}
 
 
 @dataclass

@@ -8,6 +8,7 @@ from lungscan.types import CaseResult
 from lungscan_gui.cases import Case, CaseState
 from lungscan_gui.engine import ViewedImage
 from lungscan_gui.thumbnail import thumbnail_of
+from lungscan_gui.viewer.marker import Marker
 from lungscan_gui.viewer.opener import Opener
 from lungscan_gui.viewer.overlay import Overlay
 from lungscan_gui.viewer.picture import Picture
@@ -30,6 +31,7 @@ class Display:
         self._window = window
         self.case: Case | None = None
         self.overlay: Overlay | None = None
+        self.marker = Marker()
         self.opener = Opener()
         self.opener.opened.connect(self._opened)
         self.opener.failed.connect(self._failed)
@@ -53,7 +55,7 @@ class Display:
         """Show another case."""
         if case is self.case and case is not None:
             return
-        self.case = case
+        self.case, self.marker.box = case, None
         viewer = self._window.viewer
         self._window.message.hide()
         self.opener.forget()
@@ -98,7 +100,7 @@ class Display:
             self.overlay.look = window.result.map.look
         elif rows is not None:
             self.overlay.redraw(rows)
-        window.viewer.layers = [self.overlay] if self.overlay else []
+        window.viewer.layers = [self.overlay, self.marker] if self.overlay else [self.marker]
         window.readout.map = tiles if self.overlay else None
         window.readout.names = model.display_names if model else ()
         window.viewer.update()
@@ -133,6 +135,7 @@ class Display:
         return True
 
     def _visit(self, picture: TilePicture) -> None:
+        self.marker.box = picture.box
         x, y, width, height = picture.box
         self._window.viewer.go_to(x + width / 2, y + height / 2, EVIDENCE_POWER)
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event
 
 from lungscan import __version__
 from lungscan.cards import ModelCard, find_model, list_models
-from lungscan.errors import LungScanError, NothingToDo
+from lungscan.errors import NothingToDo
 from lungscan.events import ScanEvent
 from lungscan.inputs import discover, show
 from lungscan.launch import Launched, beforehand
@@ -174,34 +176,51 @@ class Export:
 
 
 def exports(result: CaseResult) -> tuple[Export, ...]:
-    """What can be made of a result, with the same bytes as the files of its run."""
-    from lungscan.report.case_pdf import write_case_pdf
-    from lungscan.report.files import write_atomic
-    from lungscan.report.geojson import write_tiles_geojson
-    from lungscan.report.heatmap import has_heatmap, render_heatmap
-    from lungscan.report.tiles_csv import write_tiles_csv
+    """What can be made of a result, with the same bytes as the files of its run.
 
-    def geojson(path: Path) -> None:
-        import tempfile
-
-        with tempfile.TemporaryDirectory() as folder:
-            first, *_ = write_tiles_geojson(Path(folder), result)
-            data = first.read_bytes()
-        write_atomic(path, data, durable=False)
-
-    found = [Export("Report (PDF)", ".pdf", lambda path: write_case_pdf(path, result))]
+    The writers are imported when one of them is asked for: they load slowly.
+    """
+    found = [Export("Report (PDF)", ".pdf", partial(_write_pdf, result))]
     if result.scores:
         found += [
-            Export("Tiles (CSV)", ".csv", lambda path: write_tiles_csv(path, result)),
-            Export("Tiles for QuPath (GeoJSON)", ".geojson", geojson),
+            Export("Tiles (CSV)", ".csv", partial(_write_csv, result)),
+            Export("Tiles for QuPath (GeoJSON)", ".geojson", partial(_write_geojson, result)),
         ]
-    if has_heatmap(result, 0):
-
-        def picture(path: Path) -> None:
-            write_atomic(path, render_heatmap(result, 0), durable=False)
-
-        found.append(Export("Class map (PNG)", ".png", picture))
+        if any(file.thumbnail_jpeg for file in result.files[:1]):
+            found.append(Export("Class map (PNG)", ".png", partial(_write_map, result)))
     return tuple(found)
+
+
+def _write_pdf(result: CaseResult, path: Path) -> None:
+    from lungscan.report.case_pdf import write_case_pdf
+    from lungscan.report.files import put
+
+    put(path, lambda draft: write_case_pdf(draft, result))
+
+
+def _write_csv(result: CaseResult, path: Path) -> None:
+    from lungscan.report.files import put
+    from lungscan.report.tiles_csv import write_tiles_csv
+
+    put(path, lambda draft: write_tiles_csv(draft, result))
+
+
+def _write_geojson(result: CaseResult, path: Path) -> None:
+    """The tiles of the first file."""
+    from lungscan.report.files import write_atomic
+    from lungscan.report.geojson import write_tiles_geojson
+
+    with TemporaryDirectory() as folder:
+        first, *_ = write_tiles_geojson(Path(folder), result)
+        data = first.read_bytes()
+    write_atomic(path, data, durable=False)
+
+
+def _write_map(result: CaseResult, path: Path) -> None:
+    from lungscan.report.files import write_atomic
+    from lungscan.report.heatmap import render_heatmap
+
+    write_atomic(path, render_heatmap(result, 0), durable=False)
 
 
 def make_demo_slide(folder: Path) -> Path:
@@ -210,8 +229,3 @@ def make_demo_slide(folder: Path) -> Path:
 
     slides = [path for path in make_demo(folder).paths if path.suffix == ".svs"]
     return next(path for path in slides if not path.name.startswith("."))
-
-
-def is_our_error(error: BaseException) -> bool:
-    """Whether the message is written for people."""
-    return isinstance(error, LungScanError)

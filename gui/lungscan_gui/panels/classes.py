@@ -9,7 +9,8 @@ from PyQt6.QtWidgets import QCheckBox, QGridLayout, QLabel, QWidget
 from lungscan.types import CaseResult, ModelStamp
 from lungscan_gui import engine
 
-HEADS = ("", "Tiles", "mm²", "Probability")
+HEADS = ("", "Tiles", "mm²", "Prob.")  # short: the column is narrow
+WORDS = ("", "Tiles", "Area in mm²", "Calibrated probability")
 
 
 class ClassTable(QWidget):
@@ -48,10 +49,11 @@ class ClassTable(QWidget):
                 label = QLabel(f"<b>{text.replace('<', '&lt;')}</b>" if bold else text)
                 label.setTextFormat(Qt.TextFormat.RichText if bold else Qt.TextFormat.PlainText)
                 label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                label.setAccessibleName(f"{model.display_names[index]}, {HEADS[column]}: {text}")
+                label.setAccessibleName(f"{model.display_names[index]}, {WORDS[column]}: {text}")
                 self._grid.addWidget(label, index + 1, column)
         for column, head in enumerate(HEADS):
             label = QLabel(head)
+            label.setToolTip(WORDS[column])
             label.setObjectName("head")
             label.setAlignment(Qt.AlignmentFlag.AlignRight)
             self._grid.addWidget(label, 0, column)

@@ -29,7 +29,7 @@ class EvidenceStrip(QWidget):
         self.list.setMovement(QListWidget.Movement.Static)
         self.list.setIconSize(QSize(SIDE, SIDE))
         self.list.setSpacing(2)
-        self.list.setFixedHeight(SIDE + 44)
+        self.list.setFixedHeight(SIDE + 38)
         self.list.setAccessibleName("Evidence: clearest and most uncertain tiles")
         self.list.itemClicked.connect(lambda item: self._visit(self.list.row(item)))
         self.list.itemActivated.connect(lambda item: self._visit(self.list.row(item)))

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, cast
@@ -64,18 +64,18 @@ class ScanJob:
         self._lock = threading.Lock()
         self._stopping = False
         self._errors = b""
+        self._killer = threading.Timer(STOP_S, self.kill)
+        self._killer.daemon = True
         self._tell(options)
         threading.Thread(target=self._listen, name="job-errors", daemon=True).start()
 
     def events(self) -> Iterator[JobEvent]:
         """What the run tells; always ended by ``RunFinished``, ``Failure`` or ``Stopped``."""
-        replies = cast(BinaryIO, self._child.stdout)
-        with replies, suppress(EOFError, OSError):
-            while (event := receive(replies)) is not None:
-                yield event
-            self._child.wait()
-            return
+        ended = yield from self._told()
+        self._close()
         status = self._child.wait()
+        if ended:
+            return
         if self._stopping:
             yield Stopped()
         else:
@@ -92,17 +92,30 @@ class ScanJob:
             return
         self._stopping = True
         self._tell("stop")
-        killer = threading.Timer(STOP_S, self.kill)
-        killer.daemon = True
-        killer.start()
+        self._killer.start()
 
     def kill(self) -> None:
         """End it at once."""
         with suppress(OSError):
             self._child.kill()
 
+    def _told(self) -> Generator[JobEvent, None, bool]:
+        """What the process tells; whether it came to its end."""
+        replies = cast(BinaryIO, self._child.stdout)
+        with replies, suppress(EOFError, OSError):
+            while (event := receive(replies)) is not None:
+                yield event
+            return True
+        return False
+
+    def _close(self) -> None:
+        """Nothing more is to be said."""
+        self._killer.cancel()
+        with self._lock, suppress(OSError):
+            cast(BinaryIO, self._child.stdin).close()
+
     def _tell(self, message: object) -> None:
-        with self._lock, suppress(OSError):  # it is gone; ``events`` says so
+        with self._lock, suppress(OSError, ValueError):  # it is gone; ``events`` says so
             send(cast(BinaryIO, self._child.stdin), message)
 
     def _listen(self) -> None:

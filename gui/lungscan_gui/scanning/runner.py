@@ -9,8 +9,9 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
@@ -24,14 +25,27 @@ from lungscan.events import (
     TilesScored,
 )
 from lungscan.options import ScanOptions
-from lungscan.types import ModelStamp
+from lungscan.types import CaseResult, ModelStamp
 from lungscan_gui import engine
-from lungscan_gui.cases import Case, CaseState, Pace
+from lungscan_gui.cases import Case, CaseState, Pace, maps_of
 from lungscan_gui.scanning.job import Failure, JobEvent, ScanJob, Stopped
 from lungscan_gui.viewer.tilemap import TileMap
 
 TICK_MS = 50
 BUDGET_S = 0.03  # of one tick; the rest waits for the next
+
+
+class Job(Protocol):
+    """A run that tells of itself; see ``ScanJob``."""
+
+    def events(self) -> Iterator[JobEvent]:
+        """All that it tells; the last one ends it."""
+
+    def stop(self) -> None:
+        """Ask it to end."""
+
+    def kill(self) -> None:
+        """End it at once."""
 
 
 @dataclass(eq=False)
@@ -50,13 +64,24 @@ class Known:
     model: ModelStamp
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A case has ended, and these are its maps."""
+
+    result: CaseResult
+    maps: dict[int, TileMap]
+
+
+News = Known | Answered | JobEvent
+
+
 @dataclass(eq=False)
 class Running:
     """The order in progress."""
 
     order: Order
-    news: queue.SimpleQueue[Known | JobEvent] = field(default_factory=queue.SimpleQueue)
-    job: ScanJob | None = None
+    news: queue.SimpleQueue[News] = field(default_factory=queue.SimpleQueue)
+    job: Job | None = None
     known: Known | None = None
     stopping: bool = False
     pace: Pace = field(default_factory=Pace)
@@ -73,8 +98,9 @@ class Runner(QObject):
     failed = pyqtSignal(object)  # Failure
     idle = pyqtSignal()
 
-    def __init__(self) -> None:
+    def __init__(self, make_job: Callable[[ScanOptions], Job] = ScanJob) -> None:
         super().__init__()
+        self._make_job = make_job
         self.orders: list[Order] = []
         self.now: Running | None = None
         self.model: ModelStamp | None = None  # of the run in progress, or of the last one
@@ -130,7 +156,9 @@ class Runner(QObject):
             return
         self.now = Running(self.orders.pop(0))
         self.progressed.emit("Starting ...")
-        threading.Thread(target=_work, args=(self.now,), name="analysis", daemon=True).start()
+        threading.Thread(
+            target=_work, args=(self.now, self._make_job), name="analysis", daemon=True
+        ).start()
         self._timer.start()
 
     # The window's thread -----------------------------------------------------------------------
@@ -145,7 +173,7 @@ class Runner(QObject):
                 return
             self._take(event, self.now)
 
-    def _take(self, event: Known | JobEvent, now: Running) -> None:
+    def _take(self, event: News, now: Running) -> None:
         match event:
             case Known():
                 now.known, self.model = event, event.model
@@ -156,8 +184,10 @@ class Runner(QObject):
                 self._start(event, now)
             case TilesScored():
                 self._score(event, now)
-            case CaseFinished():
+            case Answered():
                 self._finish(event, now)
+            case CaseFinished():
+                pass  # came as ``Answered``
             case Notice():
                 self.noticed.emit(event.text)
             case RunFinished() | Stopped():
@@ -195,10 +225,10 @@ class Runner(QObject):
         rows = case.maps[tiles.file_index].put(tiles.first, tiles.probs, tiles.state)
         self.mapped.emit(case, tiles.file_index, rows)
 
-    def _finish(self, event: CaseFinished, now: Running) -> None:
+    def _finish(self, event: Answered, now: Running) -> None:
         case = _case(now, event.result.key)
         if case is not None:
-            case.finish(event.result, now.order.options.out)
+            case.finish(event.result, now.order.options.out, event.maps)
             self.changed.emit(case)
 
     def _end(self, now: Running) -> None:
@@ -217,17 +247,20 @@ def _case(now: Running, key: str) -> Case | None:
     return now.known.by_key.get(key) if now.known else None
 
 
-def _work(now: Running) -> None:
+def _work(now: Running, make_job: Callable[[ScanOptions], Job]) -> None:
     """Everything of a run that takes time; its last word ends the run."""
     options = now.order.options
     try:
         model = engine.find_model(options.model).stamp()
         now.news.put(Known(_by_key(now.order), model))
-        now.job = ScanJob(options)
+        now.job = make_job(options)
         if now.stopping:
             now.job.stop()
         for event in now.job.events():
-            now.news.put(event)
+            if isinstance(event, CaseFinished):
+                now.news.put(Answered(event.result, maps_of(event.result)))
+            else:
+                now.news.put(event)
     except LungScanError as error:
         now.news.put(Failure(str(error), error.code))
 

@@ -20,6 +20,7 @@ from lungscan_gui.viewer.tilemap import PENDING, PER_TILE, STATES, MapLook, Tile
 
 FEW_TILES = 900  # in the view, drawn one by one
 LETTER_FROM = 46  # points of a tile's side
+FADES_FROM, FADES_TO, LEFT_OF_COLOUR = 60, 180, 0.2  # points of a tile's side
 OUTLINES_EVERY_S = 0.4  # while tiles come in, to find them takes too long for every batch
 OUTLINE = 2.0  # points; a lone tile seen from afar is still that large
 GREY, DARK, PALE = (95, 95, 95), (40, 40, 40), (60, 70, 90)
@@ -154,7 +155,7 @@ class Overlay:
             painter.fillRect(rect, QBrush(colour, Qt.BrushStyle.BDiagPattern))
         elif self._look.filled:
             strength = float(self._strength(np.array([best], np.float32))[0])
-            colour.setAlphaF(0.7 * strength)
+            colour.setAlphaF(0.7 * strength * fading(rect.width()))
             painter.fillRect(rect, colour)
         if lettered:
             chip = QRectF(rect.left() + 3, rect.top() + 3, 18, 18)
@@ -192,6 +193,15 @@ class Overlay:
             if lines:
                 found.append((index, lines))
         return found
+
+
+def fading(side: float) -> float:
+    """How much of a tile's colour is left when it is seen ``side`` points large.
+
+    Whoever looks at cells wants to see cells: the outlines and letters still tell the class.
+    """
+    near = (side - FADES_FROM) / (FADES_TO - FADES_FROM)
+    return 1 - (1 - LEFT_OF_COLOUR) * min(max(near, 0.0), 1.0)
 
 
 def _runs(edge: NDArray[np.bool_]) -> list[tuple[int, int, int]]:

@@ -60,8 +60,7 @@ def test_switches_and_threshold_hide_and_change_nothing_else() -> None:
 def test_overlapping_tiles_are_averaged() -> None:
     tiles = TileMap(grid(2, 1, side=100, stride=50), 3)
     tiles.put(0, probs((0.9, 0.1, 0.0), (0.2, 0.8, 0.0)), (TileState.USED,) * 2)
-    _, best = tiles.winners(slice(None))
-    assert best[0].tolist() == pytest.approx([0.9, 0.9, 0.55, 0.55, 0.8, 0.8])
+    assert tiles.best[0].tolist() == pytest.approx([0.9, 0.9, 0.55, 0.55, 0.8, 0.8])
 
 
 def test_the_map_of_a_result_is_the_one_that_filled_live() -> None:

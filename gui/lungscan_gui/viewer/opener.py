@@ -32,6 +32,11 @@ class Opener(QObject):
         """Start a process that the next image will find ready."""
         threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
 
+    @property
+    def ready(self) -> bool:
+        """Whether a process waits for the next image."""
+        return self._spare is not None
+
     def open(self, path: Path, mpp: float | None) -> None:
         """Open an image; ``opened`` or ``failed`` comes unless another is asked for."""
         self._asked += 1

@@ -7,6 +7,7 @@ as the report's map has them; many as one picture, because twenty thousand squar
 from __future__ import annotations
 
 import time
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +16,18 @@ from PyQt6.QtGui import QBrush, QColor, QFont, QImage, QPainter, QPen, QTransfor
 
 from lungscan.types import ModelStamp, TileState
 from lungscan_gui.engine import UNCERTAIN_BELOW, class_letters, class_rgb, on_color
-from lungscan_gui.viewer.camera import Camera
+from lungscan_gui.viewer.camera import Box, Camera
 from lungscan_gui.viewer.tilemap import PENDING, PER_TILE, STATES, MapLook, TileMap
 
 FEW_TILES = 900  # in the view, drawn one by one
 LETTER_FROM = 46  # points of a tile's side
 FADES_FROM, FADES_TO, LEFT_OF_COLOUR = 60, 180, 0.2  # points of a tile's side
+MOST_LINES = 8000  # of one class; more are a speckle that no outline makes clearer
 OUTLINES_EVERY_S = 0.4  # while tiles come in, to find them takes too long for every batch
 OUTLINE = 2.0  # points; a lone tile seen from afar is still that large
 GREY, DARK, PALE = (95, 95, 95), (40, 40, 40), (60, 70, 90)
+
+Outlines = list[tuple[int, list[QLineF]]]  # by class, in cells of the map
 
 
 class Overlay:
@@ -37,7 +41,7 @@ class Overlay:
         height, width = tiles.used.shape
         self._pixels = np.zeros((max(1, height), max(1, width), 4), np.uint8)
         self._image: QImage | None = None  # of ``_pixels``, made when it is painted
-        self._lines: list[tuple[int, list[QLineF]]] = []
+        self._lines: Outlines = []
         self._lines_at = 0.0  # when they were found
         self._lines_old = True
         self.redraw()
@@ -70,10 +74,13 @@ class Overlay:
         painter.setOpacity(self._look.opacity)
         if one_by_one:
             self._paint_tiles(painter, camera, seen)
-        elif self._look.filled:
-            self._paint_picture(painter, camera)
+            outlines = self._outlines(*self._cells_in(camera.visible))
+        else:
+            if self._look.filled:
+                self._paint_picture(painter, camera)
+            outlines = self._all_outlines()
         painter.setOpacity(min(1.0, self._look.opacity + 0.3))
-        self._paint_outlines(painter, camera)
+        self._paint_outlines(painter, camera, outlines)
         painter.restore()
 
     # One picture -------------------------------------------------------------------------------
@@ -81,7 +88,7 @@ class Overlay:
     def _coloured(self, rows: slice) -> NDArray[np.uint8]:
         """The cells of these rows as blue, green, red, alpha."""
         shown = self.tiles.shown_classes(self._look, rows)
-        _, best = self.tiles.winners(rows)
+        best = self.tiles.best[rows]
         other = self.tiles.other[rows]
         colours = np.array([*self.rgb, (0, 0, 0)], np.float32)[shown]
         alpha = np.where(shown >= 0, 255 * self._strength(best), 0.0)
@@ -165,33 +172,51 @@ class Overlay:
 
     # Outlines ----------------------------------------------------------------------------------
 
-    def _paint_outlines(self, painter: QPainter, camera: Camera) -> None:
-        now = time.monotonic()
-        if self._lines_old and now - self._lines_at > OUTLINES_EVERY_S:
-            self._lines, self._lines_at, self._lines_old = self._outlines(), now, False
+    def _paint_outlines(self, painter: QPainter, camera: Camera, outlines: Outlines) -> None:
         (left, top), (across, down) = self.tiles.origin, self.tiles.step
         x, y = camera.to_screen(left, top)
         zoom = camera.zoom
         place = QTransform(across * zoom, 0, 0, down * zoom, x, y)
         painter.setTransform(place, combine=True)
-        for index, lines in self._lines:
+        for index, lines in outlines:
             pen = QPen(QColor(*self.rgb[index]).darker(140), OUTLINE)
             pen.setCosmetic(True)
             painter.setPen(pen)
             painter.drawLines(*lines)
 
-    def _outlines(self) -> list[tuple[int, list[QLineF]]]:
-        """The borders of the regions of each class, in cells."""
-        shown = np.pad(self.tiles.shown_classes(self._look), 1, constant_values=-1)
+    def _all_outlines(self) -> Outlines:
+        """Those of the whole map; they are found again when it changes, but not for every batch."""
+        now = time.monotonic()
+        if self._lines_old and now - self._lines_at > OUTLINES_EVERY_S:
+            self._lines = self._outlines(slice(None), slice(None))
+            self._lines_at, self._lines_old = now, False
+        return self._lines
+
+    def _cells_in(self, view: Box) -> tuple[slice, slice]:
+        """Rows and columns of the cells that a part of level 0 touches."""
         found = []
-        for index in range(self.tiles.classes):
-            inside = shown == index
+        for axis in (1, 0):
+            origin, step = self.tiles.origin[axis], self.tiles.step[axis]
+            first = max(0, floor((view[axis] - origin) / step))
+            found.append(
+                slice(first, max(first, ceil((view[axis] + view[axis + 2] - origin) / step)))
+            )
+        return found[0], found[1]
+
+    def _outlines(self, rows: slice, columns: slice) -> Outlines:
+        """The borders of the regions of each class, in cells; none where there are too many."""
+        top, left = rows.start or 0, columns.start or 0
+        shown = self.tiles.shown_classes(self._look, rows, columns)
+        found: Outlines = []
+        for index in np.unique(shown[shown >= 0]).tolist():
+            inside = np.pad(shown == index, 1)
             across = _runs(inside[1:, 1:-1] != inside[:-1, 1:-1])
             down = _runs((inside[1:-1, 1:] != inside[1:-1, :-1]).T)
-            lines = [QLineF(a, at, b, at) for at, a, b in across]
-            lines += [QLineF(at, a, at, b) for at, a, b in down]
-            if lines:
-                found.append((index, lines))
+            if len(across) + len(down) > MOST_LINES:
+                continue
+            lines = [QLineF(left + a, top + at, left + b, top + at) for at, a, b in across]
+            lines += [QLineF(left + at, top + a, left + at, top + b) for at, a, b in down]
+            found.append((index, lines))
         return found
 
 

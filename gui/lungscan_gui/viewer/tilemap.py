@@ -40,11 +40,12 @@ class TileMap:
 
     boxes: BoxArray  # (n, 4) level-0 pixels
     classes: int
-    version: int = 0  # grows with each change
     probs: FloatArray = field(init=False)  # (n, classes), NaN where nothing is known
     state: NDArray[np.int8] = field(init=False)  # (n,) index into STATES, or PENDING
     total: FloatArray = field(init=False)  # (rows, columns, classes) sums over used tiles
     used: NDArray[np.int16] = field(init=False)  # (rows, columns) how many
+    winner: NDArray[np.int8] = field(init=False)  # likeliest class; -1 where no used tile lies
+    best: FloatArray = field(init=False)  # its probability
     other: NDArray[np.int8] = field(init=False)  # 0 none, 1 pending, 2 left out, 3 not readable
 
     def __post_init__(self) -> None:
@@ -64,6 +65,8 @@ class TileMap:
         ]
         self.total = np.zeros((*lengths, self.classes), np.float32)
         self.used = np.zeros(lengths, np.int16)
+        self.winner = np.full(lengths, -1, np.int8)
+        self.best = np.zeros(lengths, np.float32)
         self.other = np.zeros(lengths, np.int8)
         self._spread(np.arange(n), lambda at, _rows: self._mark(at, 1))
 
@@ -83,24 +86,21 @@ class TileMap:
         self._spread(used, self._add)
         self._spread(rest, lambda at, _rows: self._mark(at, 2))
         self._spread(failed, lambda at, _rows: self._mark(at, 3))
-        self.version += 1
         if not len(rows):
             return slice(0, 0)
         tops = self._cells(rows)[:, 1]
-        return slice(int(tops.min()), int(tops.max()) + PER_TILE)
+        changed = slice(int(tops.min()), int(tops.max()) + PER_TILE)
+        self._decide(changed)
+        return changed
 
-    def winners(self, rows: slice) -> tuple[NDArray[np.int8], FloatArray]:
-        """The likeliest class of each cell (-1 where no used tile lies) and its probability."""
-        count = self.used[rows]
-        mean = self.total[rows] / np.maximum(count, 1)[..., None]
-        winner = np.where(count > 0, mean.argmax(-1), -1).astype(np.int8)
-        return winner, mean.max(-1, initial=0.0)
-
-    def shown_classes(self, look: MapLook, rows: slice = slice(None)) -> NDArray[np.int8]:
+    def shown_classes(
+        self, look: MapLook, rows: slice = slice(None), columns: slice = slice(None)
+    ) -> NDArray[np.int8]:
         """The class of each cell as ``look`` wants it shown; -1 where none is."""
-        winner, best = self.winners(rows)
+        winner, best = self.winner[rows, columns], self.best[rows, columns]
         lookup = np.array([*look.shown, False])  # the last one answers for -1
-        return np.where(lookup[winner] & (best >= look.threshold), winner, -1).astype(np.int8)
+        shown: NDArray[np.int8] = np.where(lookup[winner] & (best >= look.threshold), winner, -1)
+        return shown.astype(np.int8, copy=False)
 
     def at(self, x: float, y: float) -> IntArray:
         """The tiles over a position of level 0."""
@@ -116,6 +116,13 @@ class TileMap:
             & (top < view[1] + view[3])
             & (top + height > view[1])
         )
+
+    def _decide(self, rows: slice) -> None:
+        """Find the winners of these rows of cells anew."""
+        count = self.used[rows]
+        mean = self.total[rows] / np.maximum(count, 1)[..., None]
+        self.winner[rows] = np.where(count > 0, mean.argmax(-1), -1)
+        self.best[rows] = mean.max(-1, initial=0.0)
 
     def _cells(self, rows: IntArray) -> IntArray:
         """(n, 2) first column and first row of cells of these tiles."""

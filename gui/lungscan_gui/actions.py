@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from PyQt6.QtGui import QAction, QKeySequence
-from PyQt6.QtWidgets import QMainWindow
+from PyQt6.QtWidgets import QMainWindow, QMenu
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,24 @@ def add_commands(window: QMainWindow) -> dict[str, QAction]:
             menu.addAction(action)
         actions[command.name] = action
     return actions
+
+
+def add_recent(
+    menu: QMenu, recent: Callable[[], list[Path]], show: Callable[[Path], None]
+) -> QMenu:
+    """A menu of what was opened lately, made anew whenever it is shown."""
+    below = QMenu("Open recent", menu)
+
+    def fill() -> None:
+        below.clear()
+        for path in recent():
+            action = QAction(str(path), below)
+            action.triggered.connect(lambda _=False, path=path: show(path))
+            below.addAction(action)
+
+    below.aboutToShow.connect(fill)
+    menu.insertMenu(menu.actions()[3], below)
+    return below
 
 
 def keys_html() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from lungscan.errors import LungScanError
-from lungscan.types import CaseResult
+from lungscan.types import CaseResult, CaseStatus
 from lungscan_gui import engine
 from lungscan_gui.cases import Case, CaseState, maps_of
 from lungscan_gui.scanning.job import Failure
@@ -57,6 +58,18 @@ class Analysis(QObject):
         for path in paths:
             self._window.settings.opened(path)
         threading.Thread(target=self._find, args=(paths,), name="find", daemon=True).start()
+
+    def add_demo(self) -> None:
+        """Make the demo's slide, and show it."""
+        threading.Thread(target=self._make_demo, name="demo", daemon=True).start()
+
+    def _make_demo(self) -> None:
+        folder = Path(tempfile.gettempdir()) / "lungscan-demo"
+        try:
+            self._find([engine.make_demo_slide(folder)])
+        except OSError as error:
+            why = error.strerror or error
+            self._found.emit([], f"The demo slide cannot be written to {folder} ({why}).")
 
     def _find(self, paths: list[Path]) -> None:
         cases: list[Case] = []
@@ -203,18 +216,19 @@ def cases_at(path: Path, problems: list[str]) -> list[Case]:
     Raises:
         LungScanError: there is nothing that can be opened.
     """
-    if path.is_dir() and (path / "cases").is_dir():
-        earlier = engine.read_run(path)
-        problems += earlier.problems
-        return [finished(result, path) for result in earlier.results if result.files]
+    if engine.holds_results(path):
+        results, damaged = engine.read_run(path)
+        problems += damaged
+        return [finished(r, path) for r in results if r.status is not CaseStatus.SKIPPED]
     return [Case(case.files[0].path, case.case_id) for case in engine.find_cases([path])]
 
 
 def finished(result: CaseResult, out: Path) -> Case:
     """A case of an earlier run; its image is where the run found it, or beside the results."""
-    name = result.relative_paths[0]
-    near = [folder / name for folder in (Path.cwd(), out.parent, *out.parent.parents[:2])]
-    path = next((place for place in near if place.is_file()), None)
+    name = Path(result.relative_paths[0])
+    near = (Path.cwd(), out.parent, *out.parent.parents[:2])
+    inside = not name.is_absolute() and ".." not in name.parts  # it comes from a file
+    path = next((at for folder in near if inside and (at := folder / name).is_file()), None)
     case = Case(path, result.case_id)
     case.finish(result, out, maps_of(result))
     return case

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -55,12 +54,7 @@ class Commands:
 
     def open_demo(self) -> None:
         """The slide that comes along."""
-        folder = Path(tempfile.gettempdir()) / "lungscan-demo"
-        window = self._me
-        try:
-            window.add_paths([engine.make_demo_slide(folder)])
-        except OSError as error:
-            window.message.say(f"The demo slide cannot be written to {folder} ({error.strerror}).")
+        self._me.analysis.add_demo()
 
     def export_report(self) -> None:
         """Write the PDF of the chosen case."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lungscan.types import CaseResult
-from lungscan_gui.cases import Case, CaseState
+from lungscan_gui.cases import Case
 from lungscan_gui.engine import ViewedImage
 from lungscan_gui.thumbnail import thumbnail_of
 from lungscan_gui.viewer.marker import Marker
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from lungscan_gui.window import MainWindow
 
 EVIDENCE_POWER = 20.0
+OTHER_IMAGE = (
+    "{path} has another size than the image that was analysed, so only the overview that the "
+    "result keeps is shown."
+)
 ONLY_OVERVIEW = (
     "The image itself was not found, so only its overview is shown. Drop the file here to look "
     "at it closely."
@@ -108,6 +112,11 @@ class Display:
     def _opened(self, image: ViewedImage) -> None:
         info, case = image.info, self.case
         name = case.name if case else ""
+        if case and case.result and not _is_of(image, case.result):
+            image.close()
+            self._show_overview(case)
+            self._window.message.say(OTHER_IMAGE.format(path=image.path))
+            return
         overview = image.overview
         picture = Picture((info.width, info.height), overview.rgb, overview.downsample, image)
         picture.broken.connect(self._window.message.say)
@@ -145,11 +154,9 @@ class Display:
             self._window.viewer.update()
 
 
-def is_finished(case: Case | None) -> bool:
-    """Whether a case has its answer."""
-    return case is not None and case.state is CaseState.FINISHED and case.result is not None
-
-
-def result_of(case: Case | None) -> CaseResult | None:
-    """The answer of a case, if it has one."""
-    return case.result if case else None
+def _is_of(image: ViewedImage, result: CaseResult) -> bool:
+    """Whether an image can be the one of a result, by its size; to hash a slide takes too long."""
+    if not result.files:
+        return True
+    info = result.files[0].info
+    return (info.width, info.height) == (image.info.width, image.info.height)

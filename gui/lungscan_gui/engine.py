@@ -16,7 +16,6 @@ from threading import Event
 
 from lungscan import __version__
 from lungscan.cards import ModelCard, find_model, list_models
-from lungscan.errors import NothingToDo
 from lungscan.events import ScanEvent
 from lungscan.inputs import discover, show
 from lungscan.launch import Launched, beforehand
@@ -77,6 +76,7 @@ __all__ = [
     "flag_text",
     "flags_of",
     "headline",
+    "holds_results",
     "list_models",
     "make_demo_slide",
     "moment",
@@ -136,31 +136,20 @@ def results_folder(root: Path, options: ScanOptions) -> Path:
 # Finished runs ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierRun:
-    """What a folder of results holds."""
-
-    out: Path
-    results: tuple[CaseResult, ...]
-    problems: tuple[str, ...]  # sentences about records that cannot be read
+def holds_results(folder: Path) -> bool:
+    """Whether a folder is that of a run."""
+    return any((folder / "cases").glob("*/case.json"))
 
 
-def read_run(out: Path) -> EarlierRun:
-    """Every case of a finished or stopped run, also one of the command line; nothing is computed.
+def read_run(out: Path) -> tuple[tuple[CaseResult, ...], tuple[str, ...]]:
+    """``lungscan.report.write.recorded_cases``: results and problems; nothing is computed.
 
     Raises:
         NothingToDo: the folder holds no results.
     """
-    from lungscan.report.checksums import known_sums
-    from lungscan.report.write import _case_paths, _readable, _run_summary
+    from lungscan.report.write import recorded_cases
 
-    summary = _run_summary(out)
-    paths = _case_paths(out, summary.case_keys if summary else ())
-    if not paths:
-        raise NothingToDo(f"{out} holds no cases/*/case.json; choose the folder of a run.")
-    problems: list[str] = []
-    results = tuple(_readable(paths, problems, known_sums(out)))
-    return EarlierRun(out, results, tuple(problems))
+    return recorded_cases(out)
 
 
 # Exports ----------------------------------------------------------------------------------------

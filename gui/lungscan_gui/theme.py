@@ -20,11 +20,11 @@ _LIGHT = {
     _Role.Mid: "#c9d0da", _Role.Link: "#1f5a9c", _Role.BrightText: "#a32018",
 }  # fmt: skip
 _DARK = {
-    _Role.Window: "#1d2129", _Role.WindowText: "#e6e9ee", _Role.Base: "#14171d",
-    _Role.AlternateBase: "#252a34", _Role.Text: "#e6e9ee", _Role.Button: "#2a303b",
+    _Role.Window: "#171a20", _Role.WindowText: "#e6e9ee", _Role.Base: "#232833",
+    _Role.AlternateBase: "#2d3340", _Role.Text: "#e6e9ee", _Role.Button: "#2d3340",
     _Role.ButtonText: "#e6e9ee", _Role.Highlight: "#3f83cf", _Role.HighlightedText: "#ffffff",
     _Role.ToolTipBase: "#e6e9ee", _Role.ToolTipText: "#1d2129", _Role.PlaceholderText: "#9aa5b5",
-    _Role.Mid: "#414957", _Role.Link: "#7db4ee", _Role.BrightText: "#ff9a8f",
+    _Role.Mid: "#434b5a", _Role.Link: "#7db4ee", _Role.BrightText: "#ff9a8f",
 }  # fmt: skip
 
 STYLE = """

@@ -10,13 +10,14 @@ from PyQt6.QtWidgets import (
     QApplication,
     QLabel,
     QMainWindow,
+    QMenu,
     QSplitter,
     QVBoxLayout,
     QWidget,
 )
 
 from lungscan_gui import engine
-from lungscan_gui.actions import add_commands
+from lungscan_gui.actions import add_commands, add_recent
 from lungscan_gui.analysis import Analysis
 from lungscan_gui.cases import Case
 from lungscan_gui.commands import Commands
@@ -58,6 +59,10 @@ class MainWindow(Commands, QMainWindow):
         self.analysis = Analysis(self)
         self.display = Display(self)
         self.actions_by_name = add_commands(self)
+        files = self.actions_by_name["open_files"].associatedObjects()
+        menu = next(item for item in files if isinstance(item, QMenu))
+        show = lambda path: self.add_paths([path])  # noqa: E731
+        self.recent = add_recent(menu, lambda: settings.recent, show)
         self.said.connect(self.message.say)
         self.result.export_asked.connect(self.export)
         self.result.card_asked.connect(self.show_card)

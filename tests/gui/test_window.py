@@ -430,3 +430,32 @@ def test_a_plain_tiff_without_a_scale_shows_scale_unknown(
     write_generic_tiff(path, draw_slide(2048, 1024))
     opened(window, wait, path)
     assert scale_text(window.viewer.camera, window.viewer.um_per_px) == "Scale unknown"
+
+
+def test_what_was_opened_lately_is_in_a_menu(window: MainWindow, wait: Wait, slide: Path) -> None:
+    opened(window, wait, slide)
+    window.recent.aboutToShow.emit()
+    (action,) = window.recent.actions()
+    assert action.text() == str(slide)
+    window.queue.remove()
+    assert window.viewer.picture is None
+    action.trigger()
+    wait(lambda: window.viewer.picture is not None)
+
+
+def test_another_image_of_that_name_is_not_laid_under_a_map(
+    qtbot: QtBot, window: MainWindow, wait: Wait, quick: Jobs, slide: Path, settings: Settings,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    opened(window, wait, slide)
+    analysed(window, wait)
+    out = window.queue.current.out
+    write_svs(out.parent / "drawn.svs", draw_slide(800, 700))
+    later = MainWindow(settings)
+    qtbot.addWidget(later)
+    later.show()
+    later.add_paths([out])
+    wait(lambda: "another size" in later.message.words.text())
+    assert later.viewer.picture.size == (1536, 1024)
+    assert later.viewer.picture._loader is None
+    later.close()

@@ -106,10 +106,11 @@ class CaseDelegate(QStyledItemDelegate):
         words = rect.adjusted(26, 0, 0, 0)
         metrics = painter.fontMetrics()
         half = words.height() // 2
-        for top, text, pen in ((0, case.name, ink), (half, case.line, quiet)):
+        middle, right = Qt.TextElideMode.ElideMiddle, Qt.TextElideMode.ElideRight
+        for top, text, pen, mode in ((0, case.name, ink, middle), (half, case.line, quiet, right)):
             painter.setPen(pen)
             line = QRect(words.left(), words.top() + top, words.width(), half)
-            shown = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, line.width())
+            shown = metrics.elidedText(text, mode, line.width())
             painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, shown)
 
 

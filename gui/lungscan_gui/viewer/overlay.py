@@ -40,6 +40,7 @@ class Overlay:
         self._look = MapLook((True,) * tiles.classes)
         height, width = tiles.used.shape
         self._pixels = np.zeros((max(1, height), max(1, width), 4), np.uint8)
+        self._ratio = 1.0  # device pixels per point
         self._image: QImage | None = None  # of ``_pixels``, made when it is painted
         self._lines: Outlines = []
         self._lines_at = 0.0  # when they were found
@@ -64,12 +65,13 @@ class Overlay:
             self._pixels[: len(self.tiles.used)][rows] = self._coloured(rows)
         self._image, self._lines_old = None, True
 
-    def paint(self, painter: QPainter, camera: Camera, ratio: float) -> None:  # noqa: ARG002
+    def paint(self, painter: QPainter, camera: Camera, ratio: float) -> None:
         """Draw what of the map is seen."""
         if not self._look.visible or not len(self.tiles.boxes):
             return
         seen = self.tiles.within(camera.visible)
         one_by_one = len(seen) <= FEW_TILES and not self.tiles.overlapping
+        self._ratio = ratio
         painter.save()
         painter.setOpacity(self._look.opacity)
         if one_by_one:
@@ -144,9 +146,9 @@ class Overlay:
             painter.fillRect(dot.adjusted(-1, -1, 1, 1), QColor(255, 255, 255))
             painter.fillRect(dot, QColor(*PALE))
         elif STATES[code] is TileState.FAILED:
-            painter.fillRect(rect, QBrush(QColor(*DARK), Qt.BrushStyle.DiagCrossPattern))
+            painter.fillRect(rect, self._hatch(QColor(*DARK), Qt.BrushStyle.DiagCrossPattern))
         elif STATES[code] is not TileState.USED:
-            painter.fillRect(rect, QBrush(QColor(*GREY), Qt.BrushStyle.FDiagPattern))
+            painter.fillRect(rect, self._hatch(QColor(*GREY), Qt.BrushStyle.FDiagPattern))
         else:
             self._paint_used(painter, rect, row, lettered=lettered)
 
@@ -159,7 +161,7 @@ class Overlay:
         colour = QColor(*self.rgb[index])
         if best < UNCERTAIN_BELOW:
             painter.fillRect(rect, QColor(255, 255, 255, 140))
-            painter.fillRect(rect, QBrush(colour, Qt.BrushStyle.BDiagPattern))
+            painter.fillRect(rect, self._hatch(colour, Qt.BrushStyle.BDiagPattern))
         elif self._look.filled:
             strength = float(self._strength(np.array([best], np.float32))[0])
             colour.setAlphaF(0.7 * strength * fading(rect.width()))
@@ -169,6 +171,12 @@ class Overlay:
             painter.fillRect(chip, QColor(*self.rgb[index]))
             painter.setPen(QColor(*on_color(self.rgb[index])))
             painter.drawText(chip, Qt.AlignmentFlag.AlignCenter, self.letters[index])
+
+    def _hatch(self, colour: QColor, style: Qt.BrushStyle) -> QBrush:
+        """Stripes as wide on a dense screen as on any other; Qt draws them in device pixels."""
+        brush = QBrush(colour, style)
+        brush.setTransform(QTransform.fromScale(self._ratio, self._ratio))
+        return brush
 
     # Outlines ----------------------------------------------------------------------------------
 

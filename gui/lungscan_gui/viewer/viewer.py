@@ -24,7 +24,10 @@ from lungscan_gui.viewer.scale import draw_scale_bar
 NOTCH = 120  # of a wheel, in eighths of a degree
 PER_NOTCH = 1.25
 ARROW = 0.12  # of the view
-WELCOME = "Drop slides or fields here, or press Ctrl+O"
+WELCOME = (
+    "Drop slides, fields or a folder of results here, press Ctrl+O,\n"
+    "or choose File > Open the demo slide"
+)
 
 
 class Layer(Protocol):

@@ -110,7 +110,7 @@ class MainWindow(Commands, QMainWindow):
 
     def _lay_out(self) -> None:
         middle = _column(self.viewbar, self.message, self.viewer, self.evidence)
-        side = _column(self.run, self.result)
+        side = _column(_padded(self.run), self.result)
         split = QSplitter(Qt.Orientation.Horizontal)
         for widget, stretch in ((self.queue, 0), (middle, 1), (side, 0)):
             split.addWidget(widget)
@@ -136,6 +136,13 @@ def models() -> tuple[str, ...]:
         card.parent.name for card in lungscan_models.shipped_models().glob("*/card.json")
     )
     return tuple(folders)
+
+
+def _padded(widget: QWidget) -> QWidget:
+    """In line with the boxes below it."""
+    column = _column(widget)
+    column.setContentsMargins(4, 8, 10, 0)
+    return column
 
 
 def _column(*widgets: QWidget) -> QWidget:

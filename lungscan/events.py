@@ -8,10 +8,10 @@ is left, stopped or broken off by an error ends without ``RunFinished``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from lungscan.types import CaseResult
+from lungscan.types import BoxArray, CaseResult, FloatArray, TileState
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,17 @@ class CaseStarted:
     index: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredTiles:
+    """What a batch found, for whoever draws a map while it fills. Nobody may write to it."""
+
+    file_index: int  # which of the case's files, those that could be read
+    grid: BoxArray  # (total, 4) all tiles of that file, scored or not, in level-0 pixels
+    first: int  # row of ``grid`` of the first tile scored here
+    probs: FloatArray  # (n, classes), calibrated; NaN for tiles that could not be read
+    state: tuple[TileState, ...]  # (n,)
+
+
 @dataclass(frozen=True, slots=True)
 class TilesScored:
     """One batch came back. ``done`` of ``total`` tiles of this case are scored.
@@ -47,6 +58,7 @@ class TilesScored:
     key: str
     done: int
     total: int
+    tiles: ScoredTiles | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ does not grow with the number of files.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,7 +18,7 @@ import numpy as np
 
 from lungscan import __version__
 from lungscan.errors import CaseError, case_error
-from lungscan.events import TilesScored
+from lungscan.events import ScoredTiles, TilesScored
 from lungscan.inputs import in_motion, look
 from lungscan.journal import Journal
 from lungscan.outcome import RunContext, ScoredFile, about, finished_case, scored_file
@@ -27,7 +27,7 @@ from lungscan.provenance import library_versions, utc_now
 from lungscan.readers import Readers
 from lungscan.scoring import TileBatch, score_span
 from lungscan.tools import Tools
-from lungscan.types import CaseInput, CaseResult, InputFile
+from lungscan.types import BoxArray, CaseInput, CaseResult, InputFile
 
 Opened = Plan | CaseError
 
@@ -88,6 +88,7 @@ def score_case(begun: BegunCase, tools: Tools) -> Generator[TilesScored, None, C
                 begun.files.callback(opened.source.close)
             try:
                 journal = tools.store.journal(case.key, index)
+                progress.file_index = len(files)
                 files.append((yield from _score_file(opened, tools, progress, journal)))
             except Exception as error:  # noqa: BLE001  one bad file must not cost the others
                 problems.append(about(case_error(error), file, case))
@@ -101,13 +102,17 @@ class _Progress:
     """Counts the tiles of a case, as far as its files are open."""
 
     key: str
+    file_index: int = 0  # of the file being scored, among those that could be read
     done: int = 0
     total: int = 0
 
-    def add(self, tiles: int) -> TilesScored:
-        """So many more tiles are scored."""
-        self.done += tiles
-        return TilesScored(self.key, self.done, self.total)
+    def add(self, grid: BoxArray, first: int, batches: Sequence[TileBatch]) -> TilesScored:
+        """These more tiles are scored, those of ``grid`` from ``first`` on."""
+        states = tuple(state for batch in batches for state in batch.state)
+        self.done += len(states)
+        probs = np.concatenate([batch.probs for batch in batches])
+        tiles = ScoredTiles(self.file_index, grid, first, probs, states)
+        return TilesScored(self.key, self.done, self.total, tiles)
 
 
 def _open(file: InputFile, readers: Readers) -> Opened:
@@ -133,16 +138,17 @@ def _score_file(
     progress.total += total
     with Journal(path, _journal_key(opened, tools.run), len(scorer.card.class_names)) as journal:
         batches: list[TileBatch] = list(journal.earlier)
+        grid = opened.grid.boxes
         if journal.done:
-            yield progress.add(journal.done)
+            yield progress.add(grid, 0, journal.earlier)
+        starts = range(journal.done, total, size)
         with tools.workers.in_order(
-            lambda start: score_span(opened, start, start + size, scorer),
-            range(journal.done, total, size),
+            lambda start: score_span(opened, start, start + size, scorer), starts
         ) as scored:
-            for batch in scored:
+            for first, batch in zip(starts, scored, strict=True):
                 batches.append(batch)
                 journal.add(batch)
-                yield progress.add(len(batch.state))
+                yield progress.add(grid, first, [batch])
     result = scored_file(opened, batches, scorer.card, picture=True)
     if moving := in_motion(opened.file, opened.before):
         raise moving

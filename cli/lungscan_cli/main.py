@@ -13,6 +13,7 @@ from lungscan_cli.groups import LazyGroup
 COMMANDS = {
     "classify": "lungscan_cli.commands.classify:classify",
     "demo": "lungscan_cli.commands.demo:demo",
+    "gui": "lungscan_cli.commands.gui:gui",
     "models": "lungscan_cli.commands.models:models",
     "report": "lungscan_cli.commands.report:report",
     "verify": "lungscan_cli.commands.verify:verify",

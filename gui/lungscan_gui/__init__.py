@@ -1,4 +1,5 @@
-"""Where the desktop window will live. No window exists in this version.
+"""The desktop window: one case on the screen, a queue beside it. The extra ``gui`` brings Qt.
 
-The package stands so that the wheel's layout and the import contracts hold from the start.
+Nothing here is imported by the engine, and importing this package loads no Qt: that happens in
+``lungscan_gui.window`` and the widgets.
 """

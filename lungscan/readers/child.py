@@ -21,13 +21,15 @@ import numpy as np
 from lungscan.errors import CaseError, LungScanError, case_error
 from lungscan.prepare import Plan
 from lungscan.readers.limits import MEMORY_BYTES, THREAD_BYTES, limit_memory
-from lungscan.readers.local import LocalReaders, out_of_memory
+from lungscan.readers.local import LocalReaders, open_to_look, out_of_memory
 from lungscan.readers.protocol import (
     Answer,
     AreSlides,
     Close,
     FieldAnswer,
     Job,
+    Look,
+    Looked,
     PlanFields,
     PlanFile,
     Planned,
@@ -43,13 +45,16 @@ from lungscan.readers.protocol import (
 from lungscan.readers.slots import SLOT_TILES, Slots
 from lungscan.reading import TilePixels
 from lungscan.reading.source import TileSource
+from lungscan.types import InputFile
+
+LOOK_PX = 1024  # longest side of the overview of a file that is looked at: it travels in a message
 
 
 class Child:
     """Opens files and reads tiles, on as many threads as requests are in flight."""
 
-    def __init__(self, setup: Setup, slots: Slots) -> None:
-        self._local = LocalReaders(setup.options, setup.card)
+    def __init__(self, setup: Setup | None, slots: Slots) -> None:
+        self._setup = setup
         self._slots = slots
         self._open: dict[int, TileSource] = {}
         self._numbers = count()
@@ -65,6 +70,12 @@ class Child:
         except Exception as error:  # noqa: BLE001  libraries raise many kinds on damaged files
             return Answer(request.number, "error", case_error(error))
 
+    @property
+    def _local(self) -> LocalReaders:
+        if self._setup is None:
+            raise ValueError("without a setup files can only be looked at")
+        return LocalReaders(self._setup.options, self._setup.card)
+
     def _do(self, job: Job) -> Any:
         match job:
             case PlanFile(file, picture, digest):
@@ -77,9 +88,17 @@ class Child:
                 return ReadResult(0, valid, failed)
             case AreSlides(files):
                 return self._local.are_slides(files)
+            case Look(file, mpp):
+                return self._look(file, mpp)
             case Close(handle):
                 self._open.pop(handle).close()
                 return None
+
+    def _look(self, file: InputFile, mpp: float | None) -> Looked:
+        source, info = open_to_look(file, mpp)
+        handle = next(self._numbers)
+        self._open[handle] = source
+        return Looked(handle, source.kind, info, source.overview(LOOK_PX))
 
     def _fields(self, job: PlanFields) -> list[FieldAnswer]:
         answers: list[FieldAnswer] = []

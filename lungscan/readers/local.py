@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lungscan.cards import ModelCard
-from lungscan.errors import CaseError, UnreadableFile, case_error
+from lungscan.errors import CaseError, NoScale, UnreadableFile, case_error
 from lungscan.inputs import look
 from lungscan.options import ScanOptions
 from lungscan.prepare import Plan, plan_field, plan_file
 from lungscan.readers.base import FEW_TILES, OpenedField
-from lungscan.reading import kind_of
-from lungscan.types import InputFile
+from lungscan.reading import ImageSource, kind_of, open_source
+from lungscan.types import InputFile, MppSource, Scale, SourceInfo
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,22 @@ class LocalReaders:
             return out_of_memory()
         except Exception as error:  # noqa: BLE001  libraries raise many kinds on damaged files
             return case_error(error)
+
+
+def open_to_look(file: InputFile, mpp: float | None) -> tuple[ImageSource, SourceInfo]:
+    """Open an image to show it, whether or not its scale is known: see the second part.
+
+    Raises:
+        UnreadableFile: as ``lungscan.reading.open_source``.
+    """
+    try:
+        source = open_source(file, mpp)
+    except NoScale as error:
+        source = open_source(file, 1.0)  # any scale will do to open it; nobody is told of it
+        flags = ("mpp_absurd",) if error.code == "E_BAD_MPP" else ()
+        unknown = Scale(None, MppSource.UNKNOWN, (*flags, "scale_unknown"))
+        return source, replace(source.info, scale=unknown)
+    return source, source.info
 
 
 def out_of_memory() -> UnreadableFile:

@@ -35,12 +35,21 @@ from lungscan.types import BoxArray
 class ReaderProcess:
     """A child that reads images. May be called from several threads at once."""
 
-    def __init__(self, setup: Setup, threads: int, launched: launch.Launched | None = None) -> None:
+    def __init__(
+        self,
+        setup: Setup | None,
+        threads: int,
+        launched: launch.Launched | None = None,
+        *,
+        size_px: int | None = None,
+    ) -> None:
         """Start it, unless one was ``launched`` that still waits.
 
+        ``size_px`` is the side of the tiles that will be asked for; by default the network's.
         Raises MachineError when the system will not.
         """
-        layout = Layout(threads + 1, setup.card.patch_size_pixels)
+        side = size_px or (setup.card.patch_size_pixels if setup else 0)
+        layout = Layout(threads + 1, side)
         self._slots: queue.SimpleQueue[int] = queue.SimpleQueue()
         for slot in range(layout.count):
             self._slots.put(slot)

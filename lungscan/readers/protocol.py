@@ -21,6 +21,7 @@ from lungscan.types import (
     FloatArray,
     InputFile,
     MaskArray,
+    Overview,
     SourceInfo,
     TileGrid,
 )
@@ -38,9 +39,12 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The first message. ``file`` holds the slots where the child has not inherited them."""
+    """The first message. ``file`` holds the slots where the child has not inherited them.
 
-    setup: Setup
+    Without a ``setup`` files can only be looked at.
+    """
+
+    setup: Setup | None
     threads: int
     layout: Layout
     file: str
@@ -82,13 +86,31 @@ class AreSlides:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """Open a file to show it to a person. Answered by ``Looked``."""
+
+    file: InputFile
+    mpp: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What is known of a file that was opened to be shown; its source stays in the child."""
+
+    handle: int
+    kind: FileKind
+    info: SourceInfo
+    overview: Overview
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Let go of an opened file. Answered by None."""
 
     handle: int
 
 
-Job = PlanFile | PlanFields | ReadTiles | AreSlides | Close
+Job = PlanFile | PlanFields | ReadTiles | AreSlides | Look | Close
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import math
 
-from lungscan.types import CaseResult, CaseStatus, FileResult, ModelStamp, MppSource, NoResult
+from lungscan.types import (
+    CaseResult,
+    CaseStatus,
+    FileResult,
+    ModelStamp,
+    MppSource,
+    NoResult,
+    TileState,
+)
 
 RESEARCH_USE = "RESEARCH USE ONLY. Not for use in diagnostic procedures."
 UNPROVEN = "Unproven"  # the first fact of a model that was not found to be better than chance
@@ -26,6 +34,16 @@ STATUS_NAMES = {
     CaseStatus.NO_RESULT: "No result",
     CaseStatus.FAILED: "Failed",
     CaseStatus.SKIPPED: "Skipped",
+}
+
+STATE_NAMES = {
+    TileState.USED: "used",
+    TileState.BLURRED: "out of focus",
+    TileState.PEN: "pen",
+    TileState.BLANK: "blank",
+    TileState.UNSCANNED: "not scanned",
+    TileState.NOVEL: "unlike lung H&E",
+    TileState.FAILED: "not readable",
 }
 
 _MPP_SOURCES = {

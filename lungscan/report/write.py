@@ -206,6 +206,20 @@ def rebuild(out: Path, *, pdf: PdfChoice | None = None) -> Rebuilt:
     return Rebuilt(len(paths), moved(places, out) + notices)
 
 
+def recorded_cases(out: Path) -> tuple[tuple[CaseResult, ...], tuple[str, ...]]:
+    """All cases of a finished or stopped run, in its order, and a sentence for each unreadable one.
+
+    Raises NothingToDo without cases.
+    """
+    run = _run_summary(out)
+    paths = _case_paths(out, run.case_keys if run else ())
+    if not paths:
+        raise NothingToDo(f"{out} holds no cases/*/case.json; point to the --out folder of a run.")
+    damaged: list[str] = []
+    results = tuple(_readable(paths, damaged, known_sums(out)))
+    return results, tuple(damaged)
+
+
 def _run_summary(out: Path) -> RunSummary | None:
     """What ``run.json`` says; None when there is none or it is damaged, as the cases hold all."""
     try:

@@ -151,6 +151,8 @@ def test_a_run_goes_on_inside_a_slide(
     assert fake.tiles <= total - 20
     first = next(event for event in again if isinstance(event, TilesScored))
     assert first.done == total - fake.tiles
+    assert first.tiles is not None
+    assert (first.tiles.first, len(first.tiles.state)) == (0, first.done)
     assert files_below(out) == files_below(whole)
     (name,) = (name for name in files_below(out) if name.endswith("tiles.csv"))
     assert (out / name).read_bytes() == (whole / name).read_bytes()

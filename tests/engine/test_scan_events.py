@@ -6,13 +6,14 @@ import time
 from pathlib import Path
 from threading import Event, Timer
 
+import numpy as np
 import pytest
 
 from lungscan.events import CaseFinished, CaseStarted, RunFinished, RunStarted, TilesScored
 from lungscan.scan import scan
 from lungscan.types import CaseStatus
 from tests.drawing import draw_slide, truncate, write_generic_tiff
-from tests.engine.scanning import make_field, make_slide, options, run, stored
+from tests.engine.scanning import make_field, make_slide, options, results, run, stored
 from tests.event_order import check_order
 from tests.models import FakeRuntime
 
@@ -104,3 +105,20 @@ def test_a_run_stopped_before_it_begins_classifies_nothing(
     assert not any(isinstance(event, CaseFinished | RunFinished) for event in seen)
     assert fake.tiles == 0
     assert stored(tmp_path / "out") == {}
+
+
+def test_scored_tiles_come_with_their_boxes_and_answers(
+    tmp_path: Path, model: Path, fake: FakeRuntime
+) -> None:
+    path = make_slide(tmp_path / "s.svs", 1536, 1024)
+    events = run(options(model, tmp_path / "out", path))
+    scores = results(events)["s"].scores[0]
+    scored = [event.tiles for event in events if isinstance(event, TilesScored)]
+    assert len(scored) > 1
+    assert all(tiles is not None and tiles.file_index == 0 for tiles in scored)
+    assert all((tiles.grid == scores.boxes).all() for tiles in scored if tiles)
+    firsts = [tiles.first for tiles in scored if tiles]
+    assert firsts == list(range(0, len(scores.state), fake.batch_size))
+    probs = np.concatenate([tiles.probs for tiles in scored if tiles])
+    assert (probs == scores.probs).all()
+    assert tuple(state for tiles in scored if tiles for state in tiles.state) == scores.state

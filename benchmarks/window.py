@@ -1,0 +1,242 @@
+"""How the window feels, in figures: start, first pixels, frames, the longest wait, memory.
+
+    python benchmarks/window.py SLIDE [--minutes N] [--json FILE]
+
+Offscreen, so that it runs on any machine; what the display itself takes is not in it. SLIDE is
+best a large one, such as ``benchmarks/drawing.py`` draws. The longest wait is the longest time in
+which the window's thread did not come back to its events: what a person feels as a stutter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PyQt6.QtWidgets import QApplication
+
+    from lungscan_gui.window import MainWindow
+
+START = """
+import time
+begin = time.perf_counter()
+import sys, tempfile
+from pathlib import Path
+from PyQt6.QtWidgets import QApplication
+from lungscan_gui.settings import Settings
+from lungscan_gui.theme import apply_theme
+from lungscan_gui.window import MainWindow
+app = QApplication(["bench"])
+apply_theme(app)
+window = MainWindow(Settings(Path(tempfile.mkdtemp()) / "settings.ini"))
+window.show()
+app.processEvents()
+print(time.perf_counter() - begin, [n for n in ("torch", "openvino") if n in sys.modules])
+window.close()
+"""
+TILES, QUEUED = 20_000, 500
+PAN_S = 8.0
+
+
+@dataclass
+class Loop:
+    """Runs the window's events by hand, and notes how long each turn took."""
+
+    app: QApplication
+    turns: list[float] = field(default_factory=list)
+
+    def turn(self) -> None:
+        """One turn of the event loop."""
+        begin = time.perf_counter()
+        self.app.processEvents()
+        self.turns.append(time.perf_counter() - begin)
+        time.sleep(0.001)
+
+    def until(self, true: Callable[[], bool], seconds: float = 120) -> float:
+        """Turn until something is true; the seconds it took."""
+        begin = time.perf_counter()
+        while not true():
+            if time.perf_counter() - begin > seconds:
+                raise TimeoutError
+            self.turn()
+        return time.perf_counter() - begin
+
+    def longest(self) -> float:
+        """The longest turn since the last question, in ms."""
+        longest, self.turns = max(self.turns, default=0.0), []
+        return 1000 * longest
+
+
+def cold_start() -> float:
+    """Seconds from the start of Python to a window, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", START], check=True, capture_output=True, text=True, env=os.environ
+    )
+    seconds, heavy = done.stdout.split(maxsplit=1)
+    if heavy.strip() != "[]":
+        raise RuntimeError(f"the start loads {heavy}")
+    return float(seconds)
+
+
+def memory_mb() -> float:
+    """What this process holds, in MB."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def pan(window: MainWindow, loop: Loop, seconds: float) -> list[float]:
+    """Pan and zoom for a while; the time each frame took to paint, in ms."""
+    viewer, frames = window.viewer, []
+    end, step = time.perf_counter() + seconds, 0
+    while time.perf_counter() < end:
+        camera = viewer.camera
+        if camera is None:
+            break
+        turn = step % 120
+        if turn in (40, 100):
+            viewer.look(camera.zoomed(1.25 if turn == 40 else 0.8))
+        else:
+            viewer.look(camera.panned(*((-9, -3) if step % 240 < 120 else (9, 3))))
+        begin = time.perf_counter()
+        viewer.repaint()
+        frames.append(1000 * (time.perf_counter() - begin))
+        loop.turn()
+        step += 1
+    return frames
+
+
+def wander(window: MainWindow, loop: Loop, minutes: float) -> float:
+    """Look at one place after the other; the most memory, in MB."""
+    end, most, step = time.perf_counter() + 60 * minutes, memory_mb(), 0
+    camera = window.viewer.camera
+    width, height = camera.image if camera else (1, 1)
+    while time.perf_counter() < end:
+        x, y = (step * 0.37) % 1 * width, (step * 0.61) % 1 * height
+        window.viewer.go_to(x, y, (20.0, 10.0, 5.0)[step % 3])
+        pan(window, loop, 0.5)
+        most, step = max(most, memory_mb()), step + 1
+    return most
+
+
+def measure(slide: Path, minutes: float) -> dict[str, float]:
+    """All figures."""
+    found = {"cold start, s": min(cold_start() for _ in range(3))}
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    from PyQt6.QtWidgets import QApplication
+
+    from lungscan_gui.settings import Settings
+    from lungscan_gui.theme import apply_theme
+    from lungscan_gui.window import MainWindow
+
+    app = QApplication(["bench"])
+    apply_theme(app)
+    folder = Path(tempfile.mkdtemp())
+    settings = Settings(folder / "settings.ini")
+    settings.results = folder / "results"
+    window, loop = MainWindow(settings), Loop(app)
+    window.resize(1280, 800)
+    window.show()
+    loop.until(lambda: window.display.opener.ready)
+    _viewer_figures(window, loop, slide, found)
+    _run_figures(window, loop, found)
+    _many_figures(window, loop, found)
+    found[f"memory after {minutes:g} minutes of panning, MB"] = wander(window, loop, minutes)
+    window.close()
+    return found
+
+
+def _viewer_figures(window: MainWindow, loop: Loop, slide: Path, found: dict[str, float]) -> None:
+    viewer = window.viewer
+    begin = time.perf_counter()
+    window.add_paths([slide])
+    found["first pixels, s"] = loop.until(lambda: viewer.picture is not None)
+    viewer.repaint()
+    loop.until(_sharp(window))
+    found["sharp view, s"] = time.perf_counter() - begin
+    viewer.go_to(viewer.camera.image[0] / 2, viewer.camera.image[1] / 2, 20)  # type: ignore[union-attr]
+    viewer.repaint()
+    found["sharp view at 20x, s"] = loop.until(_sharp(window))
+    _frames("panning", pan(window, loop, PAN_S), loop, found)
+
+
+def _run_figures(window: MainWindow, loop: Loop, found: dict[str, float]) -> None:
+    case = window.queue.current
+    window.analyse()
+    loop.until(lambda: case is not None and case.done > 0, 600)
+    loop.longest()
+    _frames("panning while an analysis runs", pan(window, loop, PAN_S), loop, found)
+    window.cancel()
+    found["cancel, s"] = loop.until(lambda: not window.analysis.running)
+
+
+def _many_figures(window: MainWindow, loop: Loop, found: dict[str, float]) -> None:
+    """Many cases in the list, and many tiles on the map that come in batches."""
+    import numpy as np
+
+    from lungscan.types import TileState
+    from lungscan_gui.cases import Case
+    from lungscan_gui.viewer.tilemap import TileMap
+
+    window.queue.model.add([Case(Path(f"field-{i}.png"), f"field-{i}") for i in range(QUEUED)])
+    case = window.queue.current
+    if case is None or window.viewer.camera is None:
+        return
+    columns = 160
+    side = max(window.viewer.camera.image) // columns
+    rows = [(i % columns * side, i // columns * side, side, side) for i in range(TILES)]
+    case.result, case.maps = None, {0: TileMap(np.array(rows, np.int32), 3)}
+    rng = np.random.default_rng(0)
+    window.viewer.fit()
+    loop.longest()
+    for first in range(0, TILES, 128):
+        probs = rng.dirichlet((2, 1, 1), min(128, TILES - first)).astype(np.float32)
+        changed = case.maps[0].put(first, probs, (TileState.USED,) * len(probs))
+        window.analysis.runner.mapped.emit(case, 0, changed)
+        loop.turn()
+    found["20,000 tiles coming in, longest wait, ms"] = loop.longest()
+    _frames("panning over 20,000 tiles", pan(window, loop, PAN_S), loop, found)
+
+
+def _sharp(window: MainWindow) -> Callable[[], bool]:
+    viewer = window.viewer
+
+    def sharp() -> bool:
+        picture, camera = viewer.picture, viewer.camera
+        return bool(picture and camera and picture.is_sharp(camera, viewer.devicePixelRatioF()))
+
+    return sharp
+
+
+def _frames(what: str, frames: list[float], loop: Loop, found: dict[str, float]) -> None:
+    ordered = sorted(frames)
+    found[f"{what}, median frame, ms"] = statistics.median(ordered)
+    found[f"{what}, slowest frame of 99 %, ms"] = ordered[int(len(ordered) * 0.99) - 1]
+    found[f"{what}, longest wait, ms"] = loop.longest()
+
+
+def main() -> None:
+    """Measure, print, and keep as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("slide", type=Path)
+    parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    found = measure(options.slide, options.minutes)
+    for name, value in found.items():
+        print(f"{name:58} {value:10.2f}")
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+"""What the window analyses: cases in, orders for the runner, results out."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QObject, pyqtSignal
+
+from lungscan.errors import LungScanError
+from lungscan.types import CaseResult, CaseStatus
+from lungscan_gui import engine
+from lungscan_gui.cases import Case, CaseState, maps_of
+from lungscan_gui.scanning.job import Failure
+from lungscan_gui.scanning.runner import Order, Runner
+
+if TYPE_CHECKING:
+    from lungscan_gui.window import MainWindow
+
+
+class Analysis(QObject):
+    """Finds cases, starts runs, keeps the list true."""
+
+    _found = pyqtSignal(object, str)  # list of Case; a message
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__()
+        self._window = window
+        self.runner = Runner()
+        self.runner.changed.connect(self._changed)
+        self.runner.mapped.connect(self._mapped)
+        self.runner.progressed.connect(self._progressed)
+        self.runner.noticed.connect(window.message.say)
+        self.runner.failed.connect(self._failed)
+        self.runner.idle.connect(self.show_state)
+        self._found.connect(self._take)
+        window.run.start_asked.connect(self.start)
+        window.run.cancel_asked.connect(self.runner.cancel)
+        window.queue.retry_asked.connect(self.retry)
+        window.queue.removed.connect(self.runner.forget)
+        window.result.scale_given.connect(self._scale_given)
+
+    @property
+    def running(self) -> bool:
+        """Whether anything is being analysed."""
+        return self.runner.now is not None
+
+    def close(self) -> None:
+        """The window closes."""
+        self.runner.close()
+
+    # Cases in ----------------------------------------------------------------------------------
+
+    def add(self, paths: list[Path]) -> None:
+        """Look for images or results below these paths, beside the window's thread."""
+        for path in paths:
+            self._window.settings.opened(path)
+        threading.Thread(target=self._find, args=(paths,), name="find", daemon=True).start()
+
+    def add_demo(self) -> None:
+        """Make the demo's slide, and show it."""
+        threading.Thread(target=self._make_demo, name="demo", daemon=True).start()
+
+    def _make_demo(self) -> None:
+        folder = Path(tempfile.gettempdir()) / "lungscan-demo"
+        try:
+            self._find([engine.make_demo_slide(folder)])
+        except OSError as error:
+            why = error.strerror or error
+            self._found.emit([], f"The demo slide cannot be written to {folder} ({why}).")
+
+    def _find(self, paths: list[Path]) -> None:
+        cases: list[Case] = []
+        problems: list[str] = []
+        for path in paths:
+            try:
+                cases += cases_at(path, problems)
+            except LungScanError as error:
+                problems.append(str(error))
+            except OSError as error:
+                problems.append(f"{path} cannot be searched ({error.strerror or error}).")
+        self._found.emit(cases, " ".join(problems))
+
+    def _take(self, cases: list[Case], message: str) -> None:
+        queue = self._window.queue
+        known = {case.path: case for case in queue.model.cases if case.path}
+        attached = [case for case in cases if self._attach(case)]
+        fresh = [case for case in cases if case not in attached and case.path not in known]
+        first = len(queue.model.cases)
+        if fresh:
+            queue.model.add(fresh)
+            queue.choose(first)
+        elif cases and cases[0].path in known:
+            queue.choose(queue.model.cases.index(known[cases[0].path]))
+        queue.refresh()
+        if message:
+            self._window.message.say(message)
+        elif not cases:
+            self._window.message.say(
+                "No slide or field image was found there. LungScan reads what OpenSlide opens, and "
+                "JPEG, PNG, TIFF, BMP and WebP."
+            )
+        self.show_state()
+
+    def _attach(self, case: Case) -> bool:
+        """Whether this file is the image of the chosen case, whose own was not found."""
+        chosen = self._window.display.case
+        if chosen is None or chosen.result is None or case.path is None or case.result:
+            return False
+        if chosen.path is not None and chosen.path.exists():
+            return False
+        names = [Path(name).name for name in chosen.result.relative_paths]
+        if case.path.name not in names:
+            return False
+        chosen.path = case.path
+        self._window.display.reopen()
+        return True
+
+    # Orders ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Analyse the chosen case, or all that wait when another one runs already."""
+        case = self._window.queue.current
+        if case is not None and self.can_start(case):
+            self._order([case])
+
+    def start_all(self) -> None:
+        """Analyse all cases that have no answer yet, as one run."""
+        wanted = (CaseState.WAITING, CaseState.STOPPED)
+        cases = [c for c in self._window.queue.model.cases if c.state in wanted and c.path]
+        for mpp in dict.fromkeys(case.mpp for case in cases):
+            self._order([case for case in cases if case.mpp == mpp])
+
+    def retry(self) -> None:
+        """Analyse the failed ones again."""
+        idle = (CaseState.FINISHED, CaseState.STOPPED)
+        for case in self._window.queue.model.cases:
+            if case.failed and case.state in idle and case.path:
+                self._order([case])
+
+    def can_start(self, case: Case | None) -> bool:
+        """Whether a case can be analysed now."""
+        busy = (CaseState.QUEUED, CaseState.RUNNING)
+        return case is not None and case.path is not None and case.state not in busy
+
+    def show_state(self) -> None:
+        """What can be done now."""
+        case = self._window.queue.current
+        again = "Analyse again" if case and case.result else "Analyse"
+        if case and case.state is CaseState.STOPPED:
+            again = "Go on"
+        self._window.run.show_state(
+            can_start=self.can_start(case), running=self.running, again=again
+        )
+        self._window.queue.refresh()
+
+    def _order(self, cases: list[Case]) -> None:
+        window = self._window
+        paths = tuple(case.path for case in cases if case.path)
+        try:
+            draft = window.options.options(paths, Path(), cases[0].mpp)
+            out = engine.results_folder(window.settings.results, draft)
+            options = window.options.options(paths, out, cases[0].mpp)
+        except LungScanError as error:
+            window.message.say(str(error))
+            return
+        window.message.hide()
+        self.runner.ask(Order(options, cases))
+        self.show_state()
+
+    # News --------------------------------------------------------------------------------------
+
+    def _changed(self, case: Case) -> None:
+        self._window.queue.model.touch(case)
+        if case is self._window.display.case and not (
+            case.state is CaseState.RUNNING and case.done
+        ):
+            self._window.display.refresh()
+
+    def _mapped(self, case: Case, file: int, rows: slice) -> None:
+        display = self._window.display
+        if case is display.case and file == 0:
+            fresh = display.overlay is None
+            display.set_map(rows)
+            if fresh:
+                self._window.result.show_case(case, self.runner.model)
+
+    def _progressed(self, words: str) -> None:
+        now = self.runner.now
+        running = [c for c in now.order.cases if c.state is CaseState.RUNNING] if now else []
+        done, total = (running[0].done, running[0].total) if running else (0, 0)
+        if now and len(now.order.cases) > 1:
+            ended = sum(c.state is CaseState.FINISHED for c in now.order.cases)
+            words = f"{ended} of {len(now.order.cases)} cases. {words}"
+            if not total:
+                done, total = ended, len(now.order.cases)
+        self._window.run.show_progress(words, done, total)
+
+    def _failed(self, failure: Failure) -> None:
+        details = f"{failure.code}\n{failure.details}".strip()
+        self._window.message.say(failure.message, details)
+
+    def _scale_given(self, mpp: float) -> None:
+        case = self._window.display.case
+        if case is not None and self.can_start(case):
+            case.mpp = mpp
+            self._window.display.reopen()
+            self._order([case])
+
+
+def cases_at(path: Path, problems: list[str]) -> list[Case]:
+    """The cases of a file or folder: images, or the results of a run.
+
+    Raises:
+        LungScanError: there is nothing that can be opened.
+    """
+    if engine.holds_results(path):
+        results, damaged = engine.read_run(path)
+        problems += damaged
+        return [finished(r, path) for r in results if r.status is not CaseStatus.SKIPPED]
+    return [Case(case.files[0].path, case.case_id) for case in engine.find_cases([path])]
+
+
+def finished(result: CaseResult, out: Path) -> Case:
+    """A case of an earlier run; its image is where the run found it, or beside the results."""
+    name = Path(result.relative_paths[0])
+    near = (Path.cwd(), out.parent, *out.parent.parents[:2])
+    inside = not name.is_absolute() and ".." not in name.parts  # it comes from a file
+    path = next((at for folder in near if inside and (at := folder / name).is_file()), None)
+    case = Case(path, result.case_id)
+    case.finish(result, out, maps_of(result))
+    return case

@@ -1,0 +1,1 @@
+"""What stands beside the picture: queue, options, progress, result, evidence."""

@@ -1,0 +1,97 @@
+"""The answer of a case, or why there is none."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from lungscan.types import CaseResult, CaseStatus
+from lungscan_gui import engine
+
+MUTED = "#7a8494"
+
+
+class AnswerBox(QFrame):
+    """As the first box of the report: model output, probability, reason."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("card")
+        self._bar = QWidget()
+        self._bar.setFixedWidth(5)
+        self.kicker = _label("kicker")
+        self.answer = _label("answer", wrap=True)
+        self.number = _label("number")
+        self.number_head = _label("kicker")
+        self.why = _label("", wrap=True)
+        self.cure = _label("muted", wrap=True)
+        words = QVBoxLayout()
+        words.setSpacing(3)
+        words.setAlignment(Qt.AlignmentFlag.AlignTop)
+        for label in (self.kicker, self.answer, self.why, self.cure):
+            words.addWidget(label)
+        right = QVBoxLayout()
+        for label in (self.number_head, self.number):
+            label.setAlignment(Qt.AlignmentFlag.AlignRight)
+            right.addWidget(label)
+        right.addStretch()
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 12, 0)
+        layout.addWidget(self._bar, 0, 0)
+        words.setContentsMargins(6, 10, 0, 10)
+        right.setContentsMargins(0, 10, 0, 10)
+        layout.addLayout(words, 0, 1)
+        layout.addLayout(right, 0, 2)
+        layout.setColumnStretch(1, 1)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+
+    def show_result(self, result: CaseResult) -> None:
+        """Say what came out."""
+        prediction = result.prediction
+        answered = prediction is not None and prediction.label is not None
+        self.kicker.setText("MODEL OUTPUT" if prediction else "NOT CLASSIFIED")
+        self.answer.setText(engine.answer_line(result))
+        _say(self.why, engine.explanation(result))
+        failed = result.status in (CaseStatus.FAILED, CaseStatus.PARTIAL)
+        _say(self.cure, engine.cure(result) if failed else "")
+        if prediction is not None and not answered and prediction.suggested is not None:
+            names = dict(zip(result.model.class_names, result.model.display_names, strict=True))
+            name = names.get(prediction.suggested, prediction.suggested)
+            _say(self.cure, f"The rule would have named {name}. This is not an answer.")
+        value = engine.probability(prediction.confidence) if prediction and answered else ""
+        _say(self.number, value)
+        _say(self.number_head, "CALIBRATED\nPROBABILITY" if value else "")
+        self._bar.setStyleSheet(f"background: {_colour(result)}; border-radius: 2px;")
+        self.setAccessibleName(f"{self.kicker.text()}: {self.answer.text()} {value}")
+
+    def show_message(self, kicker: str, message: str, more: str = "") -> None:
+        """Say something else."""
+        self.kicker.setText(kicker)
+        self.answer.setText(message)
+        _say(self.why, more)
+        for label in (self.cure, self.number, self.number_head):
+            _say(label, "")
+        self._bar.setStyleSheet(f"background: {MUTED}; border-radius: 2px;")
+        self.setAccessibleName(f"{kicker}: {message}")
+
+
+def _label(name: str, *, wrap: bool = False) -> QLabel:
+    label = QLabel()
+    label.setObjectName(name)
+    label.setWordWrap(wrap)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def _say(label: QLabel, words: str) -> None:
+    label.setText(words)
+    label.setVisible(bool(words))
+
+
+def _colour(result: CaseResult) -> str:
+    label = result.prediction.label if result.prediction else None
+    if label not in result.model.class_names:
+        return MUTED
+    red, green, blue = engine.class_rgb(result.model)[result.model.class_names.index(label or "")]
+    return f"rgb({red}, {green}, {blue})"

@@ -1,0 +1,213 @@
+"""The cases of the window: what each is, how it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PyQt6.QtCore import QAbstractListModel, QModelIndex, QRect, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QColor, QPainter, QPalette
+from PyQt6.QtWidgets import (
+    QHBoxLayout,
+    QListView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lungscan.types import CaseStatus
+from lungscan_gui.cases import Case, CaseState
+
+ROW_PX = 44
+
+
+class CaseModel(QAbstractListModel):
+    """The cases in their order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cases: list[Case] = []
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:  # noqa: N802  Qt's name
+        """How many there are."""
+        return 0 if parent is not None and parent.isValid() else len(self.cases)
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """Name and state, also for a screen reader."""
+        if not index.isValid():
+            return None
+        case = self.cases[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return case.name
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return f"{case.path or case.name}\n{case.line}"
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return f"{case.name}: {case.line}"
+        return case if role == Qt.ItemDataRole.UserRole else None
+
+    def add(self, cases: list[Case]) -> None:
+        """Put these at the end."""
+        first = len(self.cases)
+        self.beginInsertRows(QModelIndex(), first, first + len(cases) - 1)
+        self.cases += cases
+        self.endInsertRows()
+
+    def remove(self, row: int) -> Case:
+        """Take one out."""
+        self.beginRemoveRows(QModelIndex(), row, row)
+        case = self.cases.pop(row)
+        self.endRemoveRows()
+        return case
+
+    def move(self, row: int, by: int) -> int:
+        """Move a case up or down; returns its new row."""
+        to = min(max(row + by, 0), len(self.cases) - 1)
+        if to != row:
+            self.layoutAboutToBeChanged.emit()
+            self.cases.insert(to, self.cases.pop(row))
+            self.layoutChanged.emit()
+        return to
+
+    def touch(self, case: Case) -> None:
+        """A case has changed."""
+        if case in self.cases:
+            index = self.index(self.cases.index(case))
+            self.dataChanged.emit(index, index)
+
+
+class CaseDelegate(QStyledItemDelegate):
+    """Draws a case: a sign, its name, and below how it stands."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:  # noqa: N802, ARG002
+        """All rows are alike."""
+        return QSize(160, ROW_PX)
+
+    def paint(
+        self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex
+    ) -> None:
+        """Draw one row."""
+        case = index.data(Qt.ItemDataRole.UserRole)
+        if painter is None or not isinstance(case, Case):
+            return
+        chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        role = QPalette.ColorRole
+        palette = option.palette
+        if chosen:
+            painter.fillRect(option.rect, palette.color(role.Highlight))
+        ink = palette.color(role.HighlightedText if chosen else role.Text)
+        quiet = ink if chosen else palette.color(role.PlaceholderText)
+        sign, colour = sign_of(case)
+        rect = option.rect.adjusted(8, 4, -8, -4)
+        painter.setPen(ink if chosen else QColor(colour))
+        place = QRect(rect.left(), rect.top(), 20, rect.height())
+        painter.drawText(place, Qt.AlignmentFlag.AlignCenter, sign)
+        words = rect.adjusted(26, 0, 0, 0)
+        metrics = painter.fontMetrics()
+        half = words.height() // 2
+        middle, right = Qt.TextElideMode.ElideMiddle, Qt.TextElideMode.ElideRight
+        for top, text, pen, mode in ((0, case.name, ink, middle), (half, case.line, quiet, right)):
+            painter.setPen(pen)
+            line = QRect(words.left(), words.top() + top, words.width(), half)
+            shown = metrics.elidedText(text, mode, line.width())
+            painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, shown)
+
+
+def sign_of(case: Case) -> tuple[str, str]:
+    """A sign and its colour; the words beside it say the same."""
+    if case.state is CaseState.FINISHED and case.result is not None:
+        return {
+            CaseStatus.OK: ("✓", "#1a7f4b"),
+            CaseStatus.NO_RESULT: ("○", "#8a6100"),
+            CaseStatus.PARTIAL: ("◐", "#8a6100"),
+        }.get(case.result.status, ("!", "#c0392b"))
+    if case.error:
+        return "!", "#c0392b"
+    signs = {CaseState.RUNNING: "▶", CaseState.QUEUED: "…", CaseState.STOPPED: "■"}
+    return signs.get(case.state, "·"), "#6b7686"
+
+
+class QueuePanel(QWidget):
+    """The list and what can be done with it."""
+
+    chosen = pyqtSignal(object)  # Case or None
+    add_asked = pyqtSignal()
+    retry_asked = pyqtSignal()
+    removed = pyqtSignal(object)  # Case
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = CaseModel()
+        self.view = QListView()
+        self.view.setModel(self.model)
+        self.view.setItemDelegate(CaseDelegate(self.view))
+        self.view.setUniformItemSizes(True)
+        self.view.setAccessibleName("Cases")
+        self.view.setAccessibleDescription("Each case with how it stands.")
+        selection = self.view.selectionModel()
+        if selection is not None:
+            selection.currentChanged.connect(self._choose)
+        buttons = QHBoxLayout()
+        self.buttons = {
+            "add": self._button("+", "Add files (Ctrl+O)", self.add_asked.emit),
+            "remove": self._button("−", "Remove from the list (Delete)", self.remove),
+            "up": self._button("↑", "Move up (Alt+Up)", lambda: self.shift(-1)),
+            "down": self._button("↓", "Move down (Alt+Down)", lambda: self.shift(1)),
+            "retry": self._button(
+                "Retry failed", "Try all failed cases again", self.retry_asked.emit
+            ),
+        }
+        for button in self.buttons.values():
+            buttons.addWidget(button)
+        buttons.addStretch()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 4, 8)
+        layout.addWidget(self.view)
+        layout.addLayout(buttons)
+        self.refresh()
+
+    @property
+    def current(self) -> Case | None:
+        """The case that is chosen."""
+        row = self.view.currentIndex().row()
+        return self.model.cases[row] if 0 <= row < len(self.model.cases) else None
+
+    def choose(self, row: int) -> None:
+        """Choose a case."""
+        self.view.setCurrentIndex(self.model.index(row))
+
+    def step(self, by: int) -> None:
+        """Choose the next or the one before."""
+        row = self.view.currentIndex().row() + by
+        if 0 <= row < len(self.model.cases):
+            self.choose(row)
+
+    def remove(self) -> None:
+        """Take the chosen case out of the list; files stay. One that is running stays, too."""
+        case = self.current
+        if case is not None and case.state is not CaseState.RUNNING:
+            self.model.remove(self.view.currentIndex().row())
+            self.removed.emit(case)
+            self.refresh()
+
+    def shift(self, by: int) -> None:
+        """Move the chosen case."""
+        row = self.view.currentIndex().row()
+        if row >= 0:
+            self.choose(self.model.move(row, by))
+
+    def refresh(self) -> None:
+        """What can be done now."""
+        self.buttons["retry"].setVisible(any(case.failed for case in self.model.cases))
+
+    def _choose(self, now: QModelIndex, _before: QModelIndex) -> None:
+        self.chosen.emit(self.model.cases[now.row()] if now.isValid() else None)
+
+    def _button(self, text: str, tip: str, do: Callable[[], object]) -> QToolButton:
+        button = QToolButton()
+        button.setText(text)
+        button.setToolTip(tip)
+        button.setAccessibleName(tip.split(" (", maxsplit=1)[0])
+        button.clicked.connect(lambda _checked=False: do())
+        return button

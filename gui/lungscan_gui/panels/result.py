@@ -1,0 +1,157 @@
+"""Everything about the chosen case: answer, classes, map, quality, model, export."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtWidgets import (
+    QFrame,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from lungscan.types import CaseResult, ModelStamp
+from lungscan_gui import engine
+from lungscan_gui.cases import Case, CaseState
+from lungscan_gui.panels.answer import AnswerBox
+from lungscan_gui.panels.classes import ClassTable
+from lungscan_gui.panels.maplook import MapPanel
+from lungscan_gui.panels.options import ScaleQuestion
+
+
+class ResultPanel(QScrollArea):
+    """A column of boxes; what does not apply is hidden."""
+
+    export_asked = pyqtSignal(object)  # Export
+    card_asked = pyqtSignal()
+    scale_given = pyqtSignal(float)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.answer = AnswerBox()
+        self.question = ScaleQuestion()
+        self.question.answered.connect(self.scale_given)
+        self.classes = ClassTable()
+        self.map = MapPanel()
+        self.classes.switched.connect(self.map.set_shown)
+        self.quality = QLabel()
+        self.model = QLabel()
+        for label in (self.quality, self.model):
+            label.setWordWrap(True)
+            label.setTextFormat(Qt.TextFormat.PlainText)
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.card = QPushButton("Model card ...")
+        self.card.clicked.connect(self.card_asked)
+        self.export = QPushButton("Export")
+        self.export.setToolTip("Report (PDF): Ctrl+E")
+        self.export.setMenu(QMenu(self.export))
+        column = QWidget()
+        self._layout = QVBoxLayout(column)
+        self._layout.setContentsMargins(4, 8, 10, 8)
+        self._layout.setSpacing(10)
+        self._boxes = {
+            "question": _boxed("Pixel size", self.question),
+            "classes": _boxed("Classes", self.classes),
+            "export": self.export,
+            "map": _boxed("Map", self.map),
+            "quality": _boxed("Quality", self.quality),
+            "model": _boxed("Model", self.model, self.card),
+        }
+        self._layout.addWidget(self.answer)
+        for box in self._boxes.values():
+            self._layout.addWidget(box)
+        self._layout.addStretch()
+        self.setWidget(column)
+        self.show_case(None, None)
+
+    def show_case(self, case: Case | None, model: ModelStamp | None) -> None:
+        """Show a case; ``model`` is that of a run that has not answered yet."""
+        result = case.result if case else None
+        if case is None:
+            self.answer.show_message("LUNGSCAN", "No case is open", "Drop slides or fields here.")
+        elif result is not None:
+            self.answer.show_result(result)
+        else:
+            self.answer.show_message(case.state.value.upper(), case.name, case.error)
+        mapped = bool(result and result.scores) or bool(case and case.maps)
+        shown = self.map.look.shown or None
+        if result is not None and result.prediction is not None:
+            shown = shown if shown and len(shown) == len(result.model.class_names) else None
+            self.classes.show_result(result, shown)
+        elif mapped and model is not None:
+            shown = shown if shown and len(shown) == len(model.class_names) else None
+            self.classes.show_model(model, shown)
+        self._show(
+            question=bool(case and case.needs_scale and case.state is CaseState.FINISHED),
+            classes=mapped,
+            export=result is not None,
+            map=mapped,
+            quality=result is not None,
+            model=result is not None,
+        )
+        if result is not None:
+            self.quality.setText(quality_text(result))
+            self.model.setText(model_text(result))
+            self._fill_exports(result)
+
+    def _show(self, **wanted: bool) -> None:
+        for name, visible in wanted.items():
+            self._boxes[name].setVisible(visible)
+
+    def _fill_exports(self, result: CaseResult) -> None:
+        menu = self.export.menu()
+        if menu is None:
+            return
+        menu.clear()
+        for export in engine.exports(result):
+            action = menu.addAction(export.title + " ...")
+            if action is not None:
+                action.triggered.connect(lambda _=False, e=export: self.export_asked.emit(e))
+
+
+def quality_text(result: CaseResult) -> str:
+    """Tissue, tiles and flags, in the words of the report."""
+    counts = result.counts
+    tissue = result.tissue_mm2
+    lines = [f"Tissue: {engine.area(tissue)} mm²" if tissue is not None else "Tissue: area unknown"]
+    lines.append(f"Tiles: {counts.used:,} of {counts.total:,} used")
+    left_out = [
+        (name, getattr(counts, state.value, 0))
+        for state, name in engine.STATE_NAMES.items()
+        if state.value != "used"
+    ]
+    if any(number for _, number in left_out):
+        lines.append("Left out: " + ", ".join(f"{n:,} {name}" for name, n in left_out if n))
+    if result.files:
+        lines.append(f"Pixel size: {engine.pixel_size(result.files[0])}")
+    lines.append("Flags: " + (" ".join(engine.flags_of(result)) or "none"))
+    return "\n".join(lines)
+
+
+def model_text(result: CaseResult) -> str:
+    """The model and its first figure."""
+    model = result.model
+    lines = [
+        f"{model.name} {model.version}" + ("" if model.official else " (not an official model)")
+    ]
+    lines += [f"{name}: {value}" for name, value in model.facts[:1]]
+    lines.append(f"Computed by {result.device} in {engine.duration(result.seconds)}")
+    return "\n".join(lines)
+
+
+def _boxed(title: str, *widgets: QWidget) -> QFrame:
+    frame = QFrame()
+    frame.setObjectName("card")
+    layout = QVBoxLayout(frame)
+    layout.setContentsMargins(12, 8, 12, 10)
+    head = QLabel(title.upper())
+    head.setObjectName("kicker")
+    layout.addWidget(head)
+    for widget in widgets:
+        layout.addWidget(widget)
+    return frame

@@ -1,0 +1,1 @@
+"""The picture: camera, tiles, overlay and the widget that paints them."""

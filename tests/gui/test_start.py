@@ -1,0 +1,104 @@
+"""How the window is started, and what is said where it cannot be; who imports what."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PyQt6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from lungscan_cli.main import main as shell
+from lungscan_gui import main as start
+from lungscan_gui.theme import apply_theme, is_dark
+
+ROOT = Path(__file__).parents[2]
+GUI = ROOT / "gui" / "lungscan_gui"
+OPEN = {"lungscan", "lungscan.errors", "lungscan.events", "lungscan.options", "lungscan.types"}
+
+
+def test_the_shell_opens_the_window_on_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[list[str]] = []
+    monkeypatch.setattr(start, "main", lambda args: given.append(args) or 0)
+    assert shell(["gui", "a.svs", "results"]) == 0
+    assert given == [["a.svs", "results"]]
+
+
+def test_without_a_display_a_sentence_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert start.main([]) == 5
+    assert "There is no display" in capsys.readouterr().err
+
+
+def test_without_qt_a_sentence_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "PyQt6.QtWidgets", None)
+    assert start.main([]) == 5
+    assert 'python -m pip install "lungscan-histology[gui]"' in capsys.readouterr().err
+
+
+def test_the_window_opens_from_the_command_line_and_closes(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "from PyQt6.QtCore import QTimer\n"
+        "from lungscan_gui import window\n"
+        "show = window.MainWindow.show\n"
+        "def shown(self):\n"
+        "    show(self)\n"
+        "    QTimer.singleShot(0, self.close)\n"
+        "window.MainWindow.show = shown\n"
+        "from lungscan_gui.main import main\n"
+        "sys.exit(main([]))\n"
+    )
+    home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    path = os.pathsep.join(str(ROOT / part) for part in (".", "gui", "models"))
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60,
+        env=os.environ | home | {"PYTHONPATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def imports_of(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(GUI.rglob("*.py")), ids=lambda p: str(p.relative_to(GUI)))
+def test_the_inside_of_the_engine_is_imported_in_one_place(path: Path) -> None:
+    inside = {
+        name for name in imports_of(path) if name.split(".")[0] == "lungscan" and name not in OPEN
+    }
+    assert path.name == "engine.py" or not inside
+
+
+@pytest.mark.parametrize("name", ["engine", "cases", "card", "thumbnail", "scanning/job",
+                                  "scanning/child", "viewer/camera", "viewer/ladder",
+                                  "viewer/tilemap"])  # fmt: skip
+def test_what_can_do_without_qt_does(name: str) -> None:
+    assert not any(module.startswith("PyQt6") for module in imports_of(GUI / f"{name}.py"))
+
+
+def test_light_and_dark_are_told_apart(qtbot: QtBot) -> None:
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    apply_theme(app, "dark")
+    assert app.palette().window().color().lightness() < 80
+    assert is_dark(app, "dark")
+    apply_theme(app, "light")
+    assert app.palette().window().color().lightness() > 200
+    assert not is_dark(app, "light")

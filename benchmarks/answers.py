@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,12 +22,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from not_tissue import blanks, drawings, noises, sample_pictures
 
-ROOT = Path(__file__).resolve().parents[1]
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))  # of a script, its own folder alone is searched
-
-from benchmarks.not_tissue import blanks, drawings, noises, sample_pictures
 from lungscan.cards import ModelCard, find_model, read_card
 from lungscan.dataset.folds import read_fold, split_fold
 from lungscan.dataset.listing import read_listing
@@ -43,6 +38,7 @@ from lungscan.report.wording import REASONS
 from lungscan.scan import scan
 from lungscan.types import NoResult
 
+ROOT = Path(__file__).resolve().parents[1]
 OWN, OTHER_LAB, FOREIGN, NO_TISSUE = "own lung", "other laboratories' lung", "not lung", "no tissue"
 TRUTH = {"luad_tumour": "lung_aca", "normal_lung": "lung_n"}  # of external-lung; the rest is mixed
 ALLOWED = "training allowed"

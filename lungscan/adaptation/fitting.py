@@ -12,6 +12,7 @@ from safetensors.numpy import save
 from lungscan.adaptation.gathering import spread
 from lungscan.adaptation.head import Fitted, Layer, Squares, fit_head, of_names
 from lungscan.adaptation.records import Own
+from lungscan.appearance import fit_appearance, statistics
 from lungscan.cards import ModelCard, write_card
 from lungscan.novelty import Novelty, load_novelty
 from lungscan.runtimes import load_runtime
@@ -68,7 +69,7 @@ def draft(own: Own, source: Source, folder: Path, *, labels: bool) -> Draft:
     card = dataclasses.replace(source.card, folder=folder, sha256="", official=False)
     features = features_of(card, own.tiles, source.threads)
     novel = float((source.novelty.score(features) > card.novelty_threshold).mean())
-    novelty = widened(source.novelty, features)
+    novelty = at_home(widened(source.novelty, features), own.tiles)
     fitted = None
     if labels:
         fitted = _fit_labels(own, features, source)
@@ -88,6 +89,19 @@ def widened(novelty: Novelty, features: FloatArray) -> Novelty:
     wanted = np.array([np.quantile(values, OWN_SHARE) for values in measured])
     limits = np.clip(wanted, novelty.limits, WIDEST * novelty.limits).astype(np.float32)
     return dataclasses.replace(novelty, limits=limits)
+
+
+def at_home(novelty: Novelty, tiles: RgbBatch) -> Novelty:
+    """The novelty of a network for which the own stain and scanner are the usual ones.
+
+    How far beyond them it may go stays the source's: that is what its training saw.
+    """
+    if novelty.appearance is None:
+        return novelty
+    own = statistics(tiles)
+    fitted = fit_appearance(own, own, OWN_SHARE)
+    limits = fitted.limits[0] * np.array([1.0, novelty.appearance.reach], np.float32)
+    return dataclasses.replace(novelty, appearance=dataclasses.replace(fitted, limits=limits))
 
 
 def features_of(card: ModelCard, tiles: RgbBatch, threads: int) -> FloatArray:
@@ -140,9 +154,8 @@ def _set_layer(network: Network, source: Source, layer: Layer) -> None:
 
 def write_novelty(novelty: Novelty, folder: Path) -> None:
     """Write the parameters of novelty."""
-    numbers = {k: np.ascontiguousarray(v) for k, v in dataclasses.asdict(novelty).items()}
     # Not `save_file`: that makes a file which only its owner may read.
-    (folder / "novelty.safetensors").write_bytes(save(numbers))
+    (folder / "novelty.safetensors").write_bytes(save(novelty.tensors()))
 
 
 def _write_golden(card: ModelCard, source: Source) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 pytest.importorskip("torch", reason="the models are trained here")
 pytest.importorskip("timm", reason="the models are trained here")
 
-from lungscan.adaptation.fitting import _some
+from lungscan.adaptation.fitting import _some, at_home
 from lungscan.adaptation.gathering import gather
 from lungscan.adaptation.head import Layer, Squares, fit_head
 from lungscan.adaptation.records import Adapted, AdaptOptions, AdaptResult
@@ -25,6 +25,7 @@ from lungscan.dataset.pixels import load_squares
 from lungscan.doubt import FLAG, doubt
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.events import CaseFinished
+from lungscan.novelty import load_novelty
 from lungscan.options import ScanOptions
 from lungscan.report.wording import UNPROVEN
 from lungscan.runtimes import load_runtime
@@ -148,6 +149,22 @@ def test_without_labels_more_fields_are_answered_and_the_card_says_what_it_is(
     text = (tmp_path / "mine" / "README.md").read_text(encoding="utf-8")
     assert facts["Adapted"] in text
     assert str(tmp_path) not in text + (tmp_path / "mine" / "card.json").read_text()
+
+
+def test_the_own_stain_is_the_usual_one_of_an_adapted_model(
+    model: ModelCard, lab: Path, tmp_path: Path
+) -> None:
+    known = load_novelty(model.folder / "novelty.safetensors")
+    assert known.appearance is not None
+    fields = restain(lab, tmp_path / "own", keep_labels=False)
+    own, _ = load_squares(sorted(fields.rglob("*.png")), model, SIDE)
+    assert (known.appearance.score(own.pixels) > 1).mean() > 0.5
+    adapted = at_home(known, own.pixels).appearance
+    assert adapted is not None
+    assert (adapted.score(own.pixels) > 1).mean() <= 0.05
+    assert adapted.reach == pytest.approx(known.appearance.reach)
+    blind = dataclasses.replace(known, appearance=None)
+    assert at_home(blind, own.pixels) is blind
 
 
 def test_with_labels_it_is_judged_by_fields_it_did_not_see_and_classifies(

@@ -19,6 +19,11 @@ from lungscan_gui.scanning.runner import Order, Runner
 if TYPE_CHECKING:
     from lungscan_gui.window import MainWindow
 
+SCALE_FIRST = (
+    "This slide does not say how large a pixel is. Choose on the right with which objective it was "
+    "scanned; the analysis then starts."
+)
+
 
 class Analysis(QObject):
     """Finds cases, starts runs, keeps the list true."""
@@ -123,8 +128,12 @@ class Analysis(QObject):
     def start(self) -> None:
         """Analyse the chosen case, or all that wait when another one runs already."""
         case = self._window.queue.current
-        if case is not None and self.can_start(case):
-            self._order([case])
+        if case is None or not self.can_start(case):
+            return
+        if case.result is None and case.needs_scale:
+            self._window.message.say(SCALE_FIRST)
+            return
+        self._order([case])
 
     def start_all(self) -> None:
         """Analyse all cases that have no answer yet, as one run."""

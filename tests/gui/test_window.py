@@ -190,9 +190,14 @@ def test_a_slide_without_a_scale_is_asked_about_in_plain_words(
     opened(window, wait, path)
     assert window.viewer.um_per_px is None
     assert not window.viewbar.powers[20].isEnabled()
-    analysed(window, wait)
     case = window.queue.current
-    assert case.needs_scale
+    assert window.result.question.isVisible()  # before anything is asked for
+    window.analyse()
+    assert not quick
+    assert "with which objective" in window.message.words.text()
+    window.analyse_all()  # a list is not held up by questions
+    wait(lambda: not window.analysis.running)
+    assert case.result.error_code == "E_NO_MPP"
     assert window.result.question.isVisible()
     window.result.question.answered.emit(0.5)  # the button "20x"
     wait(lambda: not window.analysis.running)

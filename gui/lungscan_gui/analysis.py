@@ -90,15 +90,18 @@ class Analysis(QObject):
 
     def _take(self, cases: list[Case], message: str) -> None:
         queue = self._window.queue
-        known = {case.path: case for case in queue.model.cases if case.path}
+        known = {case.identity: case for case in queue.model.cases}
         attached = [case for case in cases if self._attach(case)]
-        fresh = [case for case in cases if case not in attached and case.path not in known]
+        fresh = [case for case in cases if case not in attached and case.identity not in known]
         first = len(queue.model.cases)
+        for case in cases:
+            if (here := known.get(case.identity)) is not None:
+                self._adopt(here, case)
         if fresh:
             queue.model.add(fresh)
             queue.choose(first)
-        elif cases and cases[0].path in known:
-            queue.choose(queue.model.cases.index(known[cases[0].path]))
+        elif cases and cases[0].identity in known:
+            queue.choose(queue.model.cases.index(known[cases[0].identity]))
         queue.refresh()
         if message:
             self._window.message.say(message)
@@ -108,6 +111,13 @@ class Analysis(QObject):
                 "JPEG, PNG, TIFF, BMP and WebP."
             )
         self.show_state()
+
+    def _adopt(self, here: Case, found: Case) -> None:
+        """Give a case of the list the earlier result that was found of it, if it has none."""
+        idle = here.state in (CaseState.WAITING, CaseState.STOPPED)
+        if idle and found.result is not None and found.out is not None:
+            here.finish(found.result, found.out, found.maps)
+            self.runner.changed.emit(here)
 
     def _attach(self, case: Case) -> bool:
         """Whether this file is the image of the chosen case, whose own was not found."""

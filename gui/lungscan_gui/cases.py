@@ -40,6 +40,11 @@ class Case:
     error: str = ""  # why its run ended, where no result says so
 
     @property
+    def identity(self) -> object:
+        """What makes it the same case when it is opened again."""
+        return self.path or (self.out, self.name)
+
+    @property
     def failed(self) -> bool:
         """Whether it may be tried again."""
         if self.result is not None:

@@ -464,3 +464,26 @@ def test_another_image_of_that_name_is_not_laid_under_a_map(
     assert later.viewer.picture.size == (1536, 1024)
     assert later.viewer.picture._loader is None
     later.close()
+
+
+def test_earlier_results_of_a_slide_in_the_list_become_its_own(
+    qtbot: QtBot, window: MainWindow, wait: Wait, quick: Jobs, slide: Path, settings: Settings
+) -> None:
+    opened(window, wait, slide)
+    analysed(window, wait)
+    out = window.queue.current.out
+    shutil.copyfile(slide, out.parent / "drawn.svs")  # where the window looks for it
+    later = MainWindow(settings)
+    qtbot.addWidget(later)
+    later.show()
+    later.add_paths([out.parent / "drawn.svs"])
+    wait(lambda: later.viewer.picture is not None)
+    assert later.queue.current.state is CaseState.WAITING
+    later.add_paths([out])
+    wait(lambda: later.queue.current.state is CaseState.FINISHED)
+    assert len(later.queue.model.cases) == 1
+    assert later.display.overlay is not None
+    later.add_paths([out])
+    qtbot.wait(200)
+    assert len(later.queue.model.cases) == 1
+    later.close()

@@ -19,6 +19,11 @@ from lungscan_gui.scanning.runner import Order, Runner
 if TYPE_CHECKING:
     from lungscan_gui.window import MainWindow
 
+SCALE_FIRST = (
+    "This slide does not say how large a pixel is. Choose on the right with which objective it was "
+    "scanned; the analysis then starts."
+)
+
 
 class Analysis(QObject):
     """Finds cases, starts runs, keeps the list true."""
@@ -85,15 +90,18 @@ class Analysis(QObject):
 
     def _take(self, cases: list[Case], message: str) -> None:
         queue = self._window.queue
-        known = {case.path: case for case in queue.model.cases if case.path}
+        known = {case.identity: case for case in queue.model.cases}
         attached = [case for case in cases if self._attach(case)]
-        fresh = [case for case in cases if case not in attached and case.path not in known]
+        fresh = [case for case in cases if case not in attached and case.identity not in known]
         first = len(queue.model.cases)
+        for case in cases:
+            if (here := known.get(case.identity)) is not None:
+                self._adopt(here, case)
         if fresh:
             queue.model.add(fresh)
             queue.choose(first)
-        elif cases and cases[0].path in known:
-            queue.choose(queue.model.cases.index(known[cases[0].path]))
+        elif cases and cases[0].identity in known:
+            queue.choose(queue.model.cases.index(known[cases[0].identity]))
         queue.refresh()
         if message:
             self._window.message.say(message)
@@ -103,6 +111,13 @@ class Analysis(QObject):
                 "JPEG, PNG, TIFF, BMP and WebP."
             )
         self.show_state()
+
+    def _adopt(self, here: Case, found: Case) -> None:
+        """Give a case of the list the earlier result that was found of it, if it has none."""
+        idle = here.state in (CaseState.WAITING, CaseState.STOPPED)
+        if idle and found.result is not None and found.out is not None:
+            here.finish(found.result, found.out, found.maps)
+            self.runner.changed.emit(here)
 
     def _attach(self, case: Case) -> bool:
         """Whether this file is the image of the chosen case, whose own was not found."""
@@ -123,8 +138,12 @@ class Analysis(QObject):
     def start(self) -> None:
         """Analyse the chosen case, or all that wait when another one runs already."""
         case = self._window.queue.current
-        if case is not None and self.can_start(case):
-            self._order([case])
+        if case is None or not self.can_start(case):
+            return
+        if case.result is None and case.needs_scale:
+            self._window.message.say(SCALE_FIRST)
+            return
+        self._order([case])
 
     def start_all(self) -> None:
         """Analyse all cases that have no answer yet, as one run."""

@@ -30,6 +30,7 @@ class Case:
     name: str
     state: CaseState = CaseState.WAITING
     mpp: float | None = None  # given by the user
+    unscaled: bool = False  # a slide that was opened and does not say how large its pixels are
     out: Path | None = None  # folder of the run that answered
     result: CaseResult | None = None
     maps: dict[int, TileMap] = field(default_factory=dict)  # by file of the case
@@ -37,6 +38,11 @@ class Case:
     total: int = 0
     seen: set[int] = field(default_factory=set)  # pictures of the evidence that were looked at
     error: str = ""  # why its run ended, where no result says so
+
+    @property
+    def identity(self) -> object:
+        """What makes it the same case when it is opened again."""
+        return self.path or (self.out, self.name)
 
     @property
     def failed(self) -> bool:
@@ -47,8 +53,14 @@ class Case:
 
     @property
     def needs_scale(self) -> bool:
-        """Whether it failed because nobody knows how large its pixels are."""
-        return self.result is not None and self.result.error_code in ("E_NO_MPP", "E_BAD_MPP")
+        """Whether a person has to say how large its pixels are, or could get an answer by it."""
+        if self.result is None:
+            return self.unscaled and self.mpp is None
+        prediction = self.result.prediction
+        refused = prediction is not None and prediction.label is None
+        return self.result.error_code in ("E_NO_MPP", "E_BAD_MPP") or (
+            refused and "scale_unknown" in self.result.flags
+        )
 
     @property
     def line(self) -> str:

@@ -117,12 +117,14 @@ class Display:
             self._show_overview(case)
             self._window.message.say(OTHER_IMAGE.format(path=image.path))
             return
+        if case is not None:
+            case.unscaled = image.kind == "slide" and info.scale.mpp_um is None
         overview = image.overview
         picture = Picture((info.width, info.height), overview.rgb, overview.downsample, image)
         picture.broken.connect(self._window.message.say)
         self._window.viewer.show_picture(picture, info.scale.mpp_um, name)
         self._window.minimap.follow()
-        self.set_map()
+        self.refresh()
 
     def _failed(self, message: str) -> None:
         case = self.case

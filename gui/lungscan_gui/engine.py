@@ -6,7 +6,7 @@ Beside this module only ``lungscan.errors``, ``events``, ``options`` and ``types
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -95,7 +95,10 @@ __all__ = [
 ]
 
 
-def scan(options: ScanOptions, launched: Launched | None, stop: Event) -> Iterator[ScanEvent]:
+ScanEvents = Generator[ScanEvent, None, None]
+
+
+def scan(options: ScanOptions, launched: Launched | None, stop: Event) -> ScanEvents:
     """``lungscan.scan.scan``; imported late, because it loads the network's libraries."""
     from lungscan.scan import scan as run
 

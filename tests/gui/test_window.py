@@ -190,9 +190,14 @@ def test_a_slide_without_a_scale_is_asked_about_in_plain_words(
     opened(window, wait, path)
     assert window.viewer.um_per_px is None
     assert not window.viewbar.powers[20].isEnabled()
-    analysed(window, wait)
     case = window.queue.current
-    assert case.needs_scale
+    assert window.result.question.isVisible()  # before anything is asked for
+    window.analyse()
+    assert not quick
+    assert "with which objective" in window.message.words.text()
+    window.analyse_all()  # a list is not held up by questions
+    wait(lambda: not window.analysis.running)
+    assert case.result.error_code == "E_NO_MPP"
     assert window.result.question.isVisible()
     window.result.question.answered.emit(0.5)  # the button "20x"
     wait(lambda: not window.analysis.running)
@@ -458,4 +463,27 @@ def test_another_image_of_that_name_is_not_laid_under_a_map(
     wait(lambda: "another size" in later.message.words.text())
     assert later.viewer.picture.size == (1536, 1024)
     assert later.viewer.picture._loader is None
+    later.close()
+
+
+def test_earlier_results_of_a_slide_in_the_list_become_its_own(
+    qtbot: QtBot, window: MainWindow, wait: Wait, quick: Jobs, slide: Path, settings: Settings
+) -> None:
+    opened(window, wait, slide)
+    analysed(window, wait)
+    out = window.queue.current.out
+    shutil.copyfile(slide, out.parent / "drawn.svs")  # where the window looks for it
+    later = MainWindow(settings)
+    qtbot.addWidget(later)
+    later.show()
+    later.add_paths([out.parent / "drawn.svs"])
+    wait(lambda: later.viewer.picture is not None)
+    assert later.queue.current.state is CaseState.WAITING
+    later.add_paths([out])
+    wait(lambda: later.queue.current.state is CaseState.FINISHED)
+    assert len(later.queue.model.cases) == 1
+    assert later.display.overlay is not None
+    later.add_paths([out])
+    qtbot.wait(200)
+    assert len(later.queue.model.cases) == 1
     later.close()

@@ -21,6 +21,8 @@ from lungscan_gui.panels.classes import ClassTable
 from lungscan_gui.panels.maplook import MapPanel
 from lungscan_gui.panels.options import ScaleQuestion
 
+BUSY = (CaseState.QUEUED, CaseState.RUNNING)
+
 
 class ResultPanel(QScrollArea):
     """A column of boxes; what does not apply is hidden."""
@@ -87,7 +89,7 @@ class ResultPanel(QScrollArea):
             shown = shown if shown and len(shown) == len(model.class_names) else None
             self.classes.show_model(model, shown)
         self._show(
-            question=bool(case and case.needs_scale and case.state is CaseState.FINISHED),
+            question=case is not None and case.needs_scale and case.state not in BUSY,
             classes=mapped,
             export=result is not None,
             map=mapped,

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import traceback
+from contextlib import closing
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -64,10 +65,11 @@ def _scan(
     """Send all events but the last one, and return that."""
     slim = Slim()
     try:
-        for event in engine.scan(options, launched, stop):
-            if isinstance(event, RunFinished):
-                return event
-            engine.send(replies, slim(event))
+        with closing(engine.scan(options, launched, stop)) as events:
+            for event in events:
+                if isinstance(event, RunFinished):
+                    return event  # and the folder is free before anybody is told
+                engine.send(replies, slim(event))
     except LungScanError as error:
         return Failure(str(error), error.code)
     except MemoryError:

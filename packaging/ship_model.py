@@ -16,6 +16,8 @@ from pathlib import Path
 from lungscan.cards import read_card
 from lungscan_models import shipped_models
 
+CURVE = "coverage.svg"  # shown by README.md
+
 
 def ship(folder: Path, target: Path) -> str:
     """Copy the model in ``folder`` below ``target``; returns its SHA-256."""
@@ -26,6 +28,8 @@ def ship(folder: Path, target: Path) -> str:
     home.mkdir(parents=True)
     for name in ("card.json", "README.md", *card.files):
         shutil.copyfile(folder / name, home / name)
+    if (folder / CURVE).exists():
+        shutil.copyfile(folder / CURVE, home / CURVE)
     table_path = target / "official.json"
     table = json.loads(table_path.read_text(encoding="utf-8")) if table_path.exists() else {}
     table[card.name] = card.sha256

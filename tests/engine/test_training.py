@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import pytest
 pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("timm", reason="training needs the extra train")
 
-from lungscan.cards import read_card
+from lungscan.cards import find_model, read_card
 from lungscan.dataset.listing import read_listing
 from lungscan.dataset.splits import split_by_group
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.training.events import EpochFinished, StageFinished
+from lungscan.training.model_card import plain
 from lungscan.training.options import Fit, Phase, TrainOptions, load_options
 from lungscan.training.run import train
 from tests.training_data import SIDE, draw_data
@@ -174,10 +176,19 @@ def test_the_shipped_recipe_can_be_read() -> None:
 def test_the_recipe_of_ghostnet_begins_with_features() -> None:
     path = Path(__file__).parents[2] / "models" / "recipes" / "lung-histology-ghostnet.toml"
     options = load_options(path)
-    assert options.stages == ("features", "teacher", "student", "alone")
-    assert options.features_fit is not None
-    assert options.features_fit.epochs == 14
+    assert options.stages == ("features", "student", "alone")  # its teachers are runs of their own
+    assert len(options.teachers) == 2
     assert options.student == "ghostnet_100"
+
+
+def test_the_shipped_ghostnet_is_that_of_its_recipe() -> None:
+    recipes = Path(__file__).parents[2] / "models" / "recipes"
+    options = load_options(recipes / "lung-histology-ghostnet-cpu.toml")
+    assert options.stages == ("features", "alone")
+    card = find_model(options.name)
+    made = dataclasses.replace(options, fold="1/5")
+    assert card.recipe == plain(made)
+    assert card.official
 
 
 def test_a_wrong_recipe_is_refused_with_the_option_named(tmp_path: Path) -> None:

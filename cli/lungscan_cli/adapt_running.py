@@ -65,6 +65,12 @@ class Order:
         return shlex.join(words)
 
 
+UNKNOWN = (
+    "How often it is right on your tissue is not known, as no labels were given. "
+    "Some 20 labelled fields of each class would tell."
+)
+
+
 def run_adaptation(order: Order, *, as_json: bool, quiet: bool) -> int:
     """Adapt and return the exit code: 0 fine, 130 interrupted."""
     console = Console(quiet=True) if quiet else people()
@@ -78,6 +84,8 @@ def run_adaptation(order: Order, *, as_json: bool, quiet: bool) -> int:
         return 0
     if not quiet:
         answers().print(_table(result))
+    if result.after.right is None:
+        say(console, UNKNOWN, style="yellow")
     if why := doubt(result.card):
         say(console, why, style="yellow")
     folder = plain(str(order.out))

@@ -37,10 +37,25 @@ def test_what_was_typed_reaches_the_engine_and_the_gain_is_shown(
     assert "5.0%" in told.out
     assert "85.0%" in told.out
     assert "lungscan classify --model mine`" in told.err
+    assert "is not known" not in told.err
     assert main([*words, "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["after"]["answered"] == 0.85
     assert data["unproven"] == ""
+
+
+def test_without_labels_it_says_that_nobody_knows_how_often_it_is_right(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after = Shares(40, 0, 0.05, None, None), Shares(40, 0, 0.85, None, None)
+
+    def fake(card: object, options: AdaptOptions, out: Path) -> object:
+        yield Adapted(AdaptResult(CARD, before, after, None, None))
+
+    monkeypatch.setattr("lungscan_cli.adapt_running.adapting", fake)
+    assert main(["adapt", str(model), str(tmp_path), "--out", "mine"]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "How often it is right on your tissue is not known, as no labels were given." in told
 
 
 def test_an_empty_folder_is_refused_in_one_sentence(

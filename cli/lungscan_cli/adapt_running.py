@@ -22,7 +22,7 @@ from lungscan.adaptation.records import (
     Step,
 )
 from lungscan.adaptation.run import adapting
-from lungscan.adaptation.wording import with_interval
+from lungscan.adaptation.wording import OTHER_ORGANS, with_interval
 from lungscan.cards import find_model
 from lungscan.doubt import doubt
 from lungscan_cli.border import INTERRUPTED
@@ -84,6 +84,7 @@ def run_adaptation(order: Order, *, as_json: bool, quiet: bool) -> int:
         return 0
     if not quiet:
         answers().print(_table(result))
+    say(console, OTHER_ORGANS, style="yellow")
     if result.after.right is None:
         say(console, UNKNOWN, style="yellow")
     if why := doubt(result.card):

@@ -9,6 +9,12 @@ from lungscan.cards import Metric, ModelCard
 
 NOT_MEASURED = "not measured"
 
+# Measured: docs/answers.md, "What an adapted model makes of other organs".
+OTHER_ORGANS = (
+    "It no longer refuses other organs reliably: adapted to another laboratory's lung, the shipped "
+    "models answered a third or more of colon fields. Give it nothing but lung."
+)
+
 
 def percent(value: float) -> str:
     """A share as people write it."""
@@ -97,8 +103,7 @@ def limits(own: Own, card: ModelCard) -> tuple[str, ...]:
     told = [
         f"It was adapted to the stain and scanner of {own.folder}: for pictures of any other "
         "laboratory take the model that it was made from.",
-        "Whoever adapts vouches that the pictures show H&E-stained lung: tissue of another organ "
-        "is not always told apart.",
+        OTHER_ORGANS,
     ]
     if own.labelled and absent:
         told.append(

@@ -6,7 +6,7 @@ Each fold, and the network on all groups, is a process of its own that reads the
 fits one network after another by the committed recipes, with the very stages of ``lungscan train``.
 One network alone leaves most of a large GPU idle; six processes fill it. A process begins nothing
 when time is up. ``FOLDER`` then has ``answers.zip`` (the out-of-fold table of every network, the
-course of each training, ``times.json``) and the networks in half precision, packed so that no file
+course of each training) and the networks in half precision, packed so that no file
 exceeds 16 MiB.
 
     --epochs SHARE shortens every schedule, --every N takes each Nth picture: for a first try.

@@ -26,6 +26,7 @@ from lungscan.adaptation.wording import OTHER_ORGANS, with_interval
 from lungscan.cards import find_model
 from lungscan.doubt import doubt
 from lungscan_cli.border import INTERRUPTED
+from lungscan_cli.compress_running import told_path
 from lungscan_cli.console import RESEARCH_USE, answers, people, plain, say, write_json
 
 
@@ -56,10 +57,10 @@ class Order:
 
     def command(self) -> str:
         """The call as it may stand in a model's card: no folder of this machine is named."""
-        words = ["lungscan", "adapt", _told(Path(self.model)), _told(self.fields)]
-        words += ["--out", _told(self.out)]
+        words = ["lungscan", "adapt", told_path(Path(self.model)), told_path(self.fields)]
+        words += ["--out", told_path(self.out)]
         words += [] if self.mpp is None else ["--mpp", f"{self.mpp:g}"]
-        words += [] if self.original is None else ["--original", _told(self.original)]
+        words += [] if self.original is None else ["--original", told_path(self.original)]
         words += ["--name", self.name] if self.name else []
         words += ["--folds", str(self.folds)] if self.folds != FOLDS else []
         return shlex.join(words)
@@ -94,11 +95,6 @@ def run_adaptation(order: Order, *, as_json: bool, quiet: bool) -> int:
     say(console, f"Use it with `lungscan classify --model {shlex.quote(folder)}{flag}`.")
     say(console, RESEARCH_USE, style="bold")
     return 0
-
-
-def _told(path: Path) -> str:
-    """A relative path as it was typed; of an absolute one only its last name."""
-    return path.name if path.is_absolute() else path.as_posix()
 
 
 def _follow(order: Order, console: Console) -> AdaptResult:

@@ -49,9 +49,9 @@ class Order:
 
     def command(self) -> str:
         """The call as it may stand in a model's card: no folder of this machine is named."""
-        words = ["lungscan", "compress", _told(Path(self.model)), _told(self.data)]
-        words += ["--split", _told(self.split)] if self.split else []
-        words += ["--out", _told(self.out), "--bound", f"{100 * self.bound:g}"]
+        words = ["lungscan", "compress", told_path(Path(self.model)), told_path(self.data)]
+        words += ["--split", told_path(self.split)] if self.split else []
+        words += ["--out", told_path(self.out), "--bound", f"{100 * self.bound:g}"]
         words += ["--refusals", f"{100 * self.refusals:g}", "--fields", str(self.fields)]
         return shlex.join(words)
 
@@ -78,7 +78,7 @@ def run_compression(order: Order, *, as_json: bool, quiet: bool) -> int:
     return 0
 
 
-def _told(path: Path) -> str:
+def told_path(path: Path) -> str:
     """A relative path as it was typed; of an absolute one only its last name."""
     return path.name if path.is_absolute() else path.as_posix()
 

@@ -26,8 +26,7 @@ from lungscan.adaptation.wording import OTHER_ORGANS, with_interval
 from lungscan.cards import find_model
 from lungscan.doubt import doubt
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.compress_running import told_path
-from lungscan_cli.console import RESEARCH_USE, answers, people, plain, say, write_json
+from lungscan_cli.console import RESEARCH_USE, answers, people, plain, say, told_path, write_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,16 @@ from lungscan.training.drawn import draw_counter_example
 from lungscan.types import RgbBatch
 from lungscan.workers import available_threads
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.console import RESEARCH_USE, answers, count, people, plain, say, write_json
+from lungscan_cli.console import (
+    RESEARCH_USE,
+    answers,
+    count,
+    people,
+    plain,
+    say,
+    told_path,
+    write_json,
+)
 
 DRAWN = ((1, 40), (2, 60))  # seed and number of counter-examples to calibrate on and to judge by
 
@@ -76,11 +85,6 @@ def run_compression(order: Order, *, as_json: bool, quiet: bool) -> int:
     say(console, f"Use it with `lungscan classify --model {shlex.quote(folder)}`.")
     say(console, RESEARCH_USE, style="bold")
     return 0
-
-
-def told_path(path: Path) -> str:
-    """A relative path as it was typed; of an absolute one only its last name."""
-    return path.name if path.is_absolute() else path.as_posix()
 
 
 def _gathered(order: Order, console: Console) -> CompressionJob:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -55,3 +56,8 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def told_path(path: Path) -> str:
+    """A relative path as it was typed; of an absolute one only its last name."""
+    return path.name if path.is_absolute() else path.as_posix()

@@ -26,7 +26,7 @@ from lungscan.study.events import (
 )
 from lungscan.study.options import StudyOptions, changed_study, load_study
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.console import RESEARCH_USE, count, duration, people, plain, say
+from lungscan_cli.console import RESEARCH_USE, count, duration, people, plain, say, told_path
 
 Study = Callable[..., Generator[StudyEvent, None, None]]
 
@@ -50,14 +50,9 @@ class Order:
 
     def command(self) -> str:
         """The call as it may stand in the table: no folder of this machine is named."""
-        words = ["lungscan", "study", _told(self.study), "--out", _told(self.out)]
+        words = ["lungscan", "study", told_path(self.study), "--out", told_path(self.out)]
         words += [word for pair in self.others for word in ("--set", pair)]
         return shlex.join(words)
-
-
-def _told(path: Path) -> str:
-    """A relative path as it was typed; of an absolute one only its last name."""
-    return path.name if path.is_absolute() else path.as_posix()
 
 
 def run_study(order: Order, *, with_int8: bool, only_material: bool) -> int:

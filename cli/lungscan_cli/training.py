@@ -25,7 +25,7 @@ from lungscan.training.events import (
 )
 from lungscan.training.options import TrainOptions, changed, load_options
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.console import RESEARCH_USE, people, plain, say
+from lungscan_cli.console import RESEARCH_USE, people, plain, say, told_path
 from lungscan_cli.train_views import TrainView, train_view_for
 
 PATHS = ("split_file", "teacher_from", "start_from")  # options that name a file
@@ -59,9 +59,9 @@ class Order:
 
         No folder of this machine is named.
         """
-        words = ["lungscan", "train", _told(self.root), "--out", _told(self.out)]
+        words = ["lungscan", "train", told_path(self.root), "--out", told_path(self.out)]
         if self.recipe is not None:
-            words += ["--recipe", _told(self.recipe)]
+            words += ["--recipe", told_path(self.recipe)]
         for name, value in self.flags.items():
             words += _flag(name, value)
         words += [word for pair in self.others for word in ("--set", pair)]
@@ -74,12 +74,7 @@ def _flag(name: str, value: Any) -> list[str]:
     flag = "split" if name == "split_file" else name.replace("_", "-")
     if isinstance(value, bool):
         return [f"--{flag}" if value else f"--no-{flag}"]
-    return [f"--{flag}", _told(Path(value)) if name in PATHS else str(value)]
-
-
-def _told(path: Path) -> str:
-    """A relative path as it was typed; of an absolute one only its last name."""
-    return path.name if path.is_absolute() else path.as_posix()
+    return [f"--{flag}", told_path(Path(value)) if name in PATHS else str(value)]
 
 
 def run_training(order: Order) -> int:

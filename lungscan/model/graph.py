@@ -11,16 +11,21 @@ import json
 import math
 import re
 import struct
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from lungscan.errors import ModelError
+
+# No reports to OpenVINO's makers, as in ``lungscan.runtimes``: either may be the first to load it.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+import openvino as ov  # noqa: E402
 
 Parameters = Mapping[str, NDArray[np.float16]]
 

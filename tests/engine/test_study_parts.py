@@ -27,10 +27,10 @@ from lungscan.studies.options import (
     changed_study,
     load_study,
 )
-from lungscan.studies.plan import Task, Unit, tasks, units
 from lungscan.studies.small import SmallCnn, count_parameters
 from lungscan.studies.stepping import Average, loss_of
 from lungscan.studies.students import create
+from lungscan.studies.tasks import Task, Unit, tasks, units
 from tests.training_data import draw_data
 
 ROOT = Path(__file__).parents[2]

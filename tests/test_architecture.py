@@ -235,7 +235,7 @@ def private_names(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         match node:
             case ast.ImportFrom(module=str(module), names=names) if "lungscan" in module:
-                found |= {alias.name for alias in names if alias.name.startswith("_")}
+                found |= {alias.name for alias in names if re.match("_[a-z]", alias.name)}
             case ast.Attribute(value=ast.Name(id="self" | "cls")):
                 continue
             case ast.Attribute(attr=attr) if attr.startswith("_") and not attr.startswith("__"):

@@ -111,12 +111,7 @@ class Ledger:
         elsewhere = write_run_files(
             out, ordered, summary, pdf=options.pdf != "none", records=self._records
         )
-        self.notices = (
-            *self._left_for_later(),
-            *moved(self._places, out),
-            *self._outdated,
-            *elsewhere,
-        )
+        self.notices = (*self.notices_of_cases(), *elsewhere)
         return RunFinished(
             summary.ok,
             summary.no_result,
@@ -127,6 +122,11 @@ class Ledger:
             seconds,
             out,
         )
+
+    def notices_of_cases(self) -> tuple[str, ...]:
+        """What is to be told of cases' files."""
+        moved_files = moved(self._places, self._store.out)
+        return (*self._left_for_later(), *moved_files, *self._outdated)
 
     def _left_for_later(self) -> tuple[str, ...]:
         """Cases that the next run will take."""

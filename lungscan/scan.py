@@ -19,9 +19,9 @@ from lungscan.errors import MachineError
 from lungscan.events import Notice, ScanEvent
 from lungscan.hiding import nameless_errors, write_names
 from lungscan.launch import Launched
-from lungscan.lock import output_lock
 from lungscan.novelty import load_novelty
 from lungscan.options import ScanOptions
+from lungscan.part import Part
 from lungscan.planning import PlannedCase, check_options, find_inputs, looks_like_fields, plan
 from lungscan.provenance import settings_of
 from lungscan.readers import PatientReaders, open_readers
@@ -57,11 +57,28 @@ def scan(
     check_options(options)
     card = stated(find_model(options.model))
     require_proven(card, unproven=options.unproven)
-    inputs = find_inputs(options)
-    store = RunStore(options.out)
+    part = _part(options, card, find_inputs(options))
+    yield from run_part(part, card, launched, stop)
+
+
+def _part(options: ScanOptions, card: ModelCard, found: Inputs) -> Part:
+    """What this process takes of all that was found."""
+    if options.shard is None:
+        return Part(options, found)
+    from lungscan.sharding.shard import ShardPart
+
+    return ShardPart(options, options.shard, card, found)
+
+
+def run_part(
+    part: Part, card: ModelCard, launched: Launched | None = None, stop: Event | None = None
+) -> Generator[ScanEvent, None, None]:
+    """Classify one part of a run; for the rest see ``scan``."""
+    options, store = part.options, RunStore(part.options.out)
     with ExitStack() as stack:
-        stack.enter_context(nameless_errors(inputs.hidden))
-        stack.enter_context(output_lock(options.out))
+        stack.enter_context(nameless_errors(part.inputs.hidden))
+        stack.enter_context(part.lock())
+        inputs = part.inputs
         threads = options.threads or available_threads()
         jobs = threads + 1  # one waits for its reader or the disk while the others use the cores
         ending = stop or Event()
@@ -71,7 +88,6 @@ def scan(
             readers.begin(first)
         with _loading(card, options, threads) as network:
             # What follows takes as long to import as the network to compile.
-            from lungscan.ledger import Ledger
             from lungscan.outcome import RunContext
             from lungscan.run import Run
             from lungscan.scoring import Scorer
@@ -79,9 +95,7 @@ def scan(
             from lungscan.workers import Stopped, Workers
         runtime = network.result()
         novelty = load_novelty(card.folder / "novelty.safetensors")
-        if options.fresh:  # only now: a run that cannot begin must not cost an earlier one
-            store.forget()
-        store.tidy()
+        part.prepare(store)  # only now: a run that cannot begin must not cost an earlier one
         if options.deidentify:
             store.refuse_names()
         if options.names:
@@ -90,7 +104,7 @@ def scan(
         workers = stack.enter_context(Workers(jobs, ending, readers.stop))
         tools = Tools(run, store, Scorer(card, runtime, novelty), workers, readers)
         try:
-            yield from _with_news(Run(tools, inputs, Ledger(run, store, inputs)).events(), runtime)
+            yield from _with_news(Run(tools, inputs, part.ledger(run, store)).events(), runtime)
         except Stopped:
             return
         except MemoryError as error:

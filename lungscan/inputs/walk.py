@@ -18,6 +18,7 @@ from lungscan.types import Stamp
 _RESULTS = frozenset(
     {"cases", "cases.csv", "lungscan.sha256", "run.json", "summary.pdf", ".lungscan-lock"}
 )
+_SHARDS = ".lungscan-shards"  # as lungscan.report.shard_files names it
 _MIRAX_INDEX = "slidedat.ini"
 _MIRAX_DATA = "data of a MIRAX slide, whose .mrxs file is missing or has another name"
 _SYSTEM_FILES = frozenset({"thumbs.db", ".ds_store", "desktop.ini", "ehthumbs.db"})
@@ -101,6 +102,8 @@ def _children(folder: _Entry) -> list[_Entry] | None:
         names = sorted((entry.name for entry in listing), key=natural)
     if any(name.lower() == _MIRAX_INDEX for name in names):
         return None
+    # What shards of a run keep there, even before the first case is finished.
+    names = [name for name in names if name != _SHARDS]
     if "cases" in names and any((folder.path / "cases").glob("*/case.json")):
         # Results of LungScan. They are not listed as skipped either, or a run that goes on would
         # not end with the tables of one that was never stopped.

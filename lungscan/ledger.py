@@ -81,7 +81,7 @@ class Ledger:
     def record(self, written: Written) -> CaseFinished:
         """Keep what the tables need of a case, and tell of it."""
         result, resumed, index = written.result, written.resumed, self.next_index
-        self._results[result.key] = _for_tables(result)
+        self._results[result.key] = for_tables(result)
         self._resumed += resumed
         self._unread = self._unread + 1 if self._is_withheld(result) else 0
         return CaseFinished(result, index, resumed)
@@ -100,7 +100,7 @@ class Ledger:
         """Take what earlier runs recorded of the cases that this one did not come to."""
         for key in self._keys:
             if key not in self._results and (earlier := self._earlier(key)):
-                self._results[key] = _for_tables(earlier)
+                self._results[key] = for_tables(earlier)
 
     def close(self) -> RunFinished:
         """Write the tables of the run, and note what to tell of them. Raises MachineError."""
@@ -209,8 +209,8 @@ class Ledger:
         )
 
 
-def _for_tables(result: CaseResult) -> CaseResult:
-    """Without tiles and pictures."""
+def for_tables(result: CaseResult) -> CaseResult:
+    """A case without tiles and pictures."""
     files = tuple(replace(file, thumbnail_jpeg=None) for file in result.files)
     return replace(result, scores=(), pictures=(), files=files)
 

@@ -139,6 +139,11 @@ class ScanOptions:
         ]
         if len(chosen) > 1:
             raise UsageProblem(f"{' and '.join(chosen)} exclude each other. Choose one of them.")
+        if self.watch and self.cases is not None:
+            raise UsageProblem(
+                "--watch and --cases exclude each other, because a table cannot name images that "
+                "are yet to come."
+            )
         if self.shard is not None and self.fresh:
             raise UsageProblem(
                 "--fresh and --shard exclude each other, because a shard must not forget what the "

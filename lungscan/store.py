@@ -23,7 +23,10 @@ _DERIVED = re.compile(
 )
 _JOURNAL = re.compile(r"\.tiles-\d+\.journal")
 CASE_FILES = re.compile(r"case\.json|" + _JOURNAL.pattern + "|" + _DERIVED.pattern)
-RUN_FILES = re.compile(r"cases\.csv|summary\.pdf|run\.json|lungscan\.sha256|" + _TEMPORARY.pattern)
+RUN_FILES = re.compile(
+    r"cases\.csv|summary\.pdf|run\.json|lungscan\.sha256|\.lungscan-watch\.json|"
+    + _TEMPORARY.pattern
+)
 
 _COPIES = re.compile(r"(cases \(\d+\)\.csv|summary \(\d+\)\.pdf)")  # of tables open elsewhere
 
@@ -107,6 +110,13 @@ class RunStore:
             raise UsageProblem(
                 "The --out folder holds results that show names. Choose a new one for --deidentify."
             )
+
+    def forget_case(self, key: str) -> None:
+        """Remove what was written of one case, and nothing else. Raises MachineError."""
+        folder = self.folder(key)
+        if KEY.fullmatch(key) and folder.is_dir() and not folder.is_symlink():
+            _remove(folder, CASE_FILES)
+            _remove_empty(folder)
 
     def forget(self) -> None:
         """Remove what earlier runs wrote (``--fresh``), and nothing else.

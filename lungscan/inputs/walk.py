@@ -15,8 +15,10 @@ from lungscan.inputs.motion import stamp_of
 from lungscan.inputs.names import natural, same_name, show
 from lungscan.types import Stamp
 
+_LOCK = ".lungscan-lock"
 _RESULTS = frozenset(
-    {"cases", "cases.csv", "lungscan.sha256", "run.json", "summary.pdf", ".lungscan-lock"}
+    {"cases", "cases.csv", "lungscan.sha256", "run.json", "summary.pdf", _LOCK}
+    | {".lungscan-watch.json"}
 )
 _SHARDS = ".lungscan-shards"  # as lungscan.report.shard_files names it
 _MIRAX_INDEX = "slidedat.ini"
@@ -104,7 +106,8 @@ def _children(folder: _Entry) -> list[_Entry] | None:
         return None
     # What shards of a run keep there, even before the first case is finished.
     names = [name for name in names if name != _SHARDS]
-    if "cases" in names and any((folder.path / "cases").glob("*/case.json")):
+    ours = any((folder.path / "cases").glob("*/case.json")) if "cases" in names else False
+    if ours or _LOCK in names:
         # Results of LungScan. They are not listed as skipped either, or a run that goes on would
         # not end with the tables of one that was never stopped.
         names = [name for name in names if name not in _RESULTS]

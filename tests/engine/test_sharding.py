@@ -15,14 +15,15 @@ import pytest
 
 from lungscan.errors import MachineError, OutputLocked, UsageProblem
 from lungscan.events import CaseFinished, Notice, RunFinished
-from lungscan.lock import LOCK, output_lock, refuse_if_locked, shard_lock
+from lungscan.layout import LOCK, SHARDS
 from lungscan.options import ScanOptions, Shard
-from lungscan.report.shard_files import FOLDER, finished_shards, read_plan, shards_folder
 from lungscan.report.write import rebuild
-from lungscan.scan import scan
-from lungscan.sharding.cutting import CASE_BYTES, cut
+from lungscan.results.lock import output_lock, refuse_if_locked, shard_lock
+from lungscan.results.shard_files import finished_shards, read_plan, shards_folder
+from lungscan.scanning.scan import scan
+from lungscan.scanning.sharding.cutting import CASE_BYTES, cut
 from lungscan.types import CaseStatus
-from lungscan.verify import AMISS, verify
+from lungscan.verification.verify import AMISS, verify
 from tests.engine.scanning import files_below, make_field, make_slide, options, run, stored
 from tests.models import FakeRuntime
 
@@ -222,7 +223,7 @@ def test_report_does_what_a_last_shard_could_not(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("lungscan.sharding.shard.close_shards", killed)
+        patch.setattr("lungscan.scanning.sharding.shard.close_shards", killed)
         first, second = shards(chosen, 2)
         run(first)
         with pytest.raises(KeyboardInterrupt):
@@ -294,14 +295,14 @@ def test_shards_share_a_folder_with_each_other_alone(tmp_path: Path) -> None:
     with output_lock(tmp_path):
         with pytest.raises(OutputLocked), shard_lock(tmp_path, 1):
             pytest.fail("a shard beside a whole run")
-        assert not list((tmp_path / FOLDER).glob("*.lock"))
+        assert not list((tmp_path / SHARDS).glob("*.lock"))
 
 
 @pytest.mark.parametrize("age", [10.0, 2000.0])
 def test_a_shard_of_another_machine_is_dead_once_it_gives_no_sign_of_life(
     tmp_path: Path, age: float
 ) -> None:
-    path = tmp_path / FOLDER / "1.lock"
+    path = tmp_path / SHARDS / "1.lock"
     path.parent.mkdir()
     path.write_text(json.dumps({"pid": 1, "host": "elsewhere", "lease_s": 900.0}))
     written = path.stat().st_mtime - age
@@ -324,9 +325,9 @@ def test_a_whole_run_of_another_machine_is_never_taken_for_dead(tmp_path: Path) 
 
 
 def test_the_lock_of_a_shard_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lungscan.lock.RENEW_S", 0.01)
+    monkeypatch.setattr("lungscan.results.lock.RENEW_S", 0.01)
     with shard_lock(tmp_path, 1):
-        path = tmp_path / FOLDER / "1.lock"
+        path = tmp_path / SHARDS / "1.lock"
         os.utime(path, (0, 0))
         for _ in range(1000):
             if path.stat().st_mtime > 0:
@@ -342,7 +343,7 @@ def test_a_shard_whose_place_was_taken_ends(
     first, *_ = shards(options(model, tmp_path / "out", folder), 2)
     events = scan(first)
     next(events)
-    path = tmp_path / "out" / FOLDER / "1.lock"
+    path = tmp_path / "out" / SHARDS / "1.lock"
     path.write_text(path.read_text().replace('"pid"', '"pid" '))  # as another process would
     with pytest.raises(OutputLocked, match="took its place"):
         list(events)

@@ -13,12 +13,12 @@ import pytest
 
 from lungscan.errors import OutputLocked, UsageProblem
 from lungscan.events import CaseFinished, Notice, RunFinished, ScanEvent
-from lungscan.lock import output_lock
 from lungscan.options import ScanOptions
 from lungscan.report.write import rebuild
-from lungscan.scan import scan
-from lungscan.verify import AMISS, verify
-from lungscan.watching.run import watch
+from lungscan.results.lock import output_lock
+from lungscan.scanning.scan import scan
+from lungscan.scanning.watching.run import watch
+from lungscan.verification.verify import AMISS, verify
 from tests.engine.scanning import make_field, make_slide, options, rows, stored
 from tests.models import FakeRuntime
 
@@ -55,7 +55,7 @@ class Pauses(threading.Event):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr("lungscan.watching.run.time", made)
+    monkeypatch.setattr("lungscan.scanning.watching.run.time", made)
     return made
 
 
@@ -180,7 +180,9 @@ def test_a_renamed_slide_keeps_its_answer_and_its_row_moves(
     list(scan(replace(chosen, watch=False, out=tmp_path / "one")))
     for made in (tmp_path / "one" / "cases").glob("z-*/*"):
         if made.name not in {"case.json", "lungscan.sha256", "report.pdf"}:
-            assert (chosen.out / made.relative_to(tmp_path / "one")).read_bytes() == made.read_bytes()
+            assert (
+                chosen.out / made.relative_to(tmp_path / "one")
+            ).read_bytes() == made.read_bytes()
 
 
 def test_a_copy_is_no_renamed_file(chosen: ScanOptions, clock: Clock) -> None:
@@ -237,7 +239,11 @@ def test_a_broken_file_that_is_taken_away_leaves_no_row(chosen: ScanOptions, clo
     follow(
         chosen,
         clock,
-        lambda: (folder / "bad.png").write_bytes(b"no picture") and make_field(folder / "a.png") and None,
+        lambda: (
+            (folder / "bad.png").write_bytes(b"no picture")
+            and make_field(folder / "a.png")
+            and None
+        ),
         (lambda: (folder / "bad.png").unlink()),
     )
     assert ids(chosen.out) == ["a"]
@@ -252,11 +258,13 @@ def test_a_restart_reads_nothing_again(
         make_field(folder / f"{index}.png", seed=index)
     follow(chosen, clock)
     (folder / "1.png").unlink()
-    monkeypatch.setattr("lungscan.store.sha256_of", lambda file: pytest.fail("it was hashed"))
+    monkeypatch.setattr(
+        "lungscan.results.store.sha256_of", lambda file: pytest.fail("it was hashed")
+    )
     assert ended(follow(chosen, clock)) == []
     monkeypatch.undo()
-    monkeypatch.setattr("lungscan.scan.load_runtime", lambda *_: fake)
-    monkeypatch.setattr("lungscan.watching.run.time", clock)
+    monkeypatch.setattr("lungscan.scanning.scan.load_runtime", lambda *_: fake)
+    monkeypatch.setattr("lungscan.scanning.watching.run.time", clock)
     events = follow(chosen, clock, lambda: make_field(folder / "9.png", seed=9) and None)
     assert ended(events) == ["9"]
     assert ids(chosen.out) == ["0", "1", "2", "9"]
@@ -287,7 +295,7 @@ def test_a_drive_that_goes_away_is_waited_for(chosen: ScanOptions, clock: Clock)
         clock,
         (lambda: folder.rename(away) and None),
         (lambda: folder.mkdir()),  # the mount point of a share that is away
-        (lambda: folder.rmdir() or away.rename(folder) and None),
+        (lambda: folder.rmdir() or (away.rename(folder) and None)),
         lambda: make_field(folder / "b.png", seed=1) and None,
     )
     assert ended(events) == ["a", "b"]
@@ -310,7 +318,9 @@ def test_a_full_disk_is_waited_for(
 
     monkeypatch.setattr(Path, "replace", replace_file)
     spaced = [nothing] * 30
-    events = follow(chosen, clock, *spaced[:3], lambda: full.clear() or full.append(False), *spaced[:4])
+    events = follow(
+        chosen, clock, *spaced[:3], lambda: full.clear() or full.append(False), *spaced[:4]
+    )
     assert [text for text in notices(events) if "disk is full" in text]
     assert ids(chosen.out) == ["a"]
 
@@ -351,4 +361,7 @@ def test_pseudonyms(chosen: ScanOptions, clock: Clock, tmp_path: Path) -> None:
     assert len(ids(chosen.out)) == 2
     assert all(name.startswith("case-") for name in ids(chosen.out))
     with names.open(encoding="utf-8") as file:
-        assert {row["original_path"] for row in csv.DictReader(file)} == {"in/Smith.png", "in/Jones.png"}
+        assert {row["original_path"] for row in csv.DictReader(file)} == {
+            "in/Smith.png",
+            "in/Jones.png",
+        }

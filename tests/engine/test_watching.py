@@ -263,7 +263,7 @@ def test_a_restart_reads_nothing_again(
     )
     assert ended(follow(chosen, clock)) == []
     monkeypatch.undo()
-    monkeypatch.setattr("lungscan.scanning.scan.load_runtime", lambda *_: fake)
+    monkeypatch.setattr("lungscan.classification.loading.load_runtime", lambda *_: fake)
     monkeypatch.setattr("lungscan.scanning.watching.run.time", clock)
     events = follow(chosen, clock, lambda: make_field(folder / "9.png", seed=9) and None)
     assert ended(events) == ["9"]

@@ -68,6 +68,7 @@ class ShardPart(Part):
         """What the others may be writing is left alone."""
         if self.plan is not None:
             store.listed = dict(self.plan.listed)
+        self.hide_names(store)
 
     def ledger(self, run: RunContext, store: RunStore) -> Ledger:
         """The books of this shard."""
@@ -95,7 +96,7 @@ class ShardLedger(Ledger):
     """The books of one shard. It writes no table, but that of all once it is the last."""
 
     def __init__(self, run: RunContext, store: RunStore, part: ShardPart) -> None:
-        super().__init__(run, store, part.inputs)
+        super().__init__(part.options, run, store, part.inputs)
         self._part = part
         if part.plan is not None:
             self._few_fields = part.plan.few_fields  # of the whole run

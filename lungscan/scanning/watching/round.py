@@ -48,7 +48,7 @@ class RoundLedger(Ledger):
     """Books that know what earlier rounds found out."""
 
     def __init__(self, run: RunContext, store: RunStore, part: WatchRound) -> None:
-        super().__init__(run, store, part.inputs)
+        super().__init__(part.options, run, store, part.inputs)
         self._part = part
         self._few_fields = False  # nobody knows how many will come
 

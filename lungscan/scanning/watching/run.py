@@ -7,11 +7,11 @@ from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from threading import Event
 
+from lungscan.classification.loading import wanted_model
 from lungscan.errors import MachineError, UsageProblem
 from lungscan.events import Notice, ScanEvent
 from lungscan.inputs import discover, show
-from lungscan.model.card import ModelCard, find_model
-from lungscan.model.doubt import require_proven, stated
+from lungscan.model.card import ModelCard
 from lungscan.opening.launch import Launched
 from lungscan.options import ScanOptions
 from lungscan.results.lock import output_lock
@@ -44,8 +44,7 @@ def watch(
         or a path that is gone is waited for.
     """
     check_options(options)
-    card = stated(find_model(options.model))
-    require_proven(card, unproven=options.unproven)
+    card = wanted_model(options)
     ending = stop or Event()
     with output_lock(options.out):
         watched = _Watched(options, card, ending, launched)

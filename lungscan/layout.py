@@ -27,8 +27,9 @@ REPORT, TILES, GEOJSON, HEATMAP = "report.pdf", "tiles.csv", "tiles.geojson", "h
 
 SHARDS = ".lungscan-shards"  # a folder: how the shards of a run know of each other
 WATCH = ".lungscan-watch.json"  # how the files of a watched folder looked when they were read
+STAGES = ".lungscan-cluster"  # a folder: what workers have finished and nobody has filed yet
 
-OF_A_RUN = frozenset({CASES, TABLE, LIST, RUN, SUMMARY, LOCK, SHARDS, WATCH})
+OF_A_RUN = frozenset({CASES, TABLE, LIST, RUN, SUMMARY, LOCK, SHARDS, WATCH, STAGES})
 
 # What may be removed: nothing else in the folder is ours, however alike its name.
 PSEUDONYM = re.compile(r"case-[0-9a-f]{10}")  # never a key made from a name: those end in 8 digits

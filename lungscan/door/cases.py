@@ -23,16 +23,14 @@ from lungscan.jobs import (
 from lungscan.options import DEFAULT_MODEL, ClassifierOptions, ScanOptions
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from collections.abc import Callable
+
+    import pandas as pd
 
     from lungscan.events import ScanEvent
     from lungscan.opening.launch import Launched
 
-    Scan = Callable[
-        [ScanOptions, Launched | None, Event | None], Generator[ScanEvent, None, None]
-    ]
+    Scan = Callable[[ScanOptions, Launched | None, Event | None], Generator[ScanEvent, None, None]]
     from lungscan.types import CaseResult
 
 

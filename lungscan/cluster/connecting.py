@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 GPU = "GPU"  # the resource that a worker with one offers
 GPU_DEVICES = ("cuda", "mps")
 CONNECT_S = 30.0
+COUNT_S = 2.0  # between two looks how many workers there are
 WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104  what must not be listened at
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -37,6 +38,16 @@ class Link:
     threads: int | None  # of each worker; None: it finds out itself
     dashboard: str
     notices: tuple[str, ...]
+    _counted: list[tuple[float, int]] = field(default_factory=list)  # when, how many
+
+    def count(self) -> int:
+        """How many workers can take cases; asked of the scheduler every few seconds only."""
+        now = time.monotonic()
+        if not self._counted or now - self._counted[0][0] > COUNT_S:
+            if self.client.status != "running":
+                return self._counted[0][1] if self._counted else 0
+            self._counted[:] = [(now, len(self.workers()))]
+        return self._counted[0][1]
 
     def workers(self) -> dict[str, Any]:
         """Those that can take cases, by address."""

@@ -96,12 +96,10 @@ class ClusterRun:
                     else:
                         yield from self._progress(*message)
         finally:
-            with suppress(Exception):  # of a scheduler that is gone there is nothing to cancel
-                client.unsubscribe_topic(TOPIC)
             self._cancel()
 
     def _hand_out(self, todo: deque[CaseInput]) -> None:
-        window = max(LEAST_AHEAD, AHEAD * len(self.link.workers()))
+        window = max(LEAST_AHEAD, AHEAD * self.link.count())
         while todo and len(self._flying) < window:
             case = todo.popleft()
             task = Task(case, self._known(case))
@@ -114,8 +112,13 @@ class ClusterRun:
                 pure=False,
                 resources=self.link.resources or None,
             )
-            self._flying[case.key] = future, task
-            future.add_done_callback(lambda _, key=case.key: self._messages.put(key))
+            self._await(future, task)
+
+    def _await(self, future: Future, task: Task) -> None:
+        """See to a message, once the case has ended."""
+        key = task.case.key
+        self._flying[key] = future, task
+        future.add_done_callback(lambda _: self._messages.put(key))
 
     def _known(self, case: CaseInput) -> tuple[str, ...]:
         """What an earlier run recorded of the files, if its answer may be taken over."""
@@ -153,7 +156,7 @@ class ClusterRun:
 
     def _no_workers(self) -> tuple[str, int, int] | None:
         """Say once that cases wait for workers."""
-        nobody = not self.link.workers()
+        nobody = not self.link.count()
         said, self._waiting = self._waiting, nobody
         return ("", 0, 0) if nobody and not said else None
 
@@ -177,6 +180,9 @@ class ClusterRun:
             return
         future, task = self._flying.pop(key)
         case = task.case
+        if future.status in {"lost", "pending"}:  # with the worker that held it; it is done again
+            self._await(future, task)
+            return
         try:
             done = self._outcome(future)
             finished = self._file(case, done)
@@ -219,7 +225,7 @@ class ClusterRun:
         """
         from distributed import KilledWorker
 
-        if future.status in {"cancelled", "lost"}:
+        if future.status == "cancelled":
             raise _gone()
         try:
             done: Done = future.result(timeout=SILENT_S)
@@ -243,8 +249,11 @@ class ClusterRun:
     def _cancel(self) -> None:
         futures = [future for future, _ in self._flying.values()]
         self._flying.clear()
-        with suppress(Exception):
-            self.link.client.cancel(futures, force=True)
+        client = self.link.client
+        if client.status == "running":  # one that is gone would be waited for
+            with suppress(Exception):
+                client.unsubscribe_topic(TOPIC)
+                client.cancel(futures, force=True)
 
 
 def _gone() -> SchedulerGone:

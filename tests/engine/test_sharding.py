@@ -27,7 +27,7 @@ from lungscan.verification.verify import AMISS, verify
 from tests.engine.scanning import files_below, make_field, make_slide, options, run, stored
 from tests.models import FakeRuntime
 
-TIMES = re.compile(rb'"(seconds|started_utc|finished_utc)":("[^"]*"|[0-9.e-]+)')
+TIMES = re.compile(rb'"(seconds|started_utc|finished_utc|resumed)":("[^"]*"|[0-9.e-]+)')
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ any number of ``TilesScored`` if it holds a slide, and ``CaseFinished``: many fi
 the slides one by one; ``RunFinished``. A ``Notice`` may come anywhere after the start. A run that
 is left, stopped or broken off by an error ends without ``RunFinished``.
 
-On a cluster (``--cluster``) several cases are under way at once, the largest first. A watched folder
-(``--watch``) gives one such sequence after the other, until it is stopped.
+On a cluster (``--cluster``) several cases are under way at once, the largest first. A watched
+folder (``--watch``) gives one such sequence after the other, until it is stopped.
 """
 
 from __future__ import annotations

@@ -359,7 +359,7 @@ def test_a_scheduler_that_dies_leaves_tables_and_a_folder_that_goes_on(
         out = tmp_path / "out"
         chosen = options(model, out, tmp_path / "in", cluster=cluster.scheduler_address)
         finished = 0
-        with pytest.raises(MachineError, match="scheduler of the cluster"):
+        with pytest.raises(MachineError, match="scheduler of the cluster"):  # noqa: PT012
             for event in scan_on_cluster(chosen):
                 finished += isinstance(event, CaseFinished)
                 if finished == 3:

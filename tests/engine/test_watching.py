@@ -225,7 +225,7 @@ def test_a_removed_slide_keeps_its_row(chosen: ScanOptions, clock: Clock) -> Non
         chosen,
         clock,
         lambda: make_field(folder / "b.png", seed=1) and None,
-        (lambda: (folder / "b.png").unlink()),
+        (folder / "b.png").unlink,
         lambda: make_field(folder / "c.png", seed=2) and None,
         lambda: make_field(folder / "a.png", seed=3) and None,
     )
@@ -244,7 +244,7 @@ def test_a_broken_file_that_is_taken_away_leaves_no_row(chosen: ScanOptions, clo
             and make_field(folder / "a.png")
             and None
         ),
-        (lambda: (folder / "bad.png").unlink()),
+        (folder / "bad.png").unlink,
     )
     assert ids(chosen.out) == ["a"]
     assert set(stored(chosen.out)) == {"a"}
@@ -294,7 +294,7 @@ def test_a_drive_that_goes_away_is_waited_for(chosen: ScanOptions, clock: Clock)
         chosen,
         clock,
         (lambda: folder.rename(away) and None),
-        (lambda: folder.mkdir()),  # the mount point of a share that is away
+        folder.mkdir,  # the mount point of a share that is away
         (lambda: folder.rmdir() or (away.rename(folder) and None)),
         lambda: make_field(folder / "b.png", seed=1) and None,
     )

@@ -40,8 +40,8 @@ def watch(
     files that were removed stay in the tables; those that were renamed move with them.
 
     Raises:
-        As ``lungscan.scanning.scan.scan``, but not once it watches: then a drive that is away, a full disk
-        or a path that is gone is waited for.
+        As ``lungscan.scanning.scan.scan``, but not once it watches: then a drive that is away, a
+            full disk or a path that is gone is waited for.
     """
     check_options(options)
     card = wanted_model(options)

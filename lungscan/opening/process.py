@@ -214,6 +214,13 @@ def _result(future: Future[Any], patience_s: float) -> Any:
 
 
 def _crashed(status: int) -> UnreadableFile:
+    if status == 0:  # it ends so only when it is told to: it has not even tried the file
+        return UnreadableFile(
+            "The process that reads images did not start: it ended at once, without an error. The "
+            "file was not looked at, and nothing is known to be wrong with it. Install LungScan "
+            "again; `lungscan doctor` says whether it helped.",
+            code="E_CRASH",
+        )
     try:
         how = signal.Signals(-status).name
     except ValueError:

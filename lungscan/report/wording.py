@@ -115,7 +115,8 @@ _CURES = {
     "E_TILE": "Copy the file again: parts of it cannot be read.",
     "E_PERMISSION": "Ask for the right to read the file or folder, then run the command again.",
     "E_NOT_FOUND": "Check that the file is still there, then run the same command again.",
-    "E_CRASH": "Copy the file again: it is damaged in a way that a library does not survive.",
+    "E_CRASH": "Copy the file again: it is damaged in a way that a library does not survive. If "
+    "all files end so, run `lungscan doctor`.",
     "E_TIMEOUT": "Check the drive, then run the same command again; --timeout grants more time.",
     "E_MEMORY": "Close other programs or use fewer --threads, then run the same command again.",
 }

@@ -28,13 +28,3 @@ binaries = [
     for source, target in collect_dynamic_libs("openvino", search_patterns=LIBRARIES)
     if Path(target).name != "libs" or Path(source).name.startswith(WANTED)
 ]
-excludedimports = [
-    "openvino.frontend.jax",
-    "openvino.frontend.onnx",
-    "openvino.frontend.paddle",
-    "openvino.frontend.pytorch",
-    "openvino.frontend.tensorflow",
-    "openvino.torch",
-    "openvino.tools",
-    "openvino_telemetry",
-]

@@ -32,7 +32,7 @@ Version: {version}
 Architecture: {architecture}
 Maintainer: The LungScan authors
 Installed-Size: {kilobytes}
-Depends: libc6 (>= {glibc}){more}
+Depends: libc6 (>= {glibc}), zlib1g{more}
 Section: science
 Priority: optional
 Description: classifies H&E lung tissue on whole slides and fields

@@ -30,7 +30,13 @@ def command(module: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """The environment for it: it imports from the places where this process does."""
+    """The environment for it: it imports from the places where this process does.
+
+    A frozen program finds its own libraries anew, as when a person starts it: PyInstaller's start
+    takes a program that one of its own kind began for a part of that one, and leaves that out.
+    """
+    if getattr(sys, "frozen", False):
+        return os.environ | {"PYINSTALLER_RESET_ENVIRONMENT": "1"}
     return os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
 
 

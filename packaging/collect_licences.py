@@ -25,8 +25,8 @@ RULE = "=" * 78
 NO_TEXT = "(The wheel holds no text of it; the project's page does.)"
 HEAD = """LungScan and what comes with it
 
-LungScan itself and its models are licensed under Apache-2.0, whose text comes first. Every part below
-stays under its own licence.{window}
+LungScan itself and its models are licensed under Apache-2.0, whose text comes first. Every part
+below stays under its own licence.{window}
 
 OpenSlide is under the LGPL, version 2.1. Its library lies in this folder as a file of its own
 (_internal/openslide_bin): whoever wants another build of it puts that in its place.
@@ -73,7 +73,8 @@ def licence_of(found: Distribution) -> str:
     """What its metadata call its licence."""
     data = found.metadata
     said = data.get("License-Expression") or ""
-    classified = [c.split("::")[-1].strip() for c in data.get_all("Classifier", []) if "License" in c]
+    classes = [text for text in data.get_all("Classifier", []) if "License" in text]
+    classified = [text.split("::")[-1].strip() for text in classes]
     short = (data.get("License") or "").strip()
     return said or ", ".join(classified) or (short if len(short) < 80 else "") or "see its text"
 

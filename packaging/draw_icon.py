@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 # One letter is one tile: b benign, a adenocarcinoma, s squamous; t is the windpipe.
-TILES = """
+TILES = """\
 .....tt.....
 .....tt.....
 ..bb.tt.bb..
@@ -27,7 +27,7 @@ bssb....bbbb
 bbsb....bbbb
 bbb......bbb
 bb........bb
-""".split()
+"""
 COLOURS = {"b": "#009E73", "a": "#D55E00", "s": "#56B4E9", "t": "#F4F1E8"}  # Okabe and Ito's
 GROUND = "#16323F"
 UNITS = 16.0  # the side of the icon, in tiles
@@ -40,7 +40,7 @@ def squares() -> list[tuple[float, float, float, str]]:
     """Left, top, side and colour of each tile, in units of a tile."""
     return [
         (MARGIN + column + GAP / 2, MARGIN + row + GAP / 2, 1 - GAP, COLOURS[letter])
-        for row, line in enumerate(TILES)
+        for row, line in enumerate(TILES.splitlines())
         for column, letter in enumerate(line)
         if letter in COLOURS
     ]
@@ -55,7 +55,8 @@ def as_svg() -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {UNITS:g} {UNITS:g}">'
         "<title>LungScan</title>"
-        f'<rect width="{UNITS:g}" height="{UNITS:g}" rx="{CORNER:g}" fill="{GROUND}"/>{tiles}</svg>\n'
+        f'<rect width="{UNITS:g}" height="{UNITS:g}" rx="{CORNER:g}" fill="{GROUND}"/>'
+        f"{tiles}</svg>\n"
     )
 
 
@@ -81,7 +82,8 @@ def write_all(folder: Path) -> None:
         picture.save(folder / f"lungscan-{size}.png", optimize=True)
     largest = pictures[max(SIZES)]
     others = [pictures[size] for size in SIZES if size <= 256]
-    pictures[256].save(folder / "lungscan.ico", sizes=[p.size for p in others], append_images=others)
+    sizes = [picture.size for picture in others]
+    pictures[256].save(folder / "lungscan.ico", sizes=sizes, append_images=others)
     largest.save(folder / "lungscan.icns", append_images=list(pictures.values()))
 
 

@@ -1,6 +1,6 @@
 """A place without Python, PATH or network in which a frozen program has to run.
 
-As root a folder of its own (chroot) with the program, its slide and the system's C library, in which
+As root a folder of its own (chroot) with the program, its slide and the system's C library, where
 nothing else can be found; otherwise the usual file system with an empty environment.
 """
 

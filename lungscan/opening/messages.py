@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Literal
 from lungscan.errors import CaseError
 from lungscan.model.card import ModelCard
 from lungscan.opening.shared_memory import Layout
-from lungscan.options import ScanOptions
+from lungscan.options import ClassifierOptions
 from lungscan.types import (
     BoxArray,
     FileKind,
@@ -34,7 +34,7 @@ READY = -1  # the number of the first answer, which no job asked for: the proces
 class Setup:
     """What all files of a run have in common."""
 
-    options: ScanOptions
+    options: ClassifierOptions
     card: ModelCard
 
 

@@ -22,6 +22,9 @@ from lungscan_cli.settings import (
 )
 
 
+DEBUG = "LUNGSCAN_DEBUG"  # no option: see ``lungscan_cli.border``
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One option of one command."""
@@ -131,12 +134,15 @@ def _shown(option: click.Option, value: Any, ctx: click.Context) -> str:
     extra = option.get_help_extra(ctx)
     if "required" in extra:
         return "must be given"
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return str(extra.get("default", "none" if value is None else value)).strip("()")
 
 
 def _unknown_variables(root: click.Command) -> list[str]:
     """Variables that look like ours, and are read by no command."""
     known = {variable_of(option) for _, one in commands_below(root) for option in options_of(one)}
+    known.add(DEBUG)
     return sorted(name for name in os.environ if name.startswith("LUNGSCAN_") and name not in known)
 
 

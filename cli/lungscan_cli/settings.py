@@ -56,9 +56,7 @@ def read_files() -> tuple[SettingsFile, ...]:
     return tuple(_read(path) for path in places())
 
 
-def kept_for(
-    command: click.Command, path: Sequence[str], root: click.Command
-) -> dict[str, Kept]:
+def kept_for(command: click.Command, path: Sequence[str], root: click.Command) -> dict[str, Kept]:
     """What the files say of a command's options, by the option's name in Python.
 
     Args:
@@ -89,7 +87,9 @@ def kept_for(
             found[str(option.name)] = _checked(Kept(key, value, file), option, command)
         unused = {key for key in general if _spelt(key) not in by_key}
         if unused:
-            known = {key_of(option) for one in commands_below(root) for option in options_of(one[1])}
+            known = {
+                key_of(option) for one in commands_below(root) for option in options_of(one[1])
+            }
             for key in sorted(unused):
                 if _spelt(key) not in known:
                     raise _unknown(file, key, key, known)

@@ -21,7 +21,6 @@ from lungscan_cli.settings import (
     variable_of,
 )
 
-
 DEBUG = "LUNGSCAN_DEBUG"  # no option: see ``lungscan_cli.border``
 
 
@@ -61,9 +60,7 @@ def config() -> None:
     "its name, such as [classify].",
 )
 @click.argument("command", metavar="[COMMAND]...", nargs=-1)
-@click.option(
-    "--changed", is_flag=True, show_default="off", help="Leave out what has its default."
-)
+@click.option("--changed", is_flag=True, show_default="off", help="Leave out what has its default.")
 @json_option
 @click.pass_context
 def show(ctx: click.Context, *, command: tuple[str, ...], changed: bool, as_json: bool) -> int:
@@ -74,9 +71,7 @@ def show(ctx: click.Context, *, command: tuple[str, ...], changed: bool, as_json
     from lungscan_cli.console import write_json
 
     root = ctx.find_root().command
-    chosen = [
-        (path, one) for path, one in commands_below(root) if path[: len(command)] == command
-    ]
+    chosen = [(path, one) for path, one in commands_below(root) if path[: len(command)] == command]
     if not chosen:
         raise click.UsageError(f"There is no command {' '.join(command)!r}.", ctx)
     files, unknown = read_files(), _unknown_variables(root)

@@ -27,6 +27,7 @@ from lungscan.modalities.histology.quality import measure_quality
 from lungscan.model.card import INT8, ModelCard, list_models
 from lungscan.model.folder import Golden, read_golden
 from lungscan.opening.plan import tissue_of, to_jpeg
+from lungscan.opening.viewing import ViewedImage
 from lungscan.reading import open_source
 from lungscan.results.provenance import library_versions
 from lungscan.runtimes import Runtime, load_runtime
@@ -60,6 +61,7 @@ def examine() -> Generator[Check, None, None]:
     yield from _namesake()
     yield _disk()
     yield from _libraries()
+    yield _reader()
     try:
         cards = list_models()
     except LungScanError as error:
@@ -122,6 +124,18 @@ def _libraries() -> Generator[Check, None, None]:
     yield Check("Libraries", "ok", ", ".join(f"{name} {v}" for name, v in library_versions()))
     if find_spec("torch") is None:
         yield Check("torch", "ok", "not installed; needed for a GPU and for training only")
+
+
+def _reader() -> Check:
+    """Whether images can be opened in a process of their own, as runs do."""
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            field = Path(scratch) / "field.png"
+            Image.new("RGB", (64, 64), (200, 120, 170)).save(field)
+            with ViewedImage(field):
+                return Check("Reader process", "ok", "starts, and opens an image")
+    except (LungScanError, OSError) as error:
+        return Check("Reader process", "failed", str(error))
 
 
 def compare(runtime: Runtime, golden: Golden, tolerance: float) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from lungscan.errors import CaseError, Code, MachineError, UnreadableFile
 from lungscan.opening import launch
 from lungscan.opening.messages import (
+    READY,
     Answer,
     Job,
     ReadResult,
@@ -58,6 +59,7 @@ class ReaderProcess:
         self._lock = threading.Lock()
         self._verdict: CaseError | None = None  # why it is dead
         self._spent = False
+        self._began = False  # it said so
         try:
             if launched is None or launched.closed:
                 launched = launch.Launched()
@@ -181,6 +183,9 @@ class ReaderProcess:
         with replies, suppress(EOFError, OSError):
             while True:
                 answer: Answer = receive(replies)
+                if answer.number == READY:
+                    self._began = True
+                    continue
                 with self._lock:
                     future = self.waiting.pop(answer.number)
                 if answer.kind == "value":
@@ -193,7 +198,7 @@ class ReaderProcess:
         """Tell everybody who waits that the process is gone."""
         status = self.launched.child.wait()
         with self._lock:
-            self._verdict = self._verdict or _crashed(status)
+            self._verdict = self._verdict or _crashed(status, began=self._began)
             waiting, self.waiting = self.waiting, {}
         for future in waiting.values():
             future.set_exception(_again(self._verdict))
@@ -213,11 +218,18 @@ def _result(future: Future[Any], patience_s: float) -> Any:
     raise TimeoutError
 
 
-def _crashed(status: int) -> UnreadableFile:
+def _crashed(status: int, *, began: bool) -> UnreadableFile:
     try:
         how = signal.Signals(-status).name
     except ValueError:
         how = f"status {status}"
+    if not began or status == 0:  # it ends without an error only when it is told to
+        return UnreadableFile(
+            f"The process that reads images did not start, or ended by itself ({how}). The file "
+            "was not looked at, and nothing is known to be wrong with it. Run `lungscan doctor`; "
+            "if it says the same, install LungScan again.",
+            code="E_CRASH",
+        )
     return UnreadableFile(
         f"Reading the file ended the process that read it ({how}): the file is damaged in a way "
         "that a library does not survive, or needs too much memory. Copy it again from its source.",

@@ -32,7 +32,7 @@ VOLATILE = {"seconds", "started_utc", "finished_utc", "device"}
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reader processes die, hang or overeat at files called so."""
-    monkeypatch.setattr("lungscan.opening.launch.CHILD", ("-m", "tests.failing_reader"))
+    monkeypatch.setattr("lungscan.opening.launch.CHILD", "tests.failing_reader")
 
 
 def steady(out: Path) -> list[dict[str, str]]:
@@ -144,7 +144,7 @@ def test_a_process_that_died_between_files_costs_none(model: Path, tmp_path: Pat
 def test_a_killed_process_that_will_not_die_is_not_waited_for(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lungscan.opening.launch.CHILD", ("-m", "tests.failing_reader"))
+    monkeypatch.setattr("lungscan.opening.launch.CHILD", "tests.failing_reader")
     monkeypatch.setattr("lungscan.opening.launch.DEATH_S", 0.2)
     slide = make_slide(tmp_path / "hang.svs", 768, 512)
     chosen = options(model, tmp_path / "out", slide, isolate=True, timeout=0.5)
@@ -165,8 +165,7 @@ def test_the_watchdog_ends_a_process_that_takes_no_requests(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One caller waits for an answer while another is stuck handing over a request."""
-    deaf = ("-c", "import time; time.sleep(3600)")
-    monkeypatch.setattr("lungscan.opening.launch.CHILD", deaf)
+    monkeypatch.setattr("lungscan.opening.launch.CHILD", "tests.deaf_reader")
     card = read_card(model)
     process = ReaderProcess(Setup(options(model, Path("out"), Path("in")), card), threads=2)
     boxes = np.zeros((100_000, 4), np.int32)  # more than a pipe holds
@@ -230,3 +229,14 @@ def test_more_tiles_than_a_slot_holds(model: Path, tmp_path: Path) -> None:
         assert plans[0].result == plans[1].result
         for plan in plans:
             plan.source.close()
+
+
+def test_a_reader_that_never_started_is_no_damaged_file(
+    model: Path, fake: FakeRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lungscan.opening.launch.CHILD", "tests.idle_reader")
+    make_slide(tmp_path / "in" / "s.svs", 768, 512)
+    found = results(run(options(model, tmp_path / "out", tmp_path / "in", isolate=True)))["s"]
+    assert found.error_code == "E_CRASH"
+    assert "did not start" in found.error_message
+    assert "damaged" not in found.error_message

@@ -1,8 +1,8 @@
 """Options that are kept in files: ``lungscan.toml`` here, and one of the user's.
 
-An option's value comes from the command line, else from ``LUNGSCAN_*``, else from ``./lungscan.toml``,
-else from the user's file, else it is the default. A file holds the options' names as the command line
-has them; those of one command stand in a table of its name::
+An option's value comes from the command line, else from ``LUNGSCAN_*``, else from
+``./lungscan.toml``, else from the user's file, else it is the default. A file holds the options'
+names as the command line has them; those of one command stand in a table of its name::
 
     device = "cpu"        # for every command that has --device
 

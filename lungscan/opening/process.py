@@ -228,7 +228,7 @@ def _crashed(status: int, *, began: bool) -> UnreadableFile:
             f"The process that reads images did not start, or ended by itself ({how}). The file "
             "was not looked at, and nothing is known to be wrong with it. Run `lungscan doctor`; "
             "if it says the same, install LungScan again.",
-            code="E_CRASH",
+            code=Code.CRASH,
         )
     return UnreadableFile(
         f"Reading the file ended the process that read it ({how}): the file is damaged in a way "

@@ -1,4 +1,4 @@
-"""A model's card before it is judged, and the twin whose figures it may borrow."""
+"""A model's card before it is judged, and the held-out run whose figures it may borrow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lungscan.training.data import Material
 from lungscan.training.judge import Calibration
 from lungscan.training.options import TrainOptions
 
-# What a twin that lends its figures may be told otherwise.
+# What a held-out run that lends its figures may be told otherwise.
 MAY_DIFFER = {
     "name",
     "summary",
@@ -40,7 +40,7 @@ MAY_DIFFER = {
 }
 
 
-def twin_of(options: TrainOptions, words: Sequence[ClassWords]) -> ModelCard:
+def held_out_run(options: TrainOptions, words: Sequence[ClassWords]) -> ModelCard:
     """The card of a model that was fitted by the same recipe with groups held out.
 
     Raises:

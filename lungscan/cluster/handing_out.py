@@ -17,7 +17,7 @@ from lungscan.cluster.connecting import Link
 from lungscan.cluster.fetching import WorkerGone, fetch
 from lungscan.cluster.remote import TOPIC, run_task
 from lungscan.cluster.tasks import Done, Job, Task, whole
-from lungscan.errors import CaseError, LungScanError, MachineError, UnreadableFile
+from lungscan.errors import CaseError, Code, LungScanError, MachineError, UnreadableFile
 from lungscan.events import CaseFinished, CaseStarted, Notice, RunStarted, ScanEvent, TilesScored
 from lungscan.results.provenance import utc_now
 from lungscan.results.store import RunStore
@@ -235,7 +235,7 @@ class ClusterRun:
             raise UnreadableFile(
                 f"Reading it ended {error.allowed_failures + 1} worker processes one after the "
                 "other. The file is probably damaged, or needs more memory than a worker has.",
-                code="E_CRASH",
+                code=Code.CRASH,
             ) from error
         except TimeoutError as error:
             raise WorkerGone from error
@@ -267,5 +267,5 @@ def _lost(case: CaseInput) -> CaseError:
     return UnreadableFile(
         f"{case.case_id} was classified, but the worker that did it went away before its files "
         "could be fetched, three times. Run the same command again.",
-        code="E_CRASH",
+        code=Code.CRASH,
     )

@@ -23,8 +23,7 @@ from lungscan.options import ScanOptions, Shard
 from lungscan.types import CaseStatus, NoResult
 from lungscan_cli.commands.classify import classify
 from lungscan_cli.main import main
-from lungscan_cli.views import watch
-from lungscan_cli.views.run import BarView, LineView, RateColumn
+from lungscan_cli.views.run import BarView, LineView, RateColumn, watch
 from lungscan_cli.views.watch import Outcome
 from tests.cli.fake_engine import FakeEngine, make_result
 

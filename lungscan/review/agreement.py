@@ -1,8 +1,9 @@
 """How often reviewers agree with a model, and how sure that is.
 
-Cases of one group (a patient's) and all answers to one image stand and fall together, so groups are
-drawn, not cases. Where all reviewers agree, or none, drawing tells nothing; then the interval is
-Wilson's (1927), with the groups as its number.
+Cases of one group (a patient's) and all answers to one image stand and fall together, so together
+they are worth fewer cases than they are. The interval is Wilson's (1927) for that many: reviews are
+few and mostly agree, where drawing groups at random (as evaluations do) gives intervals that end at
+1, or have no width at all.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from math import sqrt
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lungscan.dataset.group_table import GroupRow, read_groups
 from lungscan.dataset.union_find import Unions
-from lungscan.evaluation.resampling import GroupBootstrap
 from lungscan.model.card import Metric
 from lungscan.results.review_json import Verdict
 from lungscan.review.gathering import Reviewed
@@ -135,15 +136,29 @@ def _label(case: Reviewed) -> str:
 def _share(agree: Sequence[bool], groups: Sequence[str]) -> Metric | None:
     if not agree:
         return None
-    drawn = GroupBootstrap(groups)
-    metric = drawn.mean("agreement", np.array(agree))
-    if 0 < metric.value < 1:
-        return metric
-    low, high = wilson(metric.value, drawn.groups)
-    return Metric("agreement", metric.value, low, high, len(agree), drawn.groups)
+    right = np.array(agree, np.float64)
+    share, count = float(right.mean()), len(set(groups))
+    low, high = wilson(share, worth(right, groups))
+    return Metric("agreement", share, low, high, len(agree), count)
 
 
-def wilson(share: float, count: int) -> tuple[float, float]:
+def worth(right: NDArray[np.float64], groups: Sequence[str]) -> float:
+    """How many independent cases these cases ``(n,)`` of 0 and 1 are worth, by their groups.
+
+    The number of cases divided by the design effect (Kish 1965), never more than there are. Where
+    all are alike that effect cannot be seen: then each group is worth one.
+    """
+    names, member = np.unique(np.array(groups, dtype=object), return_inverse=True)
+    share, cases, count = float(right.mean()), len(right), len(names)
+    if share in (0.0, 1.0) or count == 1:
+        return float(count)
+    sums = np.bincount(member, right - share)
+    variance = count / (count - 1) * float((sums**2).sum()) / cases**2
+    alone = share * (1 - share) / (cases - 1)
+    return min(float(cases), cases * alone / variance)
+
+
+def wilson(share: float, count: float) -> tuple[float, float]:
     """The 95 % interval of a share of ``count`` (Wilson 1927)."""
     square = _Z**2 / count
     middle = share + square / 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import lungscan
 from lungscan import RESEARCH_USE
 from lungscan.jobs import ReviewsOptions
 from lungscan.layout import REVIEWS
-from lungscan.model.card import Metric
 from lungscan.review.agreement import Agreement
 from lungscan.review.table import Reviews
 from lungscan_cli.border import OK, SOME_FAILED
@@ -38,7 +36,8 @@ def run_reviews(
     if as_json:
         write_json(_as_data(reviews, path))
     elif not quiet:
-        answers().print(_table(reviews.agreements))
+        for one in reviews.agreements:
+            answers().print(_table(one))
         for note in _notes(reviews):
             say(console, note, style="yellow")
         say(console, f"{count(len(reviews.cases), 'review')} in {plain(str(path))}.")
@@ -46,35 +45,30 @@ def run_reviews(
     return SOME_FAILED if reviews.damaged else OK
 
 
-def _table(agreements: tuple[Agreement, ...]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for head in ("Model", "Answer"):
-        table.add_column(head)
-    for head in ("Agree", "Judged", "Agreement (95 % interval)"):
-        table.add_column(head, justify="right")
-    for one in agreements:
-        judged = one.agree + one.disagree
+def _table(one: Agreement) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=plain(one.model), title_justify="left")
+    table.add_column("Answer")
+    for head in ("Agree", "Judged", "Agreement", "95 % interval"):
+        table.add_column(head, justify="right", no_wrap=True)
+    share = one.share
+    if share is not None and share.low is not None and share.high is not None:
         table.add_row(
-            plain(one.model), "all answers", str(one.agree), str(judged), _interval(one.share)
-        )
-        for part in one.classes:
-            if part.judged:
-                share = f"{part.agree / part.judged:.1%}"
-                name = plain(part.display_name)
-                table.add_row("", name, str(part.agree), str(part.judged), share)
-        if one.refusals:
-            table.add_row("", "no result", str(one.refusals_agree), str(one.refusals), "")
-        if one.not_assessable:
-            table.add_row("", "not assessable", "", str(one.not_assessable), "")
-        if one.undecided:
-            table.add_row("", "undecided", "", str(one.undecided), "")
+            f"All answers, {count(share.groups, 'group')}", str(one.agree), str(share.n),
+            f"{share.value:.1%}", f"{share.low:.1%} to {share.high:.1%}",
+        )  # fmt: skip
+    for part in one.classes:
+        if part.judged:
+            name = plain(part.display_name)
+            table.add_row(
+                name, str(part.agree), str(part.judged), f"{part.agree / part.judged:.1%}"
+            )
+    if one.refusals:
+        table.add_row("No result", str(one.refusals_agree), str(one.refusals))
+    if one.not_assessable:
+        table.add_row("Not assessable", "", str(one.not_assessable))
+    if one.undecided:
+        table.add_row("Undecided", "", str(one.undecided))
     return table
-
-
-def _interval(share: Metric | None) -> str:
-    if share is None or share.low is None or share.high is None or math.isnan(share.low):
-        return "–" if share is None else f"{share.value:.1%}"
-    return f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%}), {share.groups} groups"
 
 
 def _notes(reviews: Reviews) -> list[str]:

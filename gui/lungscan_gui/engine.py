@@ -26,6 +26,7 @@ from lungscan.opening.viewing import VIEW_PX, ViewedImage
 from lungscan.options import ScanOptions
 from lungscan.report.legend import (
     UNCERTAIN_BELOW,
+    Rgb,
     ScaleBar,
     class_letters,
     class_rgb,
@@ -69,6 +70,7 @@ from lungscan.results.review_json import (
     answer_digest,
 )
 from lungscan.results.review_json import review_beside as _review_beside
+from lungscan.tiles.connected_components import find_pieces
 from lungscan.types import CaseInput, CaseResult
 
 __all__ = [
@@ -86,6 +88,7 @@ __all__ = [
     "Opinion",
     "Region",
     "Review",
+    "Rgb",
     "ScaleBar",
     "SecondAnswer",
     "Verdict",
@@ -107,6 +110,7 @@ __all__ = [
     "failure",
     "find_cases",
     "find_model",
+    "find_pieces",
     "flag_text",
     "flags_of",
     "headline",

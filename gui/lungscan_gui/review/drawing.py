@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from PyQt6.QtCore import QEvent, QObject, QPointF, QRectF, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import (
-    QBrush,
     QColor,
     QKeyEvent,
     QMouseEvent,
     QPainter,
     QPen,
     QPolygonF,
-    QTransform,
 )
 
 from lungscan_gui.engine import Region
@@ -25,7 +23,8 @@ from lungscan_gui.viewer.viewer import Viewer
 CLICK = 4  # points by which the mouse may move between press and release
 NEAR = 9  # points from the first corner that close the polygon
 LEAST = 3  # corners
-DARK, LIGHT, SHADE = QColor(20, 20, 20), QColor(255, 255, 255), QColor(90, 90, 90, 120)
+DARK, LIGHT, VEIL = QColor(20, 20, 20), QColor(255, 255, 255), QColor(240, 240, 240, 165)
+NAME = "left out"
 HELP = (
     "Click the corners of the region, drag to pan. Double click or Enter closes it, Backspace "
     "takes a corner back, Esc gives up. By keyboard: arrow keys and Space."
@@ -154,20 +153,18 @@ class Drawing(QObject):
 
     # Painting ----------------------------------------------------------------------------------
 
-    def paint(self, painter: QPainter, camera: Camera, ratio: float) -> None:
+    def paint(self, painter: QPainter, camera: Camera, ratio: float) -> None:  # noqa: ARG002
         """Draw the regions, and the one in the making."""
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        hatch = QBrush(SHADE, Qt.BrushStyle.DiagCrossPattern)
-        hatch.setTransform(QTransform.fromScale(ratio, ratio))
         for region in self.regions:
             if region.file_index == self._file:
                 shape = _on_screen(region.points, camera)
                 painter.setPen(Qt.PenStyle.NoPen)
-                for brush in (QBrush(QColor(245, 245, 245, 130)), hatch):
-                    painter.setBrush(brush)
-                    painter.drawPolygon(shape, Qt.FillRule.WindingFill)
+                painter.setBrush(VEIL)
+                painter.drawPolygon(shape, Qt.FillRule.WindingFill)
                 _outline(painter, shape, closed=True)
+                _name(painter, shape)
         if self.active:
             self._paint_made(painter, camera)
         painter.restore()
@@ -205,3 +202,17 @@ def _outline(painter: QPainter, shape: QPolygonF, *, closed: bool) -> None:
             painter.drawPolygon(shape)
         else:
             painter.drawPolyline(shape)
+
+
+def _name(painter: QPainter, shape: QPolygonF) -> None:
+    """Say what it is, inside it, where there is room."""
+    size = painter.fontMetrics().boundingRect(NAME).size()
+    room = QRectF(0, 0, size.width() + 12, size.height() + 6)
+    room.moveCenter(shape.boundingRect().center())
+    corners = (room.topLeft(), room.topRight(), room.bottomLeft(), room.bottomRight())
+    if all(shape.containsPoint(at, Qt.FillRule.WindingFill) for at in corners):
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(LIGHT)
+        painter.drawRoundedRect(room, 4, 4)
+        painter.setPen(DARK)
+        painter.drawText(room, Qt.AlignmentFlag.AlignCenter, NAME)

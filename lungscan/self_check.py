@@ -14,7 +14,6 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
-from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image
@@ -26,12 +25,14 @@ from lungscan.errors import LungScanError, ModelError
 from lungscan.inputs import discover
 from lungscan.modalities.histology.quality import measure_quality
 from lungscan.model.card import INT8, ModelCard, list_models
+from lungscan.model.folder import Golden, read_golden
 from lungscan.opening.plan import tissue_of, to_jpeg
+from lungscan.opening.viewing import ViewedImage
 from lungscan.reading import open_source
 from lungscan.results.provenance import library_versions
 from lungscan.runtimes import Runtime, load_runtime
 from lungscan.tiles.grid import plan_grid
-from lungscan.types import FloatArray, RgbArray, RgbBatch
+from lungscan.types import RgbArray, RgbBatch
 from lungscan.workers import available_threads
 
 FP32_TOLERANCE = 1e-4
@@ -52,14 +53,6 @@ class Check:
     detail: str
 
 
-@dataclass(frozen=True)
-class Golden:
-    """Drawn fields and the answers that a model gave when it was made."""
-
-    fields: RgbBatch
-    probs: FloatArray
-
-
 def examine() -> Generator[Check, None, None]:
     """Look at machine, libraries, models and runtimes, and time the stages."""
     python, system = platform.python_version(), f"{platform.system()} {platform.machine()}"
@@ -68,6 +61,7 @@ def examine() -> Generator[Check, None, None]:
     yield from _namesake()
     yield _disk()
     yield from _libraries()
+    yield _reader()
     try:
         cards = list_models()
     except LungScanError as error:
@@ -82,7 +76,7 @@ def examine() -> Generator[Check, None, None]:
     for card in cards:
         yield from _runtimes(card)
     try:
-        yield from _speed(cards[0])
+        yield from speed_checks(cards[0])
     except LungScanError as error:
         yield Check("Speed", "failed", str(error))
 
@@ -132,22 +126,16 @@ def _libraries() -> Generator[Check, None, None]:
         yield Check("torch", "ok", "not installed; needed for a GPU and for training only")
 
 
-def read_golden(card: ModelCard) -> Golden:
-    """The golden fields of a model (their SHA-256 was checked with the card).
-
-    Raises:
-        ModelError: the file holds no such fields. Nothing in it is ever executed.
-    """
+def _reader() -> Check:
+    """Whether images can be opened in a process of their own, as runs do."""
     try:
-        with np.load(card.folder / "golden.npz", allow_pickle=False) as stored:
-            golden = Golden(stored["fields"], stored["probs"])
-    except (OSError, ValueError, LookupError, EOFError, BadZipFile, TypeError) as error:
-        raise ModelError(
-            f"golden.npz of {card.name} is damaged ({error}). Install the model again."
-        ) from error
-    if golden.fields.ndim != 4 or golden.fields.dtype != np.uint8:
-        raise ModelError(f"golden.npz of {card.name} holds no fields. Install the model again.")
-    return golden
+        with tempfile.TemporaryDirectory() as scratch:
+            field = Path(scratch) / "field.png"
+            Image.new("RGB", (64, 64), (200, 120, 170)).save(field)
+            with ViewedImage(field):
+                return Check("Reader process", "ok", "starts, and opens an image")
+    except (LungScanError, OSError) as error:
+        return Check("Reader process", "failed", str(error))
 
 
 def compare(runtime: Runtime, golden: Golden, tolerance: float) -> str:
@@ -175,7 +163,7 @@ def _runtimes(card: ModelCard) -> Generator[Check, None, None]:
     ]
     if not int8 and find_spec("torch") is not None and find_spec("timm") is not None:
         devices.append(("torch-cpu", FP32_TOLERANCE))
-        devices += [(name, REDUCED_TOLERANCE) for name in _gpus()]
+        devices += [(name, REDUCED_TOLERANCE) for name in gpu_checks()]
     for device, tolerance in devices:
         try:
             runtime = load_runtime(card, device)
@@ -196,14 +184,15 @@ def _kernels(runtime: Runtime) -> str:
     return f"; computed by {', '.join(names)}" if names else ""
 
 
-def _gpus() -> list[str]:
+def gpu_checks() -> list[str]:
+    """The GPUs that torch finds, by the names of its devices."""
     import torch
 
     found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     return [name for name, there in found.items() if there]
 
 
-def _speed(card: ModelCard) -> Generator[Check, None, None]:
+def speed_checks(card: ModelCard) -> Generator[Check, None, None]:
     """Time what a run spends its time on: reading, decoding, quality and the network."""
     golden = read_golden(card)
     with tempfile.TemporaryDirectory() as scratch:

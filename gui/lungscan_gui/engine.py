@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
 
-from lungscan import __version__
+from lungscan import __version__, processes
 from lungscan.events import ScanEvent
 from lungscan.inputs import discover, show
 from lungscan.jobs import ReviewsOptions
@@ -124,6 +124,7 @@ __all__ = [
     "percent",
     "pixel_size",
     "probability",
+    "processes",
     "read_run",
     "receive",
     "replace",

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lungscan.errors import Code
 from lungscan.inputs.files import Identity, identity_of
 from lungscan.inputs.kinds import why_not
 from lungscan.inputs.motion import stamp_of
 from lungscan.inputs.names import natural, same_name, show
-from lungscan.layout import CASES, OF_A_RUN, RECORD
+from lungscan.layout import CASES, LOCK, OF_A_RUN, RECORD, SHARDS
 from lungscan.types import Stamp
 
 _MIRAX_INDEX = "slidedat.ini"
@@ -99,7 +100,10 @@ def _children(folder: _Entry) -> list[_Entry] | None:
         names = sorted((entry.name for entry in listing), key=natural)
     if any(name.lower() == _MIRAX_INDEX for name in names):
         return None
-    if CASES in names and any((folder.path / CASES).glob(f"*/{RECORD}")):
+    # What shards of a run keep there, even before the first case is finished.
+    names = [name for name in names if name != SHARDS]
+    ours = any((folder.path / CASES).glob(f"*/{RECORD}")) if CASES in names else False
+    if ours or LOCK in names:
         # Results of LungScan. They are not listed as skipped either, or a run that goes on would
         # not end with the tables of one that was never stopped.
         names = [name for name in names if name not in OF_A_RUN]
@@ -141,14 +145,14 @@ def _not_reached(entry: _Entry, error: OSError) -> Omission:
         return Omission(
             entry.relative_path,
             "may not be read by this user; ask for read permission",
-            "E_PERMISSION",
+            Code.PERMISSION,
         )
     in_a_ring = error.errno == errno.ELOOP  # a link that leads back to itself
     if in_a_ring or isinstance(error, FileNotFoundError | NotADirectoryError):
         reason = "does not exist" if entry.named else "link that leads nowhere"
-        return Omission(entry.relative_path, reason, "E_NOT_FOUND" if entry.named else "")
+        return Omission(entry.relative_path, reason, Code.NOT_FOUND if entry.named else "")
     return Omission(
         entry.relative_path,
         f"could not be read from the disk ({error.strerror or type(error).__name__})",
-        "E_IO",
+        Code.IO,
     )

@@ -16,10 +16,11 @@ import pytest
 
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.model.card import ModelCard, read_card, write_card
+from lungscan.model.folder import Golden, read_golden
 from lungscan.runtimes import Runtime, load_runtime, openvino
 from lungscan.runtimes.kernels import cpu_precisions
 from lungscan.runtimes.openvino import OpenVinoRuntime, load_openvino
-from lungscan.self_check import FP32_TOLERANCE, REDUCED_TOLERANCE, Golden, compare, read_golden
+from lungscan.self_check import FP32_TOLERANCE, REDUCED_TOLERANCE, compare
 from lungscan.types import RgbBatch
 
 
@@ -108,7 +109,7 @@ def test_an_answer_depends_on_its_tile_alone(
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_each_tile_is_computed_by_one_thread(real_model: ModelCard, threads: int) -> None:
-    compiled = load_openvino(real_model, threads, 16, "f32")._compiled
+    compiled = load_openvino(real_model, threads, 16, "f32").compiled
     assert compiled.input(0).shape[0] == 1
     streams, cores = (
         compiled.get_property(name) for name in ("NUM_STREAMS", "INFERENCE_NUM_THREADS")
@@ -151,7 +152,8 @@ AS_OLDER = """
 import sys
 from pathlib import Path
 from lungscan.model.card import read_card
-from lungscan.self_check import FP32_TOLERANCE, compare, read_golden
+from lungscan.model.folder import read_golden
+from lungscan.self_check import FP32_TOLERANCE, compare
 from lungscan.runtimes import load_runtime
 card = read_card(Path(sys.argv[1]))
 golden = read_golden(card)

@@ -10,8 +10,8 @@ from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Spacer
 
 from lungscan.report.overlay import base_picture
+from lungscan.report.pdf.flowables import Picture, Tick, jpeg_bytes, label_value, plain_table
 from lungscan.report.pdf.kit import INK, RULE, WIDTH, paragraph, rich
-from lungscan.report.pdf.parts import Picture, Tick, jpeg_bytes, label_value, plain_table
 from lungscan.report.review_wording import (
     CHOICES,
     SEEN_HEAD,

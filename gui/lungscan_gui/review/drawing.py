@@ -6,6 +6,8 @@ steered by the arrow keys, and Space sets the corner there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PyQt6.QtCore import QEvent, QObject, QPointF, QRectF, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import (
     QColor,
@@ -118,7 +120,7 @@ class Drawing(QObject):
         if self.active:
             self._viewer.setCursor(Qt.CursorShape.CrossCursor)
 
-    def _keys(self) -> dict[Qt.Key, object]:
+    def _keys(self) -> dict[Qt.Key, Callable[[], None]]:
         return {
             Qt.Key.Key_Return: self.close,
             Qt.Key.Key_Enter: self.close,
@@ -179,8 +181,9 @@ class Drawing(QObject):
             _outline(painter, line, closed=False)
         painter.setPen(QPen(DARK, 1))
         painter.setBrush(LIGHT)
-        for corner in shape:
-            painter.drawRect(QRectF(corner.x() - 4, corner.y() - 4, 8, 8))
+        for position in self.corners:
+            x, y = camera.to_screen(*position)
+            painter.drawRect(QRectF(x - 4, y - 4, 8, 8))
         if self._mouse is None:
             for pen in (QPen(LIGHT, 4), QPen(DARK, 1.6)):
                 painter.setPen(pen)

@@ -116,7 +116,8 @@ class ReviewPanel(QWidget):
 
     def _say(self, kind: str, **changes: object) -> None:
         if not self._filling:
-            self.changed.emit(engine.replace(self._draft, **changes), kind)
+            draft = engine.replace(self._draft, **changes)  # type: ignore[arg-type]
+            self.changed.emit(draft, kind)
 
     def _verdict(self, verdict: Verdict) -> QPushButton:
         button = QPushButton(engine.VERDICTS[verdict])

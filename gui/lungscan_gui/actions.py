@@ -41,6 +41,7 @@ COMMANDS = (
     Command("Review", "Disagree", ("D",), "disagree"),
     Command("Review", "Not assessable", ("X",), "not_assessable"),
     Command("Review", "Leave out a region", ("R",), "leave_out_region"),
+    Command("Review", "Let the last region count again", ("Shift+R",), "remove_region"),
     Command("Review", "Undo", ("Ctrl+Z",), "undo_review"),
     Command("Review", "Redo", ("Ctrl+Shift+Z", "Ctrl+Y"), "redo_review"),
     Command("Review", "Save review", ("Ctrl+S",), "save_review"),

@@ -37,6 +37,7 @@ from lungscan.report.legend import (
 from lungscan.report.review_wording import CHOICES as VERDICTS
 from lungscan.report.review_wording import (
     NONE_OF_THESE,
+    agreement_text,
     as_second,
     left_out_text,
     opinion_line,
@@ -239,12 +240,15 @@ def second_answer(result: CaseResult, again: CaseResult) -> SecondAnswer:
     return kept(result, again)
 
 
-def write_reviews(root: Path, path: Path) -> int:
-    """All reviews below a folder as one table; returns how many. Raises LungScanError."""
+def write_reviews(root: Path, path: Path) -> str:
+    """All reviews below a folder as one table; returns what to tell. Raises LungScanError."""
     from lungscan import reviews
 
     (done,) = reviews(ReviewsOptions(root, out=path))
-    return len(done.reviews.cases)
+    found = done.reviews
+    told = [f"{len(found.cases):,} reviews are in {done.table}."]
+    told += [agreement_text(one.model, one.share) for one in found.agreements if one.share]
+    return " ".join([*told, *found.outdated, *found.damaged])
 
 
 # Exports ----------------------------------------------------------------------------------------

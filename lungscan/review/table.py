@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lungscan.model.card import Metric
 from lungscan.results.atomic_files import put
 from lungscan.results.csv_table import number_cell, text_cell, write_csv
 from lungscan.results.review_json import SecondAnswer, Verdict
@@ -47,12 +48,24 @@ def read_reviews(root: Path, table: Path | None = None) -> Reviews:
 
 def write_reviews(path: Path, reviews: Reviews) -> Path:
     """Write the table; returns where it lies (see ``put``). Raises MachineError."""
-    header = [name for name, _ in _COLUMNS]
+    shares = {one.sha256: one.share for one in reviews.agreements}
+    header = [name for name, _ in _COLUMNS] + list(_OF_MODEL)
     rows = [
-        [cell(case, group) for _, cell in _COLUMNS]
+        [cell(case, group) for _, cell in _COLUMNS] + _of_model(shares[case.result.model.sha256])
         for case, group in zip(reviews.cases, reviews.groups, strict=True)
     ]
     return put(path, lambda draft: write_csv(draft, header, rows))
+
+
+_OF_MODEL = ("model_agreement", "agreement_low", "agreement_high", "agreement_groups")
+
+
+def _of_model(share: Metric | None) -> list[str]:
+    """Agreement with the model that answered, over all its judged answers; the same in each row."""
+    if share is None:
+        return [""] * len(_OF_MODEL)
+    numbers = (share.value, share.low, share.high)
+    return [*(number_cell(number, 4) for number in numbers), str(share.groups)]
 
 
 Cell = Callable[[Reviewed, str], str]
@@ -76,6 +89,11 @@ def _confidence(case: Reviewed) -> float | None:
     return case.result.prediction.confidence if case.result.prediction else None
 
 
+def _agrees(case: Reviewed) -> str:
+    """1 or 0; empty where nothing was judged."""
+    return {Verdict.AGREE: "1", Verdict.DISAGREE: "0"}.get(case.review.opinion.verdict, "")  # type: ignore[arg-type]  # None is in no dict
+
+
 def _held(case: Reviewed) -> str:
     """The class that the reviewer holds right, as far as that was said."""
     opinion = case.review.opinion
@@ -95,6 +113,7 @@ _COLUMNS: Sequence[tuple[str, Cell]] = (
     ("confidence", lambda case, _: number_cell(_confidence(case), 4)),
     ("reason", _text(_reason)),
     ("verdict", _text(lambda case: case.review.opinion.verdict or "")),
+    ("agrees", lambda case, _: _agrees(case)),
     ("held_right", _text(_held)),
     ("reviewer", _text(lambda case: case.review.opinion.reviewer)),
     ("reviewed_utc", _text(lambda case: case.review.opinion.reviewed_utc)),

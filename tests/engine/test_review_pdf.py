@@ -77,6 +77,12 @@ def test_two_answers_stand_side_by_side(tmp_path: Path) -> None:
     assert "Tissue 20.40 mm² 15.10 mm²" in text[-1]
 
 
+def test_regions_are_told_even_where_the_answer_could_not_be_formed_again(tmp_path: Path) -> None:
+    review = replace(review_of(slide_result()), regions=(rectangle(0, 0, 9e3, 9e3),))
+    text = pages(tmp_path / "a.pdf", slide_result(), Beside(review))
+    assert "Left out by the reviewer, as drawn below. The model was not at hand" in text[-1]
+
+
 def test_before_a_verdict_only_the_counter_is_told(tmp_path: Path) -> None:
     result = slide_result()
     text = pages(tmp_path / "a.pdf", result, Beside(review_of(result, None, seen=(2,))))

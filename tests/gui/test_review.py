@@ -280,6 +280,35 @@ def test_earlier_reviews_open_with_their_results(
     later.close()
 
 
+def test_a_saved_region_can_count_again_and_a_word_saved_elsewhere_is_kept(
+    qtbot: QtBot, reviewed: MainWindow, wait: Wait, settings: Settings
+) -> None:
+    draw(reviewed, *LEFT_HALF)
+    saved(reviewed, wait)
+    later = MainWindow(settings)
+    qtbot.addWidget(later)
+    later.show()
+    later.add_paths([reviewed.queue.current.out])
+    wait(lambda: later.reviewing.sheet is not None)
+    assert not later.reviewing.sheet.history.can_undo
+    later.remove_region()
+    assert later.reviewing.drawing.regions == ()
+    assert not later.result.review.remove.isVisible()
+    later.undo_review()
+    assert len(later.reviewing.drawing.regions) == 1
+    later.redo_review()
+    later.disagree()
+    later.result.review.reviewer.textEdited.emit("Second")
+    saved(later, wait)
+    later.close()
+    assert read_review(folder(reviewed)).regions == ()
+    reviewed.agree()  # this window knows nothing of it
+    saved(reviewed, wait)
+    kept = read_review(folder(reviewed))
+    assert kept.opinion.verdict is Verdict.AGREE
+    assert [one.verdict for one in kept.earlier] == [Verdict.DISAGREE]
+
+
 def test_an_unsaved_review_is_asked_about_on_close(
     reviewed: MainWindow, wait: Wait, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,10 +376,16 @@ def test_all_reviews_are_one_table_from_window_and_shell(
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
     reviewed.export_reviews()
     wait(lambda: "1 reviews are in" in reviewed.message.words.text())
+    assert "Agreement with tiny 1.0: 100.0 % (20.7 to 100.0 %)" in reviewed.message.words.text()
     assert main(["reviews", str(root), "--out", str(tmp_path / "shell.csv"), "-q"]) == 0
     assert target.read_bytes() == (tmp_path / "shell.csv").read_bytes()
     (row,) = csv.DictReader(io.StringIO(target.read_text(encoding="utf-8")))
     assert (row["answer"], row["verdict"], row["held_right"]) == ("adeno", "agree", "adeno")
+    assert (row["agrees"], row["model_agreement"], row["agreement_low"]) == (
+        "1",
+        "1.0000",
+        "0.2065",
+    )
 
 
 def test_a_case_without_an_answer_cannot_be_reviewed(

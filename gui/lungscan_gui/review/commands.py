@@ -41,6 +41,10 @@ class ReviewCommands:
         """Draw a region that does not count."""
         self._window.reviewing.draw()
 
+    def remove_region(self) -> None:
+        """Let the last region count again."""
+        self._window.reviewing.remove_region()
+
     def undo_review(self) -> None:
         """Take the last change back."""
         self._window.reviewing.undo()
@@ -71,7 +75,7 @@ class ReviewCommands:
 
         def work() -> None:
             try:
-                words = f"{engine.write_reviews(root, path):,} reviews are in {path}."
+                words = engine.write_reviews(root, path)
             except LungScanError as error:
                 words = str(error)
             except OSError as error:

@@ -31,6 +31,7 @@ class ReviewPanel(QWidget):
 
     changed = pyqtSignal(object, str)  # Draft, kind of change
     draw_asked = pyqtSignal()
+    remove_asked = pyqtSignal()
     undo_asked = pyqtSignal()
     redo_asked = pyqtSignal()
     save_asked = pyqtSignal()
@@ -63,6 +64,9 @@ class ReviewPanel(QWidget):
         self.draw.setToolTip("Draw a region to leave out (R)")
         self.draw.clicked.connect(lambda _=False: self.draw_asked.emit())
         self.draw.setCheckable(True)
+        self.remove = _tool(
+            "Remove", "Let the last region count again (Shift+R)", self.remove_asked
+        )
         self.undo = _tool("Undo", "Undo (Ctrl+Z)", self.undo_asked)
         self.redo = _tool("Redo", "Redo (Ctrl+Shift+Z)", self.redo_asked)
         self.second = SecondAnswerTable()
@@ -92,6 +96,7 @@ class ReviewPanel(QWidget):
             self.comment.setPlainText(draft.comment)
         if self.reviewer.text() != draft.reviewer:
             self.reviewer.setText(draft.reviewer)
+        self.remove.setVisible(bool(draft.regions))
         self.undo.setEnabled(sheet.history.can_undo)
         self.redo.setEnabled(sheet.history.can_redo)
         self.second.show_sheet(sheet)
@@ -143,6 +148,7 @@ class ReviewPanel(QWidget):
         tools = QHBoxLayout()
         tools.setSpacing(2)
         tools.addWidget(self.draw)
+        tools.addWidget(self.remove)
         tools.addStretch()
         tools.addWidget(self.undo)
         tools.addWidget(self.redo)

@@ -46,6 +46,7 @@ class Reviewing(QObject):
         self.drawing.ended.connect(lambda: self.panel.draw.setChecked(False))
         self.panel.changed.connect(self._changed)
         self.panel.draw_asked.connect(self.draw)
+        self.panel.remove_asked.connect(self.remove_region)
         self.panel.undo_asked.connect(self.undo)
         self.panel.redo_asked.connect(self.redo)
         self.panel.save_asked.connect(self.save)
@@ -99,6 +100,12 @@ class Reviewing(QObject):
             self.drawing.begin()
             self._window.message.say(HELP)
         self.panel.draw.setChecked(self.drawing.active)
+
+    def remove_region(self) -> None:
+        """Let the region that was drawn last count again."""
+        if self.sheet is not None:
+            draft = self.sheet.history.now
+            self._changed(engine.replace(draft, regions=draft.regions[:-1]), "")
 
     def undo(self) -> None:
         """Take the last change back."""
@@ -209,13 +216,15 @@ class Reviewing(QObject):
         draft = sheet.history.now
         trouble, review = "", None
         try:
+            if (there := engine.review_of(place[0], sheet.result).review) is not None:
+                sheet.stored = there  # perhaps of another window: its word is kept, too
             if draft.regions and (sheet.second is None or sheet.second_of != draft.regions):
                 second, sheet.trouble = _formed(sheet.result, draft.regions, models)
                 sheet.second, sheet.second_of = second, draft.regions
             review = sheet.review(engine.utc_now())
             engine.save_review(place[0], sheet.result, review)
         except LungScanError as error:
-            trouble = str(error)
+            trouble = f"The review was not saved. {error}"
         except OSError as error:
             trouble = f"The review could not be saved ({error.strerror or error})."
         self._kept.emit(sheet, review, draft, trouble)

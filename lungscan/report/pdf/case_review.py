@@ -107,8 +107,12 @@ def _with_comment(opinion: Opinion, result: CaseResult) -> str:
 
 def _regions(result: CaseResult, review: Review | None) -> list[Flowable]:
     """The second answer beside the first, and where the regions lie."""
-    if review is None or review.second is None:
+    if review is None or not review.regions:
         return []
+    if review.second is None:
+        words = "The model was not at hand, so the answer was not formed again."
+        head = rich("<b>Left out by the reviewer, as drawn below.</b> {}", words)
+        return [Spacer(0, 6), head, Spacer(0, 3), *_pictures(result, review), Spacer(0, 4)]
     left = left_out_text(review.second, len(review.regions))
     head = rich("<b>Left out by the reviewer:</b> {}. Tiles kept, same rule and limits.", left)
     pictures = _pictures(result, review)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QFrame,
@@ -20,6 +22,7 @@ from lungscan_gui.panels.answer import AnswerBox
 from lungscan_gui.panels.classes import ClassTable
 from lungscan_gui.panels.maplook import MapPanel
 from lungscan_gui.panels.options import ScaleQuestion
+from lungscan_gui.review.panel import ReviewPanel
 
 BUSY = (CaseState.QUEUED, CaseState.RUNNING)
 
@@ -40,6 +43,8 @@ class ResultPanel(QScrollArea):
         self.question.answered.connect(self.scale_given)
         self.classes = ClassTable()
         self.map = MapPanel()
+        self.review = ReviewPanel()
+        self.beside: Callable[[], engine.Beside | None] = lambda: None  # the review for reports
         self.classes.switched.connect(self.map.set_shown)
         self.quality = QLabel()
         self.model = QLabel()
@@ -60,6 +65,7 @@ class ResultPanel(QScrollArea):
             "question": _boxed("Pixel size", self.question),
             "classes": _boxed("Classes", self.classes),
             "export": self.export,
+            "review": _boxed("Review", self.review),
             "map": _boxed("Map", self.map),
             "quality": _boxed("Quality", self.quality),
             "model": _boxed("Model", self.model, self.card),
@@ -69,6 +75,7 @@ class ResultPanel(QScrollArea):
             self._layout.addWidget(box)
         self._layout.addStretch()
         self.setWidget(column)
+        self.show_review(visible=False)
         self.show_case(None, None)
 
     def show_case(self, case: Case | None, model: ModelStamp | None) -> None:
@@ -101,6 +108,10 @@ class ResultPanel(QScrollArea):
             self.model.setText(model_text(result))
             self._fill_exports(result)
 
+    def show_review(self, *, visible: bool) -> None:
+        """Whether there is an answer to review."""
+        self._show(review=visible)
+
     def _show(self, **wanted: bool) -> None:
         for name, visible in wanted.items():
             self._boxes[name].setVisible(visible)
@@ -110,7 +121,7 @@ class ResultPanel(QScrollArea):
         if menu is None:
             return
         menu.clear()
-        for export in engine.exports(result):
+        for export in engine.exports(result, self.beside):
             action = menu.addAction(export.title + " ...")
             if action is not None:
                 action.triggered.connect(lambda _=False, e=export: self.export_asked.emit(e))

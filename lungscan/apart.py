@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from lungscan.errors import LungScanError, MachineError
-from lungscan.readers.protocol import receive, send
+from lungscan.opening.messages import receive, send
 
 STOP_S = 10.0  # what a process that was asked to stop may take; what it has scored is on the disk
 OUT_OF_MEMORY = (

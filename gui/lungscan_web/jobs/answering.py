@@ -16,7 +16,6 @@ import numpy as np
 from PIL import Image
 
 from lungscan.report.cases_csv import all_flags
-from lungscan.report.files import write_atomic
 from lungscan.report.legend import UNCERTAIN_BELOW, class_letters, class_rgb
 from lungscan.report.overlay import class_map, scores_of
 from lungscan.report.wording import (
@@ -34,6 +33,7 @@ from lungscan.report.wording import (
     pixel_size,
     probability,
 )
+from lungscan.results.atomic_files import write_atomic
 from lungscan.types import CaseResult, CaseStatus, FileResult, TileScores
 
 ANSWER = "answer.json"

@@ -22,11 +22,11 @@ from lungscan.events import (
     TilesScored,
 )
 from lungscan.inputs import discover
-from lungscan.launch import Launched, beforehand
+from lungscan.opening.launch import Launched, beforehand
 from lungscan.options import ScanOptions
 from lungscan.report.wording import headline
-from lungscan.runtimes.base import import_ahead
-from lungscan.scan import scan
+from lungscan.runtimes.runtime import import_ahead
+from lungscan.scanning.scan import scan
 from lungscan.types import CaseInput, CaseResult
 from lungscan_web.jobs.answering import color_of, confidence_text, file_answer, kind_of
 from lungscan_web.jobs.limits import TooLarge
@@ -62,8 +62,8 @@ class TooManyPixels(threading.Thread):
         files = [f for case in self._cases for f in case.files if f.kind == "slide"]
         if not files:
             return
-        from lungscan.readers.process import ReaderProcess
-        from lungscan.readers.protocol import Close, Look, Looked
+        from lungscan.opening.messages import Close, Look, Looked
+        from lungscan.opening.process import ReaderProcess
 
         process = ReaderProcess(None, 1, size_px=1)
         try:

@@ -155,24 +155,24 @@ def progress_of(job: Job, now: float) -> Progress:
 
 def words_of(job: Job, place: int) -> str:
     """A sentence for people, and for a screen reader."""
-    match job.state:
-        case JobState.WAITING:
-            before = place - 1
-            return "Next in line." if before <= 0 else f"{before} before yours."
-        case JobState.STARTING:
-            return "Starting …"
-        case JobState.RUNNING if len(job.cases) > 1:
-            return f"{job.done} of {len(job.cases)} cases are done."
-        case JobState.RUNNING if job.tiles.total:
-            return f"{job.tiles.done:,} of {job.tiles.total:,} tiles."
-        case JobState.RUNNING:
-            return "Reading the image …"
-        case JobState.FINISHED:
-            return "Done."
-        case JobState.CANCELLED:
-            return job.message or "Cancelled."
-        case JobState.FAILED:
-            return job.message
+    if job.state is JobState.RUNNING:
+        return _running(job)
+    waiting = "Next in line." if place <= 1 else f"{place - 1} before yours."
+    said = {
+        JobState.WAITING: waiting,
+        JobState.STARTING: "Starting …",
+        JobState.FINISHED: "Done.",
+        JobState.CANCELLED: job.message or "Cancelled.",
+    }
+    return said.get(job.state, job.message)
+
+
+def _running(job: Job) -> str:
+    if len(job.cases) > 1:
+        return f"{job.done} of {len(job.cases)} cases are done."
+    if job.tiles.total:
+        return f"{job.tiles.done:,} of {job.tiles.total:,} tiles."
+    return "Reading the image …"
 
 
 Clock = Callable[[], float]

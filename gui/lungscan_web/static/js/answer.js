@@ -42,7 +42,7 @@ export function outputBox(answer) {
       "div",
       { class: "head" },
       make("div", {}, make("p", { class: "kicker" }, KICKERS[answer.status] ?? ""), make("p", { class: "label" }, answer.answer_line)),
-      number && make("div", {}, make("p", { class: "kicker" }, "Calibrated probability"), make("p", { class: "number" }, number)),
+      number && make("div", { class: "sure" }, make("p", { class: "kicker" }, "Calibrated probability"), make("p", { class: "number" }, number)),
     ),
     answer.why && make("p", {}, answer.why),
     answer.status === "failed" && answer.cure && make("p", { class: "quiet" }, answer.cure),
@@ -53,7 +53,7 @@ export function outputBox(answer) {
 /** The classes with their numbers, and a switch for each that changes what the map shows. */
 export function classesBox(answer, shown, switched) {
   if (!answer.classes.length) return undefined;
-  const columns = [["share_text", "Share"], ["area_text", "Area"], ["text", "Probability"]];
+  const columns = [["share_text", "Share"], ["area_text", "mm²"], ["text", "Probability"]];
   const used = columns.filter(([key]) => answer.classes.some((one) => one[key] && one[key] !== "–"));
   const rows = answer.classes.map((one, index) => {
     const check = make("input", { type: "checkbox", checked: shown[index], "aria-label": `Show ${one.display} on the map` });
@@ -63,13 +63,13 @@ export function classesBox(answer, shown, switched) {
       "tr",
       { class: one.name === answer.label && "first" },
       make("th", { scope: "row" }, name),
-      ...used.map(([key]) => make("td", {}, one[key])),
+      ...used.map(([key]) => make("td", {}, one[key].replace(" mm²", ""))),
     );
   });
   const head = make("tr", {}, make("th", { scope: "col" }, "Class"), ...used.map(([, title]) => make("th", { scope: "col" }, title)));
   return box(
     "Classes",
-    make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)),
+    make("div", { class: "wide" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows))),
     make("p", { class: "quiet" }, "The switches change what the map shows, not the answer."),
   );
 }

@@ -2,6 +2,8 @@
 
 export const $ = (id) => document.getElementById(id);
 
+const there = (child) => child !== undefined && child !== null && child !== false && child !== "";
+
 /** An element: `make("p", {class: "quiet", onclick: f}, "words", otherElement)`. */
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -11,13 +13,13 @@ export function make(tag, attributes = {}, ...children) {
     else if (name === "style") Object.entries(value).forEach(([k, v]) => element.style.setProperty(k, v));
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.filter((child) => child !== undefined && child !== null && child !== ""));
+  element.append(...children.filter(there));
   return element;
 }
 
 /** Replace all that an element holds. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.filter((child) => child !== undefined && child !== null && child !== ""));
+  element.replaceChildren(...children.filter(there));
 }
 
 /** A box with a heading, which names it for a screen reader. */
@@ -40,7 +42,7 @@ export function say(words) {
 /** Bytes as people write them. */
 export function size(bytes) {
   if (bytes < 1e6) return `${Math.max(1, Math.round(bytes / 1e3))} kB`;
-  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
 /** A time as people say it. */

@@ -81,8 +81,9 @@ function begun(job) {
 }
 
 function keptJob(job) {
-  const words = job.cases.map(({ name, headline }) => `${name}: ${headline || "not finished"}`).join("; ") || job.names.join(", ");
-  return make("li", {}, make("a", { href: job.url }, words));
+  const words = job.cases.slice(0, 3).map(({ name, headline }) => `${name}: ${headline || "not finished"}`);
+  const more = job.cases.length > 3 ? ` and ${job.cases.length - 3} more` : "";
+  return make("li", {}, make("a", { href: job.url }, (words.join("; ") || job.names.join(", ")) + more));
 }
 
 async function start() {

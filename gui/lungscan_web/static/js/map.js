@@ -2,7 +2,7 @@
 // scale and shift, so that it lies right at every zoom. Colours come with letters and hatching.
 
 const HATCH = 8; // px between the lines of a hatching
-const LETTER_EVERY = 96; // px of screen between the letters of one class
+const LETTER_EVERY = 150; // px of screen between the letters of one class
 
 /** A pattern of lines: "/" uncertain, "\\" left out, "x" not readable. */
 export function hatching(kind, colour) {

@@ -17,6 +17,18 @@ function load() {
   return library;
 }
 
+/** OpenSeadragon adds a style sheet, which the page's policy forbids, unless it finds it; the rule is in page.css. */
+function keepStyleOut() {
+  const found = document.createElementNS("urn:lungscan", "style"); // found, but no style sheet
+  found.setAttribute("data-openseadragon-mobile-css", "true");
+  document.head.append(found);
+}
+
+/** How large text is here: letters and lines on the picture grow with it. */
+function textScale() {
+  return parseFloat(getComputedStyle(document.documentElement).fontSize) / 15;
+}
+
 export class Viewer {
   constructor() {
     this.look = { opacity: 0.4, shown: [], on: true };
@@ -91,6 +103,7 @@ export class Viewer {
   }
 
   #start(OpenSeadragon) {
+    keepStyleOut();
     const osd = new OpenSeadragon.Viewer({
       element: $("osd"),
       drawer: "canvas",
@@ -99,6 +112,7 @@ export class Viewer {
       navigatorPosition: "TOP_RIGHT",
       navigatorSizeRatio: 0.16,
       navigatorBackground: "transparent",
+      navigatorDisplayRegionColor: "#2360a5",
       maxZoomPixelRatio: 4,
       visibilityRatio: 0.3,
       animationTime: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 0.4,
@@ -153,7 +167,7 @@ export class Viewer {
     if (!this.map || !this.look.on) return undefined;
     canvas.dataset.drawn = this.look.shown.filter(Boolean).length;
     const view = { scale: scale * ratio, x: origin.x * ratio, y: origin.y * ratio };
-    return this.map.draw(context, view, { ...this.look, ratio, width, height });
+    return this.map.draw(context, view, { ...this.look, ratio: ratio * textScale(), width, height });
   }
 
   #scale(scale) {
@@ -164,7 +178,7 @@ export class Viewer {
     $("zoom").textContent = mpp ? `${(10 / (mpp / scale)).toPrecision(2)}x` : `${Math.round(scale * 100)} %`;
     bar.hidden = !mpp;
     if (!mpp) return;
-    const most = (mpp / scale) * 140;
+    const most = (mpp / scale) * 140 * textScale();
     const unit = 10 ** Math.floor(Math.log10(most));
     const length = [5, 2, 1].find((n) => n * unit <= most) * unit;
     bar.textContent = length >= 1000 ? `${length / 1000} mm` : `${length} µm`;

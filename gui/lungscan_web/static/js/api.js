@@ -6,9 +6,10 @@ const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
 const LOST = "The server does not answer. Check that it still runs, then try again.";
 
 function refusal(status, text) {
-  if (status === 401) window.location.assign(`/login?next=${encodeURIComponent(window.location.pathname)}`);
   try {
-    return new Refused(JSON.parse(text).error.message, status);
+    const { code, message } = JSON.parse(text).error;
+    if (code === "W_LOGIN") window.location.assign(`/login?next=${encodeURIComponent(window.location.pathname)}`);
+    return new Refused(message, status);
   } catch {
     return new Refused(`The server answered with the number ${status} and no words.`, status);
   }

@@ -70,7 +70,8 @@ class Guard:
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in _DROPPED]
             await self._app(scope, receive, answer)
         except Exception as error:  # noqa: BLE001  a sentence instead of a traceback with names
-            log.error("Unforeseen %s at %s", type(error).__name__, _place(error))
+            # no traceback: its last line may name a file
+            log.error("Unforeseen %s at %s", type(error).__name__, _place(error))  # noqa: TRY400
             if not answer.begun:
                 words = "Something unforeseen happened here. Try again."
                 await refusal(500, "W_UNEXPECTED", words)(scope, receive, answer)

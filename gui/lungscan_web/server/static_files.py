@@ -33,9 +33,7 @@ class StaticFiles:
             for path in sorted(folder.rglob("*"))
             if path.suffix in MEDIA and path.is_file()
         }
-        self._tags = {
-            name: f'"{sha256(data).hexdigest()[:20]}"' for name, data in self._files.items()
-        }
+        self._tags = {name: _tag(data) for name, data in self._files.items()}
 
     async def get(self, request: Request) -> Response:
         """One of them; the browser asks each time whether it has changed."""
@@ -47,3 +45,7 @@ class StaticFiles:
         if request.headers.get("if-none-match") == self._tags[name]:
             return Response(status_code=304, headers=headers)
         return Response(data, media_type=MEDIA[Path(name).suffix], headers=headers)
+
+
+def _tag(data: bytes) -> str:
+    return f'"{sha256(data).hexdigest()[:20]}"'

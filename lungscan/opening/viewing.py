@@ -29,13 +29,21 @@ class ViewedImage:
         mpp: float | None = None,
         threads: int = 2,
         launched: Launched | None = None,
+        *,
+        file: InputFile | None = None,
     ) -> None:
-        """Open it; ``mpp`` is the user's µm per level-0 pixel, used if the file says none.
+        """Open it.
+
+        Args:
+            mpp: the user's µm per level-0 pixel, used if the file says none.
+            threads: how many may read at once.
+            launched: a process that was started beforehand.
+            file: the image, if it has been found already; then its folder is not looked at here.
 
         Raises:
             LungScanError: it is no image that LungScan reads, or reading it crashed or hung.
         """
-        file = _input_file(path)
+        file = file or _input_file(path)
         self._process = ReaderProcess(None, threads, launched, size_px=VIEW_PX)
         try:
             looked: Looked = self._process.call(Look(file, mpp), PATIENCE_S)

@@ -9,7 +9,7 @@ import threading
 from contextlib import closing, suppress
 from pathlib import Path
 
-import lungscan_web.jobs.answering  # noqa: F401  loaded before there is a task
+import lungscan.scanning.run  # noqa: F401  all that a scan imports is loaded before there is one
 from lungscan.apart import Send, Stopped, serve
 from lungscan.errors import CaseError
 from lungscan.events import (
@@ -30,6 +30,7 @@ from lungscan.scanning.scan import scan
 from lungscan.types import CaseInput, CaseResult
 from lungscan_web.jobs.answering import color_of, confidence_text, file_answer, kind_of
 from lungscan_web.jobs.limits import TooLarge
+from lungscan_web.jobs.models import resolved
 from lungscan_web.jobs.news import (
     Began,
     Ended,
@@ -91,14 +92,7 @@ def work(
     """Classify, file the answers, and tell of each."""
     options = options_of(task)
     cases = discover(task.paths).cases
-    send(
-        Found(
-            tuple(
-                FoundCase(c.key, c.case_id, c.files[0].kind, tuple(f.path for f in c.files))
-                for c in cases
-            )
-        )
-    )
+    send(Found(tuple(FoundCase(c.key, c.case_id, c.files[0].kind, c.files) for c in cases)))
     sizes = TooManyPixels(cases, task, stop)
     sizes.start()
     finished = None
@@ -115,7 +109,7 @@ def work(
 
 def options_of(task: Task) -> ScanOptions:
     """As the shell would be told: the answers are the same, byte for byte."""
-    return ScanOptions(task.paths, task.out, model=task.model, mpp=task.mpp, pdf="cases")
+    return ScanOptions(task.paths, task.out, model=resolved(task.model), mpp=task.mpp, pdf="cases")
 
 
 def _news(event: ScanEvent, view: Path) -> News:

@@ -76,9 +76,11 @@ class Desk:
         *,
         start: Callable[[], Process] = start_process,
         clock: Clock = CLOCK,
+        forgotten: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """``forgotten`` is called with a job's number before its files are deleted."""
         self.limits, self.folder = limits, folder
-        self._start, self._clock = start, clock
+        self._start, self._clock, self._forgotten = start, clock, forgotten
         self._jobs: dict[str, Job] = {}
         self._intakes: dict[str, int] = {}  # uploads under way, by visitor
         self._turns = Turns()
@@ -319,6 +321,7 @@ class Desk:
         with self._change:
             self._jobs.pop(job.id, None)
             self._touch(job)
+        self._forgotten(job.id)
         remove(job.folder)
 
     def _touch(self, job: Job) -> None:
@@ -447,7 +450,7 @@ def _apply(job: Job, news: News, now: float) -> None:
     """What the news change in the job."""
     match news:
         case Found(cases=cases):
-            job.cases = [JobCase(c.key, c.name, c.kind, c.paths) for c in cases]
+            job.cases = [JobCase(c.key, c.name, c.kind, c.files) for c in cases]
         case Began(device=device):
             job.state, job.device = JobState.RUNNING, device
             job.pace.start(now)

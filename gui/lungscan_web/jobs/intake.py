@@ -29,7 +29,7 @@ class Intake:
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         """``folder`` is the job's own and empty."""
-        self.folder, self._limits = folder, limits
+        self.folder, self.limits = folder, limits
         self.paths: list[Path] = []  # what the engine is pointed at, in the order they came
         self.names: list[str] = []  # as people see them
         self.bytes = 0
@@ -46,9 +46,9 @@ class Intake:
             MachineError: the disk refuses.
         """
         self.end()
-        if len(self.paths) >= self._limits.files:
+        if len(self.paths) >= self.limits.files:
             raise TooMany(
-                f"At most {self._limits.files} files are taken at once. Give fewer, or put a "
+                f"At most {self.limits.files} files are taken at once. Give fewer, or put a "
                 "series into one ZIP archive."
             )
         path = self._place(given_name)
@@ -103,12 +103,12 @@ class Intake:
             if not is_archive(path):
                 continue
             into = path.parent / (PurePosixPath(path.name).stem + ".unpacked")
-            room = self._limits.upload_bytes - self.bytes
+            room = self.limits.upload_bytes - self.bytes
             try:
                 self.bytes += unpack(
                     path,
                     into,
-                    members=self._limits.members,
+                    members=self.limits.members,
                     room=room,
                     check=lambda: self._check(wanted),
                 )
@@ -135,9 +135,9 @@ class Intake:
 
     def _count(self, more: int) -> None:
         self.bytes += more
-        if self.bytes > self._limits.upload_bytes:
+        if self.bytes > self.limits.upload_bytes:
             raise TooLarge(
-                f"This is more than {size(self._limits.upload_bytes)}, the most that is taken at "
+                f"This is more than {size(self.limits.upload_bytes)}, the most that is taken at "
                 "once. Give fewer files, or use the command line."
             )
         if self.bytes >= self._next_look:
@@ -145,7 +145,7 @@ class Intake:
             self._require_space()
 
     def _require_space(self) -> None:
-        if shutil.disk_usage(self.folder).free < self._limits.free_bytes + LOOK_EVERY:
+        if shutil.disk_usage(self.folder).free < self.limits.free_bytes + LOOK_EVERY:
             raise MachineError(
                 "The disk of this page is nearly full, so no more files are taken. Try again when "
                 "others are done, or tell whoever runs the page."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lungscan.apart import Failure, Stopped
+from lungscan.types import InputFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class FoundCase:
     key: str
     name: str
     kind: str
-    paths: tuple[Path, ...]  # of its files, in order
+    files: tuple[InputFile, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from lungscan.report.wording import duration
+from lungscan.types import InputFile
 
 FORGET_S = 1.0  # before a rate can be told
 
@@ -44,7 +45,7 @@ class JobCase:
     key: str
     name: str
     kind: str
-    paths: tuple[Path, ...] = ()
+    files: tuple[InputFile, ...] = ()
     state: str = "waiting"  # waiting, running, ended
     status: str = ""
     headline: str = ""

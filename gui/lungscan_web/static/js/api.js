@@ -8,7 +8,7 @@ const LOST = "The server does not answer. Check that it still runs, then try aga
 function refusal(status, text) {
   try {
     const { code, message } = JSON.parse(text).error;
-    if (code === "W_LOGIN") window.location.assign(`/login?next=${encodeURIComponent(window.location.pathname)}`);
+    if (code === "W_LOGIN") window.location.assign("/login");
     return new Refused(message, status);
   } catch {
     return new Refused(`The server answered with the number ${status} and no words.`, status);

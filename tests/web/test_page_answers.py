@@ -117,9 +117,10 @@ def test_no_result_says_why(page: Page) -> None:
 
 
 def test_a_bad_file_gets_words_and_costs_the_others_nothing(
-    page: Page, fields: dict[str, Path]
+    page: Page, fields: dict[str, Path], tmp_path: Path
 ) -> None:
-    bad = {"name": "slide.svs", "mimeType": "image/tiff", "buffer": b"II*\0 not a slide"}
+    bad = tmp_path / "slide.svs"
+    bad.write_bytes(b"II*\0 not a slide")
     give(page, [bad, fields["Benign lung"]])
     expect(page.locator('.case[data-status="failed"]')).to_have_count(1)
     expect(page.locator(".case", has_text="Benign lung")).to_have_count(1)

@@ -6,33 +6,22 @@ import re
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.web.serving import Served, answered, give, open_page, ready
+from tests.web.serving import Served, answered, give, open_page, ready, serious
 
 WIDTHS = ((390, 844), (820, 1180), (1440, 900), (3840, 2160))
 
 
-def serious(page: Page) -> list[str]:
-    """What axe-core calls serious or critical, with the element."""
-    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
-    return [
-        f"{one['id']}: {node['html'][:120]}"
-        for one in found
-        if one["impact"] in {"serious", "critical"}
-        for node in one["nodes"]
-    ]
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(
-    browser: Browser, served: Served, slide: Path, scheme: str
+    browser: Browser, served: Served, slide: Path, scheme: str, tmp_path: Path
 ) -> None:
     with open_page(browser, served, color_scheme=scheme) as page:
         page.locator("#options summary").click()
         assert serious(page) == []
-        bad = {"name": "bad.svs", "mimeType": "image/tiff", "buffer": b"nothing"}
+        bad = tmp_path / "bad.svs"
+        bad.write_bytes(b"nothing")
         give(page, [slide, bad])
         answered(page, "Adenocarcinoma")
         expect(page.locator("#map")).to_have_attribute("data-drawn", "3")

@@ -8,11 +8,17 @@ import socket
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lungscan import DISTRIBUTION
 from lungscan.errors import MachineError
 from lungscan_web.jobs.limits import Limits
 from lungscan_web.server.settings import WebSettings
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from lungscan_web.server.house import House
 
 NEEDED = ("jinja2", "python_multipart", "starlette", "uvicorn")
 CONNECTIONS = 400  # at once; more are told that the page is busy
@@ -26,6 +32,7 @@ def start(
     say: Callable[[str], None],
     *,
     kept_minutes: float,
+    upload_gigabytes: float,
     model: str,
     host: str,
     port: int,
@@ -36,7 +43,8 @@ def start(
 ) -> int:
     """What ``lungscan web`` does; see ``WebSettings`` and ``run``."""
     _require_web()
-    limits = Limits(kept_seconds=kept_minutes * 60)
+    most = max(1, round(upload_gigabytes * 1e9))
+    limits = Limits(kept_seconds=kept_minutes * 60, upload_bytes=most)
     settings = WebSettings(model, host, port, auth, names, certificate, certificate_key, limits)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     return run(settings, say)
@@ -77,18 +85,18 @@ def run(settings: WebSettings, say: Callable[[str], None]) -> int:
     return 0
 
 
-def make_server(settings: WebSettings, port: int):  # type: ignore[no-untyped-def]
-    """The server, ready to serve on a socket that is bound to ``port``."""
+def make_server(settings: WebSettings, port: int, house: House | None = None) -> uvicorn.Server:
+    """The server, ready to serve on a socket that is bound to ``port``; ``house`` is for tests."""
     import uvicorn
 
     from lungscan_web.server.app import build
     from lungscan_web.server.house import open_house
-    from lungscan_web.server.protocol import PatientProtocol
+    from lungscan_web.server.protocol import protocol
 
-    house = open_house(settings)
+    house = house or open_house(settings)
     config = uvicorn.Config(
         build(house, settings.hosts(port)),
-        http=PatientProtocol,
+        http=protocol(settings.limits.head_seconds),
         ws="none",
         loop="asyncio",
         lifespan="on",

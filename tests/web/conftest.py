@@ -1,17 +1,25 @@
+<<<<<<< HEAD
 """A real browser before a real server: Debian's Chromium, driven by Playwright."""
 
 from __future__ import annotations
 
 import os
 import shutil
+=======
+"""The page's tests: a server on a real port, and jobs that a fake process answers at once."""
+
+from __future__ import annotations
+
+>>>>>>> wp-b
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+<<<<<<< HEAD
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from lungscan.demo.making import make_demo
-from tests.web.serving import Served, open_page, serve
+from tests.web.browsing import Served, open_page, serve
 
 REQUIRED = "LUNGSCAN_BROWSER"  # set by `.ci/run` to the browser's path: nothing is skipped then
 
@@ -64,3 +72,45 @@ def fields() -> dict[str, Path]:
         "Benign lung": folder / "benign/lungn671.jpeg",
         "Squamous cell carcinoma": folder / "squamous/lungscc2365.jpeg",
     }
+=======
+
+try:
+    import jinja2  # noqa: F401
+    import python_multipart  # noqa: F401
+    import starlette  # noqa: F401
+    import uvicorn  # noqa: F401
+except ImportError as error:
+    REASON = f"the page needs the extra `web`: {error}"
+else:
+    REASON = ""
+    from tests.web.browsing import Page, Rehearsal
+
+
+class Unavailable(pytest.Module):
+    """A file of tests that cannot even be imported."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Skip it."""
+        pytest.skip(REASON, allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> pytest.Module | None:
+    """Without the extra there is nothing to import."""
+    return Unavailable.from_parent(parent, path=module_path) if REASON else None
+
+
+@pytest.fixture
+def rehearsal() -> Rehearsal:
+    """What fake processes do, and which there were."""
+    return Rehearsal()
+
+
+@pytest.fixture
+def page(rehearsal: Rehearsal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """A page with small limits whose jobs are answered by fakes."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with Page(rehearsal) as opened:
+        yield opened
+>>>>>>> wp-b

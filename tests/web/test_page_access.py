@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.web.conftest import browser_path
-from tests.web.serving import Served, answered, give, open_page, ready, serious, serve
+from tests.web.browsing import Served, answered, give, open_page, ready, serious, serve
 
 PASSWORD = "four plain words here"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.web.serving import Served, answered, give, open_page, ready, serious
+from tests.web.browsing import Served, answered, give, open_page, ready, serious
 
 WIDTHS = ((390, 844), (820, 1180), (1440, 900), (3840, 2160))
 
@@ -131,7 +131,7 @@ def test_without_scripts_the_page_says_so(browser: Browser, served: Served) -> N
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(served.url)
-    expect(page.locator("noscript")).to_contain_text("Allow scripts for this address")
+    expect(page.locator("noscript p")).to_contain_text("Allow scripts for this address")
     expect(page.locator("footer")).to_contain_text(re.compile("research use only", re.I))
     context.close()
 

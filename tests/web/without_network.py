@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from playwright.sync_api import sync_playwright
 
-from tests.web.serving import answered, give, ready, serve
+from tests.web.browsing import answered, give, ready, serve
 
 SIOCSIFFLAGS, UP_AND_RUNNING = 0x8914, 0x41
 

@@ -76,6 +76,13 @@ PAGE = "lungscan_web.main"  # found by name: front ends do not know each other
     "--keep", metavar="MINUTES", type=click.FloatRange(0, min_open=True), default=60.0,
     help="After so long a finished job is deleted with all its files.",
 )  # fmt: skip
+@click.option(
+    "--largest",
+    metavar="GB",
+    type=click.FloatRange(0, min_open=True),
+    default=8.0,
+    help="The most that may be given at once, unpacked.",
+)
 def web(
     *,
     model: str,
@@ -87,6 +94,7 @@ def web(
     certificate: Path | None,
     certificate_key: Path | None,
     keep: float,
+    largest: float,
 ) -> int:
     """Open a page to classify images in a browser.
 
@@ -104,6 +112,7 @@ def web(
     code: int = page.start(
         lambda line: say(people(), plain(line)),
         kept_minutes=keep,
+        upload_gigabytes=largest,
         model=model,
         host=host,
         port=port,

@@ -57,8 +57,7 @@ class Sessions:
     def new(self, user: str = "") -> Session:
         """A fresh session; the least used one goes when there are too many."""
         now = self._clock()
-        drawn = [secrets.token_urlsafe(TOKEN_BYTES) for _ in range(3)]
-        session = Session(*drawn, made=now, used=now, user=user)
+        session = Session(_draw(), _draw(), _draw(), made=now, used=now, user=user)
         with self._lock:
             self._sessions[session.token] = session
             while len(self._sessions) > MOST:
@@ -75,6 +74,10 @@ class Sessions:
         """Forget a session."""
         with self._lock:
             self._sessions.pop(session.token, None)
+
+
+def _draw() -> str:
+    return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def csrf_fits(session: Session, given: str) -> bool:

@@ -81,7 +81,7 @@ def _is_left_over(path: Path) -> bool:
             return False
         if hasattr(os, "getuid") and status.st_uid != os.getuid():
             return False
-        with (path / _LOCK).open("ab") as lock:
+        with (path / _LOCK).open("rb+") as lock:
             _hold(lock)
     except FileNotFoundError:
         return _is_old(path)  # killed between making the folder and the lock

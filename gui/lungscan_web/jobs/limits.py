@@ -26,6 +26,7 @@ class Limits:
     kept_seconds: float = 3_600  # after its end a job is deleted with all its files
     absent_seconds: float = 30  # a job that nobody has watched for so long is ended
     free_bytes: int = 1 * _GIB  # must stay free on the disk
+    head_seconds: float = 15  # for the head of a request, from the connection or its first byte
     stall_seconds: float = 20  # between two pieces of an upload
     least_rate: int = 4 * _KIB  # bytes per second of an upload, once it has had a minute
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from pathlib import PurePosixPath
 
 LONGEST_BYTES = 150  # of 255 that a name may have: the engine's own names grow from it
@@ -22,7 +21,7 @@ def file_name(given: str) -> str:
     Browsers may send a whole path, with the slashes of either system.
     """
     last = re.split(r"[/\\]", given)[-1]
-    name = _NOT_ON_WINDOWS.sub("_", _HARMFUL.sub("", unicodedata.normalize("NFC", last)))
+    name = _NOT_ON_WINDOWS.sub("_", _HARMFUL.sub("", last))
     name = _shortened(name.strip().rstrip(". "))
     if name.strip(".") == "":
         return "unnamed"

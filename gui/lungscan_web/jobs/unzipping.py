@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from lungscan_web.jobs.limits import BadArchive, TooLarge, size
+from lungscan_web.jobs.limits import BadArchive, TooLarge
 from lungscan_web.jobs.names import file_name
 
 PIECE = 1 << 20
@@ -144,8 +144,7 @@ def _write(
             total += len(piece)
             if total > room:
                 raise TooLarge(
-                    f"The ZIP archive unpacks to more than {size(room)} at this place, more than "
-                    "is taken here. Give fewer files at once."
+                    "The ZIP archive unpacks to more than is taken here. Give fewer files at once."
                 )
             target.write(piece)
     return total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -10,7 +11,7 @@ from starlette.requests import Request
 from lungscan_web.access.passwords import Passwords
 from lungscan_web.access.sessions import Sessions
 from lungscan_web.access.tries import Tries
-from lungscan_web.jobs.desk import Desk
+from lungscan_web.jobs.desk import Desk, Process, start_process
 from lungscan_web.jobs.examples import Examples
 from lungscan_web.jobs.folder import PrivateFolder
 from lungscan_web.jobs.models import Models
@@ -51,8 +52,8 @@ class House:
             self.zooms.look_round()
 
 
-def open_house(settings: WebSettings) -> House:
-    """Make all that a page needs.
+def open_house(settings: WebSettings, start: Callable[[], Process] = start_process) -> House:
+    """Make all that a page needs; ``start`` starts what runs a job.
 
     Raises:
         UsageProblem: the password file.
@@ -63,7 +64,7 @@ def open_house(settings: WebSettings) -> House:
     models = Models(settings.model)
     folder = PrivateFolder()
     zooms = Zooms()
-    desk = Desk(settings.limits, folder, forgotten=zooms.forget)
+    desk = Desk(settings.limits, folder, start=start, forgotten=zooms.forget)
     house = House(settings, models, passwords, desk, zooms, Examples(folder.path / "examples"))
     house.keep()
     return house

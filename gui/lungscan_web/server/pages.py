@@ -39,14 +39,17 @@ def show(template: str, status: int = 200, **values: Any) -> HTMLResponse:
 
 
 async def page(request: Request) -> Response:
-    """The page, empty or with a kept result."""
-    house, session = house_of(request), _session(request)
+    """The page, empty or with a kept result. Raises NotHere when that is gone."""
+    house = house_of(request)
+    if number := request.path_params.get("job"):
+        house.desk.job(number)
+    session = _session(request)
     answer = show(
         "page.html",
         csrf=session.csrf,
         user=session.user,
         auth=house.passwords is not None,
-        job=request.path_params.get("job", ""),
+        job=number or "",
         kept=duration(house.settings.limits.kept_seconds),
     )
     return _with_cookie(request, answer, session)

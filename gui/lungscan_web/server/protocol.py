@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
-HEADER_S = 15.0  # for the head of a request, from its first byte or from the connection
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 
 class PatientProtocol(H11Protocol):
@@ -15,6 +13,7 @@ class PatientProtocol(H11Protocol):
     Without it each of them would stay open, and some hundreds keep everybody out.
     """
 
+    head_seconds = 15.0  # for the head of a request, from its first byte or from the connection
     _head: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -42,10 +41,11 @@ class PatientProtocol(H11Protocol):
 
     def _idle(self) -> bool:
         """Whether no request is being answered."""
-        return self.cycle is None or self.cycle.response_complete
+        cycle: RequestResponseCycle | None = self.cycle  # uvicorn says never None
+        return cycle is None or cycle.response_complete
 
     def _wait(self) -> None:
-        self._head = self.loop.call_later(HEADER_S, self._give_up)
+        self._head = self.loop.call_later(self.head_seconds, self._give_up)
 
     def _stop_waiting(self) -> None:
         if self._head is not None:
@@ -56,3 +56,8 @@ class PatientProtocol(H11Protocol):
         self._head = None
         if self._idle() and not self.transport.is_closing():
             self.transport.close()
+
+
+def protocol(head_seconds: float) -> type[PatientProtocol]:
+    """The protocol with this patience."""
+    return type("Protocol", (PatientProtocol,), {"head_seconds": head_seconds})

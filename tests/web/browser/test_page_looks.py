@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.web.browsing import Served, answered, give, open_page, ready, serious
+from tests.web.browser.browsing import Served, answered, give, open_page, ready, serious
 
 WIDTHS = ((390, 844), (820, 1180), (1440, 900), (3840, 2160))
 

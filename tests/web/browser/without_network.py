@@ -10,11 +10,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from playwright.sync_api import sync_playwright
 
-from tests.web.browsing import answered, give, ready, serve
+from tests.web.browser.browsing import answered, give, ready, serve
 
 SIOCSIFFLAGS, UP_AND_RUNNING = 0x8914, 0x41
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.web.conftest import browser_path
-from tests.web.browsing import Served, answered, give, open_page, ready, serious, serve
+from tests.web.browser.conftest import browser_path
+from tests.web.browser.browsing import Served, answered, give, open_page, ready, serious, serve
 
 PASSWORD = "four plain words here"
 
@@ -66,7 +66,7 @@ def test_all_of_it_works_without_any_network(browser: Browser, fields: dict[str,
     picture = fields["Squamous cell carcinoma"]
     done = subprocess.run(
         ["unshare", "-rn", sys.executable, program, picture, browser_path() or ""],
-        capture_output=True, text=True, timeout=180, cwd=Path(__file__).parents[2],
+        capture_output=True, text=True, timeout=180, cwd=Path(__file__).parents[3],
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {

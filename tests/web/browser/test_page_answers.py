@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.web.browsing import Served, answered, give, open_page
+from tests.web.browser.browsing import Served, answered, give, open_page
 
 PROBABILITY = re.compile(r"^(> 0\.99|0\.\d\d)$")
 

@@ -95,7 +95,7 @@ async function start() {
   );
   cards = models.models;
   startIntake(session, cards, examples.examples, begun);
-  fill($("cards"), ...cards.map(cardBody));
+  fill($("cards"), ...cards.map((card) => cardBody(card, { brief: true })));
   const linked = document.body.dataset.job;
   for (const job of [...jobs.jobs].reverse()) if (linked && job.job !== linked) await queue.add(job.job);
   if (linked) await queue.add(linked, { choose: true });

@@ -189,5 +189,5 @@ function share(state) {
 function ended(state) {
   if (state.state === "cancelled") return "Cancelled";
   if (state.state === "failed") return state.message;
-  return state.cases.length === 1 ? "" : `${state.cases.length} cases`;
+  return state.cases.length === 1 ? state.words : `${state.cases.length} cases`;
 }

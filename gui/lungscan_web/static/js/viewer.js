@@ -3,6 +3,8 @@
 import { $ } from "./dom.js";
 import { TileMap } from "./map.js";
 
+const LOADING = "Loading the picture";
+
 let library;
 
 /** OpenSeadragon, loaded with the first picture. */
@@ -42,7 +44,7 @@ export class Viewer {
    */
   async open(picture, { keep = false } = {}) {
     const number = (this.number += 1);
-    $("wait").textContent = "Loading the picture";
+    $("wait").textContent = LOADING;
     const OpenSeadragon = await load();
     if (number !== this.number) return;
     this.osd ??= this.#start(OpenSeadragon);
@@ -50,6 +52,7 @@ export class Viewer {
     this.picture = picture;
     this.map = undefined;
     this.osd.addOnceHandler("open", () => {
+      $("wait").textContent = LOADING;
       if (bounds) this.osd.viewport.fitBounds(bounds, true);
     });
     this.osd.open({

@@ -15,7 +15,6 @@ from lungscan_web.jobs.limits import Refused
 from lungscan_web.jobs.records import Choice, Job, progress_of, words_of
 
 from lungscan import RESEARCH_USE
-from lungscan.options import DEFAULT_MODEL
 
 FILES = ("report.pdf", "tiles.csv", "tiles.geojson")
 Said = tuple[str, list[str]]
@@ -28,7 +27,7 @@ def build(desk: Desk, models: tuple[str, ...]) -> gr.Blocks:
     ) as page:
         gr.HTML(f"<h1>LungScan</h1><p><strong>{escape(RESEARCH_USE)}</strong></p>")
         given = gr.File(label="Images, slides, DICOM or a ZIP of a series", file_count="multiple")
-        model = gr.Dropdown(models, value=DEFAULT_MODEL, label="Model")
+        model = gr.Dropdown(models, value=models[0], label="Model")
         with gr.Row():
             go = gr.Button("Classify", variant="primary")
             stop = gr.Button("Cancel")

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, cast
 from lungscan.errors import LungScanError, MachineError
 from lungscan.opening.messages import receive, send
 
+DEATH_S = 5.0  # what a killed process may take to end
 STOP_S = 10.0  # what a process that was asked to stop may take; what it has scored is on the disk
 OUT_OF_MEMORY = (
     "This machine ran out of memory. Close other programs, or try a smaller batch or fewer threads."
@@ -116,6 +117,14 @@ class Apart:
         """End it at once."""
         with suppress(OSError):
             self._child.kill()
+
+    def close(self) -> None:
+        """End a process that was never given a task, and let go of its pipes."""
+        self.kill()
+        self._close()
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(DEATH_S)
+        cast(BinaryIO, self._child.stdout).close()
 
     def _told(self) -> Generator[Any, None, bool]:
         """What the process tells; whether it came to its end."""

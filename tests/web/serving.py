@@ -84,6 +84,10 @@ class FakeProcess:
         self.alive = False
         self._ended.set()
 
+    def close(self) -> None:
+        """See ``Apart.close``."""
+        self.kill()
+
     def events(self) -> Iterator[News]:
         """See ``Apart.events``."""
         assert self.task is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import time
 from dataclasses import dataclass, field
@@ -128,6 +129,13 @@ def parsed(data: bytes) -> Answer:
 def _read(line: socket.socket) -> bytes:
     found = b""
     with contextlib.suppress(ConnectionResetError, TimeoutError):
-        while (piece := line.recv(1 << 16)) and len(found) < 32 << 20:
+        while not _whole(found) and (piece := line.recv(1 << 16)):
             found += piece
     return found
+
+
+def _whole(data: bytes) -> bool:
+    """Whether an answer that says how long it is has come."""
+    head, gap, body = data.partition(b"\r\n\r\n")
+    length = re.search(rb"\ncontent-length: (\d+)", head, re.IGNORECASE)
+    return bool(gap and length) and len(body) >= int(length[1] if length else 0)

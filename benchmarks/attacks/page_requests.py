@@ -222,11 +222,8 @@ def _broken() -> Iterator[Hostile]:
 
     def raw(name: str, text: str, fits: Fits | None = None) -> Hostile:
         def send(site: Site) -> Answer:
-            whole_text = (
-                text if "Upgrade:" in text else text.replace(": HOST", ": HOST\nConnection: close")
-            )
-            whole = whole_text.replace("HOST", site.host).replace("\n", "\r\n").encode("latin-1")
-            return site.raw(whole)
+            whole = text.replace("HOST", site.host).replace("\n", "\r\n")
+            return site.raw(whole.encode("latin-1"))
 
         return Hostile(name, send, fits or refused())
 
@@ -242,7 +239,9 @@ def _broken() -> Iterator[Hostile]:
     yield raw("a header that goes on", "GET / HTTP/1.1\nHost: HOST\n X: folded\n\n")
     yield raw("no HTTP at all", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n\n")
     yield raw("HTTP/2 without asking", "PRI * HTTP/2.0\n\nSM\n\n")
-    yield raw("a proxy's request", "GET http://169.254.169.254/latest HTTP/1.1\nHost: HOST\n\n")
+    yield raw("a proxy's request",
+              "GET http://169.254.169.254/latest HTTP/1.1\nHost: HOST\n"
+              "Connection: close\n\n")  # fmt: skip
     yield raw("a tunnel", "CONNECT 127.0.0.1:22 HTTP/1.1\nHost: HOST\n\n")
     yield raw("TRACE", "TRACE / HTTP/1.1\nHost: HOST\n\n")
     yield raw(

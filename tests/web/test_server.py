@@ -145,7 +145,7 @@ def test_every_answer_is_closed_to_other_sites(page: Page) -> None:
         assert headers["content-security-policy"] == POLICY
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cross-origin-resource-policy"] == "same-origin"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
         assert headers["cache-control"] == "no-store"
         assert not [name for name in headers if name.startswith("access-control")]
         assert "server" not in headers

@@ -180,7 +180,7 @@ def test_too_many_pixels_are_refused_by_what_the_file_holds(slide: Path, tmp_pat
             browser = opened.browser()
             number = browser.job((slide.name, slide.read_bytes()))
             state = browser.until(number, "failed", "finished", "cancelled")
-    assert (state["state"], state["code"]) == ("failed", "W_TOO_LARGE")
+    assert (state["state"], state["code"]) == ("failed", "E_TOO_LARGE")
     assert "1,600 × 1,200 pixels" in state["message"]
 
 

@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 from lungscan.apart import Apart, Failure, Stopped
-=======
-import os
-import subprocess
-import sys
-import threading
-from collections.abc import Generator, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import BinaryIO, cast
-
-from lungscan.errors import Code, MachineError
->>>>>>> main
 from lungscan.events import ScanEvent
 from lungscan.options import ScanOptions
 
@@ -30,85 +17,6 @@ class ScanJob(Apart):
     """One run; ``events`` ends with ``RunFinished``, ``Failure`` or ``Stopped``."""
 
     def __init__(self, options: ScanOptions) -> None:
-<<<<<<< HEAD
         """Start it. Raises MachineError when the system will not."""
         super().__init__(CHILD, others="the window is")
         self.begin(options)
-=======
-        """Start the process. Raises MachineError when the system will not."""
-        path = os.pathsep.join(entry for entry in sys.path if entry)
-        try:
-            self._child = subprocess.Popen(  # noqa: S603  our own interpreter and module
-                [sys.executable, "-P", "-m", CHILD],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=os.environ | {"PYTHONPATH": path},
-            )
-        except OSError as error:
-            raise MachineError(
-                f"No process for the analysis can be started ({error.strerror or error}). Close "
-                "other programs, or ask for a higher limit of processes."
-            ) from error
-        self._lock = threading.Lock()
-        self._stopping = False
-        self._errors = b""
-        self._killer = threading.Timer(STOP_S, self.kill)
-        self._killer.daemon = True
-        self._tell(options)
-        threading.Thread(target=self._listen, name="job-errors", daemon=True).start()
-
-    def events(self) -> Iterator[JobEvent]:
-        """What the run tells; always ended by ``RunFinished``, ``Failure`` or ``Stopped``."""
-        ended = yield from self._told()
-        self._close()
-        status = self._child.wait()
-        if ended:
-            return
-        if self._stopping:
-            yield Stopped()
-        else:
-            yield Failure(
-                f"The analysis ended by itself (status {status}); the window is not affected. What "
-                "was scored is kept: start it again to go on.",
-                Code.CRASH,
-                self._errors.decode("utf-8", "replace")[-4000:],
-            )
-
-    def stop(self) -> None:
-        """Ask it to end at its next step; it is killed when it does not."""
-        if self._stopping:
-            return
-        self._stopping = True
-        self._tell("stop")
-        self._killer.start()
-
-    def kill(self) -> None:
-        """End it at once."""
-        with suppress(OSError):
-            self._child.kill()
-
-    def _told(self) -> Generator[JobEvent, None, bool]:
-        """What the process tells; whether it came to its end."""
-        replies = cast(BinaryIO, self._child.stdout)
-        with replies, suppress(EOFError, OSError):
-            while (event := receive(replies)) is not None:
-                yield event
-            return True
-        return False
-
-    def _close(self) -> None:
-        """Nothing more is to be said."""
-        self._killer.cancel()
-        with self._lock, suppress(OSError):
-            cast(BinaryIO, self._child.stdin).close()
-
-    def _tell(self, message: object) -> None:
-        with self._lock, suppress(OSError, ValueError):  # it is gone; ``events`` says so
-            send(cast(BinaryIO, self._child.stdin), message)
-
-    def _listen(self) -> None:
-        with cast(BinaryIO, self._child.stderr) as stream:
-            for line in stream:
-                self._errors = (self._errors + line)[-8000:]
->>>>>>> main

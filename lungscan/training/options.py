@@ -69,6 +69,7 @@ class Fit:
     drop_path: float = 0.0
     ema_decay: float = 0.99
     mixup: float = 0.2  # Beta(a, a) parameter; 0 is off
+    balance: float = 0.0  # a class of n pictures weighs n ** -balance: 0 each picture alike
     frozen_stages: int = 0  # of a pretrained network: its stem and so many stages stay as they are
     bf16: bool = False
     compile: bool = False
@@ -110,6 +111,9 @@ class Augment:
     coarsen_most: float = 2.4
     sharpen_share: float = 0.0  # sharpened, as scanners do
     grain_share: float = 0.0  # with a sensor's noise
+    turn_degrees: float = 180.0  # at most turned so far to either side; 180: tissue has no up
+    grey_share: float = 0.0  # shown without colour, so that colour alone never tells
+    window_sigma: float = 0.0  # of a grey picture's brightness and contrast, see `augment.window`
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@
     ├── OutputLocked              6   another run is writing to the same folder
     └── CaseError                 1   one case fails, the others go on
         ├── UnreadableFile        E_OPEN, E_FORMAT, E_UNSUPPORTED, E_NAME, E_TOO_LARGE,
-        │                         E_TOO_SMALL, E_TOO_COARSE, E_IO, E_CHANGING
+        │                         E_TOO_SMALL, E_TOO_COARSE, E_IO, E_CHANGING, E_MODALITY,
+        │                         E_PLANE
         ├── NoScale               E_NO_MPP, E_BAD_MPP
         └── TooManyBadTiles       E_TILE
 """

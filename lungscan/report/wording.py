@@ -25,6 +25,8 @@ REASONS = {
     NoResult.LITTLE_TISSUE: "too little tissue",
     NoResult.BLURRED: "too blurred",
     NoResult.OTHER_STAIN: "another stain or scanner",
+    NoResult.NOT_CHEST_CT: "does not look like axial chest CT",
+    NoResult.NO_LUNG: "no lung in view",
 }
 
 # Reasons that a picture without a scale may have only because it was shown at another one.
@@ -77,6 +79,17 @@ _FLAGS = {
     "too_little_tissue": "Too little tissue.",
     "too_blurred": "Too blurred.",
     "other_stain_or_scanner": "Another stain or scanner than the training's: less certain.",
+    "not_axial_chest_ct": "Does not look like axial chest CT.",
+    "no_lung_in_view": "No lung is in view.",
+    "lone_suspicious_slice": "Single slices look like tumour, but no three neighbouring ones.",
+    "localizers_left_out": "Localizers were left out of the series.",
+    "other_planes_left_out": "Slices of another plane or tilt were left out of the series.",
+    "other_sizes_left_out": "Slices of another size were left out of the series.",
+    "duplicates_left_out": "Copies of slices, or second ones in the same place, were left out.",
+    "slices_unreadable": "Some files of the series could not be read.",
+    "slices_missing": "Slices are missing: gaps are twice the usual distance or more.",
+    "spacing_uneven": "Slices do not lie at even distances.",
+    "positions_unknown": "The files do not say where slices lie; they are in the scanner's order.",
 }
 
 _CODES = {
@@ -92,6 +105,8 @@ _CODES = {
     "E_NO_MPP": "no µm per pixel",
     "E_BAD_MPP": "implausible µm per pixel",
     "E_TILE": "unreadable tiles",
+    "E_MODALITY": "not what this model judges",
+    "E_PLANE": "not the axial plane",
     "E_PERMISSION": "no permission to read",
     "E_NOT_FOUND": "not found",
     "E_CRASH": "a library crashed on it",
@@ -113,6 +128,8 @@ _CURES = {
     "E_NO_MPP": "Give the scanner's µm per pixel with --mpp (usual: 0.25 at 40x, 0.5 at 20x).",
     "E_BAD_MPP": "Give the true µm per pixel with --mpp (usual: 0.25 at 40x, 0.5 at 20x).",
     "E_TILE": "Copy the file again: parts of it cannot be read.",
+    "E_MODALITY": "Choose a model for this kind of picture with --model.",
+    "E_PLANE": "Choose the series of axial slices.",
     "E_PERMISSION": "Ask for the right to read the file or folder, then run the command again.",
     "E_NOT_FOUND": "Check that the file is still there, then run the same command again.",
     "E_CRASH": "Copy the file again: it is damaged in a way that a library does not survive.",

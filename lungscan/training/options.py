@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
+from lungscan.modalities.table import DEFAULT
 from lungscan.training.classes import ClassSettings, changed_settings, settings_of
 from lungscan.training.sources import DataSource, sources_of
 
@@ -143,6 +144,8 @@ class TrainOptions:
     limits: tuple[str, ...] = ()  # what this data set did not teach, for the card
     classes: tuple[ClassSettings, ...] = ()  # names, colours, tumour: table [classes.FOLDER]
     intended_use: str = ""  # of the model card; "": a general sentence
+    modality: str = DEFAULT  # what kind of picture, see lungscan.modalities.table
+    window: tuple[float, float] | tuple[()] = ()  # of CT: level and width, Hounsfield units
     minimum_tissue_mm2: float = 0.002  # less tissue cannot be judged: of 0.0125 mm² in a field
     # Tumour area from which a slide is not called benign: eight fields, or 2 % of the tissue,
     # whichever is more; single false alarms among a thousand benign tiles stay below it.

@@ -21,7 +21,7 @@ from lungscan.inputs.files import open_failure
 from lungscan.modalities.histology.survey import SURVEY_UM, survey
 from lungscan.modalities.modality import Modality
 from lungscan.modalities.table import modality_of
-from lungscan.options import ScanOptions
+from lungscan.options import ClassifierOptions
 from lungscan.reading import ImageSource, disguised, kind_of, open_field, open_source
 from lungscan.reading.ct.series import LUNG_WINDOW, open_series
 from lungscan.reading.source import TileSource
@@ -89,7 +89,7 @@ class Plan:
 
 def plan_file(
     file: InputFile,
-    options: ScanOptions,
+    options: ClassifierOptions,
     card: NetworkInput,
     *,
     picture: bool,
@@ -154,7 +154,7 @@ def _plan_series(file: InputFile, card: NetworkInput, *, picture: bool, digest: 
 
 def _plan_slide(
     file: InputFile,
-    options: ScanOptions,
+    options: ClassifierOptions,
     card: NetworkInput,
     *,
     picture: bool,
@@ -174,7 +174,9 @@ def _plan_slide(
         return planned
 
 
-def plan_field(file: InputFile, options: ScanOptions, card: NetworkInput, *, picture: bool) -> Plan:
+def plan_field(
+    file: InputFile, options: ClassifierOptions, card: NetworkInput, *, picture: bool
+) -> Plan:
     """Plan a field image: tiled when its scale is known and it is large enough, else whole.
 
     Raises:
@@ -253,7 +255,7 @@ def _plan_tiled(
     file: InputFile,
     source: ImageSource,
     digest: str,
-    options: ScanOptions,
+    options: ClassifierOptions,
     card: NetworkInput,
     *,
     picture: bool,

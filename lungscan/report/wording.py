@@ -13,6 +13,8 @@ from lungscan.types import (
     ModelStamp,
     MppSource,
     NoResult,
+    SeriesInfo,
+    SourceInfo,
     TileState,
 )
 
@@ -226,8 +228,40 @@ def pixel_size(file: FileResult) -> str:
     scale = file.info.scale
     if scale.mpp_um is None:
         return "scale unknown"
+    if file.info.series is not None:
+        return f"{scale.mpp_um / 1000:.3g} mm, {_MPP_SOURCES[scale.source]}"
     sides = " × ".join(f"{side:.4g}" for side in scale.mpp_xy_um or (scale.mpp_um,))
     return f"{sides} µm, {_MPP_SOURCES[scale.source]}"
+
+
+def size_of(info: SourceInfo) -> str:
+    """``512 × 512 px`` of a picture, or of a slice of a series."""
+    if info.series is not None:
+        return f"{info.series.side_px:,} × {info.series.side_px:,} px"
+    return f"{info.width:,} × {info.height:,} px"
+
+
+def slices_of(series: SeriesInfo) -> str:
+    """``24, 1.25 mm apart``."""
+    if series.spacing_mm is None:
+        return f"{series.slices:,}"
+    return f"{series.slices:,}, {series.spacing_mm:g} mm apart"
+
+
+def window_of(series: SeriesInfo) -> str:
+    """``level -500, width 1500 HU``."""
+    level, width = series.window
+    return f"level {level:g}, width {width:g} HU"
+
+
+def place_of(info: SourceInfo, x: int, y: int) -> str:
+    """Where a tile lies: its corner, or its number among the slices and the place of that."""
+    series = info.series
+    if series is None:
+        return f"x {x:,}, y {y:,}"
+    index = series.index_at(x, y)
+    where = f", {series.positions_mm[index]:.1f} mm" if series.positions_mm else ""
+    return f"{index + 1:,} of {series.slices:,}{where}"
 
 
 def objective(file: FileResult) -> str:

@@ -34,8 +34,8 @@ HISTOLOGY = Modality(
         foreign_share="{share} of what was seen does not look like lung H&E.",
         little="Too little H&E-stained tissue was found to judge.",
         large="A field image without a scale is taken as one field at the model's scale: its "
-        "shorter side is resized to the network's input (several squares cover a long picture). With a "
-        "scale it is tiled.",
+        "shorter side is resized to the network's input (several squares cover a long "
+        "picture). With a scale it is tiled.",
         calibrated="Confidence is calibrated for single fields; that of a whole slide is the "
         "mean over its deciding tiles and has not been validated.",
         rule="",

@@ -7,7 +7,6 @@ groups of multi-frame files).
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +31,11 @@ _WANTED = (
 )
 _PIXELS = b"\xe0\x7f\x10\x00"  # the tag of Pixel Data, little endian
 _VIDEO = "1.2.840.10008.1.2.4.10"  # MPEG2, MPEG-4 and HEVC all begin so, with one digit more
-_MODALITY = re.compile(r"[A-Z]{2,6}")  # anything else is not shown
+# Of DICOM PS3.3, C.7.3.1.1.1; anything else that stands there is not shown.
+_MODALITIES = frozenset(
+    {"CR", "CT", "DX", "ECG", "ES", "IO", "KO", "MG", "MR", "NM", "OP", "OT", "PR", "PT", "PX",
+     "RF", "RTDOSE", "RTIMAGE", "RTPLAN", "RTSTRUCT", "SC", "SEG", "SM", "SR", "US", "XA", "XC"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ def _require_slices(header: Any, path: Path, *, has_pixels: bool) -> None:
         )
     modality = str(header.get("Modality", ""))
     if str(header.get("SOPClassUID", "")) not in CT_SLICES:
-        told = f" ({modality})" if _MODALITY.fullmatch(modality) else ""
+        told = f" ({modality})" if modality in _MODALITIES else ""
         raise UnreadableFile(
             f"{name} is DICOM of another kind{told}: neither CT slices nor a whole-slide image. "
             "Choose the series of CT slices.",

@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from lungscan.errors import UnreadableFile
+from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs import discover
 from lungscan.inputs.parts import PartFinder
 from lungscan.opening.launch import Launched
@@ -79,7 +79,7 @@ class ViewedImage:
             raise IndexError(f"there is no slice {index}")
         found = self.read(np.array([series_box(index, series.columns, series.side_px)], np.int32))
         if found.failed[0]:
-            raise UnreadableFile(f"Slice {index + 1} cannot be decoded.", code="E_TILE")
+            raise UnreadableFile(f"Slice {index + 1} cannot be decoded.", code=Code.TILE)
         return found.rgb[0]
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lungscan.errors import UnreadableFile
+from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs import require_regular, show
 from lungscan.inputs.dicom import CT_SLICES
 from lungscan.inputs.files import open_failure
@@ -89,7 +89,7 @@ def _header(stream: BinaryIO, path: Path) -> tuple[Any, bool]:
         raise UnreadableFile(
             "Reading CT slices in DICOM needs pydicom, which is not installed here. Install it "
             'with `pip install "lungscan-histology[dicom]"`.',
-            code="E_UNSUPPORTED",
+            code=Code.UNSUPPORTED,
         ) from error
     try:
         with warnings.catch_warnings():
@@ -121,12 +121,12 @@ def _require_slices(header: Any, path: Path, *, has_pixels: bool) -> None:
         raise UnreadableFile(
             f"Parts of {name} are encrypted, so what it shows cannot be known. Export it without "
             "encryption.",
-            code="E_UNSUPPORTED",
+            code=Code.UNSUPPORTED,
         )
     if str(header.file_meta.get("TransferSyntaxUID", "")).startswith(_VIDEO):
         raise UnreadableFile(
             f"{name} holds a video, and no slices. Export the CT series itself.",
-            code="E_UNSUPPORTED",
+            code=Code.UNSUPPORTED,
         )
     modality = str(header.get("Modality", ""))
     if str(header.get("SOPClassUID", "")) not in CT_SLICES:
@@ -134,26 +134,26 @@ def _require_slices(header: Any, path: Path, *, has_pixels: bool) -> None:
         raise UnreadableFile(
             f"{name} is DICOM of another kind{told}: neither CT slices nor a whole-slide image. "
             "Choose the series of CT slices.",
-            code="E_MODALITY",
+            code=Code.MODALITY,
         )
     if not has_pixels:
         raise UnreadableFile(
             f"{name} holds no pixels, only what is said of them. Export the series with its "
             "pictures.",
-            code="E_FORMAT",
+            code=Code.FORMAT,
         )
     rows, columns, frames = _size(header)
     if not (0 < rows <= MAX_SIDE_PX and 0 < columns <= MAX_SIDE_PX and 0 < frames <= MAX_SLICES):
         raise UnreadableFile(
             f"{name} claims {frames:,} slices of {columns:,} × {rows:,} px, which no CT has; it "
             "was not read.",
-            code="E_TOO_LARGE",
+            code=Code.TOO_LARGE,
         )
     if int(header.get("SamplesPerPixel", 1)) != 1:
         raise UnreadableFile(
             f"{name} holds a picture in colour, and CT slices have none. Choose the original "
             "series.",
-            code="E_UNSUPPORTED",
+            code=Code.UNSUPPORTED,
         )
 
 
@@ -228,5 +228,5 @@ def _damaged(path: Path) -> UnreadableFile:
     return UnreadableFile(
         f"{show(path.name)} is no DICOM file that can be read: it is damaged, cut short or "
         "encrypted. Copy or export it again.",
-        code="E_FORMAT",
+        code=Code.FORMAT,
     )

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lungscan.errors import CaseError, UnreadableFile
+from lungscan.errors import CaseError, Code, UnreadableFile
 from lungscan.inputs import require_readable, show
 from lungscan.inputs.files import open_failure
 from lungscan.reading.ct.codecs import register
@@ -60,7 +60,7 @@ def open_series(file: InputFile, window: tuple[float, float] = LUNG_WINDOW) -> S
         try:
             slices += read_slices(path)
         except CaseError as error:
-            if error.code == "E_IO":
+            if error.code == Code.IO:
                 raise
             problems.append(error)
     if not slices:
@@ -150,7 +150,7 @@ class SeriesSource:
                 part = self._part((x, y, x + width, y + height), (size_px, size_px))
                 rgb[row] = np.asarray(part)
             except UnreadableFile as error:
-                if error.code != "E_TILE":
+                if error.code != Code.TILE:
                     raise
                 failed[row] = True
         return TilePixels(rgb, (~failed).astype(np.float32), failed)
@@ -246,7 +246,7 @@ class SeriesSource:
         try:
             return sample(Image.fromarray(self.slice_picture(index)), box, size)
         except UnreadableFile as error:
-            if gently and error.code == "E_TILE":
+            if gently and error.code == Code.TILE:
                 return Image.new("RGB", size)
             raise
 
@@ -308,7 +308,7 @@ def _undecoded(path: Path) -> UnreadableFile:
     return UnreadableFile(
         f"The pixels of {show(path.name)} cannot be decoded: they are damaged, cut short or packed "
         "in a way that is not known here.",
-        code="E_TILE",
+        code=Code.TILE,
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lungscan.errors import UnreadableFile
+from lungscan.errors import Code, UnreadableFile
 from lungscan.reading.ct.headers import Slice
 
 AXIAL = 0.8  # of the normal's length along the body's axis: within 37 degrees; tilted gantries too
@@ -105,14 +105,14 @@ def _no_axial(slices: Sequence[Slice]) -> UnreadableFile:
         return UnreadableFile(
             "The series holds localizers only (overviews by which slices are planned). Choose the "
             "series of axial slices.",
-            code="E_PLANE",
+            code=Code.PLANE,
         )
     normal = _normal(slices[0])
     plane = _PLANES[int(np.abs(normal).argmax())] if normal is not None else "another"
     plane = "an oblique" if plane == "axial" else f"the {plane}"
     return UnreadableFile(
         f"The series shows {plane} plane; this model judges axial slices. Choose the axial series.",
-        code="E_PLANE",
+        code=Code.PLANE,
     )
 
 

@@ -19,9 +19,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-from lungscan.errors import LungScanError, MachineError
+from lungscan.errors import Code, LungScanError, MachineError
 from lungscan.opening.messages import receive, send
 
+DEATH_S = 5.0  # what a killed process may take to end
 STOP_S = 10.0  # what a process that was asked to stop may take; what it has scored is on the disk
 OUT_OF_MEMORY = (
     "This machine ran out of memory. Close other programs, or try a smaller batch or fewer threads."
@@ -33,7 +34,7 @@ class Failure:
     """The run ended with an error. ``details`` are for whoever repairs it."""
 
     message: str
-    code: str
+    code: Code
     details: str = ""
 
 
@@ -100,7 +101,7 @@ class Apart:
             yield Failure(
                 f"The analysis ended by itself (status {status}); {self._others} not affected. "
                 "What was scored is kept: start it again to go on.",
-                "E_CRASH",
+                Code.CRASH,
                 self._errors.decode("utf-8", "replace")[-4000:],
             )
 
@@ -116,6 +117,14 @@ class Apart:
         """End it at once."""
         with suppress(OSError):
             self._child.kill()
+
+    def close(self) -> None:
+        """End a process that was never given a task, and let go of its pipes."""
+        self.kill()
+        self._close()
+        with suppress(subprocess.TimeoutExpired):
+            self._child.wait(DEATH_S)
+        cast(BinaryIO, self._child.stdout).close()
 
     def _told(self) -> Generator[Any, None, bool]:
         """What the process tells; whether it came to its end."""
@@ -181,13 +190,13 @@ def _ended(work: Work, task: object, stop: threading.Event, tell: Send) -> objec
     except LungScanError as error:
         return Failure(str(error), error.code)
     except MemoryError:
-        return Failure(OUT_OF_MEMORY, "E_MEMORY")
+        return Failure(OUT_OF_MEMORY, Code.MEMORY)
     except BrokenPipeError:
         return Stopped()
     except Exception as error:  # noqa: BLE001  the last line: a message instead of a dead process
         kind = f"{type(error).__name__}: {error}"
         return Failure(
             f"LungScan met something it does not know ({kind}). Cases already finished are safe.",
-            "E_UNEXPECTED",
+            Code.UNEXPECTED,
             traceback.format_exc(),
         )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from lungscan.errors import UsageProblem
+from lungscan.errors import Code, UsageProblem
 from lungscan.inputs.files import Identity, identity_of
 from lungscan.inputs.kinds import guess
 from lungscan.inputs.manifest import read_cases
@@ -32,7 +32,7 @@ def discover(paths: tuple[Path, ...], manifest: Path | None = None) -> Inputs:
     found = list(walk(paths))
     candidates = [item for item in found if isinstance(item, Candidate)]
     omissions = [item for item in found if isinstance(item, Omission)]
-    missing = sum(omission.error_code == "E_NOT_FOUND" for omission in omissions)
+    missing = sum(omission.error_code == Code.NOT_FOUND for omission in omissions)
     if missing and missing == len(paths):
         names = ", ".join(f"'{show(str(path))}'" for path in paths)
         raise UsageProblem(f"There is no file or folder {names}. Check the spelling.")
@@ -65,16 +65,19 @@ def _assemble(candidates: Sequence[Candidate]) -> list[InputFile]:
         for part in parts:
             owner.setdefault(identity_of(part, part.stat()), item.identity)
     # Asked again at the end: a part may have come before the index that names it.
+    named = {item.path for item in candidates}
     return [
-        _stamped(item, parts)
+        _stamped(item, parts, named)
         for item, parts in images
         if owner.get(item.identity, item.identity) == item.identity
     ]
 
 
-def _stamped(item: Candidate, parts: tuple[Path, ...]) -> InputFile:
+def _stamped(item: Candidate, parts: tuple[Path, ...], named: Set[Path]) -> InputFile:
     # What a person names is tried as a picture, whatever it is.
     kind = guess(item.path) or "field"
+    if kind == "series":  # of one slice that a person named its neighbours are not wanted
+        parts = tuple(part for part in parts if part in named)
     file = InputFile(item.path, item.relative_path, kind, parts, (item.stamp,))
     return replace(file, stamps=look(file)) if parts else file
 

@@ -20,11 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from lungscan.errors import ModelError
+from lungscan.modalities.table import DEFAULT, modality_of
 from lungscan.options import MAX_MPP_UM, MIN_MPP_UM
 from lungscan.types import ModelStamp
 
 CARD_SCHEMA = 1
-FILES = ("weights.safetensors", "graph.xml", "novelty.safetensors", "golden.npz")
+CARD, README = "card.json", "README.md"
+WEIGHTS, GRAPH = "weights.safetensors", "graph.xml"
+NOVELTY, GOLDEN = "novelty.safetensors", "golden.npz"
+FILES = (WEIGHTS, GRAPH, NOVELTY, GOLDEN)
 STATISTICS_FILE = "statistics.safetensors"
 OPTIONAL_FILES = (STATISTICS_FILE,)  # proved as the others are where the card names them
 FP16, INT8 = "fp16", "int8"  # how a model's numbers are stored
@@ -101,6 +105,8 @@ class ModelCard:
     appearance_limit: float = 1.0
     # Accuracy when the most confident share is answered: share, accuracy, its interval.
     coverage: tuple[tuple[float, float, float, float], ...] = ()
+    modality: str = DEFAULT  # what kind of picture it judges; left out of the file at the default
+    window: tuple[float, float] | None = None  # of CT: level and width, Hounsfield units
 
     def stamp(self) -> ModelStamp:
         """What results say of the model."""
@@ -118,6 +124,7 @@ class ModelCard:
             reliability=self.reliability,
             trained_on=str(self.data.get("summary", "")),
             scale_note=self.large_fields,
+            modality=None if self.modality == DEFAULT else self.modality,
         )
 
 
@@ -128,10 +135,14 @@ def write_card(card: ModelCard, folder: Path) -> None:
         del values[name]
     if not card.adaptation:  # most models are adapted to nothing
         del values["adaptation"]
+    if card.modality == DEFAULT:
+        del values["modality"]
+    if card.window is None:
+        del values["window"]
     found = [name for name in OPTIONAL_FILES if (folder / name).is_file()]
     values["files"] = {name: _hash(folder / name) for name in (*FILES, *found)}
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / "card.json").write_text(text + "\n", encoding="utf-8")
+    (folder / CARD).write_text(text + "\n", encoding="utf-8")
 
 
 def find_model(name_or_path: str) -> ModelCard:
@@ -141,7 +152,7 @@ def find_model(name_or_path: str) -> ModelCard:
         ModelError: no such model, an incomplete or changed folder, or an unsafe kind of file.
     """
     shipped = _shipped_folder() / name_or_path
-    if _is_plain_name(name_or_path) and (shipped / "card.json").is_file():
+    if _is_plain_name(name_or_path) and (shipped / CARD).is_file():
         return read_card(shipped)
     path = Path(name_or_path)
     if path.is_dir():
@@ -161,7 +172,7 @@ def find_model(name_or_path: str) -> ModelCard:
 
 def list_models() -> tuple[ModelCard, ...]:
     """The models shipped with this installation, checked, by name."""
-    folders = sorted(p.parent for p in _shipped_folder().glob("*/card.json"))
+    folders = sorted(p.parent for p in _shipped_folder().glob(f"*/{CARD}"))
     return tuple(read_card(folder) for folder in folders)
 
 
@@ -182,7 +193,7 @@ def read_card(folder: Path) -> ModelCard:
 
 def _card_bytes(folder: Path) -> bytes:
     """Read the card, unless it is a pipe that waits for ever or a device without an end."""
-    path = folder / "card.json"
+    path = folder / CARD
     reason = "it is not there, or no regular file"
     try:
         if path.is_file():
@@ -211,6 +222,8 @@ def _parse(raw: bytes, folder: Path) -> ModelCard:
         values.setdefault("coverage", ())  # older cards have none
         for name in ("reliability", "facts", "coverage"):
             values[name] = tuple(tuple(row) for row in values[name])
+        if values.get("window") is not None:
+            values["window"] = tuple(values["window"])
         for name in ("class_names", "display_names", "colors", "tumour", "limits"):
             values[name] = tuple(values[name])
         card = ModelCard(**values)
@@ -239,7 +252,9 @@ def _check_sense(card: ModelCard) -> None:
     _check_figures(card)
     if not 32 <= card.patch_size_pixels <= 2048:
         raise ValueError("patch_size_pixels is outside 32 to 2048")
-    if not MIN_MPP_UM <= card.spacing_um_px <= MAX_MPP_UM:
+    _check_window(card)
+    scaled = modality_of(card.modality).scaled
+    if scaled and not MIN_MPP_UM <= card.spacing_um_px <= MAX_MPP_UM:
         raise ValueError("spacing_um_px is outside 0.05 to 10")
     positive = (
         *(card.temperature, card.confidence_threshold, card.novelty_threshold),
@@ -251,6 +266,14 @@ def _check_sense(card: ModelCard) -> None:
         raise ValueError(f"precision is {FP16} or {INT8}, not {card.precision}")
     if min(card.minimum_tissue_mm2, card.tumour_limit_mm2, card.tumour_limit_share) < 0:
         raise ValueError("areas and shares must not be negative")
+
+
+def _check_window(card: ModelCard) -> None:
+    if card.window is None:
+        return
+    level, width = card.window
+    if not (abs(level) <= 4000 and 0 < width <= 8000):
+        raise ValueError("window must be a level and a width in Hounsfield units")
 
 
 def _check_classes(card: ModelCard) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import lungscan
+from lungscan.errors import Code
 from lungscan.types import (
     UNPROVEN,
     CaseResult,
@@ -13,6 +14,8 @@ from lungscan.types import (
     ModelStamp,
     MppSource,
     NoResult,
+    SeriesInfo,
+    SourceInfo,
     TileState,
 )
 
@@ -25,6 +28,8 @@ REASONS = {
     NoResult.LITTLE_TISSUE: "too little tissue",
     NoResult.BLURRED: "too blurred",
     NoResult.OTHER_STAIN: "another stain or scanner",
+    NoResult.NOT_CHEST_CT: "does not look like axial chest CT",
+    NoResult.NO_LUNG: "no lung in view",
 }
 
 # Reasons that a picture without a scale may have only because it was shown at another one.
@@ -77,47 +82,62 @@ _FLAGS = {
     "too_little_tissue": "Too little tissue.",
     "too_blurred": "Too blurred.",
     "other_stain_or_scanner": "Another stain or scanner than the training's: less certain.",
+    "not_axial_chest_ct": "Does not look like axial chest CT.",
+    "no_lung_in_view": "No lung is in view.",
+    "lone_suspicious_slice": "Single slices look like tumour, but no three neighbouring ones.",
+    "localizers_left_out": "Localizers were left out of the series.",
+    "other_planes_left_out": "Slices of another plane or tilt were left out of the series.",
+    "other_sizes_left_out": "Slices of another size were left out of the series.",
+    "duplicates_left_out": "Copies of slices, or second ones in the same place, were left out.",
+    "slices_unreadable": "Some files of the series could not be read.",
+    "slices_missing": "Slices are missing: gaps are twice the usual distance or more.",
+    "spacing_uneven": "Slices do not lie at even distances.",
+    "positions_unknown": "The files do not say where slices lie; they are in the scanner's order.",
 }
 
-_CODES = {
-    "E_OPEN": "cannot be opened",
-    "E_FORMAT": "not a known format",
-    "E_UNSUPPORTED": "of a kind that is not supported",
-    "E_NAME": "name does not fit its data",
-    "E_TOO_LARGE": "too large",
-    "E_TOO_SMALL": "too small",
-    "E_TOO_COARSE": "pixels too coarse",
-    "E_IO": "drive or network error",
-    "E_CHANGING": "still being written",
-    "E_NO_MPP": "no µm per pixel",
-    "E_BAD_MPP": "implausible µm per pixel",
-    "E_TILE": "unreadable tiles",
-    "E_PERMISSION": "no permission to read",
-    "E_NOT_FOUND": "not found",
-    "E_CRASH": "a library crashed on it",
-    "E_TIMEOUT": "reading stood still",
-    "E_MEMORY": "needs too much memory",
-    "E_UNEXPECTED": "unexpected error",
+_CODES: dict[str, str] = {
+    Code.OPEN: "cannot be opened",
+    Code.FORMAT: "not a known format",
+    Code.UNSUPPORTED: "of a kind that is not supported",
+    Code.NAME: "name does not fit its data",
+    Code.TOO_LARGE: "too large",
+    Code.TOO_SMALL: "too small",
+    Code.TOO_COARSE: "pixels too coarse",
+    Code.IO: "drive or network error",
+    Code.CHANGING: "still being written",
+    Code.NO_MPP: "no µm per pixel",
+    Code.BAD_MPP: "implausible µm per pixel",
+    Code.TILE: "unreadable tiles",
+    Code.MODALITY: "not what this model judges",
+    Code.PLANE: "not the axial plane",
+    Code.PERMISSION: "no permission to read",
+    Code.NOT_FOUND: "not found",
+    Code.CRASH: "a library crashed on it",
+    Code.TIMEOUT: "reading stood still",
+    Code.MEMORY: "needs too much memory",
+    Code.UNEXPECTED: "unexpected error",
 }
 
-_CURES = {
-    "E_OPEN": "Copy the file again from the scanner or archive and check that it opens elsewhere.",
-    "E_FORMAT": "Export it as a slide that OpenSlide reads, or as JPEG, PNG, TIFF, BMP or WebP.",
-    "E_UNSUPPORTED": "Export it as a slide of one scan and one focal plane, with 8 bits a colour.",
-    "E_NAME": "Rename the file or folder as the message says, then run the command again.",
-    "E_TOO_LARGE": "Export the picture as a pyramidal slide, or crop it.",
-    "E_TOO_SMALL": "Export the picture at a higher resolution.",
-    "E_TOO_COARSE": "Scan or export it at a higher magnification.",
-    "E_IO": "Check the drive or network connection, then run the same command again.",
-    "E_CHANGING": "Run the same command again when the copy is finished.",
-    "E_NO_MPP": "Give the scanner's µm per pixel with --mpp (usual: 0.25 at 40x, 0.5 at 20x).",
-    "E_BAD_MPP": "Give the true µm per pixel with --mpp (usual: 0.25 at 40x, 0.5 at 20x).",
-    "E_TILE": "Copy the file again: parts of it cannot be read.",
-    "E_PERMISSION": "Ask for the right to read the file or folder, then run the command again.",
-    "E_NOT_FOUND": "Check that the file is still there, then run the same command again.",
-    "E_CRASH": "Copy the file again: it is damaged in a way that a library does not survive.",
-    "E_TIMEOUT": "Check the drive, then run the same command again; --timeout grants more time.",
-    "E_MEMORY": "Close other programs or use fewer --threads, then run the same command again.",
+_CURES: dict[str, str] = {
+    Code.OPEN: "Copy the file again from the scanner or archive and check that it opens elsewhere.",
+    Code.FORMAT: "Export it as a slide that OpenSlide reads, or as JPEG, PNG, TIFF, BMP or WebP.",
+    Code.UNSUPPORTED: "Export it as a slide of one scan and one focal plane, with 8 bits a colour.",
+    Code.NAME: "Rename the file or folder as the message says, then run the command again.",
+    Code.TOO_LARGE: "Export the picture as a pyramidal slide, or crop it.",
+    Code.TOO_SMALL: "Export the picture at a higher resolution.",
+    Code.TOO_COARSE: "Scan or export it at a higher magnification.",
+    Code.IO: "Check the drive or network connection, then run the same command again.",
+    Code.CHANGING: "Run the same command again when the copy is finished.",
+    Code.NO_MPP: "Give the scanner's µm per pixel with --mpp (usual: 0.25 at 40x, 0.5 at 20x).",
+    Code.BAD_MPP: "Give the true µm per pixel with --mpp (usual: 0.25 at 40x, 0.5 at 20x).",
+    Code.TILE: "Copy the file again: parts of it cannot be read.",
+    Code.MODALITY: "Choose a model for this kind of picture with --model.",
+    Code.PLANE: "Choose the series of axial slices.",
+    Code.PERMISSION: "Ask for the right to read the file or folder, then run the command again.",
+    Code.NOT_FOUND: "Check that the file is still there, then run the same command again.",
+    Code.CRASH: "Copy the file again: it is damaged in a way that a library does not survive.",
+    Code.TIMEOUT: "Check the drive, then run the same command again; --timeout grants more time.",
+    Code.MEMORY: "Close other programs or use fewer --threads, then run the same command again.",
 }
 _OTHER_CURE = "Run `lungscan doctor`, then classify the file again."
 
@@ -209,8 +229,40 @@ def pixel_size(file: FileResult) -> str:
     scale = file.info.scale
     if scale.mpp_um is None:
         return "scale unknown"
+    if file.info.series is not None:
+        return f"{scale.mpp_um / 1000:.3g} mm, {_MPP_SOURCES[scale.source]}"
     sides = " × ".join(f"{side:.4g}" for side in scale.mpp_xy_um or (scale.mpp_um,))
     return f"{sides} µm, {_MPP_SOURCES[scale.source]}"
+
+
+def size_of(info: SourceInfo) -> str:
+    """``512 × 512 px`` of a picture, or of a slice of a series."""
+    if info.series is not None:
+        return f"{info.series.side_px:,} × {info.series.side_px:,} px"
+    return f"{info.width:,} × {info.height:,} px"
+
+
+def slices_of(series: SeriesInfo) -> str:
+    """``24, 1.25 mm apart``."""
+    if series.spacing_mm is None:
+        return f"{series.slices:,}"
+    return f"{series.slices:,}, {series.spacing_mm:g} mm apart"
+
+
+def window_of(series: SeriesInfo) -> str:
+    """``level -500, width 1500 HU``."""
+    level, width = series.window
+    return f"level {level:g}, width {width:g} HU"
+
+
+def place_of(info: SourceInfo, x: int, y: int) -> str:
+    """Where a tile lies: its corner, or its number among the slices and the place of that."""
+    series = info.series
+    if series is None:
+        return f"x {x:,}, y {y:,}"
+    index = series.index_at(x, y)
+    where = f", {series.positions_mm[index]:.1f} mm" if series.positions_mm else ""
+    return f"{index + 1:,} of {series.slices:,}{where}"
 
 
 def objective(file: FileResult) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lungscan.apart import Failure, Stopped
+from lungscan.errors import Code
 from lungscan.types import InputFile
 from lungscan_web.jobs.limits import Limits
 from lungscan_web.jobs.news import (
@@ -84,6 +85,10 @@ class FakeProcess:
         self.alive = False
         self._ended.set()
 
+    def close(self) -> None:
+        """See ``Apart.close``."""
+        self.kill()
+
     def events(self) -> Iterator[News]:
         """See ``Apart.events``."""
         assert self.task is not None
@@ -103,7 +108,7 @@ class FakeProcess:
                 yield Stopped()
                 return
             if self._plan.fail:
-                yield Failure(self._plan.fail.format(folder=self.task.out.parent), "E_TEST")
+                yield Failure(self._plan.fail.format(folder=self.task.out.parent), Code.IO)
                 return
             self._file(case)
             yield Ended(case.key, case.name, "field", "ok", "Benign lung", "0.98", "#009e73", True)

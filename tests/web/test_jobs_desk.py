@@ -100,7 +100,7 @@ def test_an_archive_is_given_as_its_folder(bureau: Bureau) -> None:
 def test_a_failure_is_told_without_our_folders(bureau: Bureau) -> None:
     bureau.rehearsal.fail = "The disk is full, so {folder}/out/x was not written."
     job = bureau.until(bureau.give(), JobState.FAILED)
-    assert (job.code, job.message) == ("E_TEST", "The disk is full, so out/x was not written.")
+    assert (job.code, job.message) == ("E_IO", "The disk is full, so out/x was not written.")
 
 
 def test_cancelling_waits_for_the_end_and_leaves_others_alone(bureau: Bureau) -> None:

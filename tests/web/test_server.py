@@ -201,6 +201,37 @@ def _static(page: Page) -> list[str]:
     return list(StaticFiles()._files)
 
 
+def test_an_unforeseen_error_is_a_sentence_and_the_log_names_nobody(
+    page: Page, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: str) -> None:
+        raise ValueError("patient-name.svs")
+
+    browser = page.browser()
+    monkeypatch.setattr(page.house.desk, "look", fail)
+    reply = browser.get("/api/jobs/secret-number")
+    assert (reply.status, reply.why[0]) == (500, "W_UNEXPECTED")
+    assert "Unforeseen ValueError at fail" in caplog.text
+    for word in ("patient-name", "secret-number", "Traceback"):
+        assert word not in caplog.text + reply.text
+    assert browser.get("/healthz").status == 200
+
+
+def test_no_log_names_a_file_or_a_job(
+    page: Page, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("DEBUG")
+    browser = page.browser()
+    job = browser.job(("patient-name.svs", b"x"))
+    browser.until(job, "finished")
+    browser.get(f"/api/jobs/{job}/cases/1/files/report.pdf")
+    browser.upload(*[("patient-name.svs", b"x")] * 9)  # refused
+    page.raw(b"GET /patient-name\x00 HTTP/1.1\r\n\r\n")
+    said = caplog.text + "".join(capfd.readouterr())
+    for word in ("patient-name", job, browser.cookie.partition("=")[2], browser.csrf):
+        assert word not in said
+
+
 # Logging in -------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,6 @@ import click
 
 from lungscan.errors import UsageProblem
 from lungscan_cli.choices import SETTINGS
-from lungscan_cli.console import people, plain, say
 from lungscan_cli.groups import ExamplesCommand
 
 PAGE = "lungscan_web.main"  # found by name: front ends do not know each other
@@ -101,6 +100,8 @@ def web(
     Nobody but this machine reaches it unless --host says so. What is given is deleted some time
     after it was answered, and when the page closes.
     """
+    from lungscan_cli.console import people, plain, say
+
     page = import_module(PAGE)
     if add_user is not None:
         if auth is None:

@@ -60,6 +60,9 @@ class Process(Protocol):
     def kill(self) -> None:
         """End it at once."""
 
+    def close(self) -> None:
+        """End one that has no task, and let go of it."""
+
 
 def start_process() -> Process:
     """A process that waits for a job. Raises MachineError."""
@@ -286,8 +289,10 @@ class Desk:
         with self._change:
             spare, self._spare = self._spare, None
             left = list(self._processes.values())
-        for process in [*left, *([spare] if spare else [])]:
+        for process in left:
             process.kill()
+        if spare is not None:
+            spare.close()
         self.folder.close()
 
     def _mine(self, number: str, visitor: str) -> Job:
@@ -360,19 +365,28 @@ class Desk:
 
     def _prepare(self) -> None:
         """Have a process ready for the next job."""
-        if self._spare is None or not self._spare.alive:
+        with self._change:
+            spare = self._spare
+            if spare is not None and not spare.alive:
+                self._spare = None
+        if spare is None or not spare.alive:
+            if spare is not None:
+                spare.close()
             with suppress(MachineError):  # the next job will say what is the matter
-                fresh = self._start()
+                fresh: Process | None = self._start()
                 with self._change:
-                    if not self._closed:
-                        self._spare, fresh = fresh, None  # type: ignore[assignment]
+                    if not self._closed and self._spare is None:
+                        self._spare, fresh = fresh, None
                 if fresh is not None:
-                    fresh.kill()
+                    fresh.close()
 
     def _take_process(self) -> Process:
         with self._change:
             spare, self._spare = self._spare, None
-        return spare if spare is not None and spare.alive else self._start()
+        if spare is not None and not spare.alive:
+            spare.close()
+            spare = None
+        return spare or self._start()
 
     def _work(self) -> None:
         """One job after the other, until the page closes."""
@@ -386,7 +400,7 @@ class Desk:
                 self._processes[job.id] = process
                 gone = job.stopping
             if gone:
-                process.kill()
+                process.close()
                 self._take(job, Stopped())
             else:
                 self._run(job, process)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from lungscan.errors import LungScanError
+from lungscan.errors import Code, LungScanError
 
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 
@@ -38,33 +38,38 @@ class Limits:
 
 
 class Refused(LungScanError):
-    """What was asked for is not done; the message says why and what to do instead."""
+    """What was asked for is not done; the message says why and what to do instead.
 
-    code = "W_REFUSED"
+    ``kind`` is for programs, as ``code`` is for what the engine refuses.
+    """
+
+    code = Code.USAGE
+    kind: str = "W_REFUSED"
 
 
 class TooLarge(Refused):
     """More bytes, files or pixels than the page takes."""
 
-    code = "W_TOO_LARGE"
+    code = Code.TOO_LARGE
+    kind = "W_TOO_LARGE"
 
 
 class TooMany(Refused):
     """More jobs than a visitor, or the page, may have."""
 
-    code = "W_TOO_MANY"
+    kind = "W_TOO_MANY"
 
 
 class BadArchive(Refused):
     """An archive that is not unpacked."""
 
-    code = "W_ARCHIVE"
+    kind = "W_ARCHIVE"
 
 
 class NotHere(Refused):
     """There is no such job, case or file; or it has been deleted."""
 
-    code = "W_NOT_HERE"
+    kind = "W_NOT_HERE"
 
     KEPT: ClassVar[str] = (
         "There is no such result here. Results are deleted some time after they were made; "
@@ -75,7 +80,7 @@ class NotHere(Refused):
 class Gone(Refused):
     """The visitor left before it was done."""
 
-    code = "W_GONE"
+    kind = "W_GONE"
 
 
 def size(number: float) -> str:

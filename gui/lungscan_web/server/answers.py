@@ -13,9 +13,9 @@ RETRY_S = "30"
 class Denied(Refused):
     """A refusal with a status of its own."""
 
-    def __init__(self, status: int, code: str, message: str, *, retry: int | None = None) -> None:
-        super().__init__(message, code=code)
-        self.status, self.retry = status, retry
+    def __init__(self, status: int, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.kind = status, kind
 
 
 def refusal(status: int, code: str, message: str) -> Response:
@@ -25,11 +25,9 @@ def refusal(status: int, code: str, message: str) -> Response:
 
 def told(error: LungScanError) -> Response:
     """The answer to a request that ended in an error."""
-    answer = refusal(status_of(error), error.code, str(error))
-    retry = getattr(error, "retry", None)
-    if retry is not None:
-        answer.headers["retry-after"] = str(retry)
-    elif isinstance(error, TooMany):
+    kind = error.kind if isinstance(error, Refused) else error.code.value
+    answer = refusal(status_of(error), kind, str(error))
+    if isinstance(error, TooMany):
         answer.headers["retry-after"] = RETRY_S
     return answer
 

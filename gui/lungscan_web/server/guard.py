@@ -20,6 +20,7 @@ log = logging.getLogger("lungscan.web")
 
 METHODS = ("GET", "HEAD", "POST", "DELETE")
 LONGEST_PATH = 1024
+MOST_HEADERS, LONGEST_HEADERS = 100, 16 << 10  # bytes
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -78,14 +79,26 @@ class Guard:
 
     def _refused(self, scope: Scope) -> tuple[int, str, str] | None:
         """Status, code and words for a request that goes no further."""
-        hosts = _all(scope, b"host")
-        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
-            return 403, "W_HOST", "This page is not reached by that name. Use its own address."
+        return self._malformed(scope) or self._foreign(scope)
+
+    def _malformed(self, scope: Scope) -> tuple[int, str, str] | None:
+        """What no browser sends."""
+        if len(scope["headers"]) > MOST_HEADERS or _length(scope) > LONGEST_HEADERS:
+            return 431, "W_LONG", "The head of that request is too long."
+        if _all(scope, b"content-length") and _all(scope, b"transfer-encoding"):
+            return 400, "W_FORM", "That request says in two ways how long it is."
         if scope["method"] not in METHODS:
             return 405, "W_METHOD", "That is not done here."
         path = scope["path"]
         if len(path) > LONGEST_PATH or len(scope["query_string"]) > LONGEST_PATH:
             return 414, "W_LONG", "That address is too long."
+        return None
+
+    def _foreign(self, scope: Scope) -> tuple[int, str, str] | None:
+        """Who asks for another site, or from one."""
+        hosts = _all(scope, b"host")
+        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
+            return 403, "W_HOST", "This page is not reached by that name. Use its own address."
         if scope["method"] in ("POST", "DELETE") and self._from_elsewhere(scope, hosts[0]):
             return 403, "W_ORIGIN", "Another site's page may not do that here. Use this page."
         return None
@@ -119,6 +132,11 @@ class _Answer:
 def _all(scope: MutableMapping[str, Any], name: bytes) -> list[str]:
     """All values of a header."""
     return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
+def _length(scope: Scope) -> int:
+    """Bytes of all headers."""
+    return sum(len(name) + len(value) for name, value in scope["headers"])
 
 
 def _place(error: Exception) -> str:

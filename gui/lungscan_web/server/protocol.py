@@ -19,6 +19,7 @@ class PatientProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
         super().connection_made(transport)
+        self.access_log = False  # an address may lead to somebody's result
         self._wait()
 
     def data_received(self, data: bytes) -> None:

@@ -18,6 +18,7 @@ from lungscan_web.jobs.intake import Intake
 from lungscan_web.jobs.limits import Gone, Limits, Refused, TooLarge, TooMany, size
 from lungscan_web.server.answers import Denied
 
+CUT_SHORT = "The upload was cut short or damaged. Try again."
 PIECE = 1 << 20  # written at once, by a thread
 LONGEST_FIELD = 200  # bytes of a text field
 MORE_PARTS = 10  # beside the files
@@ -39,6 +40,7 @@ class Form:
     _text: str | None = None  # the text field that comes, None while a file does
     _ignored: bool = False
     _parts: int = 0
+    complete: bool = False
 
     def callbacks(self) -> dict[str, object]:
         """For the parser."""
@@ -50,6 +52,7 @@ class Form:
             "on_headers_finished": self._headers_end,
             "on_part_data": self._data,
             "on_part_end": self.intake.end,
+            "on_end": self._end,
         }
 
     def _begin(self) -> None:
@@ -57,6 +60,9 @@ class Form:
         self._disposition, self._text, self._ignored = b"", None, False
         if self._parts > self.intake.limits.files + MORE_PARTS:
             raise TooMany(f"At most {self.intake.limits.files} files are taken at once.")
+
+    def _end(self) -> None:
+        self.complete = True
 
     def _header_name(self, data: bytes, start: int, end: int) -> None:
         self._name += data[start:end]
@@ -103,18 +109,19 @@ async def receive_form(request: Request, intake: Intake) -> dict[str, str]:
     limits = intake.limits
     boundary = _boundary(request)
     _refuse_by_length(request, limits)
-    form = Form(intake)
-    parser = MultipartParser(boundary, form.callbacks(), max_header_size=_HEADER)  # type: ignore[arg-type]
-    pieces = _pieces(request, limits)
+    form, pieces = Form(intake), _pieces(request, limits)
     try:
+        parser = MultipartParser(boundary, form.callbacks(), max_header_size=_HEADER)  # type: ignore[arg-type]
         async for piece in pieces:
             await run_sync(parser.write, piece)
         await run_sync(parser.finalize)
     except FormParserError as error:
-        raise Denied(400, "W_FORM", "The upload was cut short or damaged. Try again.") from error
+        raise Denied(400, "W_FORM", CUT_SHORT) from error
     except Refused:
         await _drain(pieces)
         raise
+    if not form.complete:
+        raise Denied(400, "W_FORM", CUT_SHORT)
     return form.texts
 
 

@@ -12,11 +12,14 @@ from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from lungscan.layout import case_folder
+from lungscan.layout import RECORD, case_folder
 from lungscan.types import InputFile
+from lungscan_web.jobs.explaining import PICTURE, Question, described, question_of
 from lungscan_web.jobs.limits import NotHere
+from lungscan_web.jobs.models import resolved
 from lungscan_web.jobs.records import Job, JobCase
 from lungscan_web.jobs.zooming import Place
+from lungscan_web.server.answers import Denied
 from lungscan_web.server.house import House, house_of
 from lungscan_web.server.telling import OF_A_CASE, OF_A_JOB, answer_data, api
 
@@ -28,7 +31,9 @@ MEDIA = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
 }
-PICTURES = re.compile(r"thumbnail-\d{1,4}\.jpg|overlay-\d{1,4}\.png|tile-\d{1,4}\.jpg")
+PICTURES = re.compile(
+    r"thumbnail-\d{1,4}\.jpg|overlay-\d{1,4}\.png|tile-\d{1,4}\.jpg|explanation\.png"
+)
 ZOOMERS = 8  # tiles that are read at once; other requests have threads of their own
 
 _zoomers: CapacityLimiter | None = None
@@ -116,6 +121,33 @@ async def series_slice(request: Request) -> Response:
         raise NotHere("There is no such slice.")
     read = partial(image.house.zooms.slice, image.place, image.file, int(match[1]))
     return Response(await run_sync(read, limiter=_limiter()), media_type=MEDIA[".png"])
+
+
+async def explanation(request: Request) -> Response:
+    """How far the explanation of a case is."""
+    job, _ = _case(request)
+    number = request.path_params["case"]
+    found = house_of(request).explanations.look(job.id, number)
+    if found is None:
+        return JSONResponse({"state": "none", "message": "", "pictures": []})
+    return JSONResponse(described(found, f"{api(job)}/cases/{number}/pictures/{PICTURE}"))
+
+
+async def explain(request: Request) -> Response:
+    """Have an answer explained. Raises NotHere where that cannot be done."""
+    job, case = _case(request)
+    number = request.path_params["case"]
+    answer = await run_sync(answer_data, job, number)
+    if answer["explanation"] is None:
+        raise Denied(404, "W_NO_EXPLANATION", "This answer cannot be explained.")
+    file = case.files[0]
+    model = resolved(job.choice.model, {each.kind for each in case.files})
+    box = question_of(answer, 0) if answer["kind"] == "slide" else None
+    record, view = case_folder(job.out, case.key) / RECORD, job.view / case.key
+    asked = Question(record, file.path, box, model, job.choice.mpp, view)
+    found = house_of(request).explanations.ask(job.id, number, asked)
+    told = described(found, f"{api(job)}/cases/{number}/pictures/{PICTURE}")
+    return JSONResponse(told, 202)
 
 
 @dataclass(frozen=True, slots=True)

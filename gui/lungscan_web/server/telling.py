@@ -19,6 +19,7 @@ from lungscan.layout import (
 )
 from lungscan_web.jobs.answering import ANSWER
 from lungscan_web.jobs.desk import Desk
+from lungscan_web.jobs.explaining import EXPLAINED, available
 from lungscan_web.jobs.limits import NotHere
 from lungscan_web.jobs.records import Job, JobCase, progress_of, words_of
 
@@ -109,6 +110,8 @@ def answer_data(job: Job, number: int) -> Data:
             file["zoom"] = f"{base}/zoom/{index}"
     for item in answer["evidence"]:
         item["picture"] = f"{base}/pictures/{item['picture']}"
+    if available() and answer["kind"] in EXPLAINED and answer["classes"][0]["probability"]:
+        answer["explanation"] = f"{base}/explanation"
     folder = case_folder(job.out, case.key)
     answer["downloads"] = _downloads(folder, OF_A_CASE, f"{base}/files")
     return {"job": job.id, "case": number, **answer}

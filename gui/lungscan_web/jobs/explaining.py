@@ -1,7 +1,4 @@
-"""What an answer depends on, made when somebody asks: a process of its own for each question.
-
-``python -m lungscan_web.jobs.explaining`` is that process; see ``lungscan.apart``.
-"""
+"""What an answer depends on, made when somebody asks: a process of its own for each question."""
 
 from __future__ import annotations
 
@@ -9,19 +6,16 @@ import dataclasses
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from lungscan.apart import Apart, Failure, Send, serve
-from lungscan.results.atomic_files import write_atomic
-from lungscan.results.case_json import from_json
+from lungscan.apart import Apart, Failure
 from lungscan_web.jobs.limits import NotHere, TooMany
 
-CHILD = "lungscan_web.jobs.explaining"
+CHILD = "lungscan_web.jobs.explaining_child"
 DRAWING = "lungscan.report.explained"
-PICTURE = "explanation.png"
+PICTURE = "explanation.png"  # in the view of its case
 MOST, AT_ONCE = 8, 1  # questions under way, of all visitors, and how many are computed
 PATIENCE_S = 180.0
 EXPLAINED = ("slide", "field")  # kinds of files
@@ -116,8 +110,14 @@ class Explanations:
         return sum(each.state == "working" for each in self._asked.values())
 
     def _make(self, found: Explanation, question: Question) -> None:
-        with self._computing:
-            told = self._told(question)
+        told: object = None
+        try:
+            with self._computing:
+                told = self._told(question)
+        finally:
+            self._settle(found, told)
+
+    def _settle(self, found: Explanation, told: object) -> None:
         with self._lock:
             if isinstance(told, Reply):
                 found.state, found.reply = "ready", told
@@ -127,11 +127,12 @@ class Explanations:
 
     def _told(self, question: Question) -> object:
         """The last word of a process."""
-        process = self._start()
         with self._lock:
+            if self._closed:
+                return None
+            process = self._start()
             self._processes.add(process)
-            closed = self._closed
-        killer = threading.Timer(0 if closed else PATIENCE_S, process.kill)
+        killer = threading.Timer(PATIENCE_S, process.kill)
         killer.start()
         process.begin(question)
         events = list(process.events())
@@ -148,29 +149,9 @@ def question_of(answer: dict[str, Any], number: int) -> Box | None:
     return tuple(top[0]["box"]) if top else None
 
 
-# The process ------------------------------------------------------------------------------------
-
-
-def _work(question: Question, _stop: threading.Event, _send: Send) -> Reply:
-    """Ask the engine, draw, and say what the colours mean."""
-    explain = import_module("lungscan").explain
-    drawing = import_module(DRAWING)
-    part = explain(question.image, question.box, model=question.model, mpp=question.mpp)
-    result = from_json(question.record.read_bytes())
-    more: dict[str, Any] = {"explained": (part,)}
-    explained = dataclasses.replace(result, **more)
-    png = drawing.render_explanation(explained)
-    write_atomic(question.view / PICTURE, png, durable=False)
-    return Reply(drawing.title((part,)), " ".join(drawing.sentences(explained)))
-
-
 def described(found: Explanation, url: str) -> dict[str, Any]:
     """An explanation as JSON; ``url`` is where its picture is."""
     pictures = []
     if found.reply is not None:
         pictures = [{"title": found.reply.title, "url": url, "words": found.reply.words}]
     return {"state": found.state, "message": found.message, "pictures": pictures}
-
-
-if __name__ == "__main__":
-    serve(_work)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ import pytest
 from PIL import Image
 
 from lungscan.demo.making import FIELDS
+from lungscan.modalities.table import DEFAULT
+from lungscan_web.jobs import models
 from lungscan_web.jobs.limits import Limits
 from lungscan_web.jobs.zooming import Ladder
 from tests.drawing import draw_he, write_svs
@@ -229,3 +232,56 @@ def _session(leader: int) -> list[int]:
             if int(fields[3]) == leader and fields[0] not in "ZX":
                 found.append(int(folder.name))
     return found
+
+
+# Series -----------------------------------------------------------------------------------------
+
+
+def test_a_zip_of_a_series_is_one_case_to_scroll_through(page: Page, tmp_path: Path) -> None:
+    pytest.importorskip("pydicom", reason="series need the extra `dicom`")
+    from tests.ct_slices import write_series
+
+    paths = write_series(tmp_path / "series", count=5, step=2.5)
+    browser = page.browser()
+    data = zipped(*((f"study/{p.name}", p.read_bytes()) for p in paths))
+    number = browser.job(("study.zip", data))
+    state = browser.until(number, "finished", "failed")
+    (case,) = state["cases"]
+    assert case["kind"] == "series"
+    told = browser.get(f"/api/jobs/{number}/cases/1/series/0").data
+    assert (told["count"], told["spacing_mm"]) == (5, 2.5)
+    assert told["positions_mm"] == sorted(told["positions_mm"])
+    with Image.open(io.BytesIO(browser.get(told["slices"] + "2.png").body)) as opened:
+        assert opened.size == (512, 512)
+        shown = np.asarray(opened.convert("L"))
+    assert shown.std() > 20  # a chest, not a grey square
+    for name in ("5.png", "-1.png", "x.png", "0.jpg"):
+        assert browser.get(told["slices"] + name).status == 404
+    if case["status"] == "failed":  # no model for it is shipped
+        answer = browser.get(f"/api/jobs/{number}/cases/1").data
+        assert "series" in answer["why"]
+
+
+def test_a_field_has_no_slices(page: Page) -> None:
+    browser = page.browser()
+    number = browser.job((FIELD.name, FIELD.read_bytes()))
+    browser.until(number, "finished")
+    assert browser.get(f"/api/jobs/{number}/cases/1/series/0").status == 404
+
+
+def test_the_model_is_that_for_what_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = [
+        SimpleNamespace(name="lung-ct", modality="chest-ct"),
+        SimpleNamespace(name="lung-histology", modality=DEFAULT),
+    ]
+    monkeypatch.setattr(models, "list_models", lambda: tuple(cards))
+    told = {
+        ("auto", ("series",)): "lung-ct",
+        ("auto", ("slide", "field")): "lung-histology",
+        ("auto", ("field",)): "lung-histology",
+        ("auto", ("series", "slide")): "lung-histology",
+        ("lung-ct", ("field",)): "lung-ct",
+    }
+    assert {given: models.resolved(*given) for given in told} == told
+    cards.pop(0)
+    assert models.resolved("auto", ("series",)) == "lung-histology"

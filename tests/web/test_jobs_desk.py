@@ -219,14 +219,12 @@ def test_without_a_process_a_job_fails_and_the_next_goes_on(
     def none() -> None:
         raise MachineError("No process can be started.")
 
-    spare = bureau.desk._spare
-    monkeypatch.setattr(bureau.desk, "_start", none)
-    monkeypatch.setattr(bureau.desk, "_spare", None)
+    ready = bureau.desk._ready
+    monkeypatch.setattr(ready, "_start", none)
+    ready._put(None)
     assert bureau.until(bureau.give(), JobState.FAILED).message == "No process can be started."
-    monkeypatch.setattr(bureau.desk, "_start", bureau.rehearsal.start)
+    monkeypatch.setattr(ready, "_start", bureau.rehearsal.start)
     bureau.until(bureau.give(), JobState.FINISHED)
-    if spare:
-        spare.kill()
 
 
 def test_whoever_waits_is_told_of_changes(bureau: Bureau) -> None:

@@ -34,7 +34,7 @@ from lungscan.report.wording import (
     probability,
 )
 from lungscan.results.atomic_files import write_atomic
-from lungscan.types import CaseResult, CaseStatus, FileResult, TileScores
+from lungscan.types import CaseResult, CaseStatus, FileResult, TilePicture, TileScores
 
 ANSWER = "answer.json"
 _STRIPE_PX = 9
@@ -91,9 +91,9 @@ def answer_of(result: CaseResult) -> dict[str, Any]:
 
 
 def kind_of(result: CaseResult) -> str:
-    """What was given: slide, field, or "" of what could not be read."""
+    """What was given: slide, series, field, or "" of what could not be read."""
     kinds = {file.kind for file in result.files}
-    return "slide" if "slide" in kinds else next(iter(kinds), "")
+    return next((kind for kind in ("slide", "series", "field") if kind in kinds), "")
 
 
 def confidence_text(result: CaseResult) -> str:
@@ -163,6 +163,7 @@ def _file(file: FileResult) -> dict[str, Any]:
         "pixel_size": pixel_size(file),
         "thumbnail": None,
         "overlay": None,
+        "series": None,
     }
 
 
@@ -174,10 +175,17 @@ def _evidence(result: CaseResult) -> Iterator[dict[str, Any]]:
             "role": picture.role,
             "file": picture.file_index,
             "box": list(picture.box),
+            "slice": _slice(result.files[picture.file_index], picture),
             "caption": f"{display_name(result.model, names[best])} "
             f"{probability(picture.probs[best])}",
             "picture": f"tile-{number}.jpg",
         }
+
+
+def _slice(file: FileResult, picture: TilePicture) -> int | None:
+    """Which slice, from 0, it is of a series."""
+    series = file.info.series
+    return series.index_at(picture.box[0], picture.box[1]) if series else None
 
 
 def _details(result: CaseResult) -> list[list[str]]:

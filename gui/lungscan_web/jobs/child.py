@@ -6,6 +6,7 @@ It is started before anybody has given anything, so that its libraries are there
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -90,8 +91,8 @@ def work(
     task: Task, stop: threading.Event, send: Send, launched: Launched | None
 ) -> Finished | Stopped:
     """Classify, file the answers, and tell of each."""
-    options = options_of(task)
     cases = discover(task.paths).cases
+    options = options_of(task, {file.kind for case in cases for file in case.files})
     send(Found(tuple(FoundCase(c.key, c.case_id, c.files[0].kind, c.files) for c in cases)))
     sizes = TooManyPixels(cases, task, stop)
     sizes.start()
@@ -107,9 +108,11 @@ def work(
     return finished or Stopped()
 
 
-def options_of(task: Task) -> ScanOptions:
+def options_of(task: Task, kinds: Collection[str]) -> ScanOptions:
     """As the shell would be told: the answers are the same, byte for byte."""
-    return ScanOptions(task.paths, task.out, model=resolved(task.model), mpp=task.mpp, pdf="cases")
+    return ScanOptions(
+        task.paths, task.out, model=resolved(task.model, kinds), mpp=task.mpp, pdf="cases"
+    )
 
 
 def _news(event: ScanEvent, view: Path) -> News:

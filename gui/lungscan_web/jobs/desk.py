@@ -12,61 +12,24 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
-from typing import Protocol
 
-from lungscan.apart import Apart, Failure, Stopped
+from lungscan.apart import Failure, Stopped
 from lungscan.errors import MachineError
+from lungscan_web.jobs.applying import apply, without
 from lungscan_web.jobs.folder import PrivateFolder, remove
 from lungscan_web.jobs.intake import Intake
 from lungscan_web.jobs.limits import Limits, NotHere, TooMany
 from lungscan_web.jobs.news import (
-    Began,
-    Ended,
     Finished,
-    Found,
     News,
-    Scored,
-    Taken,
     Task,
-    Told,
 )
-from lungscan_web.jobs.records import CLOCK, Choice, Clock, Job, JobCase, JobState
+from lungscan_web.jobs.processes import Process, Ready, start_process
+from lungscan_web.jobs.records import CLOCK, Choice, Clock, Job, JobState
 from lungscan_web.jobs.turns import Turns
 
-CHILD = "lungscan_web.jobs.child"
-STOP_S = 0.7  # what a job may take to stop by itself: cancelling takes a second at the most
-CANCEL_S = 2.0  # to wait for its end, which is killed before
+CANCEL_S = 2.0  # to wait for the end of a job, which is killed before
 LOOK_S = 0.5  # between two looks for jobs whose time has come
-MOST_NOTICES = 20
-
-
-class Process(Protocol):
-    """What runs a job; see ``lungscan.apart.Apart``."""
-
-    @property
-    def alive(self) -> bool:
-        """Whether it can be given a task."""
-
-    def begin(self, task: object) -> None:
-        """Give it its task."""
-
-    def events(self) -> Iterator[News]:
-        """What it tells, to its end."""
-
-    def stop(self) -> None:
-        """Ask it to end."""
-
-    def kill(self) -> None:
-        """End it at once."""
-
-    def close(self) -> None:
-        """End one that has no task, and let go of it."""
-
-
-def start_process() -> Process:
-    """A process that waits for a job. Raises MachineError."""
-    return Apart(CHILD, others="the page and other jobs are", stop_s=STOP_S)
 
 
 class Desk:
@@ -83,12 +46,11 @@ class Desk:
     ) -> None:
         """``forgotten`` is called with a job's number before its files are deleted."""
         self.limits, self.folder = limits, folder
-        self._start, self._clock, self._forgotten = start, clock, forgotten
+        self._clock, self._forgotten, self._ready = clock, forgotten, Ready(start)
         self._jobs: dict[str, Job] = {}
         self._intakes: dict[str, int] = {}  # uploads under way, by visitor
         self._turns = Turns()
         self._processes: dict[str, Process] = {}
-        self._spare: Process | None = None
         self._listeners: dict[str, set[Callable[[], None]]] = {}
         self._change = threading.Condition(threading.RLock())
         self._closed = False
@@ -286,13 +248,11 @@ class Desk:
             self._end(number, "The page was closed.")
         for thread in self._threads:
             thread.join(CANCEL_S)
+        self._ready.close()
         with self._change:
-            spare, self._spare = self._spare, None
             left = list(self._processes.values())
         for process in left:
             process.kill()
-        if spare is not None:
-            spare.close()
         self.folder.close()
 
     def _mine(self, number: str, visitor: str) -> Job:
@@ -345,7 +305,7 @@ class Desk:
                 if self._change.wait_for(lambda: self._closed, LOOK_S):
                     return
             self.look_round()
-            self._prepare()
+            self._ready.prepare()
 
     def look_round(self) -> None:
         """End and delete what has had its time; done every half second."""
@@ -363,36 +323,11 @@ class Desk:
 
     # Work --------------------------------------------------------------------------------------
 
-    def _prepare(self) -> None:
-        """Have a process ready for the next job."""
-        with self._change:
-            spare = self._spare
-            if spare is not None and not spare.alive:
-                self._spare = None
-        if spare is None or not spare.alive:
-            if spare is not None:
-                spare.close()
-            with suppress(MachineError):  # the next job will say what is the matter
-                fresh: Process | None = self._start()
-                with self._change:
-                    if not self._closed and self._spare is None:
-                        self._spare, fresh = fresh, None
-                if fresh is not None:
-                    fresh.close()
-
-    def _take_process(self) -> Process:
-        with self._change:
-            spare, self._spare = self._spare, None
-        if spare is not None and not spare.alive:
-            spare.close()
-            spare = None
-        return spare or self._start()
-
     def _work(self) -> None:
         """One job after the other, until the page closes."""
         while (job := self._next()) is not None:
             try:
-                process = self._take_process()
+                process = self._ready.take()
             except MachineError as error:
                 self._take(job, Failure(str(error), error.code))
                 continue
@@ -437,7 +372,7 @@ class Desk:
     def _take(self, job: Job, news: News) -> None:
         with self._change:
             if not job.state.ended:
-                _apply(job, news, self._clock())
+                apply(job, news, self._clock())
                 if isinstance(news, Finished):
                     self._finish(job, JobState.FINISHED)
                 elif isinstance(news, Stopped):
@@ -451,38 +386,5 @@ class Desk:
         if job.stopping:  # it was killed on its way to the end that was asked for
             self._finish(job, JobState.CANCELLED)
             return
-        job.message, job.code = _without(news.message, job.folder), news.code
+        job.message, job.code = without(news.message, job.folder), news.code
         self._finish(job, JobState.FAILED)
-
-
-def _without(message: str, folder: Path) -> str:
-    """A message that names no folder of ours."""
-    return message.replace(f"{folder}/", "").replace(str(folder), "the job's folder")
-
-
-def _apply(job: Job, news: News, now: float) -> None:
-    """What the news change in the job."""
-    match news:
-        case Found(cases=cases):
-            job.cases = [JobCase(c.key, c.name, c.kind, c.files) for c in cases]
-        case Began(device=device):
-            job.state, job.device = JobState.RUNNING, device
-            job.pace.start(now)
-            job.pace.total = len(job.cases)
-        case Taken(key=key):
-            job.by_key(key).state = "running"
-            job.tiles.start(now)
-        case Scored(done=done, total=total):
-            job.tiles.done, job.tiles.total = done, total
-        case Ended():
-            case_ = job.by_key(news.key)
-            case_.state, case_.status, case_.headline = "ended", news.status, news.headline
-            case_.name, case_.kind = news.name, news.kind or case_.kind
-            case_.confidence, case_.color = news.confidence, news.color
-            case_.thumbnail = news.thumbnail
-            job.pace.done, job.pace.total = job.done, len(job.cases)
-        case Told(text=text):
-            if len(job.notices) < MOST_NOTICES:
-                job.notices.append(_without(text, job.folder))
-        case Finished() | Stopped() | Failure():
-            pass  # its end is told where it is taken

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from typing import Any
 
+from lungscan.modalities.table import MODALITIES
 from lungscan.model.card import Metric, ModelCard, find_model, list_models
 from lungscan.options import DEFAULT_MODEL
 from lungscan_web.jobs.limits import Refused
@@ -53,9 +55,18 @@ class Models:
         raise Refused("There is no such model here. Choose one of the list.")
 
 
-def resolved(model: str) -> str:
-    """The model that answers a job: the chosen one, or the one for what was given."""
-    return DEFAULT_MODEL if model == AUTO else model
+def resolved(model: str, kinds: Collection[str]) -> str:
+    """The model that answers a job: the chosen one, or the shipped one for what was given.
+
+    ``kinds`` are those of all files. What only one modality judges decides; a picture may be
+    anything, and counts as H&E unless somebody chooses otherwise.
+    """
+    if model != AUTO:
+        return model
+    wanted = [name for name, each in MODALITIES.items() if set(kinds) <= each.kinds]
+    cards = [card for card in list_models() if card.modality in wanted] if wanted else []
+    names = [card.name for card in cards]
+    return DEFAULT_MODEL if DEFAULT_MODEL in names or not names else names[0]
 
 
 def card_data(card: ModelCard) -> dict[str, Any]:
@@ -64,7 +75,7 @@ def card_data(card: ModelCard) -> dict[str, Any]:
     return {
         "name": card.name,
         "version": card.version,
-        "modality": getattr(card, "modality", "histology"),
+        "modality": card.modality,
         "summary": card.summary,
         "official": card.official,
         "licence": card.licence,

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from lungscan.errors import CaseError
 from lungscan.opening.launch import Launched
 from lungscan.opening.viewing import VIEW_PX, ViewedImage
-from lungscan.types import InputFile
+from lungscan.types import InputFile, RgbArray, SeriesInfo
 from lungscan_web.jobs.limits import NotHere
 
 IDLE_S = 120.0  # an image that nobody looks at for so long is closed
@@ -130,6 +130,26 @@ class Zooms:
                     raise
         raise AssertionError("unreachable")
 
+    def series(self, place: Place, file: InputFile) -> SeriesInfo:
+        """The slices of a series, in their order.
+
+        Raises:
+            NotHere: the file is none.
+            LungScanError: it cannot be opened.
+        """
+        with self._lent(place, file, None) as image:
+            if image.info.series is None:
+                raise NotHere("This image is no series of slices.")
+            return image.info.series
+
+    def slice(self, place: Place, file: InputFile, index: int) -> bytes:
+        """PNG of slice ``index``, from 0. Raises NotHere, and LungScanError when it is damaged."""
+        try:
+            with self._lent(place, file, None) as image:
+                return _encoded(image.slice_picture(index), "PNG")
+        except IndexError as error:
+            raise NotHere("The series has no such slice.") from error
+
     def forget(self, job: str) -> None:
         """Close the images of a job."""
         for place in [place for place in list(self._open) if place.job == job]:
@@ -214,16 +234,21 @@ def _tile(image: ViewedImage, level: int, column: int, row: int) -> bytes:
         side = VIEW_PX * step
         pixels = image.read(np.array([[left * step, top * step, side, side]], np.int32))
         if pixels.failed[0]:
-            picture = Image.new("RGB", (width, height), UNREADABLE)
-        else:
-            picture = Image.fromarray(np.ascontiguousarray(pixels.rgb[0, :height, :width]))
-    else:
-        full = Image.fromarray(overview.rgb)
-        share = step / overview.downsample
-        right = min(full.width, (left + width) * share)
-        bottom = min(full.height, (top + height) * share)
-        box = (min(left * share, right - 1), min(top * share, bottom - 1), right, bottom)
-        picture = full.resize((width, height), Image.Resampling.BOX, box)
+            return _encoded(np.full((height, width, 3), UNREADABLE, np.uint8), "JPEG")
+        return _encoded(pixels.rgb[0, :height, :width], "JPEG")
+    full = Image.fromarray(overview.rgb)
+    share = step / overview.downsample
+    right = min(full.width, (left + width) * share)
+    bottom = min(full.height, (top + height) * share)
+    box = (min(left * share, right - 1), min(top * share, bottom - 1), right, bottom)
+    return _encoded(np.asarray(full.resize((width, height), Image.Resampling.BOX, box)), "JPEG")
+
+
+def _encoded(rgb: RgbArray, form: str) -> bytes:
+    """A picture for a browser, without any metadata."""
+    import numpy as np
+    from PIL import Image
+
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    Image.fromarray(np.ascontiguousarray(rgb)).save(buffer, form, quality=JPEG_QUALITY)
     return buffer.getvalue()

@@ -73,7 +73,11 @@ def _routes() -> list[Route]:
         Route(_CASE, jobs_api.answer, methods=get),
         Route(_CASE + "/files/{name:str}", files_api.case_file, methods=get),
         Route(_CASE + "/pictures/{name:str}", files_api.picture, methods=get),
+        Route(_CASE + "/explanation", files_api.explanation, methods=get),
+        Route(_CASE + "/explanation", files_api.explain, methods=post),
         Route(_ZOOM, files_api.zoom, methods=get),
+        Route(_CASE + "/series/{file:int}", files_api.series, methods=get),
+        Route(_CASE + "/series/{file:int}/{slice:str}", files_api.series_slice, methods=get),
         Route(_ZOOM + "/tiles/{level:int}/{cell:str}", files_api.zoom_tile, methods=get),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,12 +12,16 @@ from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from lungscan.layout import case_folder
+from lungscan.layout import RECORD, case_folder
+from lungscan.types import InputFile
+from lungscan_web.jobs.explaining import PICTURE, Question, described, question_of
 from lungscan_web.jobs.limits import NotHere
+from lungscan_web.jobs.models import resolved
 from lungscan_web.jobs.records import Job, JobCase
 from lungscan_web.jobs.zooming import Place
-from lungscan_web.server.house import house_of
-from lungscan_web.server.telling import OF_A_CASE, OF_A_JOB, api
+from lungscan_web.server.answers import Denied
+from lungscan_web.server.house import House, house_of
+from lungscan_web.server.telling import OF_A_CASE, OF_A_JOB, answer_data, api
 
 MEDIA = {
     ".pdf": "application/pdf",
@@ -26,7 +31,9 @@ MEDIA = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
 }
-PICTURES = re.compile(r"thumbnail-\d{1,4}\.jpg|overlay-\d{1,4}\.png|tile-\d{1,4}\.jpg")
+PICTURES = re.compile(
+    r"thumbnail-\d{1,4}\.jpg|overlay-\d{1,4}\.png|tile-\d{1,4}\.jpg|explanation\.png"
+)
 ZOOMERS = 8  # tiles that are read at once; other requests have threads of their own
 
 _zoomers: CapacityLimiter | None = None
@@ -66,38 +73,108 @@ async def example_picture(request: Request) -> Response:
 
 async def zoom(request: Request) -> Response:
     """What a viewer must know of an image."""
-    house, job, case, number = _image(request)
-    place = Place(job.id, request.path_params["case"], number)
-    describe = partial(house.zooms.describe, place, case.files[number], job.choice.mpp)
+    image = _image(request)
+    describe = partial(image.house.zooms.describe, image.place, image.file, image.job.choice.mpp)
     told = await run_sync(describe, limiter=_limiter())
-    base = f"{api(job)}/cases/{place.case}/zoom/{number}/tiles/"
+    base = f"{api(image.job)}/cases/{image.place.case}/zoom/{image.place.file}/tiles/"
     return JSONResponse(told | {"tiles": base})
 
 
 async def zoom_tile(request: Request) -> Response:
     """A tile of an image."""
-    house, job, case, number = _image(request)
-    params = request.path_params
-    at = (params["level"], *map(int, _cell(params["cell"])))
-    place = Place(job.id, params["case"], number)
-    read = partial(house.zooms.tile, place, case.files[number], job.choice.mpp, at)
+    image, (column, row) = _image(request), _cell(request.path_params["cell"])
+    at = (request.path_params["level"], column, row)
+    read = partial(image.house.zooms.tile, image.place, image.file, image.job.choice.mpp, at)
     return Response(await run_sync(read, limiter=_limiter()), media_type=MEDIA[".jpg"])
 
 
-def _image(request: Request):  # type: ignore[no-untyped-def]
-    house = house_of(request)
+async def series(request: Request) -> Response:
+    """The slices of a series, and which of them the answer shows."""
+    image = _image(request)
+    ask = partial(image.house.zooms.series, image.place, image.file)
+    found = await run_sync(ask, limiter=_limiter())
+    answer = await run_sync(answer_data, image.job, image.place.case) if image.ended else {}
+    evidence = answer.get("evidence", [])
+    level, width = found.window
+    return JSONResponse(
+        {
+            "count": found.slices,
+            "side_px": found.side_px,
+            "positions_mm": found.positions_mm,
+            "spacing_mm": found.spacing_mm,
+            "window": {"level": level, "width": width},
+            "slices": f"{api(image.job)}/cases/{image.place.case}/series/{image.place.file}/",
+            "marked": [
+                {"slice": item["slice"], "caption": item["caption"], "role": item["role"]}
+                for item in evidence
+                if item["file"] == image.place.file and item["slice"] is not None
+            ],
+        }
+    )
+
+
+async def series_slice(request: Request) -> Response:
+    """One slice of a series."""
+    image = _image(request)
+    match = re.fullmatch(r"(\d{1,6})\.png", request.path_params["slice"], re.ASCII)
+    if match is None:
+        raise NotHere("There is no such slice.")
+    read = partial(image.house.zooms.slice, image.place, image.file, int(match[1]))
+    return Response(await run_sync(read, limiter=_limiter()), media_type=MEDIA[".png"])
+
+
+async def explanation(request: Request) -> Response:
+    """How far the explanation of a case is."""
+    job, _ = _case(request)
+    number = request.path_params["case"]
+    found = house_of(request).explanations.look(job.id, number)
+    if found is None:
+        return JSONResponse({"state": "none", "message": "", "pictures": []})
+    return JSONResponse(described(found, f"{api(job)}/cases/{number}/pictures/{PICTURE}"))
+
+
+async def explain(request: Request) -> Response:
+    """Have an answer explained. Raises NotHere where that cannot be done."""
+    job, case = _case(request)
+    number = request.path_params["case"]
+    answer = await run_sync(answer_data, job, number)
+    if answer["explanation"] is None:
+        raise Denied(404, "W_NO_EXPLANATION", "This answer cannot be explained.")
+    file = case.files[0]
+    model = resolved(job.choice.model, {each.kind for each in case.files})
+    box = question_of(answer, 0) if answer["kind"] == "slide" else None
+    record, view = case_folder(job.out, case.key) / RECORD, job.view / case.key
+    asked = Question(record, file.path, box, model, job.choice.mpp, view)
+    found = house_of(request).explanations.ask(job.id, number, asked)
+    told = described(found, f"{api(job)}/cases/{number}/pictures/{PICTURE}")
+    return JSONResponse(told, 202)
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """An image that a request is about."""
+
+    house: House
+    job: Job
+    place: Place
+    file: InputFile
+    ended: bool
+
+
+def _image(request: Request) -> _Image:
     job, case = _case(request, ended=False)
     number = request.path_params["file"]
     if number >= len(case.files):
         raise NotHere("There is no such image.")
-    return house, job, case, number
+    place = Place(job.id, request.path_params["case"], number)
+    return _Image(house_of(request), job, place, case.files[number], case.state == "ended")
 
 
-def _cell(text: str) -> tuple[str, str]:
+def _cell(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{1,7})_(\d{1,7})\.jpg", text, re.ASCII)
     if match is None:
         raise NotHere("There is no such tile.")
-    return match[1], match[2]
+    return int(match[1]), int(match[2])
 
 
 def _case(request: Request, *, ended: bool = True) -> tuple[Job, JobCase]:

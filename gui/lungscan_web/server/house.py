@@ -11,10 +11,12 @@ from starlette.requests import Request
 from lungscan_web.access.passwords import Passwords
 from lungscan_web.access.sessions import Sessions
 from lungscan_web.access.tries import Tries
-from lungscan_web.jobs.desk import Desk, Process, start_process
+from lungscan_web.jobs.desk import Desk
 from lungscan_web.jobs.examples import Examples
+from lungscan_web.jobs.explaining import Explanations
 from lungscan_web.jobs.folder import PrivateFolder
 from lungscan_web.jobs.models import Models
+from lungscan_web.jobs.processes import Process, start_process
 from lungscan_web.jobs.zooming import Zooms
 from lungscan_web.server.settings import WebSettings
 
@@ -31,6 +33,7 @@ class House:
     desk: Desk
     zooms: Zooms
     examples: Examples
+    explanations: Explanations = field(default_factory=Explanations)
     sessions: Sessions = field(default_factory=Sessions)
     tries: Tries = field(default_factory=Tries)
     streams: dict[str, int] = field(default_factory=dict)  # open streams of events, by visitor
@@ -43,6 +46,7 @@ class House:
     def close(self) -> None:
         """End all jobs, and delete all files."""
         self._closing.set()
+        self.explanations.close()
         self.zooms.close()
         self.examples.close()
         self.desk.close()
@@ -63,9 +67,16 @@ def open_house(settings: WebSettings, start: Callable[[], Process] = start_proce
     passwords = Passwords(settings.auth) if settings.auth else None
     models = Models(settings.model)
     folder = PrivateFolder()
-    zooms = Zooms()
-    desk = Desk(settings.limits, folder, start=start, forgotten=zooms.forget)
-    house = House(settings, models, passwords, desk, zooms, Examples(folder.path / "examples"))
+    zooms, explanations = Zooms(), Explanations()
+
+    def forgotten(job: str) -> None:
+        zooms.forget(job)
+        explanations.forget(job)
+
+    desk = Desk(settings.limits, folder, start=start, forgotten=forgotten)
+    house = House(
+        settings, models, passwords, desk, zooms, Examples(folder.path / "examples"), explanations
+    )
     house.keep()
     return house
 

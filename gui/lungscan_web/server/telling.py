@@ -6,22 +6,34 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lungscan.layout import GEOJSON, HEATMAP, RECORD, REPORT, SUMMARY, TABLE, TILES, case_folder
+from lungscan.layout import (
+    GEOJSON,
+    HEATMAP,
+    RECORD,
+    REPORT,
+    SLICES,
+    SUMMARY,
+    TABLE,
+    TILES,
+    case_folder,
+)
 from lungscan_web.jobs.answering import ANSWER
 from lungscan_web.jobs.desk import Desk
+from lungscan_web.jobs.explaining import EXPLAINED, available
 from lungscan_web.jobs.limits import NotHere
 from lungscan_web.jobs.records import Job, JobCase, progress_of, words_of
 
 TITLES = {
     REPORT: "Report (PDF)",
     TILES: "Tiles (CSV)",
+    SLICES: "Slices (CSV)",
     GEOJSON: "Tiles for QuPath (GeoJSON)",
     HEATMAP: "Class map (PNG)",
     RECORD: "Record (JSON)",
     TABLE: "Table of all cases (CSV)",
     SUMMARY: "Report on all cases (PDF)",
 }
-OF_A_CASE = (REPORT, TILES, GEOJSON, HEATMAP, RECORD)
+OF_A_CASE = (REPORT, TILES, SLICES, GEOJSON, HEATMAP, RECORD)
 OF_A_JOB = (TABLE, SUMMARY)
 Data = dict[str, Any]
 
@@ -92,10 +104,14 @@ def answer_data(job: Job, number: int) -> Data:
     for index, file in enumerate(answer["files"]):
         for kind in ("thumbnail", "overlay"):
             file[kind] = file[kind] and f"{base}/pictures/{file[kind]}"
-        file["zoom"] = f"{base}/zoom/{index}"
-        file["series"] = None
+        if file["kind"] == "series":
+            file["zoom"], file["series"] = None, f"{base}/series/{index}"
+        else:
+            file["zoom"] = f"{base}/zoom/{index}"
     for item in answer["evidence"]:
         item["picture"] = f"{base}/pictures/{item['picture']}"
+    if available() and answer["kind"] in EXPLAINED and answer["classes"][0]["probability"]:
+        answer["explanation"] = f"{base}/explanation"
     folder = case_folder(job.out, case.key)
     answer["downloads"] = _downloads(folder, OF_A_CASE, f"{base}/files")
     return {"job": job.id, "case": number, **answer}

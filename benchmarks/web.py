@@ -1,9 +1,9 @@
-"""The page in figures: start, click to answer, twenty visitors, memory, the first picture of a slide.
+"""The page in figures: start, click to answer, twenty visitors, memory, first picture of a slide.
 
-    python benchmarks/web.py [--slide SLIDE] [--visitors 20] [--fields 10] [--jobs 500] [--json FILE]
+    python benchmarks/web.py [--slide SLIDE] [--visitors N] [--fields N] [--jobs N] [--json FILE]
 
-Starts ``lungscan web`` at a free port, speaks to it as browsers do, and prints what each figure came
-to beside its limit. SLIDE is best one of 40,000 px, such as ``benchmarks/drawing.py`` draws. What
+Starts ``lungscan web`` at a free port, speaks to it as browsers do, and prints what each figure
+came to. SLIDE is best one of 40,000 px, such as ``benchmarks/drawing.py`` draws. What
 the engine itself takes is measured in a process of its own that has its libraries loaded, as the
 page's spare process has.
 """
@@ -79,7 +79,9 @@ class Visitor:
             .encode() + data + b"\r\n" for name, data in files.items()
         )  # fmt: skip
         kind = f"multipart/form-data; boundary={mark}"
-        job: str = json.loads(self.ask("POST", "/api/jobs", body + f"--{mark}--\r\n".encode(), kind))["job"]
+        job: str = json.loads(
+            self.ask("POST", "/api/jobs", body + f"--{mark}--\r\n".encode(), kind)
+        )["job"]
         return job
 
     def wait(self, job: str, every: float = 0.05) -> dict[str, Any]:
@@ -98,7 +100,8 @@ def served(folder: Path) -> Iterator[tuple[int, int, float]]:
         [sys.executable, "-m", "lungscan_cli", "web", "--port", "0"],
         stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(folder)},
     ) as server:  # fmt: skip
-        assert server.stderr is not None
+        if server.stderr is None:
+            raise RuntimeError("no pipe")
         port = int(re.findall(r":(\d+)/", server.stderr.readline())[0])
         while True:
             try:

@@ -43,9 +43,7 @@ class Page:
     def __init__(self, port: int) -> None:
         self._port = port
 
-    def ask(
-        self, method: str, path: str, body: bytes = b"", **headers: str
-    ) -> tuple[int, bytes]:
+    def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
         """One request: its status and what came."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -98,9 +96,7 @@ def must_be_closed(page: Page) -> None:
     """Ends the program where something is open."""
     found = {path: page.ask("GET", path)[0] for path in REFUSED}
     found["forged Host"] = page.ask("GET", "/", Host="evil.example")[0]
-    found["another site"] = page.ask(
-        "POST", "/gradio_api/upload", Origin="http://evil.example"
-    )[0]
+    found["another site"] = page.ask("POST", "/gradio_api/upload", Origin="http://evil.example")[0]
     wanted = {**REFUSED, "forged Host": 400, "another site": 403}
     print(f"closed: {sum(found[name] == wanted[name] for name in wanted)} of {len(wanted)}")
     if found != wanted:
@@ -111,7 +107,8 @@ def main(pictures: list[Path]) -> None:
     """See above."""
     port = free_port()
     command = [sys.executable, "-m", "lungscan_gradio", "--port", str(port)]
-    server = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    server = subprocess.Popen(command, env=environment)  # noqa: S603  our own module
     try:
         page = Page(port)
         page.wait()

@@ -1,4 +1,4 @@
-"""``python -m lungscan_gradio``: serve the page, to this machine alone unless there are passwords."""
+"""``python -m lungscan_gradio``: the page, for this machine alone unless there are passwords."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ import click
 def main(host: str, port: int, names: tuple[str, ...], auth: Path | None) -> None:
     """Serve LungScan's Gradio page. Research use only. Not for use in diagnostic procedures."""
     import uvicorn
+
+    from lungscan.errors import LungScanError
     from lungscan_web.access.passwords import Passwords
     from lungscan_web.jobs.desk import Desk
     from lungscan_web.jobs.folder import PrivateFolder
     from lungscan_web.server.settings import WebSettings
-
-    from lungscan.errors import LungScanError
 
     try:
         settings = WebSettings(host=host, port=port, auth=auth, names=names)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+
+from lungscan import RESEARCH_USE
 from lungscan_web.jobs.answering import ANSWER
 from lungscan_web.jobs.desk import Desk
 from lungscan_web.jobs.limits import Refused
 from lungscan_web.jobs.records import Choice, Job, progress_of, words_of
-
-from lungscan import RESEARCH_USE
 
 FILES = ("report.pdf", "tiles.csv", "tiles.geojson")
 Said = tuple[str, list[str]]

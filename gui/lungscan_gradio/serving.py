@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 import gradio as gr
-from lungscan_web.jobs.desk import Desk
-from lungscan_web.jobs.models import AUTO
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -16,6 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lungscan import models
 from lungscan_gradio.face import build
+from lungscan_web.jobs.desk import Desk
+from lungscan_web.jobs.models import AUTO
 
 CLOSED = (  # beginnings of paths that tell of the inside, lead elsewhere, or never end
     "/config", "/docs", "/redoc", "/openapi.json", "/monitoring", "/proxy=",

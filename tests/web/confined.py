@@ -58,7 +58,9 @@ class Visitor:
         while True:
             state = json.loads(self.ask("GET", f"/api/jobs/{job}"))
             if state["state"] in ("finished", "failed", "cancelled"):
-                headline: str = state["cases"][0]["headline"] if state["cases"] else state["message"]
+                headline: str = (
+                    state["cases"][0]["headline"] if state["cases"] else state["message"]
+                )
                 return headline
             time.sleep(0.2)
 
@@ -104,7 +106,7 @@ def main(picture: Path, arguments: list[str]) -> None:
         server.terminate()
         server.stderr.read()
     left = [path.name for path in Path(os.environ["TMPDIR"]).iterdir()]
-    print(json.dumps({**said, "answer": answer, "left": left}))
+    sys.stdout.write(json.dumps({**said, "answer": answer, "left": left}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The container's recipe: what it promises, and its command confined as the container confines it."""
+"""The container's recipe: what it promises, and its command run as confined as it says."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_page_is_closed_off() -> None:
 def _may_confine() -> bool:
     tried = ["unshare", "-rmn", "sh", "-c", CONFINED, "sh", "true", "true"]
     try:
-        return subprocess.run(tried, capture_output=True, timeout=20).returncode == 0
+        return subprocess.call(tried, stderr=subprocess.DEVNULL, timeout=20) == 0
     except OSError:
         return False
 
@@ -74,7 +74,7 @@ def test_its_command_works_read_only_without_network_and_capabilities(tmp_path: 
     done = subprocess.run(
         ["unshare", "-rmn", "sh", "-c", CONFINED, "sh", sys.executable, program, picture,
          *command[1:]],
-        capture_output=True, text=True, timeout=180,
+        capture_output=True, text=True, timeout=180, check=False,
         env={**os.environ, "TMPDIR": "/mnt", "HOME": "/mnt", "PYTHONDONTWRITEBYTECODE": "1",
              "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip

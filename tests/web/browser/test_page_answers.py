@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.web.browser.browsing import Served, answered, give, open_page
@@ -97,7 +99,8 @@ def _boxes_by_pixels(page: Page) -> dict[str, float]:
             return context.getImageData(at.x * ratio, at.y * ratio, 1, 1).data[3];
           };
           const used = lines.map((line) => line.endsWith(",used"));
-          const middles = boxes.filter((_, i) => used[i]).map(([x, y, w, h]) => alpha(x + w / 2, y + h / 2));
+          const inside = boxes.filter((_, i) => used[i]);
+          const middles = inside.map(([x, y, w, h]) => alpha(x + w / 2, y + h / 2));
           const left = Math.min(...boxes.map(([x]) => x)) - 40;
           const outside = boxes.map(([, y]) => alpha(left, y));
           return {
@@ -160,34 +163,65 @@ def test_two_visitors_at_once(browser: Browser, served: Served, fields: dict[str
         # Ben has the link: he may look, but end nothing.
         ben.goto(anna.url)
         answered(ben, "Adenocarcinoma")
-        assert ben.locator(".job", has_text="lungaca102").get_by_role("button", name="Delete").count() == 0
+        assert (
+            ben.locator(".job", has_text="lungaca102").get_by_role("button", name="Delete").count()
+            == 0
+        )
         anna.get_by_role("button", name="Delete").click()
         expect(anna.locator(".job")).to_have_count(0)
 
 
-def test_a_series_has_a_slider(page: Page, fields: dict[str, Path]) -> None:
-    # The server's series are faked at the browser's border, so that the slider stands by itself.
+def test_a_series_has_a_slider(page: Page, tmp_path: Path) -> None:
+    folder = Path(__file__).parents[4] / "shared/data/ct-dicom"
+    series = next((path for path in sorted(folder.glob("*/*")) if path.is_dir()), None)
+    if series is None:
+        pytest.skip("no DICOM series: ../shared/data/ct-dicom is missing")
+    files = sorted(path for path in series.rglob("*") if path.is_file())
+    archive = tmp_path / "series.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in files:
+            packed.write(path, path.name)
     asked: list[str] = []
+    page.on("request", lambda request: "/series/" in request.url and asked.append(request.url))
+    give(page, [archive])
+    of = page.locator("#slice-of")
+    expect(of).to_have_text(re.compile(rf"^\d+ of {len(files)}\b"))
+    page.locator("#slice").focus()
+    page.keyboard.press("Home")
+    expect(of).to_have_text(re.compile("^1 of"))
+    page.keyboard.press("ArrowRight")
+    expect(of).to_have_text(re.compile("^2 of"))
+    page.keyboard.press(".")
+    page.keyboard.press(",")
+    page.keyboard.press(",")
+    expect(of).to_have_text(re.compile("^1 of"))
+    expect(page.locator("#wait")).to_have_text("")
+    assert any(url.endswith("/0.png") for url in asked)
+    expect(page.locator("#window")).to_contain_text("HU")
+    expect(page.locator("#answer .kicker").first).not_to_have_text("In work")
+    expect(page.locator("#answer .label")).to_have_text(re.compile(r"\w"))
+
+
+def test_the_slices_of_an_answer_are_a_press_away(page: Page, fields: dict[str, Path]) -> None:
+    # The server's series is faked at the browser's border, so that the slider stands by itself.
     picture = fields["Benign lung"].read_bytes()
 
     def answer(route: Route) -> None:
         real = json.loads(route.fetch().text())
-        real["files"][0]["series"] = "/api/fake/series"
+        real["files"][0]["series"] = "/api/fake/series/0"
         route.fulfill(json={**real, "kind": "series", "evidence": []})
 
     def series(route: Route) -> None:
-        if "/series/" in route.request.url:
-            asked.append(route.request.url)
+        if route.request.url.endswith(".png"):
             route.fulfill(body=picture, content_type="image/jpeg")
             return
-        windows = [{"id": "lung", "title": "Lung"}, {"id": "soft", "title": "Soft tissue"}]
         route.fulfill(json={
-            "count": 30, "width": 512, "height": 512, "spacing_mm": [1.0, 0.7, 0.7],
-            "windows": windows, "slices": "/api/fake/series/", "marked": [[11, 0.93]],
+            "count": 30, "side_px": 512, "positions_mm": None, "spacing_mm": None,
+            "window": {"level": -600, "width": 1500}, "slices": "/api/fake/series/0/",
+            "marked": [{"slice": 11, "caption": "Malignant 0.93", "role": "top"}],
         })  # fmt: skip
 
     page.route(re.compile(r"/cases/1$"), answer)
-    page.route("**/api/fake/series**", series)
     page.route("**/api/fake/series/**", series)
     give(page, [fields["Benign lung"]])
     answered(page, "Benign lung")
@@ -195,11 +229,5 @@ def test_a_series_has_a_slider(page: Page, fields: dict[str, Path]) -> None:
     page.locator("#slice").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#slice-of")).to_have_text("13 of 30")
-    page.keyboard.press(",")
-    page.keyboard.press(",")
-    expect(page.locator("#slice-of")).to_have_text("11 of 30")
-    page.locator("#window").select_option("soft")
-    expect(page.locator("#wait")).to_have_text("")
-    assert any(url.endswith("/series/10.png?window=soft") for url in asked)
-    page.get_by_role("button", name="12 (0.93)").click()
+    page.get_by_role("button", name="12: Malignant 0.93").click()
     expect(page.locator("#slice-of")).to_have_text("12 of 30")

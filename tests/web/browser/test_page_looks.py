@@ -1,4 +1,4 @@
-"""For every eye, screen and hand: accessibility, keyboard alone, phone to 4K, dark, errors in words."""
+"""For every eye, screen and hand: accessibility, keyboard, phone to 4K, dark, errors in words."""
 
 from __future__ import annotations
 

@@ -54,7 +54,8 @@ def main(picture: Path, browser: str) -> None:
         answered(page, "Squamous cell carcinoma")
         answer = page.locator("#answer .label").inner_text()
         started.close()
-    print(json.dumps({"reachable": reachable(), "answer": answer, "outside": outside}))
+    said = {"reachable": reachable(), "answer": answer, "outside": outside}
+    sys.stdout.write(json.dumps(said))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ export class Picture {
     this.key = undefined;
     $("files").addEventListener("change", () => this.#file(Number($("files").value)));
     $("slice").addEventListener("input", () => this.#slice());
-    $("window").addEventListener("change", () => this.#slice());
     viewer.under = (spot) => this.#under(spot);
   }
 
@@ -26,7 +25,8 @@ export class Picture {
     this.answer = answer;
     this.case = `/api/jobs/${job.job}/cases/${n}`;
     if (!same) this.#empty();
-    if (answer?.kind === "series" || answer?.files[0]?.series) return this.#series(key, answer);
+    const kind = answer?.kind ?? job.cases.find((one) => one.n === n)?.kind;
+    if (kind === "series") return this.#series(key, answer);
     if (!same || !this.viewer.picture) await this.#zoom(key, 0);
     if (answer && this.key === key) await this.#map(key, 0);
     return undefined;
@@ -41,8 +41,9 @@ export class Picture {
 
   /** Look at a tile. */
   async goTo(tile) {
+    if (this.series) return void this.#toSlice(tile.slice);
     if (tile.file !== this.file) await this.#file(tile.file);
-    this.viewer.goTo(tile.box);
+    return this.viewer.goTo(tile.box);
   }
 
   /** One slice on or back. */
@@ -102,17 +103,24 @@ export class Picture {
   }
 
   async #series(key, answer) {
-    const series = await ask(answer.files[0]?.series ?? `${this.case}/series`);
+    let series;
+    try {
+      series = await ask(answer?.files[0]?.series ?? `${this.case}/series/0`);
+    } catch {
+      return; // before the answer the series may not be known yet; after it the answer says why
+    }
     if (this.key !== key) return;
+    const begun = this.series === undefined;
     this.series = series;
     $("view").hidden = $("series").hidden = false;
     $("slice").max = series.count;
-    $("slice").value = (series.marked[0]?.[0] ?? Math.floor(series.count / 2)) + 1;
-    fill($("window"), ...series.windows.map(({ id, title }) => make("option", { value: id }, title)));
-    const buttons = series.marked.map(([index, probability]) =>
-      make("button", { type: "button", class: "small", onclick: () => this.#toSlice(index) }, `${index + 1} (${probability.toFixed(2)})`),
+    if (begun || answer) $("slice").value = (series.marked[0]?.slice ?? Math.floor(series.count / 2)) + 1;
+    const { level, width } = series.window;
+    $("window").textContent = `Window: level ${level} HU, width ${width} HU`;
+    const buttons = series.marked.map(({ slice, caption }) =>
+      make("button", { type: "button", class: "small", onclick: () => this.#toSlice(slice) }, `${slice + 1}: ${caption}`),
     );
-    fill($("marked"), buttons.length ? "Slices that speak for the answer: " : "", ...buttons);
+    fill($("marked"), buttons.length > 0 && "Evidence: ", ...buttons);
     await this.#slice(false);
   }
 
@@ -122,18 +130,17 @@ export class Picture {
   }
 
   async #slice(keep = true) {
-    const { count, width, height, slices, spacing_mm: spacing } = this.series;
+    const { count, side_px: side, slices, positions_mm: positions } = this.series;
     const index = Number($("slice").value) - 1;
-    $("slice-of").textContent = `${index + 1} of ${count}`;
-    const level = Math.ceil(Math.log2(Math.max(width, height)));
-    await this.viewer.open(
-      {
-        width, height, tile: 2 ** level, minLevel: level, maxLevel: level,
-        mpp: spacing ? spacing[2] * 1000 : undefined,
-        url: () => `${slices}${index}.png?window=${$("window").value}`,
-      },
-      { keep },
-    );
+    const place = positions ? `, ${positions[index].toFixed(1)} mm` : "";
+    $("slice-of").textContent = `${index + 1} of ${count}${place}`;
+    $("slice").setAttribute("aria-valuetext", $("slice-of").textContent);
+    const level = Math.ceil(Math.log2(side));
+    const picture = { width: side, height: side, tile: 2 ** level, minLevel: level, maxLevel: level };
+    await this.viewer.open({ ...picture, url: () => `${slices}${index}.png` }, { keep });
+    for (const next of [index + 1, index - 1]) {
+      if (next >= 0 && next < count) new Image().src = `${slices}${next}.png`; // asked for ahead
+    }
   }
 
   #under(spot) {

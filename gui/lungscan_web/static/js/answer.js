@@ -52,7 +52,7 @@ export function outputBox(answer) {
 
 /** The classes with their numbers, and a switch for each that changes what the map shows. */
 export function classesBox(answer, shown, switched) {
-  if (!answer.classes.length) return undefined;
+  if (!answer.classes.some(({ probability }) => probability !== null)) return undefined;
   const columns = [["share_text", "Share"], ["area_text", "mm²"], ["text", make("abbr", { title: "Calibrated probability" }, "Prob.")]];
   const used = columns.filter(([key]) => answer.classes.some((one) => one[key] && one[key] !== "–"));
   const rows = answer.classes.map((one, index) => {

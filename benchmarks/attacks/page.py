@@ -52,11 +52,11 @@ def attack(bench: Bench, every: int = 1) -> list[Line]:
             secrets = [*_TELL_TALE, str(folder).encode()]
             for name, answer, why in _all(site, picture, every):
                 tried += 1
-                found = _judged(site, answer, why, secrets)
+                found = judged(site, answer, why, secrets)
                 for kind in found:
                     bad[kind] += 1
                 caught += [f"{name}: {why or found}"] if found else []
-            bad["written outside"] += len(_written(folder))
+            bad["written outside"] += len(written(folder))
         bad["left on the disk"] += sum(1 for _ in folder.glob("*-tmp/*"))
     detail = "; ".join(caught[:4]) or "paths, hosts, forgery, sessions, broken HTTP, sizes, files"
     return [Line("hostile requests to the page", tried, bad, detail)]
@@ -76,7 +76,8 @@ def _all(site: Site, picture: bytes, every: int) -> Iterator[tuple[str, Answer, 
         yield given.name, answer, given.judge(site, answer)
 
 
-def _judged(site: Site, answer: Answer, why: str, secrets: list[bytes]) -> list[str]:
+def judged(site: Site, answer: Answer, why: str, secrets: list[bytes]) -> list[str]:
+    """What is wrong with an answer; ``why`` says whether it was not as it must be."""
     found = ["not as it must be"] if why else []
     if answer.status >= 400 and not re.search(rb"[A-Z][^{}<>]{12,}", answer.body):
         found.append("without words")
@@ -133,7 +134,7 @@ def _add_user(path: Path) -> None:
     add_user(path, "kim", "correct horse battery")
 
 
-def _written(folder: Path) -> list[Path]:
+def written(folder: Path) -> list[Path]:
     """What lies where nothing may."""
     known = {"a.png", "outside", "users", "open-tmp", "open-cwd", "locked-tmp", "locked-cwd"}
     found = [path for path in folder.iterdir() if path.name not in known]

@@ -74,7 +74,7 @@ def run(settings: WebSettings, say: Callable[[str], None]) -> int:
         ModelError: the model.
         MachineError: the address is taken, or no folder can be made.
     """
-    bound = _bind(settings.host, settings.port)
+    bound = bind(settings.host, settings.port)
     with bound:
         port: int = bound.getsockname()[1]
         server = make_server(settings, port)
@@ -132,7 +132,7 @@ def greeting(settings: WebSettings, port: int) -> list[str]:
     return lines
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int) -> socket.socket:
     """A socket at the address. Raises MachineError."""
     try:
         (family, kind, proto, _, address), *_ = socket.getaddrinfo(

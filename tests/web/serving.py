@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from lungscan.apart import Failure, Stopped
-from lungscan.errors import Code
+from lungscan.errors import Code, MachineError
+from lungscan.opening.apart import Failure, Stopped
 from lungscan.types import InputFile
 from lungscan_web.jobs.limits import Limits
 from lungscan_web.jobs.news import (
@@ -39,7 +39,7 @@ SMALL = Limits(
 )  # fmt: skip
 ANSWER = {
     "name": "x", "file": "x", "kind": "field", "status": "ok", "headline": "Benign lung",
-    "files": [{"thumbnail": "thumbnail-0.jpg", "overlay": None}], "evidence": [],
+    "files": [{"thumbnail": "thumbnail-0.jpg", "overlay": None}], "evidence": [], "classes": [],
 }  # fmt: skip
 
 
@@ -50,6 +50,7 @@ class Rehearsal:
     hold: threading.Event = field(default_factory=threading.Event)  # jobs wait for it
     fail: str = ""  # or they fail with these words
     deaf: bool = False  # they do not stop when asked
+    none: bool = False  # or there are none
     made: list[FakeProcess] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -57,6 +58,8 @@ class Rehearsal:
 
     def start(self) -> FakeProcess:
         """A process, as the desk starts one."""
+        if self.none:
+            raise MachineError("No process can be started.")
         self.made.append(FakeProcess(self))
         return self.made[-1]
 

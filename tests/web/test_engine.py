@@ -155,9 +155,9 @@ def test_a_slide_can_be_looked_at_level_by_level(page: Page, slide: Path) -> Non
     with Image.open(io.BytesIO(overlay.body)) as opened:
         assert opened.mode == "RGBA"
         assert opened.width / opened.height == pytest.approx(1600 / 1200, rel=0.01)
-    assert page.house.zooms._open
+    assert len(page.house.zooms) == 1
     assert browser.ask("DELETE", f"/api/jobs/{number}", X_CSRF_Token=browser.csrf).status == 204
-    assert not page.house.zooms._open  # its file is closed before it is deleted
+    assert len(page.house.zooms) == 0  # its file is closed before it is deleted
     assert state["cases"][0]["kind"] == "slide"
 
 
@@ -194,7 +194,7 @@ def test_a_run_that_is_cancelled_leaves_no_process(page: Page, slide: Path) -> N
     began = time.monotonic()
     assert browser.post(f"/api/jobs/{number}/cancel").data["state"] == "cancelled"
     assert time.monotonic() - began < 10  # benchmarks/page.py measures it
-    wait(lambda: number not in page.house.desk._processes)
+    wait(lambda: number not in page.house.desk.computing)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from lungscan.apart import Apart, Failure
 from lungscan.demo.making import FIELDS
 from lungscan.errors import Code
+from lungscan.opening.apart import Apart, Failure
 from lungscan_web.jobs import explaining
 from lungscan_web.jobs.explaining import Explanations, Question, Reply, question_of
 from lungscan_web.jobs.limits import Limits, NotHere, TooMany
@@ -91,7 +91,7 @@ def test_only_so_many_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
         made.ask("j", number, QUESTION)
     with pytest.raises(TooMany):
         made.ask("j", 99, QUESTION)
-    wait(lambda: made._processes)
+    wait(lambda: made.computing)
     made.close()
     assert hold.is_set()  # what was under way has been ended
     with pytest.raises(TooMany):

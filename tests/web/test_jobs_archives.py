@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lungscan_web.jobs.limits import BadArchive, NotHere, TooLarge
-from lungscan_web.jobs.names import LONGEST_BYTES, file_name
+from lungscan_web.jobs.safe_names import LONGEST_BYTES, file_name
 from lungscan_web.jobs.unzipping import BOMB_FROM, is_archive, unpack
 
 

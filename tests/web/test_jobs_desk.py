@@ -214,17 +214,14 @@ def test_a_disk_nearly_full_takes_nothing(tmp_path: Path, rehearsal: Rehearsal) 
 
 
 def test_without_a_process_a_job_fails_and_the_next_goes_on(
-    bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, rehearsal: Rehearsal
 ) -> None:
-    def none() -> None:
-        raise MachineError("No process can be started.")
-
-    ready = bureau.desk._ready
-    monkeypatch.setattr(ready, "_start", none)
-    ready._put(None)
+    rehearsal.none = True
+    bureau = Bureau(tmp_path, rehearsal)
     assert bureau.until(bureau.give(), JobState.FAILED).message == "No process can be started."
-    monkeypatch.setattr(ready, "_start", bureau.rehearsal.start)
+    rehearsal.none = False
     bureau.until(bureau.give(), JobState.FINISHED)
+    bureau.desk.close()
 
 
 def test_whoever_waits_is_told_of_changes(bureau: Bureau) -> None:

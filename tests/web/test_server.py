@@ -18,7 +18,7 @@ from lungscan.errors import MachineError, UsageProblem
 from lungscan_web.access.passwords import Passwords, add_user
 from lungscan_web.access.sessions import IDLE_S, MOST, OLDEST_S, Sessions
 from lungscan_web.access.tries import BY_ADDRESS, BY_NAME, PERIOD_S, Tries
-from lungscan_web.main import _bind, greeting
+from lungscan_web.main import bind, greeting
 from lungscan_web.server.guard import POLICY
 from lungscan_web.server.settings import WebSettings
 from tests.web.serving import SMALL, Browser, Page, Rehearsal, form, wait
@@ -83,12 +83,12 @@ def test_whoever_follows_a_job_keeps_it_alive(rehearsal: Rehearsal) -> None:
             f"GET /api/jobs/{followed}/events HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\n"
             f"Cookie: {browser.cookie}\r\n\r\n".encode()
         )
-        ended = wait(lambda: j if (j := page.house.desk._jobs[left]).state.ended else None)
+        ended = wait(lambda: j if (j := page.house.desk.peek(left)).state.ended else None)
         assert ended.message == "Ended, because its page was closed."
         time.sleep(0.7)
-        assert not page.house.desk._jobs[followed].state.ended
+        assert not page.house.desk.peek(followed).state.ended
         line.close()  # the browser is gone
-        wait(lambda: page.house.desk._jobs[followed].state.ended)
+        wait(lambda: page.house.desk.peek(followed).state.ended)
 
 
 def test_cancel_and_delete(page: Page, rehearsal: Rehearsal) -> None:
@@ -169,7 +169,7 @@ def test_the_page_says_what_it_is_for(page: Page) -> None:
 def test_examples_can_be_tried(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     from lungscan_web.jobs import examples
 
-    folder = page.house.folder if hasattr(page.house, "folder") else page.house.desk.folder.path
+    folder = page.house.desk.folder.path
     example = examples.EXAMPLES[1]
     made = folder / "examples"
     made.mkdir()
@@ -198,7 +198,7 @@ def test_static_files_are_asked_for_again_only_when_they_changed(page: Page) -> 
 def _static(page: Page) -> list[str]:
     from lungscan_web.server.static_files import StaticFiles
 
-    return list(StaticFiles()._files)
+    return list(StaticFiles().names)
 
 
 def test_an_unforeseen_error_is_a_sentence_and_the_log_names_nobody(
@@ -347,7 +347,7 @@ def test_sessions_end_and_never_grow_without_bound() -> None:
     kept = sessions.new("kim")
     for _ in range(MOST + 10):
         sessions.new()
-    assert len(sessions._sessions) == MOST
+    assert len(sessions) == MOST
     assert sessions.find(kept.token) is kept  # strangers push out strangers
 
 
@@ -415,4 +415,4 @@ def test_a_port_in_use_is_said_in_words() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(MachineError, match="choose one with --port"):
-            _bind("127.0.0.1", taken.getsockname()[1])
+            bind("127.0.0.1", taken.getsockname()[1])

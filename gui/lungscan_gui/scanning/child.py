@@ -1,4 +1,4 @@
-"""The process of one run: ``python -m lungscan_gui.scanning.child``. See ``lungscan.apart``."""
+"""The process of one run, see ``lungscan.opening.apart``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from lungscan.apart import Send, Stopped, serve
 from lungscan.events import RunFinished, TilesScored
+from lungscan.opening.apart import Send, Stopped, serve
 from lungscan.options import ScanOptions
 from lungscan_gui import engine
 

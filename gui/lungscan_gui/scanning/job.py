@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lungscan.apart import Apart, Failure, Stopped
 from lungscan.events import ScanEvent
+from lungscan.opening.apart import Apart, Failure, Stopped
 from lungscan.options import ScanOptions
 
 __all__ = ["Failure", "JobEvent", "ScanJob", "Stopped"]

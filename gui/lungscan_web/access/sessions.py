@@ -40,6 +40,10 @@ class Sessions:
         self._sessions: OrderedDict[str, Session] = OrderedDict()  # least used first
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._sessions)
+
     def find(self, token: str) -> Session | None:
         """The session of a token, if it still lives."""
         with self._lock:

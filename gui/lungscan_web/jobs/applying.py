@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lungscan.apart import Failure, Stopped
+from lungscan.opening.apart import Failure, Stopped
 from lungscan_web.jobs.news import Began, Ended, Finished, Found, News, Scored, Taken, Told
 from lungscan_web.jobs.records import Job, JobCase, JobState
 

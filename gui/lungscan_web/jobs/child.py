@@ -1,4 +1,4 @@
-"""The process of one job: ``python -m lungscan_web.jobs.child``. See ``lungscan.apart``.
+"""The process of one job: ``python -m lungscan_web.jobs.child``. See ``lungscan.opening.apart``.
 
 It is started before anybody has given anything, so that its libraries are there when somebody does.
 """
@@ -11,7 +11,6 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import lungscan.scanning.run  # noqa: F401  all that a scan imports is loaded before there is one
-from lungscan.apart import Send, Stopped, serve
 from lungscan.errors import CaseError
 from lungscan.events import (
     CaseFinished,
@@ -23,6 +22,7 @@ from lungscan.events import (
     TilesScored,
 )
 from lungscan.inputs import discover
+from lungscan.opening.apart import Send, Stopped, serve
 from lungscan.opening.launch import Launched, beforehand
 from lungscan.options import ScanOptions
 from lungscan.report.wording import headline

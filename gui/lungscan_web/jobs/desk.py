@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from lungscan.apart import Failure, Stopped
 from lungscan.errors import MachineError
+from lungscan.opening.apart import Failure, Stopped
 from lungscan_web.jobs.applying import apply, without
 from lungscan_web.jobs.folder import PrivateFolder, remove
 from lungscan_web.jobs.intake import Intake
@@ -24,7 +24,7 @@ from lungscan_web.jobs.news import (
     News,
     Task,
 )
-from lungscan_web.jobs.processes import Process, Ready, start_process
+from lungscan_web.jobs.ready import Process, Ready, start_process
 from lungscan_web.jobs.records import CLOCK, Choice, Clock, Job, JobState
 from lungscan_web.jobs.turns import Turns
 
@@ -145,9 +145,17 @@ class Desk:
             return job
 
     def look(self, number: str) -> Job:
-        """A copy of a job as it stands, which nobody changes. Raises NotHere."""
+        """A copy of a job as it stands; somebody has seen it now. Raises NotHere."""
         with self._change:
-            job = self.job(number)
+            self.job(number)
+            return self.peek(number)
+
+    def peek(self, number: str) -> Job:
+        """A copy of a job, for whoever does not count as a watcher. Raises NotHere."""
+        with self._change:
+            job = self._jobs.get(number)
+            if job is None:
+                raise NotHere(NotHere.KEPT)
             cases = [replace(case) for case in job.cases]
             tiles, pace = replace(job.tiles), replace(job.pace)
             notices = list(job.notices)
@@ -167,6 +175,12 @@ class Desk:
     def now(self) -> float:
         """The time of the desk's clock, in seconds."""
         return self._clock()
+
+    @property
+    def computing(self) -> frozenset[str]:
+        """The jobs that have a process."""
+        with self._change:
+            return frozenset(self._processes)
 
     def counts(self) -> tuple[int, int]:
         """How many jobs wait or run, and how many are kept in all."""

@@ -6,7 +6,6 @@ somebody first asks for the list, because stitching the slide takes seconds.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -14,9 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from lungscan import processes
 from lungscan.errors import MachineError
 from lungscan_web.jobs.limits import NotHere
 
+MODULE = "lungscan_web.jobs.examples"
 PATIENCE_S = 60.0
 THUMBNAIL_PX = 240
 
@@ -69,14 +70,13 @@ class Examples:
             if self._process is not None:
                 return
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            path = os.pathsep.join(entry for entry in sys.path if entry)
             try:
                 self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module
-                    [sys.executable, "-P", "-m", __name__, str(self._folder)],
+                    [*processes.command(MODULE), str(self._folder)],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
-                    env=os.environ | {"PYTHONPATH": path},
+                    env=processes.environment(),
                 )
             except OSError as error:
                 raise MachineError("The examples cannot be made on this machine now.") from error

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from lungscan.apart import Apart, Failure
+from lungscan.opening.apart import Apart, Failure
 from lungscan_web.jobs.limits import NotHere, TooMany
 
 CHILD = "lungscan_web.jobs.explaining_child"
@@ -105,6 +105,12 @@ class Explanations:
             self._closed, processes = True, list(self._processes)
         for process in processes:
             process.kill()
+
+    @property
+    def computing(self) -> int:
+        """How many have a process."""
+        with self._lock:
+            return len(self._processes)
 
     def _working(self) -> int:
         return sum(each.state == "working" for each in self._asked.values())

@@ -7,7 +7,7 @@ import threading
 from importlib import import_module
 from typing import Any
 
-from lungscan.apart import Send, serve
+from lungscan.opening.apart import Send, serve
 from lungscan.results.atomic_files import write_atomic
 from lungscan.results.case_json import from_json
 from lungscan_web.jobs.explaining import DRAWING, PICTURE, Question, Reply

@@ -15,7 +15,7 @@ from lungscan.errors import MachineError
 from lungscan.inputs import show
 from lungscan_web.jobs.folder import remove
 from lungscan_web.jobs.limits import Limits, NotHere, Refused, TooLarge, TooMany, size
-from lungscan_web.jobs.names import file_name
+from lungscan_web.jobs.safe_names import file_name
 from lungscan_web.jobs.unzipping import is_archive, unpack
 
 LOOK_EVERY = 64 << 20  # bytes between two looks at what the disk has left

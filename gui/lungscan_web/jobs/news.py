@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lungscan.apart import Failure, Stopped
+from lungscan.opening.apart import Failure, Stopped
 from lungscan.types import InputFile
 
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from lungscan_web.jobs.limits import BadArchive, TooLarge
-from lungscan_web.jobs.names import file_name
+from lungscan_web.jobs.safe_names import file_name
 
 PIECE = 1 << 20
 DEEPEST = 16  # folders

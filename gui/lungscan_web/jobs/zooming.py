@@ -92,6 +92,10 @@ class Zooms:
         self._spare: Launched | None = None
         self._closed = False
 
+    def __len__(self) -> int:
+        """How many images are open."""
+        return len(self._open)
+
     def describe(self, place: Place, file: InputFile, mpp: float | None) -> dict[str, Any]:
         """What a viewer must know of the image.
 

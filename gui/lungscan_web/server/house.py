@@ -16,7 +16,7 @@ from lungscan_web.jobs.examples import Examples
 from lungscan_web.jobs.explaining import Explanations
 from lungscan_web.jobs.folder import PrivateFolder
 from lungscan_web.jobs.models import Models
-from lungscan_web.jobs.processes import Process, start_process
+from lungscan_web.jobs.ready import Process, start_process
 from lungscan_web.jobs.zooming import Zooms
 from lungscan_web.server.settings import WebSettings
 

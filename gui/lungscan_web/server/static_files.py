@@ -35,6 +35,11 @@ class StaticFiles:
         }
         self._tags = {name: _tag(data) for name, data in self._files.items()}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What there is."""
+        return tuple(self._files)
+
     async def get(self, request: Request) -> Response:
         """One of them; the browser asks each time whether it has changed."""
         name = request.path_params["path"]

@@ -110,7 +110,8 @@ def answer_data(job: Job, number: int) -> Data:
             file["zoom"] = f"{base}/zoom/{index}"
     for item in answer["evidence"]:
         item["picture"] = f"{base}/pictures/{item['picture']}"
-    if available() and answer["kind"] in EXPLAINED and answer["classes"][0]["probability"]:
+    answered = any(each["probability"] for each in answer["classes"])
+    if available() and answer["kind"] in EXPLAINED and answered:
         answer["explanation"] = f"{base}/explanation"
     folder = case_folder(job.out, case.key)
     answer["downloads"] = _downloads(folder, OF_A_CASE, f"{base}/files")

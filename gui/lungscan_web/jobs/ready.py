@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Protocol
 
-from lungscan.apart import Apart
 from lungscan.errors import MachineError
+from lungscan.opening.apart import Apart
 from lungscan_web.jobs.news import News
 
 CHILD = "lungscan_web.jobs.child"
@@ -16,7 +16,7 @@ STOP_S = 0.7  # what a job may take to stop by itself: cancelling takes a second
 
 
 class Process(Protocol):
-    """What runs a job; see ``lungscan.apart.Apart``."""
+    """What runs a job; see ``lungscan.opening.apart.Apart``."""
 
     @property
     def alive(self) -> bool:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Generator, Iterator
@@ -19,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
+from lungscan import processes
 from lungscan.errors import Code, LungScanError, MachineError
 from lungscan.opening.messages import receive, send
 
@@ -57,15 +57,14 @@ class Apart:
         Raises:
             MachineError: the system will not start a process.
         """
-        path = os.pathsep.join(entry for entry in sys.path if entry)
         self._others = others
         try:
             self._child = subprocess.Popen(  # noqa: S603  our own interpreter and module
-                [sys.executable, "-P", "-m", module],
+                processes.command(module),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=os.environ | {"PYTHONPATH": path},
+                env=processes.environment(),
             )
         except OSError as error:
             raise MachineError(
@@ -78,6 +77,11 @@ class Apart:
         self._killer = threading.Timer(stop_s, self.kill)
         self._killer.daemon = True
         threading.Thread(target=self._listen, name="apart-errors", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._child.pid
 
     @property
     def alive(self) -> bool:

@@ -88,7 +88,8 @@ class ViewedImage:
         found = self.read(np.array([series_box(index, series.columns, series.side_px)], np.int32))
         if found.failed[0]:
             raise UnreadableFile(f"Slice {index + 1} cannot be decoded.", code=Code.TILE)
-        return found.rgb[0]
+        picture: RgbArray = found.rgb[0]
+        return picture
 
     def close(self) -> None:
         """Let go of the file; whoever reads gets an error."""

@@ -39,7 +39,8 @@ SMALL = Limits(
 )  # fmt: skip
 ANSWER = {
     "name": "x", "file": "x", "kind": "field", "status": "ok", "headline": "Benign lung",
-    "files": [{"thumbnail": "thumbnail-0.jpg", "overlay": None}], "evidence": [], "classes": [],
+    "files": [{"kind": "field", "thumbnail": "thumbnail-0.jpg", "overlay": None}],
+    "evidence": [], "classes": [],
 }  # fmt: skip
 
 

@@ -193,7 +193,7 @@ def test_a_run_that_is_cancelled_leaves_no_process(page: Page, slide: Path) -> N
     browser.until(number, "starting", "running")
     began = time.monotonic()
     assert browser.post(f"/api/jobs/{number}/cancel").data["state"] == "cancelled"
-    assert time.monotonic() - began < 10  # benchmarks/page.py measures it
+    assert time.monotonic() - began < 10  # benchmarks/web.py measures it
     wait(lambda: number not in page.house.desk.computing)
 
 

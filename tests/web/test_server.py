@@ -98,7 +98,7 @@ def test_cancel_and_delete(page: Page, rehearsal: Rehearsal) -> None:
     browser.until(job, "running")
     began = time.monotonic()
     assert browser.post(f"/api/jobs/{job}/cancel").data["state"] == "cancelled"
-    assert time.monotonic() - began < 10  # benchmarks/page.py measures it
+    assert time.monotonic() - began < 10  # benchmarks/web.py measures it
     assert browser.ask("DELETE", f"/api/jobs/{job}", X_CSRF_Token=browser.csrf).status == 204
     assert browser.get(f"/api/jobs/{job}").why[0] == "W_NOT_HERE"
     assert browser.get(f"/results/{job}").status == 404

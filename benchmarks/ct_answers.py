@@ -2,10 +2,10 @@
 
     python benchmarks/ct_answers.py --data ../shared/data [--head Cranium.inv3] [--ct-model lung-ct]
 
-Of each kind: how many, which share is refused, and why. ``--head`` is a CT of a head as an InVesalius
-project (Debian's package invesalius-examples has one); its slices, their other planes and its
-projections are other organs, planes and radiographs that are real. Trunks cut lengthwise, radiographs
-and bellies (real chests whose lungs are filled) are made, and named so.
+Of each kind: how many, which share is refused, and why. ``--head`` is a CT of a head as an
+InVesalius project (Debian's package invesalius-examples has one); its slices, their other planes
+and its projections are other organs, planes and radiographs that are real. Trunks cut lengthwise,
+radiographs and bellies (real chests whose lungs are filled) are made, and named so.
 """
 
 from __future__ import annotations

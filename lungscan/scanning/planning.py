@@ -97,6 +97,7 @@ def find_inputs(options: ScanOptions) -> Inputs:
     if not inputs.cases and not any(file.error_code for file in inputs.skipped):
         raise NothingToDo(
             f"No slide or field image was found ({len(inputs.skipped)} other files were skipped). "
-            "LungScan reads what OpenSlide opens, and JPEG, PNG, TIFF, BMP and WebP."
+            "LungScan reads what OpenSlide opens, CT slices in DICOM, and JPEG, PNG, TIFF, BMP "
+            "and WebP."
         )
     return hide(inputs) if options.deidentify else inputs

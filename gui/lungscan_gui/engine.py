@@ -243,6 +243,7 @@ def second_answer(result: CaseResult, again: CaseResult) -> SecondAnswer:
 def write_reviews(root: Path, path: Path) -> str:
     """All reviews below a folder as one table; returns what to tell. Raises LungScanError."""
     from lungscan import reviews
+
     (done,) = reviews(ReviewsOptions(root, out=path))
     found = done.reviews
     told = [f"{len(found.cases):,} reviews are in {done.table}."]

@@ -23,7 +23,7 @@ from lungscan.report.pdf.flowables import (
     map_for_print,
     plain_table,
 )
-from lungscan.report.pdf.kit import INK, RULE, WIDTH, Bookmark, paragraph, rich
+from lungscan.report.pdf.kit import RULE, WIDTH, paragraph, rich
 from lungscan.report.wording import duration, pixel_size, place_of, probability
 from lungscan.results.review_json import Beside
 from lungscan.types import CaseResult, TilePicture

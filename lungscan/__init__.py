@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from lungscan.options import Explain
+    from lungscan.types import Explanation
+
 DISTRIBUTION = "lungscan-histology"  # what pip calls it: `lungscan` there is another project
 __version__ = "0.1.0"
 
@@ -23,3 +26,23 @@ def read_results(out: str | Path) -> pd.DataFrame:
     from lungscan.report.results_table import read_results
 
     return read_results(Path(out))
+
+
+def explain(
+    path: str | Path,
+    box: tuple[int, int, int, int] | None = None,
+    *,
+    model: str = "lung-histology",
+    method: Explain = "occlusion",
+    label: str | None = None,
+    mpp: float | None = None,
+    device: str = "auto",
+) -> Explanation:
+    """What the answer of a field or of one tile depends on; see ``lungscan.explaining.one``."""
+    from pathlib import Path
+
+    from lungscan.explaining import explain
+
+    return explain(
+        Path(path), box, model=model, method=method, label=label, mpp=mpp, device=device
+    )

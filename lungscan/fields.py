@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -107,7 +107,7 @@ def _score_files(files: Sequence[InputFile], tools: Tools, picture: bool) -> lis
         fields = [item for item in opened if isinstance(item, OpenedField)]
         shared = iter(_score_together([item for item in fields if item.pixels], tools.scorer))
         done = [
-            _finish(item, shared, tools.scorer, picture) if isinstance(item, OpenedField) else item
+            _finish(item, shared, tools, picture) if isinstance(item, OpenedField) else item
             for item in opened
         ]
         scored += [
@@ -131,13 +131,18 @@ def _score_together(fields: Sequence[OpenedField], scorer: Scorer) -> list[TileB
 
 
 def _finish(
-    item: OpenedField, shared: Iterator[TileBatch], scorer: Scorer, picture: bool
+    item: OpenedField, shared: Iterator[TileBatch], tools: Tools, picture: bool
 ) -> Scored:
     """The field with its scores: the next of the ``shared`` ones, or now those of its own."""
-    planned = item.plan
+    planned, scorer = item.plan, tools.scorer
     batches = [next(shared)] if item.pixels else None
     try:
-        return scored_file(planned, batches or _score_alone(planned, scorer), scorer.card, picture)
+        batches = batches or _score_alone(planned, scorer)
+        scored = scored_file(planned, batches, scorer.card, picture)
+        if tools.explainer is None:
+            return scored
+        explained = tools.explainer.of_file(planned, scored.scores, item.pixels)
+        return replace(scored, explained=explained)
     except Exception as error:  # noqa: BLE001  one bad field must not cost the others
         return case_error(error)
     finally:

@@ -17,7 +17,14 @@ from lungscan.report.checksums import known_sums, record_name, unseal
 from lungscan.report.geojson import numbered
 from lungscan.report.heatmap import has_heatmap
 from lungscan.report.run_json import RunSummary, summarise
-from lungscan.report.write import FEW_FIELDS, Places, moved, write_case_files, write_run_files
+from lungscan.report.write import (
+    EXPLANATION,
+    FEW_FIELDS,
+    Places,
+    moved,
+    write_case_files,
+    write_run_files,
+)
 from lungscan.store import RunStore
 from lungscan.types import CaseResult, CaseStatus, FileKind, Inputs
 
@@ -189,6 +196,8 @@ class Ledger:
             names += [numbered("tiles.geojson", part.file_index) for part in result.scores]
         if switches["heatmap"]:
             names += [numbered("heatmap.png", i) for i in files if has_heatmap(result, i)]
+        if result.explained:
+            names.append(EXPLANATION)
         folder = self._store.folder(result.key)
         listed = known_sums(folder)  # what is left of an earlier answer is not
         return all(name in listed and (folder / name).is_file() for name in names)
@@ -212,7 +221,7 @@ class Ledger:
 def _for_tables(result: CaseResult) -> CaseResult:
     """Without tiles and pictures."""
     files = tuple(replace(file, thumbnail_jpeg=None) for file in result.files)
-    return replace(result, scores=(), pictures=(), files=files)
+    return replace(result, scores=(), pictures=(), files=files, explained=None)
 
 
 def _outdated(path: Path) -> str:

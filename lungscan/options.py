@@ -14,10 +14,12 @@ from typing import Any, Literal, get_args
 from lungscan.errors import UsageProblem
 
 Abstain = Literal["strict", "flag", "never"]
+Explain = Literal["off", "occlusion", "cam"]
 PdfChoice = Literal["auto", "cases", "summary", "none"]
 RuleName = Literal["tumour-aware", "mean", "majority"]
 
 ABSTAIN: tuple[Abstain, ...] = get_args(Abstain)
+EXPLAIN_CHOICES: tuple[Explain, ...] = get_args(Explain)
 PDF_CHOICES: tuple[PdfChoice, ...] = get_args(PdfChoice)
 RULE_NAMES: tuple[RuleName, ...] = get_args(RuleName)
 ANY_CUDA = "cuda:N"
@@ -52,6 +54,7 @@ class ScanOptions:
     geojson: bool = True
     rule: RuleName = "tumour-aware"  # see lungscan.aggregate
     abstain: Abstain = "strict"
+    explain: Explain = "off"  # what the answer of a field or of top tiles depends on, and how
     fresh: bool = False  # True: forget what an earlier run left in ``out``
     timeout: float = 60.0  # seconds that reading may stand still before the file is given up
     isolate: bool = True  # read images in child processes; False: in this one, for debugging
@@ -64,6 +67,7 @@ class ScanOptions:
         self._require_paths()
         require_device(self.device)
         require_choice("--pdf", self.pdf, PDF_CHOICES)
+        require_choice("--explain", self.explain, EXPLAIN_CHOICES)
         require_choice("--rule", self.rule, RULE_NAMES)
         require_choice("--abstain", self.abstain, ABSTAIN)
         if self.mpp is not None:

@@ -71,6 +71,7 @@ def scan(
             readers.begin(first)
         with _loading(card, options, threads) as network:
             # What follows takes as long to import as the network to compile.
+            from lungscan.explaining import file_explainer
             from lungscan.ledger import Ledger
             from lungscan.outcome import RunContext
             from lungscan.run import Run
@@ -79,6 +80,7 @@ def scan(
             from lungscan.workers import Stopped, Workers
         runtime = network.result()
         novelty = load_novelty(card.folder / "novelty.safetensors")
+        explainer = file_explainer(options, card, runtime)
         if options.fresh:  # only now: a run that cannot begin must not cost an earlier one
             store.forget()
         store.tidy()
@@ -88,7 +90,7 @@ def scan(
             write_names(options.names, inputs.hidden)
         run = RunContext(options, card, runtime.device, *settings_of(options, card))
         workers = stack.enter_context(Workers(jobs, ending, readers.stop))
-        tools = Tools(run, store, Scorer(card, runtime, novelty), workers, readers)
+        tools = Tools(run, store, Scorer(card, runtime, novelty), workers, readers, explainer)
         try:
             yield from _with_news(Run(tools, inputs, Ledger(run, store, inputs)).events(), runtime)
         except Stopped:

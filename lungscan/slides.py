@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -150,6 +150,8 @@ def _score_file(
                 journal.add(batch)
                 yield progress.add(grid, first, [batch])
     result = scored_file(opened, batches, scorer.card, picture=True)
+    if tools.explainer:
+        result = replace(result, explained=tools.explainer.of_file(opened, result.scores))
     if moving := in_motion(opened.file, opened.before):
         raise moving
     return result

@@ -18,7 +18,7 @@ from lungscan.types import CaseInput, CaseResult, CaseStatus
 KEY = re.compile(r"[a-z0-9-]+-[0-9a-f]{8}|" + PSEUDONYM.pattern)
 _TEMPORARY = re.compile(r"\.lungscan-[0-9a-f]{12}\.tmp")  # left by a killed process
 _DERIVED = re.compile(
-    r"report\.pdf|tiles\.csv|tiles(-\d+)?\.geojson|heatmap(-\d+)?\.png|lungscan\.sha256|"
+    r"report\.pdf|tiles\.csv|tiles(-\d+)?\.geojson|heatmap(-\d+)?\.png|explanation\.png|lungscan\.sha256|"
     + _TEMPORARY.pattern
 )
 _JOURNAL = re.compile(r"\.tiles-\d+\.journal")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lungscan.explaining.tiles import TileExplainer
 from lungscan.outcome import RunContext
 from lungscan.readers import Readers
 from lungscan.scoring import Scorer
@@ -20,3 +21,4 @@ class Tools:
     scorer: Scorer
     workers: Workers
     readers: Readers
+    explainer: TileExplainer | None = None  # None: nobody asked

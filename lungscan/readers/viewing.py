@@ -29,32 +29,35 @@ class ViewedImage:
         mpp: float | None = None,
         threads: int = 2,
         launched: Launched | None = None,
+        tile_px: int = VIEW_PX,
     ) -> None:
         """Open it; ``mpp`` is the user's µm per level-0 pixel, used if the file says none.
+
+        ``tile_px`` is the side of what ``read`` returns.
 
         Raises:
             LungScanError: it is no image that LungScan reads, or reading it crashed or hung.
         """
         file = _input_file(path)
-        self._process = ReaderProcess(None, threads, launched, size_px=VIEW_PX)
+        self._process = ReaderProcess(None, threads, launched, size_px=tile_px)
         try:
             looked: Looked = self._process.call(Look(file, mpp), PATIENCE_S)
         except BaseException:
             self._process.close()
             raise
-        self._handle = looked.handle
+        self._handle, self._tile_px = looked.handle, tile_px
         self.path, self.kind = path, looked.kind
         self.info: SourceInfo = looked.info  # the scale may be unknown
         self.overview: Overview = looked.overview  # longest side about 1,024 px
 
     def read(self, boxes: BoxArray) -> TilePixels:
-        """Tiles ((n, 4), level-0 pixels), each scaled to ``VIEW_PX`` squared.
+        """Tiles ((n, 4), level-0 pixels), each scaled to ``tile_px`` squared.
 
         Raises:
             UnreadableFile: the drive does not hand out the file, or reading it crashed or hung;
                 nothing more can be read then.
         """
-        return self._process.read_tiles(self._handle, boxes, VIEW_PX, PATIENCE_S)
+        return self._process.read_tiles(self._handle, boxes, self._tile_px, PATIENCE_S)
 
     def close(self) -> None:
         """Let go of the file; whoever reads gets an error."""

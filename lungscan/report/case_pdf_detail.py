@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from reportlab.lib.units import mm
 from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Spacer
 
+from lungscan.report.case_pdf_explained import explained_story
 from lungscan.report.heatmap import has_heatmap
 from lungscan.report.legend import class_letters, scale_bar
 from lungscan.report.overlay import base_picture
@@ -37,6 +38,7 @@ def detail_story(result: CaseResult, digest: str) -> list[Flowable]:
     top = "Tiles that speak for the answer" if answered else "Tiles with the clearest class"
     return [
         *_tiles(result, "top", top),
+        *explained_story(result),
         *_tiles(result, "uncertain", "Most uncertain tiles"),
         *_more_files(result),
         *(_trust(result) if result.prediction else []),

@@ -31,6 +31,7 @@ from lungscan.report.summary_pdf import SummaryRow, summary_row, write_summary_r
 from lungscan.report.tiles_csv import write_tiles_csv
 from lungscan.types import CaseResult
 
+EXPLANATION = "explanation.png"
 FEW_FIELDS = 12  # a run of at most this many fields gets per-case files without asking
 
 
@@ -92,12 +93,20 @@ def _write_derived(
         if geojson and result.scores:
             wanted = [folder / numbered("tiles.geojson", part.file_index) for part in result.scores]
             places |= zip(wanted, write_tiles_geojson(folder, result), strict=True)
+        if result.explained:  # asked for, so whatever else the case gets
+            write(EXPLANATION, lambda path: _write_explanation(path, result))
         if pdf:
             write("report.pdf", lambda path: write_case_pdf(path, result))
         for index, picture in drawn.items():
             save = partial(write_atomic, data=picture.result(), durable=False)
             write(numbered("heatmap.png", index), save)
     return places
+
+
+def _write_explanation(path: Path, result: CaseResult) -> None:
+    from lungscan.report.explained import render_explanation
+
+    write_atomic(path, render_explanation(result), durable=False)
 
 
 @contextmanager
@@ -277,16 +286,16 @@ def _rederived(
         had = any(folder.glob("report.pdf")) or any(folder.glob("tiles.csv"))
         slide = any(file.kind == "slide" for file in result.files)
         more = few or had or slide or run.pdf == "cases"
-        if more:
+        if more or result.explained:
             with sealed(folder) as written:
                 written[RECORD] = None
                 derived = _write_derived(
                     folder,
                     result,
-                    pdf=run.pdf in {"auto", "cases"},
-                    heatmap=run.heatmap,
-                    geojson=run.geojson,
-                    tiles_csv=True,
+                    pdf=more and run.pdf in {"auto", "cases"},
+                    heatmap=more and run.heatmap,
+                    geojson=more and run.geojson,
+                    tiles_csv=more,
                 )
                 written.update(dict.fromkeys(path.name for path in derived.values()))
             places |= derived

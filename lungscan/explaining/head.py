@@ -1,0 +1,166 @@
+"""What lies between a network's last maps and its logits, taken from the graph by structure.
+
+The path is walked back from the softmax to the mean over the picture. Names are of no use: int8
+changes them, and blocks share them. Where every step is affine or cuts at fixed values (ReLU,
+ReLU6), the logits of a given tile are an affine function of the mean of its maps, exactly; anything
+else is refused, because a map would be a guess there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from lungscan.errors import UsageProblem
+
+Wide = NDArray[np.float64]
+
+_SAME = {"Reshape", "Squeeze", "Unsqueeze", "Convert"}  # of a vector
+
+
+@dataclass(frozen=True)
+class Affine:
+    """``x`` to ``weight @ x + bias``."""
+
+    weight: Wide  # (out, in)
+    bias: Wide  # (out,)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """``x`` to what of it lies between ``low`` and ``high``."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Head:
+    """The steps from the pooled features to the logits."""
+
+    maps: ov.Output  # (1, k, rows, columns): what the mean is taken of
+    steps: tuple[Affine | Cut, ...]
+
+    def at(self, pooled: Wide) -> Affine:
+        """The affine function that the head is for tiles whose maps have the mean ``pooled``."""
+        weight, bias = np.eye(len(pooled)), np.zeros(len(pooled))
+        for step in self.steps:
+            if isinstance(step, Affine):
+                weight, bias = step.weight @ weight, step.weight @ bias + step.bias
+                continue
+            now = weight @ pooled + bias
+            passes = (now > step.low) & (now < step.high)
+            fixed = np.clip(now, step.low, step.high)
+            weight, bias = weight * passes[:, None], np.where(passes, bias, fixed)
+        return Affine(weight, bias)
+
+
+def find_head(model: ov.Model, name: str) -> Head:
+    """The head of a graph whose first output is the softmax of its logits.
+
+    Args:
+        name: of the model, for the message.
+
+    Raises:
+        UsageProblem: a step is neither affine nor a cut, so no exact map exists.
+    """
+    node = _source(model.outputs[0].get_node(), 0)
+    if node.get_type_name() != "Softmax":
+        raise _refusal(name, "its answer is no softmax")
+    node, path = _source(node, 0), []
+    while node.get_type_name() != "ReduceMean":
+        index = _computed_input(node, name)
+        path.append((node, index))
+        node = _source(node, index)
+    shape = list(node.input_value(0).get_shape())
+    if len(shape) != 4 or sorted(a % 4 for a in _constant(node, 1).astype(int).ravel()) != [2, 3]:
+        raise _refusal(name, "its pooling is no mean over the picture")
+    size, steps = shape[1], []
+    for step, index in reversed(path):
+        made = _step(step, index, size, name)
+        if isinstance(made, Affine):
+            size = len(made.bias)
+        steps += [] if made is None else [made]
+    return Head(node.input_value(0), tuple(steps))
+
+
+def _step(node: ov.Node, index: int, size: int, name: str) -> Affine | Cut | None:
+    """One operation on a vector of ``size`` numbers; None when it changes nothing."""
+    kind = node.get_type_name()
+    if kind in _SAME:
+        return None
+    if kind == "Relu":
+        return Cut(0.0, np.inf)
+    if kind == "Clamp":
+        limits = node.get_attributes()
+        return Cut(float(limits["min"]), float(limits["max"]))
+    if kind == "MatMul" and index == 0:
+        weight = _constant(node, 1)
+        turned = node.get_attributes()["transpose_b"]
+        return Affine(weight if turned else weight.T, np.zeros(weight.shape[0 if turned else 1]))
+    if kind == "Convolution" and index == 0:
+        weight = _constant(node, 1)
+        if weight.shape[2:] == (1, 1):
+            return Affine(weight[:, :, 0, 0], np.zeros(len(weight)))
+    if kind in ("Add", "Subtract", "Multiply", "Divide"):
+        return _arithmetic(kind, index, np.broadcast_to(_constant(node, 1 - index).ravel(), size))
+    if kind == "Slice" and node.get_input_size() == 5:
+        return _slice(node, size)
+    raise _refusal(name, f"{kind} stands between its maps and its classes")
+
+
+def _arithmetic(kind: str, index: int, value: Wide) -> Affine:
+    """A constant added, subtracted, multiplied or divided by; the vector is input ``index``."""
+    same = np.eye(len(value))
+    if kind == "Add":
+        return Affine(same, value)
+    if kind == "Subtract":
+        return Affine(same, -value) if index == 0 else Affine(-same, value)
+    if kind == "Divide" and index == 1:
+        raise UsageProblem("A constant divided by features is not affine.")
+    return Affine(np.diag(value if kind == "Multiply" else 1 / value), np.zeros(len(value)))
+
+
+def _slice(node: ov.Node, size: int) -> Affine:
+    """Some of the numbers; the last axis is the only one with more than one."""
+    start, stop, step = (int(_constant(node, i).ravel()[0]) for i in (1, 2, 3))
+    return Affine(np.eye(size)[start:stop:step], np.zeros(len(range(size)[start:stop:step])))
+
+
+def _source(node: ov.Node, index: int) -> ov.Node:
+    return node.input_value(index).get_node()
+
+
+def _computed_input(node: ov.Node, name: str) -> int:
+    """Which input of an operation depends on the tile; exactly one must."""
+    found = [i for i in range(node.get_input_size()) if not _is_constant(_source(node, i))]
+    if len(found) != 1:
+        raise _refusal(name, f"{node.get_type_name()} joins several ways to its classes")
+    return found[0]
+
+
+def _is_constant(node: ov.Node) -> bool:
+    """Whether nothing of the tile reaches an operation."""
+    if node.get_type_name() == "Constant":
+        return True
+    inputs: Sequence[ov.Output] = node.input_values()
+    return bool(inputs) and all(_is_constant(part.get_node()) for part in inputs)
+
+
+def _constant(node: ov.Node, index: int) -> Wide:
+    """The numbers of a constant input, unpacked from whatever form they are stored in."""
+    part = ov.Model([node.input_value(index)], [], "constant")
+    compiled = ov.Core().compile_model(part, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    value: Wide = compiled({})[0].astype(np.float64)
+    return value
+
+
+def _refusal(name: str, why: str) -> UsageProblem:
+    return UsageProblem(
+        f"--explain cam is not exact for {name}: {why}. Use --explain occlusion, which is right for "
+        "every network."
+    )

@@ -1,0 +1,94 @@
+"""The tiles of a file that are explained: of a field the one it is, of others the surest few."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from lungscan.aggregate import gather
+from lungscan.cards import ModelCard
+from lungscan.decide import decide
+from lungscan.explaining.base import Explainer
+from lungscan.options import ScanOptions
+from lungscan.outcome import EXPLAINED_TILES
+from lungscan.prepare import Plan, to_jpeg
+from lungscan.reading import TilePixels
+from lungscan.types import Explanation, RgbArray, TileScores, TileState
+
+_QUALITY = 88  # of the JPEG that is kept
+
+
+@dataclass(frozen=True)
+class TileExplainer:
+    """Explains the files of a run; may be called from several threads at once."""
+
+    card: ModelCard
+    options: ScanOptions
+    explainer: Explainer
+
+    def of_file(
+        self, planned: Plan, scores: TileScores, pixels: TilePixels | None = None
+    ) -> tuple[Explanation, ...]:
+        """Explain the tiles that speak most surely for the file's own answer, if it has one.
+
+        ``pixels`` are those of all tiles, where they were read already.
+        """
+        answer = self._answer(planned, scores)
+        if answer is None:
+            return ()
+        rows = _surest(scores, answer)
+        if pixels is None:
+            pixels = planned.source.read_tiles(scores.boxes[rows], planned.grid.size_px)
+        else:
+            pixels = TilePixels(*(column[rows] for column in pixels))
+        return tuple(
+            explanation(self.explainer, rgb, answer, box_of(scores, row), scores.file_index)
+            for row, rgb, failed in zip(rows, pixels.rgb, pixels.failed, strict=True)
+            if not failed
+        )
+
+    def _answer(self, planned: Plan, scores: TileScores) -> int | None:
+        """The class that this file alone would get; None where it would get none."""
+        names = self.card.class_names
+        evidence = gather([scores], [planned.result.tissue_mm2], len(names))
+        prediction, _ = decide(evidence, self.card, self.options.rule, self.options.abstain)
+        return None if prediction.label is None else names.index(prediction.label)
+
+
+def explanation(
+    explainer: Explainer,
+    rgb: RgbArray,
+    class_index: int,
+    box: tuple[int, int, int, int],
+    file_index: int = 0,
+) -> Explanation:
+    """The record of one tile ``(s, s, 3)`` at the network's size."""
+    cells = explainer.explain(rgb, class_index)
+    return Explanation(
+        method=explainer.method,
+        file_index=file_index,
+        box=box,
+        class_index=class_index,
+        probability=cells.probability,
+        cells=cells.values,
+        score=cells.score,
+        rest=cells.rest,
+        lowest=cells.lowest,
+        jpeg=to_jpeg(Image.fromarray(rgb), _QUALITY),
+    )
+
+
+def box_of(scores: TileScores, row: int) -> tuple[int, int, int, int]:
+    """Where a tile lies, in level-0 pixels."""
+    x, y, width, height = (int(value) for value in scores.boxes[row])
+    return x, y, width, height
+
+
+def _surest(scores: TileScores, answer: int) -> list[int]:
+    """Rows of the tiles with the highest probability of a class, those used before all others."""
+    known = np.flatnonzero(np.isfinite(scores.probs[:, answer])).tolist()
+    used = [row for row in known if scores.state[row] is TileState.USED]
+    ranked = sorted(used or known, key=lambda row: (-float(scores.probs[row, answer]), row))
+    return ranked[:EXPLAINED_TILES]

@@ -43,6 +43,4 @@ def explain(
 
     from lungscan.explaining import explain
 
-    return explain(
-        Path(path), box, model=model, method=method, label=label, mpp=mpp, device=device
-    )
+    return explain(Path(path), box, model=model, method=method, label=label, mpp=mpp, device=device)

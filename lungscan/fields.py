@@ -130,9 +130,7 @@ def _score_together(fields: Sequence[OpenedField], scorer: Scorer) -> list[TileB
     return [scored.rows(start, stop) for start, stop in zip([0, *ends], ends, strict=False)]
 
 
-def _finish(
-    item: OpenedField, shared: Iterator[TileBatch], tools: Tools, picture: bool
-) -> Scored:
+def _finish(item: OpenedField, shared: Iterator[TileBatch], tools: Tools, picture: bool) -> Scored:
     """The field with its scores: the next of the ``shared`` ones, or now those of its own."""
     planned, scorer = item.plan, tools.scorer
     batches = [next(shared)] if item.pixels else None

@@ -19,9 +19,7 @@ from lungscan.runtimes import Runtime
 __all__ = ["Explainer", "TileExplainer", "explain", "file_explainer", "load_explainer"]
 
 
-def file_explainer(
-    options: ScanOptions, card: ModelCard, runtime: Runtime
-) -> TileExplainer | None:
+def file_explainer(options: ScanOptions, card: ModelCard, runtime: Runtime) -> TileExplainer | None:
     """What explains the files of a run; None when its options want nothing explained.
 
     Raises:

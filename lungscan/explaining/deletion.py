@@ -14,9 +14,7 @@ from lungscan.runtimes import Runtime
 from lungscan.types import RgbArray
 
 
-def deletion(
-    runtime: Runtime, tile: RgbArray, class_index: int, order: NDArray[np.intp]
-) -> float:
+def deletion(runtime: Runtime, tile: RgbArray, class_index: int, order: NDArray[np.intp]) -> float:
     """Mean probability of a class while cell after cell is blurred; lower is a better order.
 
     Args:

@@ -31,6 +31,14 @@ class Affine:
 
 
 @dataclass(frozen=True)
+class Each:
+    """Each number times its ``factor`` plus its ``offset``."""
+
+    factor: Wide
+    offset: Wide
+
+
+@dataclass(frozen=True)
 class Cut:
     """``x`` to what of it lies between ``low`` and ``high``."""
 
@@ -38,25 +46,40 @@ class Cut:
     high: float
 
 
+Step = Affine | Each | Cut
+
+
 @dataclass(frozen=True)
 class Head:
     """The steps from the pooled features to the logits."""
 
     maps: ov.Output  # (1, k, rows, columns): what the mean is taken of
-    steps: tuple[Affine | Cut, ...]
+    steps: tuple[Step, ...]
 
     def at(self, pooled: Wide) -> Affine:
         """The affine function that the head is for tiles whose maps have the mean ``pooled``."""
-        weight, bias = np.eye(len(pooled)), np.zeros(len(pooled))
+        now, local = pooled, []
         for step in self.steps:
+            if isinstance(step, Cut):
+                passes = (now > step.low) & (now < step.high)
+                stuck = np.clip(now, step.low, step.high)
+                local.append(Each(passes.astype(np.float64), np.where(passes, 0.0, stuck)))
+            else:
+                local.append(step)
+            now = _apply(local[-1], now)
+        weight, bias = np.eye(len(now)), np.zeros(len(now))
+        for step in reversed(local):  # from the few classes back: small products only
             if isinstance(step, Affine):
-                weight, bias = step.weight @ weight, step.weight @ bias + step.bias
-                continue
-            now = weight @ pooled + bias
-            passes = (now > step.low) & (now < step.high)
-            fixed = np.clip(now, step.low, step.high)
-            weight, bias = weight * passes[:, None], np.where(passes, bias, fixed)
+                weight, bias = weight @ step.weight, bias + weight @ step.bias
+            else:
+                weight, bias = weight * step.factor, bias + weight @ step.offset
         return Affine(weight, bias)
+
+
+def _apply(step: Affine | Each, vector: Wide) -> Wide:
+    if isinstance(step, Affine):
+        return step.weight @ vector + step.bias
+    return step.factor * vector + step.offset
 
 
 def find_head(model: ov.Model, name: str) -> Head:
@@ -88,7 +111,7 @@ def find_head(model: ov.Model, name: str) -> Head:
     return Head(node.input_value(0), tuple(steps))
 
 
-def _step(node: ov.Node, index: int, size: int, name: str) -> Affine | Cut | None:
+def _step(node: ov.Node, index: int, size: int, name: str) -> Step | None:
     """One operation on a vector of ``size`` numbers; None when it changes nothing."""
     kind = node.get_type_name()
     if kind in _SAME:
@@ -107,22 +130,22 @@ def _step(node: ov.Node, index: int, size: int, name: str) -> Affine | Cut | Non
         if weight.shape[2:] == (1, 1):
             return Affine(weight[:, :, 0, 0], np.zeros(len(weight)))
     if kind in ("Add", "Subtract", "Multiply", "Divide"):
-        return _arithmetic(kind, index, np.broadcast_to(_constant(node, 1 - index).ravel(), size))
+        value = np.broadcast_to(_constant(node, 1 - index).ravel(), size)
+        if kind != "Divide" or index == 0:
+            return _arithmetic(kind, index, value)
     if kind == "Slice" and node.get_input_size() == 5:
         return _slice(node, size)
     raise _refusal(name, f"{kind} stands between its maps and its classes")
 
 
-def _arithmetic(kind: str, index: int, value: Wide) -> Affine:
+def _arithmetic(kind: str, index: int, value: Wide) -> Each:
     """A constant added, subtracted, multiplied or divided by; the vector is input ``index``."""
-    same = np.eye(len(value))
+    none, one = np.zeros(len(value)), np.ones(len(value))
     if kind == "Add":
-        return Affine(same, value)
+        return Each(one, value)
     if kind == "Subtract":
-        return Affine(same, -value) if index == 0 else Affine(-same, value)
-    if kind == "Divide" and index == 1:
-        raise UsageProblem("A constant divided by features is not affine.")
-    return Affine(np.diag(value if kind == "Multiply" else 1 / value), np.zeros(len(value)))
+        return Each(one, -value) if index == 0 else Each(-one, value)
+    return Each(value if kind == "Multiply" else 1 / value, none)
 
 
 def _slice(node: ov.Node, size: int) -> Affine:

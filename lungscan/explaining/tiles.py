@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -43,9 +43,14 @@ class TileExplainer:
             pixels = planned.source.read_tiles(scores.boxes[rows], planned.grid.size_px)
         else:
             pixels = TilePixels(*(column[rows] for column in pixels))
-        return tuple(
+        found = [
             explanation(self.explainer, rgb, answer, box_of(scores, row), scores.file_index)
-            for row, rgb, failed in zip(rows, pixels.rgb, pixels.failed, strict=True)
+            for row, rgb in zip(rows, pixels.rgb, strict=True)
+        ]
+        # The probability is the run's, which may compute in another precision than the maps.
+        return tuple(
+            replace(part, probability=float(scores.probs[row, answer]))
+            for row, part, failed in zip(rows, found, pixels.failed, strict=True)
             if not failed
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reportlab.lib.units import mm
-from reportlab.platypus import Flowable, KeepTogether, Spacer
+from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Spacer
 
 from lungscan.report.explained import (
     caption,
@@ -34,7 +34,7 @@ def explained_story(result: CaseResult) -> list[Flowable]:
     columns = [_entry(part, result, limit, side) for part in explained]
     widths = [2 * side + _INSIDE + _BETWEEN] * len(columns)
     bare = ("RIGHTPADDING", (0, 0), (-1, -1), 0)
-    scale = Picture(jpeg_bytes(scale_picture(limit, 900)), 90 * mm, 30 * mm, framed=False)
+    scale = Picture(jpeg_bytes(scale_picture(limit, 1200, 3)), 90 * mm, 30 * mm, framed=False)
     story: list[Flowable] = [
         Bookmark(name),
         paragraph(name, "heading"),
@@ -43,11 +43,12 @@ def explained_story(result: CaseResult) -> list[Flowable]:
         scale,
         *(paragraph(text, "muted") for text in sentences(result)),
     ]
-    return [KeepTogether(story)]
+    return [CondPageBreak(side + 36 * mm), KeepTogether(story)]
 
 
 def _entry(part: Explanation, result: CaseResult, limit: float, side: float) -> list[Flowable]:
-    pictures = tile_picture(part, _PRINTED_PX), cells_picture(part, limit, _PRINTED_PX)
+    cells = cells_picture(part, limit, _PRINTED_PX, zoom=min(1.4, _LARGEST / side))
+    pictures = tile_picture(part, _PRINTED_PX), cells
     row: list[object] = [Picture(jpeg_bytes(picture), side, side) for picture in pictures]
     bare = ("RIGHTPADDING", (0, 0), (-1, -1), 0)
     table = plain_table([row], [side + _INSIDE, side], None, bare)

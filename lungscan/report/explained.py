@@ -17,8 +17,10 @@ from lungscan.report.lettering import pillow_font, shorten, visible
 from lungscan.report.wording import RESEARCH_USE, answer_line, probability
 from lungscan.types import CaseResult, Explanation, FloatArray, ModelStamp
 
+SCALE_PAD_PX = 20  # left and right of a colour scale, for its numbers
 TILE_PX = 320  # side of a tile as it is drawn
 FALLS, RISES = (179, 88, 6), (84, 39, 136)  # of ColorBrewer's PuOr: the answer needs it, or not
+_STEPS = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)  # where a scale may end, times a power of ten
 _LEAST_LIMIT = 0.1  # log-odds; less than that is not worth a strong colour
 _STRONGEST = 0.8  # of a colour over the tissue
 _NUMBERED = 0.5  # of the scale: cells above it bear their number
@@ -31,7 +33,7 @@ def color_limit(explained: Sequence[Explanation]) -> float:
     most = max((float(np.abs(part.cells).max()) for part in explained), default=0.0)
     most = max(most, _LEAST_LIMIT)
     power = 10.0 ** floor(log10(most))
-    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= most * 0.999))
+    return float(next(step * power for step in _STEPS if step * power >= most * 0.999))
 
 
 def tile_picture(explained: Explanation, side_px: int = TILE_PX) -> Image.Image:
@@ -42,8 +44,13 @@ def tile_picture(explained: Explanation, side_px: int = TILE_PX) -> Image.Image:
     return picture.resize((side_px, side_px), Image.Resampling.BICUBIC)
 
 
-def cells_picture(explained: Explanation, limit: float, side_px: int = TILE_PX) -> Image.Image:
-    """The tile in grey under its coloured cells; ``limit`` is where the colour scale ends."""
+def cells_picture(
+    explained: Explanation, limit: float, side_px: int = TILE_PX, zoom: float = 1.0
+) -> Image.Image:
+    """The tile in grey under its coloured cells; ``limit`` is where the colour scale ends.
+
+    ``zoom`` enlarges the numbers, for a picture that will be printed small.
+    """
     base = tile_picture(explained, side_px).convert("L").convert("RGB")
     rows, columns = explained.cells.shape
     tops = np.linspace(0, side_px, rows + 1).round().astype(int)
@@ -55,7 +62,7 @@ def cells_picture(explained: Explanation, limit: float, side_px: int = TILE_PX) 
     for edge in (*tops[1:-1], *lefts[1:-1]):
         draw.line((0, edge, side_px, edge), fill=_RULE)
         draw.line((edge, 0, edge, side_px), fill=_RULE)
-    font = pillow_font(max(9, side_px // 26))
+    font = pillow_font(max(9, round(side_px * zoom / 26)))
     for row, column in np.argwhere(np.abs(explained.cells) >= _NUMBERED * limit):
         place = (
             float(lefts[column] + lefts[column + 1]) / 2,
@@ -66,20 +73,20 @@ def cells_picture(explained: Explanation, limit: float, side_px: int = TILE_PX) 
     return drawn
 
 
-def scale_picture(limit: float, width_px: int) -> Image.Image:
+def scale_picture(limit: float, width_px: int, zoom: int = 1) -> Image.Image:
     """The colour scale from ``-limit`` to ``limit`` with its numbers, on white."""
-    drawn = Image.new("RGB", (width_px, 34), "white")
-    pad = 24
+    pad, band_px, foot_px = SCALE_PAD_PX * zoom, 12 * zoom, 22 * zoom
+    drawn = Image.new("RGB", (width_px, band_px + foot_px), "white")
     span = np.linspace(-1, 1, width_px - 2 * pad, dtype=np.float32)
-    band = _colored(np.full((12, len(span), 3), 235, np.float32), np.tile(span, (12, 1)))
+    band = _colored(np.full((band_px, len(span), 3), 235, np.float32), np.tile(span, (band_px, 1)))
     drawn.paste(Image.fromarray(band), (pad, 0))
     draw = ImageDraw.Draw(drawn)
-    draw.rectangle((pad, 0, width_px - pad - 1, 11), outline=_RULE)
-    font = pillow_font(12)
+    draw.rectangle((pad, 0, width_px - pad - 1, band_px - 1), outline=_RULE)
+    font = pillow_font(12 * zoom)
     for share in (-1.0, -0.5, 0.0, 0.5, 1.0):
         x = pad + (share + 1) / 2 * (width_px - 2 * pad - 1)
-        draw.line((x, 12, x, 16), fill=_MUTED)
-        draw.text((x, 18), signed(share * limit), _INK, font, anchor="mt")
+        draw.line((x, band_px, x, band_px + 4 * zoom), fill=_MUTED, width=zoom)
+        draw.text((x, band_px + 6 * zoom), signed(share * limit), _INK, font, anchor="mt")
     return drawn
 
 
@@ -108,7 +115,8 @@ def render_explanation(result: CaseResult) -> bytes:
             place = (_MARGIN, y + TILE_PX + 6 + number * _LINE)
             draw.text(place, text, _INK if number == 0 else _MUTED, pillow_font(13))
         y += each
-    sheet.paste(scale_picture(limit, width - 2 * _MARGIN + 48), (_MARGIN - 24, y))
+    pad = SCALE_PAD_PX  # the numbers at the ends stand out on both sides
+    sheet.paste(scale_picture(limit, width - 2 * _MARGIN + 2 * pad), (_MARGIN - pad, y))
     for text in words:
         draw.text((_MARGIN, y + 44), text, _INK, pillow_font(13))
         y += _LINE

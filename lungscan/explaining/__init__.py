@@ -9,10 +9,10 @@ docs/explanation.md.
 
 from __future__ import annotations
 
-from lungscan.cards import ModelCard
 from lungscan.explaining.base import Explainer
 from lungscan.explaining.one import explain, load_explainer
 from lungscan.explaining.tiles import TileExplainer
+from lungscan.model.card import ModelCard
 from lungscan.options import ScanOptions
 from lungscan.runtimes import Runtime
 

@@ -12,10 +12,10 @@ from typing import Literal
 import numpy as np
 import openvino as ov
 
-from lungscan.cards import ModelCard
 from lungscan.explaining.base import Cells
 from lungscan.explaining.head import find_head
-from lungscan.runtimes.graph import read_graph
+from lungscan.model.card import ModelCard
+from lungscan.model.graph import read_graph
 from lungscan.runtimes.openvino import check_graph, compile_graph
 from lungscan.types import FloatArray, RgbArray
 

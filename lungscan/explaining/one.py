@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from lungscan.cards import ModelCard, find_model
 from lungscan.errors import CaseError, UnreadableFile, UsageProblem
 from lungscan.explaining.base import Explainer
 from lungscan.explaining.tiles import explanation
 from lungscan.inputs import discover, show
+from lungscan.model.card import ModelCard, find_model
+from lungscan.opening.choice import open_readers
+from lungscan.opening.viewing import ViewedImage
 from lungscan.options import Explain, ScanOptions
-from lungscan.readers.choice import open_readers
-from lungscan.readers.viewing import ViewedImage
 from lungscan.reading import TilePixels
 from lungscan.runtimes import Runtime, load_runtime
 from lungscan.types import BoxArray, Explanation, RgbBatch

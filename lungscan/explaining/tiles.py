@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from lungscan.aggregate import gather
-from lungscan.cards import ModelCard
-from lungscan.decide import decide
+from lungscan.classification.aggregate import gather
+from lungscan.classification.case_record import EXPLAINED_TILES
+from lungscan.classification.decide import decide
 from lungscan.explaining.base import Explainer
+from lungscan.model.card import ModelCard
+from lungscan.opening.plan import Plan, to_jpeg
 from lungscan.options import ScanOptions
-from lungscan.outcome import EXPLAINED_TILES
-from lungscan.prepare import Plan, to_jpeg
 from lungscan.reading import TilePixels
 from lungscan.types import Explanation, RgbArray, TileScores, TileState
 

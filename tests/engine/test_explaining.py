@@ -14,7 +14,6 @@ from PIL import Image
 
 import lungscan
 import lungscan.demo
-from lungscan.cards import ModelCard, find_model
 from lungscan.errors import UsageProblem
 from lungscan.explaining import load_explainer
 from lungscan.explaining.base import log_odds
@@ -22,10 +21,11 @@ from lungscan.explaining.cam import ClassMaps
 from lungscan.explaining.deletion import deletion, order_of
 from lungscan.explaining.head import find_head
 from lungscan.explaining.occlusion import Occlusion, blurred, cells_along, windows
+from lungscan.model.card import ModelCard, find_model
+from lungscan.model.graph import read_graph
 from lungscan.options import ScanOptions
-from lungscan.report.case_json import from_json, to_json
+from lungscan.results.case_json import from_json, to_json
 from lungscan.runtimes import Runtime, load_runtime
-from lungscan.runtimes.graph import read_graph
 from lungscan.runtimes.openvino import OpenVinoRuntime, check_graph
 from lungscan.types import CaseStatus, FloatArray, RgbArray, RgbBatch, TileState
 from tests.engine.scanning import files_below, make_field, make_slide, options, results, run, stored

@@ -236,8 +236,8 @@ class Explanation:
     box: tuple[int, int, int, int]
     class_index: int  # the class explained, in the model's order
     probability: float  # of that class, the tile as it is
-    # (rows, columns) from the tile's top left. occlusion: by how much the class's log-odds fall when
-    # the cell is blurred. cam: the cell's part of ``score``.
+    # (rows, columns) from the tile's top left. occlusion: by how much the class's log-odds fall
+    # when the cell is blurred. cam: the cell's part of ``score``.
     cells: FloatArray
     score: float  # occlusion: log-odds of the class. cam: its logit minus the mean of the others'
     rest: float | None  # cam: sum of cells + rest = score. None where cells do not add up

@@ -10,21 +10,26 @@ docs/explanation.md.
 from __future__ import annotations
 
 from lungscan.explaining.base import Explainer
-from lungscan.explaining.one import explain, load_explainer
-from lungscan.explaining.tiles import TileExplainer
 from lungscan.model.card import ModelCard
-from lungscan.options import ScanOptions
+from lungscan.options import Explain
 from lungscan.runtimes import Runtime
 
-__all__ = ["Explainer", "TileExplainer", "explain", "file_explainer", "load_explainer"]
+__all__ = ["Explainer", "load_explainer"]
 
 
-def file_explainer(options: ScanOptions, card: ModelCard, runtime: Runtime) -> TileExplainer | None:
-    """What explains the files of a run; None when its options want nothing explained.
+def load_explainer(method: Explain, card: ModelCard, runtime: Runtime) -> Explainer | None:
+    """What explains single tiles by ``method``; None for ``off``.
 
     Raises:
-        UsageProblem: the method is not right for this model; another is named.
+        UsageProblem: the method is not exact for this model; another is named.
+        ModelError, MachineError: the graph cannot be read or compiled.
     """
-    if options.explain == "off":
-        return None
-    return TileExplainer(card, options, load_explainer(options.explain, card, runtime))
+    if method == "occlusion":
+        from lungscan.explaining.occlusion import Occlusion
+
+        return Occlusion(runtime)
+    if method == "cam":
+        from lungscan.explaining.cam import ClassMaps
+
+        return ClassMaps(card)
+    return None

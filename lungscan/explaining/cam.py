@@ -2,7 +2,7 @@
 
 For logits that are an affine function ``V mean(A) + b`` of the mean of the maps ``A``, each place
 bears ``V A / places`` of them, and ``b`` is what no place bears. Behind a layer with ReLU (as in
-GhostNet) ``V`` is that of the units that are on for this very tile; see ``lungscan.explaining.head``.
+GhostNet) ``V`` is that of the units that are on for this very tile: ``lungscan.explaining.head``.
 """
 
 from __future__ import annotations

@@ -114,28 +114,32 @@ def find_head(model: ov.Model, name: str) -> Head:
 def _step(node: ov.Node, index: int, size: int, name: str) -> Step | None:
     """One operation on a vector of ``size`` numbers; None when it changes nothing."""
     kind = node.get_type_name()
-    if kind in _SAME:
-        return None
-    if kind == "Relu":
-        return Cut(0.0, np.inf)
-    if kind == "Clamp":
+    made: Step | None = None
+    if kind in ("Relu", "Clamp"):
         limits = node.get_attributes()
-        return Cut(float(limits["min"]), float(limits["max"]))
-    if kind == "MatMul" and index == 0:
-        weight = _constant(node, 1)
-        turned = node.get_attributes()["transpose_b"]
-        return Affine(weight if turned else weight.T, np.zeros(weight.shape[0 if turned else 1]))
-    if kind == "Convolution" and index == 0:
-        weight = _constant(node, 1)
-        if weight.shape[2:] == (1, 1):
-            return Affine(weight[:, :, 0, 0], np.zeros(len(weight)))
-    if kind in ("Add", "Subtract", "Multiply", "Divide"):
+        made = Cut(limits.get("min", 0.0), limits.get("max", np.inf))
+    elif kind in ("MatMul", "Convolution") and index == 0:
+        made = _product(node)
+    elif kind in ("Add", "Subtract", "Multiply", "Divide") and (kind != "Divide" or index == 0):
         value = np.broadcast_to(_constant(node, 1 - index).ravel(), size)
-        if kind != "Divide" or index == 0:
-            return _arithmetic(kind, index, value)
-    if kind == "Slice" and node.get_input_size() == 5:
-        return _slice(node, size)
-    raise _refusal(name, f"{kind} stands between its maps and its classes")
+        made = _arithmetic(kind, index, value)
+    elif kind == "Slice" and node.get_input_size() == 5:
+        made = _slice(node, size)
+    if made is None and kind not in _SAME:
+        raise _refusal(name, f"{kind} stands between its maps and its classes")
+    return made
+
+
+def _product(node: ov.Node) -> Affine | None:
+    """A matrix times the vector; None for a convolution with more than one place."""
+    weight = _constant(node, 1)
+    if node.get_type_name() == "MatMul":
+        weight = weight if node.get_attributes()["transpose_b"] else weight.T
+    elif weight.shape[2:] == (1, 1):
+        weight = weight[:, :, 0, 0]
+    else:
+        return None
+    return Affine(weight, np.zeros(len(weight)))
 
 
 def _arithmetic(kind: str, index: int, value: Wide) -> Each:
@@ -184,6 +188,6 @@ def _constant(node: ov.Node, index: int) -> Wide:
 
 def _refusal(name: str, why: str) -> UsageProblem:
     return UsageProblem(
-        f"--explain cam is not exact for {name}: {why}. Use --explain occlusion, which is right for "
-        "every network."
+        f"--explain cam is not exact for {name}: {why}. Use --explain occlusion, which is right "
+        "for every network."
     )

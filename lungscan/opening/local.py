@@ -10,7 +10,7 @@ from lungscan.inputs import look
 from lungscan.model.card import ModelCard
 from lungscan.opening.opener import FEW_TILES, OpenedField
 from lungscan.opening.plan import Plan, plan_field, plan_file
-from lungscan.options import ScanOptions
+from lungscan.options import ClassifierOptions
 from lungscan.reading import ImageSource, kind_of, open_source
 from lungscan.types import InputFile, MppSource, Scale, SourceInfo
 
@@ -19,7 +19,7 @@ from lungscan.types import InputFile, MppSource, Scale, SourceInfo
 class LocalReaders:
     """Opens images in this very process."""
 
-    options: ScanOptions
+    options: ClassifierOptions
     card: ModelCard
 
     def begin(self, file: InputFile) -> None:

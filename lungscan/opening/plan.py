@@ -19,7 +19,7 @@ from lungscan.errors import UnreadableFile
 from lungscan.inputs import require_regular, sha256_of, show
 from lungscan.inputs.files import open_failure
 from lungscan.modalities.histology.survey import SURVEY_UM, survey
-from lungscan.options import ScanOptions
+from lungscan.options import ClassifierOptions
 from lungscan.reading import ImageSource, disguised, kind_of, open_field, open_source
 from lungscan.reading.source import TileSource
 from lungscan.tiles.grid import pen_area_mm2, plan_grid, tissue_area_mm2, whole_grid
@@ -68,7 +68,7 @@ class Plan:
 
 def plan_file(
     file: InputFile,
-    options: ScanOptions,
+    options: ClassifierOptions,
     card: NetworkInput,
     *,
     picture: bool,
@@ -90,7 +90,7 @@ def plan_file(
 
 def _plan_slide(
     file: InputFile,
-    options: ScanOptions,
+    options: ClassifierOptions,
     card: NetworkInput,
     *,
     picture: bool,
@@ -109,7 +109,9 @@ def _plan_slide(
         return planned
 
 
-def plan_field(file: InputFile, options: ScanOptions, card: NetworkInput, *, picture: bool) -> Plan:
+def plan_field(
+    file: InputFile, options: ClassifierOptions, card: NetworkInput, *, picture: bool
+) -> Plan:
     """Plan a field image: tiled when its scale is known and it is large enough, else whole.
 
     Raises:
@@ -175,7 +177,7 @@ def _plan_tiled(
     file: InputFile,
     source: ImageSource,
     digest: str,
-    options: ScanOptions,
+    options: ClassifierOptions,
     card: NetworkInput,
     *,
     picture: bool,

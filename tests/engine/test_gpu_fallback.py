@@ -264,7 +264,7 @@ class Machine:
         self.gpu.device, self.cpu.device = "gpu", "cpu"
         self.gpu.fails_at, self.gpu.error = fails_at, DeviceFailed("The GPU is gone.")
         self.batch_sizes: dict[str, int | None] = {}
-        monkeypatch.setattr("lungscan.scanning.scan.load_runtime", self._load)
+        monkeypatch.setattr("lungscan.classification.loading.load_runtime", self._load)
 
     def _load(self, _: ModelCard, device: str, __: int, batch_size: int | None) -> FakeRuntime:
         runtime = self.cpu if device == "cpu" else self.gpu
@@ -336,7 +336,7 @@ def test_a_gpu_lost_before_the_run_begins(
             raise DeviceFailed("The GPU is full.")
         return cpu
 
-    monkeypatch.setattr("lungscan.scanning.scan.load_runtime", load)
+    monkeypatch.setattr("lungscan.classification.loading.load_runtime", load)
     events = run(options(model, tmp_path / "out", make_field(tmp_path / "f.png")))
     assert isinstance(events[0], RunStarted)
     assert events[0].device == "fake"

@@ -130,8 +130,8 @@ class ClassifyCommand(ExamplesCommand):
     flag_value="occlusion",
     default="off",
     help="Show what the answer of a field, or of a slide's surest tiles, depends on: occlusion "
-    "(what --explain alone means) blurs cell after cell and costs some 40 to 65 passes more for each "
-    "tile; cam costs one and says less.",
+    "(what --explain alone means) blurs cell after cell, some 40 to 65 passes more for a tile; cam "
+    "costs one and says less.",
 )
 @click.option("--heatmap/--no-heatmap", default=True, help="Write heatmap.png for slides.")
 @click.option("--geojson/--no-geojson", default=True, help="Write tiles.geojson for QuPath.")

@@ -10,6 +10,7 @@
         report.pdf tiles.csv           and, of each file of the case, ``numbered``:
         tiles.geojson heatmap.png
         explanation.png                where it was asked for
+        report.dcm classes.dcm         where it was asked for, of a case with a DICOM source
 
 A run, the store, the reports, verification and whoever looks for images take them from here.
 """
@@ -26,6 +27,7 @@ CASES = "cases"  # the folder of the cases' folders
 RECORD = "case.json"
 REPORT, TILES, GEOJSON, HEATMAP = "report.pdf", "tiles.csv", "tiles.geojson", "heatmap.png"
 EXPLANATION = "explanation.png"
+DICOM_REPORT, DICOM_MAP = "report.dcm", "classes.dcm"
 
 OF_A_RUN = frozenset({CASES, TABLE, LIST, RUN, SUMMARY, LOCK})
 
@@ -36,6 +38,7 @@ TEMPORARY = re.compile(r"\.lungscan-[0-9a-f]{12}\.tmp")  # left by a killed proc
 JOURNAL = re.compile(r"\.tiles-\d+\.journal")
 DERIVED = re.compile(
     r"report\.pdf|tiles\.csv|tiles(-\d+)?\.geojson|heatmap(-\d+)?\.png|explanation\.png|"
+    r"report\.dcm|classes(-\d+)?\.dcm|"
     r"lungscan\.sha256|" + TEMPORARY.pattern
 )
 CASE_FILES = re.compile(r"case\.json|" + JOURNAL.pattern + "|" + DERIVED.pattern)

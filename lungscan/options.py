@@ -97,6 +97,7 @@ class ScanOptions(ClassifierOptions):
     pdf: PdfChoice = "auto"  # auto: per-case files for slides and for at most 12 fields
     heatmap: bool = True
     geojson: bool = True
+    dicom_sr: bool = False  # write answers of DICOM images as DICOM objects, too
     fresh: bool = False  # True: forget what an earlier run left in ``out``
     deidentify: bool = False  # show pseudonyms instead of the names of files, folders and cases
     names: Path | None = None  # where to write whose pseudonyms these are; outside of ``out``
@@ -106,7 +107,12 @@ class ScanOptions(ClassifierOptions):
         self._require_paths()
         ClassifierOptions.__post_init__(self)
         require_choice("--pdf", self.pdf, PDF_CHOICES)
-        _require_switches(self, "heatmap", "geojson", "fresh", "deidentify")
+        _require_switches(self, "heatmap", "geojson", "fresh", "deidentify", "dicom_sr")
+        if self.dicom_sr and self.deidentify:
+            raise UsageProblem(
+                "--dicom-sr puts an answer into its patient's study, --deidentify hides whose it "
+                "is: choose one of them."
+            )
 
     def _require_paths(self) -> None:
         paths: object = self.paths  # of whatever type a caller gave

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lungscan.classification.case_record import RunContext, spoiled_case
+from lungscan.dicom_out import has_source, write_dicom
 from lungscan.errors import MachineError, case_error
 from lungscan.events import CaseFinished, RunFinished
 from lungscan.inputs.motion import IN_MOTION
-from lungscan.layout import EXPLANATION, GEOJSON, HEATMAP, REPORT, TILES, numbered, record_name
+from lungscan.layout import (
+    DICOM_REPORT,
+    EXPLANATION,
+    GEOJSON,
+    HEATMAP,
+    REPORT,
+    TILES,
+    numbered,
+    record_name,
+)
 from lungscan.opening.retrying import AWAY
 from lungscan.options import ScanOptions
 from lungscan.report.heatmap import has_heatmap
@@ -20,7 +31,7 @@ from lungscan.results.provenance import library_versions, utc_now
 from lungscan.results.run_json import RunSummary, summarise
 from lungscan.results.store import RunStore
 from lungscan.scanning.deidentify import hide_message
-from lungscan.types import CaseResult, CaseStatus, FileKind, Inputs
+from lungscan.types import CaseInput, CaseResult, CaseStatus, FileKind, Inputs
 
 MOST_UNREAD = 5  # cases in a row; then the drive is away, and it would take all the others
 SWITCHES = ("pdf", "heatmap", "geojson", "tiles_csv")  # of ``write_case_files``
@@ -56,6 +67,8 @@ class Ledger:
         self._unread = 0  # cases in a row, up to the last one, that the disk withheld
         self._places: Places = {}  # of cases' files that lie elsewhere than wanted
         self._outdated: list[str] = []  # files of earlier answers, open in another program
+        self._dicom = {case.key: case for case in inputs.cases if _wants_dicom(case, options)}
+        self._untold: list[str] = []  # what could not be made of cases
         self.notices: tuple[str, ...] = ()  # what ``close`` has to tell beside the counts
 
     @property
@@ -118,6 +131,7 @@ class Ledger:
             *self._left_for_later(),
             *moved(self._places, out),
             *self._outdated,
+            *self._untold,
             *elsewhere,
         )
         return RunFinished(
@@ -130,6 +144,10 @@ class Ledger:
             seconds,
             out,
         )
+
+    def note(self, sentences: Iterable[str]) -> None:
+        """Keep something that is to be told when the run ends."""
+        self._untold += sentences
 
     def _left_for_later(self) -> tuple[str, ...]:
         """Cases that the next run will take."""
@@ -154,6 +172,8 @@ class Ledger:
             result = self._told(spoiled_case(result, case_error(error)))
             left = self._store.clear(result.key, stale=True)
             files = write_case_files(folder, result, **dict.fromkeys(SWITCHES, False))
+        if result.key in self._dicom:
+            self._untold += write_dicom(folder, result, self._dicom[result.key], files.sha256)
         self._records[record_name(result.key)] = files.sha256
         self._places |= {path: place for path, place in files.places.items() if path != place}
         self._outdated += [_outdated(path) for path in left if path not in files.places]
@@ -194,6 +214,8 @@ class Ledger:
             names += [numbered(HEATMAP, i) for i in files if has_heatmap(result, i)]
         if result.explained:
             names.append(EXPLANATION)
+        if result.key in self._dicom:
+            names.append(DICOM_REPORT)
         folder = self._store.folder(result.key)
         listed = known_sums(folder)  # what is left of an earlier answer is not
         return all(name in listed and (folder / name).is_file() for name in names)
@@ -212,6 +234,10 @@ class Ledger:
             heatmap=options.heatmap,
             geojson=options.geojson,
         )
+
+
+def _wants_dicom(case: CaseInput, options: ScanOptions) -> bool:
+    return options.dicom_sr and all(map(has_source, case.files))
 
 
 def _for_tables(result: CaseResult) -> CaseResult:

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from lungscan.classification.loading import wanted_model
+from lungscan.dicom_out import require_sources
 from lungscan.errors import NothingToDo, UsageProblem, case_error
 from lungscan.inputs import discover
 from lungscan.layout import TABLE
@@ -44,6 +45,8 @@ def planned_cases(options: ScanOptions) -> Generator[PlannedCase, None, None]:
     check_options(options)
     card = wanted_model(options)
     inputs = find_inputs(options)
+    if options.dicom_sr:
+        require_sources(inputs.cases)
     with open_readers(options, card, threads=1) as readers:
         for case in inputs.cases:
             yield _plan_case(case, readers, options)

@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing
 from threading import Event
 
 from lungscan.classification.loading import Loading, begin_loading, wanted_model
+from lungscan.dicom_out import require_sources
 from lungscan.events import Notice, ScanEvent
 from lungscan.layout import RECORD
 from lungscan.opening.launch import Launched
@@ -45,6 +46,7 @@ def scan(
     check_options(options)
     card = wanted_model(options)
     inputs = find_inputs(options)
+    sourceless = require_sources(inputs.cases) if options.dicom_sr else ()
     store = RunStore(options.out)
     first = _first_slide(inputs, store)
     with ExitStack() as stack:
@@ -61,6 +63,7 @@ def scan(
         classifier = loading.classifier()
         _make_ready(store, options, inputs)
         ledger = Ledger(options, classifier.run, store, inputs)
+        ledger.note(sourceless)
         try:
             yield from _with_news(Run(classifier, store, inputs, ledger).events(), loading)
         except Stopped:

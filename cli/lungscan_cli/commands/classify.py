@@ -136,6 +136,13 @@ class ClassifyCommand(ExamplesCommand):
 @click.option("--heatmap/--no-heatmap", default=True, help="Write heatmap.png for slides.")
 @click.option("--geojson/--no-geojson", default=True, help="Write tiles.geojson for QuPath.")
 @click.option(
+    "--dicom-sr",
+    is_flag=True,
+    show_default="off",
+    help="Of DICOM images write the answer as DICOM, too: report.dcm (structured report), and of "
+    "slides classes.dcm (segmentation). They hold the patient's name and number.",
+)
+@click.option(
     "--fresh",
     is_flag=True,
     show_default="off",

@@ -1,0 +1,73 @@
+"""The DICOM files of a case: ``report.dcm``, and of each slide ``classes.dcm``."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lungscan.dicom_out.source_headers import has_source, read_sources
+from lungscan.errors import CaseError, UnreadableFile
+from lungscan.layout import DICOM_MAP, DICOM_REPORT, numbered
+from lungscan.results.atomic_files import write_atomic
+from lungscan.results.checksums import sealed
+from lungscan.types import CaseInput, CaseResult
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+
+def write_dicom(folder: Path, result: CaseResult, case: CaseInput, digest: str) -> tuple[str, ...]:
+    """Write a case's DICOM files; nothing where an image has no DICOM source.
+
+    Args:
+        folder: of the case.
+        digest: SHA-256 of its ``case.json``.
+
+    Returns:
+        Sentences about what could not be made. The answer stands all the same.
+
+    Raises:
+        MachineError: a file cannot be written.
+    """
+    if not all(map(has_source, case.files)):
+        return ()
+    try:
+        files = dicom_files(result, case, digest)
+    except CaseError as error:
+        return (f"No DICOM report was made of {case.case_id}: {error}",)
+    with sealed(folder) as written:
+        for name, data in files.items():
+            write_atomic(folder / name, data, durable=False)
+            written[name] = None
+    return ()
+
+
+def dicom_files(result: CaseResult, case: CaseInput, digest: str) -> dict[str, bytes]:
+    """The files by name, as bytes.
+
+    Raises:
+        UnreadableFile: a source cannot be read, or the sources are of several studies.
+    """
+    from lungscan.dicom_out.class_map import class_segmentation
+    from lungscan.dicom_out.structured_report import structured_report
+
+    by_path = {file.relative_path: read_sources(file) for file in case.files}
+    sources = [part for parts in by_path.values() for part in parts]
+    if len({(part.StudyInstanceUID, part.PatientID) for part in sources}) > 1:
+        raise UnreadableFile(
+            "its images belong to several studies or patients, and a report belongs to one."
+        )
+    made: dict[str, Dataset] = {DICOM_REPORT: structured_report(result, sources, digest)}
+    for index, file in enumerate(result.files):
+        if file.kind == "slide":
+            shown = class_segmentation(result, index, by_path[file.relative_path][0], digest)
+            if shown is not None:
+                made[numbered(DICOM_MAP, index)] = shown
+    return {name: _as_bytes(dataset) for name, dataset in made.items()}
+
+
+def _as_bytes(dataset: Dataset) -> bytes:
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()

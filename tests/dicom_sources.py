@@ -22,7 +22,7 @@ WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 STUDY, FRAME = "1.2.826.0.1.3680043.8.498.1", "1.2.826.0.1.3680043.8.498.2"
 TURNED = (0.0, -1.0, 0.0, -1.0, 0.0, 0.0)  # the usual way in which slides lie
-SECRET = "SECRETNAME"  # noqa: S105  in places that nobody may copy
+SECRET = "SECRETNAME"
 
 
 def write_slide(

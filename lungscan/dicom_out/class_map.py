@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lungscan.dicom_out.provenance import set_provenance
 from lungscan.dicom_out.terms import (
     MANUFACTURER,
     RESEARCH,
@@ -21,7 +22,6 @@ from lungscan.dicom_out.terms import (
     series_description,
     uid,
 )
-from lungscan.dicom_out.times import set_times
 from lungscan.errors import UnreadableFile
 from lungscan.report.overlay import class_map, scores_of
 from lungscan.types import CaseResult, TileScores
@@ -130,7 +130,8 @@ def _segmentation(
         series_description=series_description(result, "class map"),
         content_qualification=RESEARCH,
     )
-    set_times(made, result.finished_utc)
+    made.PatientOrientation = ""  # type 2C; Image Orientation (Slide) stands for it
+    set_provenance(made, result.finished_utc)
     return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lungscan.dicom_out.provenance import set_provenance
 from lungscan.dicom_out.terms import (
     MANUFACTURER,
     RESEARCH,
@@ -15,7 +16,6 @@ from lungscan.dicom_out.terms import (
     series_description,
     uid,
 )
-from lungscan.dicom_out.times import set_times
 from lungscan.types import CaseResult
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def structured_report(
         series_description=series_description(result, "report"),
         content_qualification=RESEARCH,
     )
-    set_times(report, result.finished_utc)
+    set_provenance(report, result.finished_utc)
     return report
 
 

@@ -14,7 +14,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from lungscan.errors import MachineError
-from lungscan.model.card import ModelCard, find_model
+from lungscan.model.card import NOVELTY, ModelCard, find_model
 from lungscan.model.doubt import require_proven, stated
 from lungscan.model.novelty import load_novelty
 from lungscan.opening.choice import open_readers
@@ -64,7 +64,7 @@ class Loading:
 
         options, card = self.options, self.card
         runtime = self.network.result()
-        novelty = load_novelty(card.folder / "novelty.safetensors")
+        novelty = load_novelty(card.folder / NOVELTY)
         run = RunContext(options, card, runtime.device, *settings_of(options, card))
         workers = self._stack.enter_context(Workers(_jobs(options), self.ending, self.readers.stop))
         explainer = load_explainer(options.explain, card, runtime)

@@ -21,7 +21,7 @@ from lungscan.evaluation.events import FieldsJudged
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.evaluation.records import FieldAnswer, LabelledField
 from lungscan.evaluation.shifts import Shift
-from lungscan.model.card import ModelCard
+from lungscan.model.card import NOVELTY, ModelCard
 from lungscan.model.novelty import load_novelty
 from lungscan.opening.local import LocalReaders
 from lungscan.options import AnswerOptions, ClassifierOptions
@@ -81,7 +81,7 @@ def load_judge(card: ModelCard, options: JudgeOptions) -> Judge:
     """
     chosen = options.classifier(card.name)
     runtime = load_runtime(card, options.device, chosen.threads or available_threads(), None)
-    scorer = Scorer(card, runtime, load_novelty(card.folder / "novelty.safetensors"))
+    scorer = Scorer(card, runtime, load_novelty(card.folder / NOVELTY))
     run = RunContext(chosen, card, runtime.device, *settings_of(chosen, card))
     return Judge(run, scorer, chosen)
 

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from lungscan.errors import UnreadableFile
+from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs import require_regular, sha256_of, show
 from lungscan.inputs.files import open_failure
 from lungscan.modalities.histology.survey import SURVEY_UM, survey
@@ -129,7 +129,7 @@ def plan_field(
             f"{show(file.path.name)} measures only {info.width} × {info.height} px; enlarged, it "
             f"would show nothing to judge. Export it with {ceil(side * LEAST_FIELD)} px a side at "
             "the least.",
-            code="E_TOO_SMALL",
+            code=Code.TOO_SMALL,
         )
     if not _taken_whole(info, side, card.spacing_um_px):
         return _plan_tiled(file, source, digest, options, card, picture=picture)
@@ -165,7 +165,7 @@ def _content(file: InputFile) -> bytes:
         raise UnreadableFile(
             f"{show(file.path.name)} is too large for a field image; save it as a tiled, pyramidal "
             "TIFF.",
-            code="E_TOO_LARGE",
+            code=Code.TOO_LARGE,
         )
     try:
         return file.path.read_bytes()
@@ -222,7 +222,7 @@ def _require_fine(file: InputFile, info: SourceInfo, card: NetworkInput) -> None
         raise UnreadableFile(
             f"A pixel of {show(file.path.name)} measures {mpp:.3g} µm; this model needs "
             f"{limit:.3g} µm or finer to see cells. {_finer_elsewhere(info)}",
-            code="E_TOO_COARSE",
+            code=Code.TOO_COARSE,
         )
 
 

@@ -16,12 +16,12 @@ import pytest
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.events import Notice, RunFinished, RunStarted, TilesScored
 from lungscan.model.card import ModelCard
+from lungscan.model.folder import read_golden
 from lungscan.results.run_json import read_run_json
 from lungscan.runtimes import Runtime, load_runtime
 from lungscan.runtimes.fallback import FallbackRuntime
 from lungscan.runtimes.runtime import DeviceFailed
 from lungscan.scanning.scan import scan
-from lungscan.self_check import read_golden
 from lungscan.types import CaseStatus, FloatArray, RgbBatch
 from tests.engine.scanning import make_field, make_slide, options, results, rows, run
 from tests.models import FakeRuntime

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from lungscan.errors import LungScanError
+from lungscan.errors import Code, LungScanError
 from lungscan.events import RunFinished, TilesScored
 from lungscan.options import ScanOptions
 from lungscan_gui import engine
@@ -73,14 +73,14 @@ def _scan(
     except LungScanError as error:
         return Failure(str(error), error.code)
     except MemoryError:
-        return Failure(OUT_OF_MEMORY, "E_MEMORY")
+        return Failure(OUT_OF_MEMORY, Code.MEMORY)
     except BrokenPipeError:
         return Stopped()
     except Exception as error:  # noqa: BLE001  the last line: a message instead of a dead process
         kind = f"{type(error).__name__}: {error}"
         return Failure(
             f"LungScan met something it does not know ({kind}). Cases already finished are safe.",
-            "E_UNEXPECTED",
+            Code.UNEXPECTED,
             traceback.format_exc(),
         )
     return Stopped()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
-from dataclasses import dataclass, fields
+from contextlib import chdir
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import click
@@ -155,6 +156,7 @@ def test_every_option_reaches_the_engine(engine: FakeEngine, slide: Path, tmp_pa
         heatmap=False,
         geojson=False,
         abstain="flag",
+        explain="cam",
         fresh=True,
         timeout=5.0,
         deidentify=True,
@@ -165,7 +167,7 @@ def test_every_option_reaches_the_engine(engine: FakeEngine, slide: Path, tmp_pa
     line = (
         f"classify {slide} {tmp_path} --out res --model m --device cuda:3 --mpp 0.25 "
         f"--overlap 0.5 --rule mean --batch-size 8 --threads 2 --cases {table} --pdf none "
-        "--no-heatmap --no-geojson --abstain flag --fresh --timeout 5 "
+        "--no-heatmap --no-geojson --abstain flag --explain cam --fresh --timeout 5 "
         "--deidentify --names n.csv --unproven -q"
     )
     assert main(line.split()) == 0
@@ -173,7 +175,41 @@ def test_every_option_reaches_the_engine(engine: FakeEngine, slide: Path, tmp_pa
     assert main(["classify", str(slide), "-q"]) == 0
     assert engine.options == plain
     same = [f.name for f in fields(plain) if getattr(plain, f.name) == getattr(expected, f.name)]
-    assert same == ["isolate"]  # so the first line above does show each option but the debugger's
+    # So the first line above shows each option but the debugger's and what excludes a pseudonym.
+    assert same == ["isolate", "dicom_sr"]
+    assert main(["classify", str(slide), "--dicom-sr", "-q"]) == 0
+    assert engine.options == replace(plain, dicom_sr=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "method"),
+    [
+        (["--explain", "{}"], "occlusion"),
+        (["{}", "--explain"], "occlusion"),
+        (["--explain", "--quiet", "{}"], "occlusion"),
+        (["--explain", "cam", "{}"], "cam"),
+        (["--explain=cam", "{}"], "cam"),
+        (["--explain", "off", "{}"], "off"),
+        (["{}"], "off"),
+        (["--", "{}"], "off"),
+        (["--explain", "--", "{}"], "occlusion"),
+    ],
+)
+def test_a_path_may_follow_explain(
+    engine: FakeEngine, slide: Path, words: list[str], method: str
+) -> None:
+    assert main(["classify", *(word.format(slide) for word in words)]) == 0
+    assert engine.options is not None
+    assert (engine.options.paths, engine.options.explain) == ((slide,), method)
+
+
+def test_a_path_named_like_the_option_stays_a_path(engine: FakeEngine, tmp_path: Path) -> None:
+    odd = tmp_path / "--explain"
+    odd.write_bytes(b"")
+    with chdir(tmp_path):
+        assert main(["classify", "--", "--explain"]) == 0
+    assert engine.options is not None
+    assert (engine.options.paths, engine.options.explain) == ((Path("--explain"),), "off")
 
 
 def test_every_rule_of_the_engine_can_be_chosen() -> None:

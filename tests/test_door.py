@@ -47,7 +47,12 @@ PUBLIC = {
     "verify",
 }  # fmt: skip
 FUNCTIONS = sorted(name for name in PUBLIC if name.islower() and not name.startswith("_"))
-AT_ONCE = {"classify", "explain", "models", "read_results"}  # they return; all others are generators
+AT_ONCE = {
+    "classify",
+    "explain",
+    "models",
+    "read_results",
+}  # they return; all others are generators
 
 
 def test_these_are_the_public_names() -> None:

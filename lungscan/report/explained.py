@@ -73,6 +73,21 @@ def cells_picture(
     return drawn
 
 
+def pair_picture(explained: Explanation, limit: float, side_px: int = TILE_PX) -> Image.Image:
+    """The tile, and beside it its cells."""
+    pair = Image.new("RGB", (2 * side_px + _GAP, side_px), "white")
+    pair.paste(tile_picture(explained, side_px), (0, 0))
+    pair.paste(cells_picture(explained, limit, side_px), (side_px + _GAP, 0))
+    return pair
+
+
+def png_bytes(picture: Image.Image) -> bytes:
+    """A picture as PNG without metadata."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=2)
+    return buffer.getvalue()
+
+
 def scale_picture(limit: float, width_px: int, zoom: int = 1) -> Image.Image:
     """The colour scale from ``-limit`` to ``limit`` with its numbers, on white."""
     pad, band_px, foot_px = SCALE_PAD_PX * zoom, 12 * zoom, 22 * zoom
@@ -108,8 +123,7 @@ def render_explanation(result: CaseResult) -> bytes:
     draw.text((_MARGIN, _MARGIN + 26), lead, _MUTED, pillow_font(14))
     y = head
     for part in explained:
-        sheet.paste(tile_picture(part), (_MARGIN, y))
-        sheet.paste(cells_picture(part, limit), (_MARGIN + TILE_PX + _GAP, y))
+        sheet.paste(pair_picture(part, limit), (_MARGIN, y))
         lines = caption(part, result.model, several=len(result.files) > 1)
         for number, text in enumerate(lines):
             place = (_MARGIN, y + TILE_PX + 6 + number * _LINE)
@@ -124,9 +138,7 @@ def render_explanation(result: CaseResult) -> bytes:
     draw.line((_MARGIN, foot - 8, width - _MARGIN, foot - 8), fill=_RULE)
     text = f"{RESEARCH_USE}  LungScan {result.lungscan_version}"
     draw.text((_MARGIN, foot), text, _MUTED, pillow_font(12))
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", compress_level=2)
-    return buffer.getvalue()
+    return png_bytes(sheet)
 
 
 # Words ------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from lungscan_gui import engine
 from lungscan_gui.cases import Case, CaseState
 from lungscan_gui.panels.answer import AnswerBox
 from lungscan_gui.panels.classes import ClassTable
+from lungscan_gui.panels.explained import ExplainedBox
 from lungscan_gui.panels.maplook import MapPanel
 from lungscan_gui.panels.options import ScaleQuestion
 
@@ -41,6 +42,7 @@ class ResultPanel(QScrollArea):
         self.classes = ClassTable()
         self.map = MapPanel()
         self.classes.switched.connect(self.map.set_shown)
+        self.explained = ExplainedBox()
         self.quality = QLabel()
         self.model = QLabel()
         for label in (self.quality, self.model):
@@ -61,6 +63,7 @@ class ResultPanel(QScrollArea):
             "classes": _boxed("Classes", self.classes),
             "export": self.export,
             "map": _boxed("Map", self.map),
+            "explained": _boxed("Explanation", self.explained),
             "quality": _boxed("Quality", self.quality),
             "model": _boxed("Model", self.model, self.card),
         }
@@ -93,9 +96,11 @@ class ResultPanel(QScrollArea):
             classes=mapped,
             export=result is not None,
             map=mapped,
+            explained=bool(result and result.explained),
             quality=result is not None,
             model=result is not None,
         )
+        self.explained.show_result(result)
         if result is not None:
             self.quality.setText(quality_text(result))
             self.model.setText(model_text(result))

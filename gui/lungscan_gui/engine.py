@@ -240,6 +240,9 @@ def _write_explanation(result: CaseResult, path: Path) -> None:
 # Explanations -----------------------------------------------------------------------------------
 
 
+SCALE_PX = 560  # width of the colour scale: two pixels for each of the screen's
+
+
 @dataclass(frozen=True, slots=True)
 class ExplainedTile:
     """A tile beside its cells, as the report draws them."""
@@ -270,12 +273,12 @@ def explanations(result: CaseResult) -> Explained | None:
         tuple(
             ExplainedTile(
                 part,
-                drawing.png_bytes(drawing.pair_picture(part, limit)),
+                drawing.png_bytes(drawing.pair_picture(part, limit, zoom=1.4)),
                 drawing.caption(part, result.model, several=several),
             )
             for part in result.explained
         ),
-        drawing.png_bytes(drawing.scale_picture(limit, 2 * 310, 2)),
+        drawing.png_bytes(drawing.scale_picture(limit, SCALE_PX, 2)),
         drawing.title(result.explained),
         drawing.sentences(result),
     )

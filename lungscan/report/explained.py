@@ -68,16 +68,19 @@ def cells_picture(
             float(lefts[column] + lefts[column + 1]) / 2,
             float(tops[row] + tops[row + 1]) / 2,
         )
-        text = signed(float(explained.cells[row, column]))
+        value = float(explained.cells[row, column])
+        text = f"{value:+.1f}".replace("-", "−") if limit >= 1 else signed(value)
         draw.text(place, text, "black", font, anchor="mm", stroke_width=2, stroke_fill="white")
     return drawn
 
 
-def pair_picture(explained: Explanation, limit: float, side_px: int = TILE_PX) -> Image.Image:
-    """The tile, and beside it its cells."""
+def pair_picture(
+    explained: Explanation, limit: float, side_px: int = TILE_PX, zoom: float = 1.0
+) -> Image.Image:
+    """The tile, and beside it its cells; see ``cells_picture``."""
     pair = Image.new("RGB", (2 * side_px + _GAP, side_px), "white")
     pair.paste(tile_picture(explained, side_px), (0, 0))
-    pair.paste(cells_picture(explained, limit, side_px), (side_px + _GAP, 0))
+    pair.paste(cells_picture(explained, limit, side_px, zoom), (side_px + _GAP, 0))
     return pair
 
 

@@ -56,7 +56,7 @@ def test_tiles_words_and_scale_are_shown_and_lead_to_their_place(qtbot: QtBot) -
     box.show_result(result)
     assert not box.isHidden()
     assert len(box.pairs) == 2
-    assert "Adenocarcinoma 0.93; at the least 0.86 with one cell blurred" in box.pairs[0].text()
+    assert "Adenocarcinoma 0.93\nat the least 0.86 with one cell blurred" in box.pairs[0].text()
     assert "x 100" in box.pairs[1].accessibleName()
     assert "What changes the answer most when blurred" in box.words.text()
     assert not box.scale.pixmap().isNull()

@@ -9,7 +9,7 @@ from PyQt6.QtWidgets import QLabel, QToolButton, QVBoxLayout, QWidget
 from lungscan.types import CaseResult
 from lungscan_gui import engine
 
-WIDTH = 310  # of a pair of pictures, in screen pixels before scaling
+WIDTH = 280  # of a pair of pictures, in screen pixels before scaling
 
 
 class ExplainedBox(QWidget):
@@ -55,7 +55,7 @@ class ExplainedBox(QWidget):
         pair.setIcon(QIcon(pixmap))
         pair.setIconSize(QSize(WIDTH, round(WIDTH * pixmap.height() / pixmap.width())))
         pair.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-        pair.setText("\n".join(tile.caption))
+        pair.setText("\n".join(tile.caption).replace("; ", "\n"))  # in lines that fit the panel
         pair.setToolTip("Go to this tile")
         pair.setAccessibleName("Explained tile: " + ", ".join(tile.caption))
         pair.clicked.connect(lambda: self.visited.emit(tile.explanation))

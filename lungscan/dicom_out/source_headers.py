@@ -7,6 +7,7 @@ that study, the geometry because a map must lie on its slide, and nothing that i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,6 +49,11 @@ _EMPTY_SEQUENCES = (  # of the Specimen module, type 2: they must be there
     "IssuerOfTheContainerIdentifierSequence", "ContainerTypeCodeSequence",
     "IssuerOfTheSpecimenIdentifierSequence", "SpecimenPreparationSequence",
 )  # fmt: skip
+_DATE, _TIME = re.compile(r"(\d{8})?"), re.compile(r"(([01]\d|2[0-3])([0-5]\d){0,2}(\.\d{1,6})?)?")
+_FORMS = {
+    "PatientBirthDate": _DATE, "StudyDate": _DATE, "StudyTime": _TIME,
+    "PatientSex": re.compile("[MFO]?"),
+}  # fmt: skip
 _LARGEST_VALUE = 1 << 20  # bytes; longer ones, the pixels before all, are left in the file
 
 
@@ -100,11 +106,14 @@ def read_sources(file: InputFile) -> tuple[Dataset, ...]:
     """
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
+    from pydicom.filereader import read_file_meta_info
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
 
     found = []
     for path in file.parts or (file.path,):
         try:
-            # Strict reading is the reader's business; here a header is enough.
+            if read_file_meta_info(path).get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+                raise UnreadableFile(f"{path.name} is compressed as a whole, so it is not opened.")
             header = dcmread(path, stop_before_pixels=True, defer_size=_LARGEST_VALUE)
             found.append(reduced(header))
         except CaseError:
@@ -119,6 +128,7 @@ def read_sources(file: InputFile) -> tuple[Dataset, ...]:
             AttributeError,
             NotImplementedError,
             EOFError,
+            RecursionError,
         ) as error:
             raise UnreadableFile(
                 f"The header of {path.name} cannot be read ({type(error).__name__})."
@@ -138,7 +148,7 @@ def reduced(header: Dataset) -> Dataset:
     if lacking:
         raise UnreadableFile(f"A DICOM header lacks {', '.join(lacking)}: nothing can refer to it.")
     for name in PATIENT_AND_STUDY:
-        if name not in copy:
+        if name not in copy or not _is_allowed(name, copy.get(name)):
             setattr(copy, name, "")
     for name in _NESTED:
         if name in header and name != "PixelMeasuresSequence":
@@ -146,6 +156,12 @@ def reduced(header: Dataset) -> Dataset:
     if "ContainerIdentifier" in copy:
         _complete_specimen(copy)
     return copy
+
+
+def _is_allowed(name: str, value: object) -> bool:
+    """Whether a date, a time or a sex is one; whatever else a hospital wrote is taken over."""
+    form = _FORMS.get(name)
+    return form is None or form.fullmatch(str(value or "")) is not None
 
 
 def _picked(item: Dataset, names: Iterable[str]) -> Dataset:

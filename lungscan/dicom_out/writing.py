@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from lungscan.dicom_out.source_headers import has_source, read_sources
@@ -15,6 +17,9 @@ from lungscan.types import CaseInput, CaseResult
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+
+
+_ONE_AT_A_TIME = Lock()  # warnings are switched off for the whole process
 
 
 def write_dicom(folder: Path, result: CaseResult, case: CaseInput, digest: str) -> tuple[str, ...]:
@@ -34,8 +39,15 @@ def write_dicom(folder: Path, result: CaseResult, case: CaseInput, digest: str) 
         return ()
     try:
         files = dicom_files(result, case, digest)
+    except MemoryError:
+        raise
     except CaseError as error:
         return (f"No DICOM report was made of {case.case_id}: {error}",)
+    except Exception as error:  # noqa: BLE001  the libraries raise many kinds over odd headers
+        return (
+            f"No DICOM report was made of {case.case_id}: its images' headers hold what the "
+            f"standard does not allow ({type(error).__name__}).",
+        )
     with sealed(folder) as written:
         for name, data in files.items():
             write_atomic(folder / name, data, durable=False)
@@ -49,6 +61,12 @@ def dicom_files(result: CaseResult, case: CaseInput, digest: str) -> dict[str, b
     Raises:
         UnreadableFile: a source cannot be read, or the sources are of several studies.
     """
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names without "^" and the like, which are not ours
+        return {name: _as_bytes(made) for name, made in _objects(result, case, digest).items()}
+
+
+def _objects(result: CaseResult, case: CaseInput, digest: str) -> dict[str, Dataset]:
     from lungscan.dicom_out.class_map import class_segmentation
     from lungscan.dicom_out.structured_report import structured_report
 
@@ -64,7 +82,7 @@ def dicom_files(result: CaseResult, case: CaseInput, digest: str) -> dict[str, b
             shown = class_segmentation(result, index, by_path[file.relative_path][0], digest)
             if shown is not None:
                 made[numbered(DICOM_MAP, index)] = shown
-    return {name: _as_bytes(dataset) for name, dataset in made.items()}
+    return made
 
 
 def _as_bytes(dataset: Dataset) -> bytes:

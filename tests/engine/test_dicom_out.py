@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +17,12 @@ pytest.importorskip("highdicom", reason="the extra 'dicom' is not installed")
 
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lungscan.dicom_out.class_map import class_segmentation, raster_factor
 from lungscan.dicom_out.source_headers import PATIENT_AND_STUDY, read_sources, reduced
 from lungscan.dicom_out.structured_report import structured_report
-from lungscan.dicom_out.writing import dicom_files
+from lungscan.dicom_out.writing import dicom_files, write_dicom
 from lungscan.errors import MachineError, UnreadableFile, UsageProblem
 from lungscan.events import Notice
 from lungscan.inputs import discover
@@ -226,6 +229,47 @@ def test_a_header_with_little_in_it_is_enough(tmp_path: Path) -> None:
     source = reduced(made)
     report = written(tmp_path, "r.dcm", structured_report(slide_result(), [source], "0" * 64))
     assert report.PatientID == ""
+
+
+ODD = (
+    ("PatientName", "DOE JANE", "DOE JANE"),
+    ("PatientBirthDate", "1960", ""),
+    ("StudyTime", "25:99", ""),
+    ("StudyTime", "101112.25", "101112.25"),
+    ("PatientSex", "female", ""),
+    ("StudyID", "a-study-with-a-long-identifier", "a-study-with-a-long-identifier"),
+)
+
+
+@pytest.mark.parametrize(("keyword", "value", "expected"), ODD)
+def test_odd_values_cost_no_report(tmp_path: Path, keyword: str, value: str, expected: str) -> None:
+    made = write_series(tmp_path / "ct", 1)[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        setattr(made, keyword, value)
+        made.save_as(tmp_path / "ct" / "1.dcm", enforce_file_format=True)
+        case = CaseInput("k", "k", (InputFile(tmp_path / "ct" / "1.dcm", "ct", "field"),))
+        data = dicom_files(replace(slide_result(), files=()), case, "0" * 64)["report.dcm"]
+        assert str(pydicom.dcmread(io.BytesIO(data)).get(keyword)) == expected
+
+
+def test_a_header_compressed_as_a_whole_is_not_opened(tmp_path: Path) -> None:
+    made = write_series(tmp_path / "ct", 1)[0]
+    made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    made.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    with pytest.raises(UnreadableFile, match="compressed as a whole"):
+        read_sources(InputFile(tmp_path / "a.dcm", "a", "field"))
+
+
+def test_what_cannot_be_made_is_told_and_costs_no_answer(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    write_series(tmp_path / "ct", 1)
+    data = (tmp_path / "ct" / "1.dcm").read_bytes()
+    path.write_bytes(data[:400])
+    case = CaseInput("k", "case k", (InputFile(path, "a.dcm", "field"),))
+    (told,) = write_dicom(tmp_path / "out", slide_result(), case, "0" * 64)
+    assert told.startswith("No DICOM report was made of case k")
+    assert not (tmp_path / "out").exists()
 
 
 def test_images_of_two_patients_get_no_report(tmp_path: Path) -> None:

@@ -198,3 +198,26 @@ def test_ci_runs_the_readme_s_commands_word_for_word() -> None:
     developers = 'python -m pip install ".[dev]" && pytest'
     assert f"\n{developers}\n" in readme
     assert f"\n  {developers}\n" in script
+
+
+def test_the_pictures_of_the_architecture_are_those_of_the_code() -> None:
+    script = str(ROOT / "packaging" / "draw_architecture.py")
+    done = subprocess.run(
+        [sys.executable, script, "--check"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_page_of_the_architecture_names_only_what_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:lungscan|cli|gui|models|packaging)/[\w./]+)`", text))
+    assert len(named) > 12
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+    inside = set(re.findall(r"`((?:reading|runtimes|report|training|inputs)/[\w/]+\.py)`", text))
+    assert {name for name in inside if not (ROOT / "lungscan" / name).is_file()} == set()
+    packages = {path.parent.name for path in (ROOT / "lungscan").glob("*/__init__.py")}
+    assert {name for name in packages if f"{name}`" not in text} - {"inputs", "demo"} == set()

@@ -14,8 +14,8 @@ from lungscan.report.explained import (
     tile_picture,
     title,
 )
+from lungscan.report.pdf.flowables import Picture, jpeg_bytes, plain_table
 from lungscan.report.pdf.kit import WIDTH, Bookmark, paragraph
-from lungscan.report.pdf.parts import Picture, jpeg_bytes, plain_table
 from lungscan.types import CaseResult, Explanation
 
 _PRINTED_PX = 480  # side of a tile; 220 dots to the inch at its largest

@@ -58,7 +58,8 @@ class Head:
 
     def at(self, pooled: Wide) -> Affine:
         """The affine function that the head is for tiles whose maps have the mean ``pooled``."""
-        now, local = pooled, []
+        local: list[Affine | Each] = []
+        now = pooled
         for step in self.steps:
             if isinstance(step, Cut):
                 passes = (now > step.low) & (now < step.high)

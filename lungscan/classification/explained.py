@@ -41,7 +41,7 @@ def explain_file(
     if pixels is None:
         pixels = planned.source.read_tiles(scores.boxes[rows], planned.grid.size_px)
     else:
-        pixels = TilePixels(*(column[rows] for column in pixels))
+        pixels = TilePixels(pixels.rgb[rows], pixels.valid[rows], pixels.failed[rows])
     found = [
         explanation(scorer.explainer, rgb, answer, box_of(scores, row), scores.file_index)
         for row, rgb in zip(rows, pixels.rgb, strict=True)

@@ -95,9 +95,7 @@ def score_case(
             try:
                 progress.file_index = len(files)
                 kept = _journal(journal, index, opened, run)
-                scored = yield from _score_file(opened, scorer, workers, progress, kept)
-                explained = explain_file(opened, scored.scores, scorer, run.options)
-                files.append(replace(scored, explained=explained))
+                files.append((yield from _score_file(opened, run, scorer, workers, progress, kept)))
             except Exception as error:  # noqa: BLE001  one bad file must not cost the others
                 problems.append(about(case_error(error), file, case))
             begun.files.close()
@@ -147,6 +145,7 @@ def _journal(
 
 def _score_file(
     opened: Opened,
+    run: RunContext,
     scorer: Scorer,
     workers: Workers,
     progress: _Progress,
@@ -172,7 +171,8 @@ def _score_file(
     result = scored_file(opened, batches, scorer.card, picture=True)
     if moving := in_motion(opened.file, opened.before):
         raise moving
-    return result
+    explained = explain_file(opened, result.scores, scorer, run.options)
+    return replace(result, explained=explained)
 
 
 def _journal_key(opened: Plan, run: RunContext) -> str:

@@ -85,6 +85,8 @@ def _matrix_size(source: Dataset) -> tuple[int, int]:
               "TotalPixelMatrixOriginSequence", "FrameOfReferenceUID",
               "SharedFunctionalGroupsSequence", "ContainerIdentifier")  # fmt: skip
     lacking = [name for name in needed if not source.get(name)]
+    if not lacking and not source.SharedFunctionalGroupsSequence[0].get("PixelMeasuresSequence"):
+        lacking = ["PixelMeasuresSequence"]
     if lacking:
         raise UnreadableFile(
             f"The slide's header lacks {', '.join(lacking)}, so no map can be laid on it."

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         AlgorithmIdentification,
         Comprehensive3DSR,
         MeasurementsAndQualitativeEvaluations,
+        ObservationContext,
     )
     from pydicom.dataset import Dataset
 
@@ -48,9 +49,8 @@ def structured_report(
     content = MeasurementReport(
         observation_context=_observer(result),
         procedure_reported=codes.SCT.ImagingProcedure,
-        imaging_measurements=_groups(result),
+        imaging_measurements=_groups(result, sources),
         title=codes.DCM.ImagingMeasurementReport,
-        referenced_images=list(sources),
     )
     report = Comprehensive3DSR(
         evidence=list(sources),
@@ -68,7 +68,7 @@ def structured_report(
     return report
 
 
-def _observer(result: CaseResult) -> object:
+def _observer(result: CaseResult) -> ObservationContext:
     """The device that observed: this program with this model."""
     from highdicom.sr import (
         DeviceObserverIdentifyingAttributes,
@@ -105,11 +105,18 @@ def _algorithm(result: CaseResult) -> AlgorithmIdentification:
     )
 
 
-def _groups(result: CaseResult) -> list[MeasurementsAndQualitativeEvaluations]:
-    """The answer; then each class with its probability, and its area where that is known."""
+def _groups(
+    result: CaseResult, sources: Sequence[Dataset]
+) -> list[MeasurementsAndQualitativeEvaluations]:
+    """The answer; then each class with its probability, and its area where that is known.
+
+    The images are named by the answer. An image library would describe them, too, but wants
+    attributes that many headers lack.
+    """
     from highdicom.sr import (
         MeasurementsAndQualitativeEvaluations,
         QualitativeEvaluation,
+        SourceImageForMeasurementGroup,
         TrackingIdentifier,
     )
 
@@ -125,6 +132,10 @@ def _groups(result: CaseResult) -> list[MeasurementsAndQualitativeEvaluations]:
             finding_type=concept("CASE", "Answer of a classification model"),
             algorithm_id=_algorithm(result),
             qualitative_evaluations=told,
+            source_images=[
+                SourceImageForMeasurementGroup(source.SOPClassUID, source.SOPInstanceUID)
+                for source in sources
+            ],
         )
     ]
     classes = len(result.prediction.probs) if result.prediction is not None else 0

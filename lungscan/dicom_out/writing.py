@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -17,6 +18,14 @@ from lungscan.types import CaseInput, CaseResult
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class DicomFiles:
+    """What was made of a case."""
+
+    files: dict[str, bytes]  # by name
+    problems: tuple[str, ...]  # sentences about what could not be made
 
 
 _ONE_AT_A_TIME = Lock()  # warnings are switched off for the whole process
@@ -38,7 +47,7 @@ def write_dicom(folder: Path, result: CaseResult, case: CaseInput, digest: str) 
     if not all(map(has_source, case.files)):
         return ()
     try:
-        files = dicom_files(result, case, digest)
+        made = dicom_files(result, case, digest)
     except MemoryError:
         raise
     except CaseError as error:
@@ -49,24 +58,24 @@ def write_dicom(folder: Path, result: CaseResult, case: CaseInput, digest: str) 
             f"standard does not allow ({type(error).__name__}).",
         )
     with sealed(folder) as written:
-        for name, data in files.items():
+        for name, data in made.files.items():
             write_atomic(folder / name, data, durable=False)
             written[name] = None
-    return ()
+    return made.problems
 
 
-def dicom_files(result: CaseResult, case: CaseInput, digest: str) -> dict[str, bytes]:
-    """The files by name, as bytes.
+def dicom_files(result: CaseResult, case: CaseInput, digest: str) -> DicomFiles:
+    """The DICOM files of a case. A map that cannot be made costs only itself.
 
     Raises:
         UnreadableFile: a source cannot be read, or the sources are of several studies.
     """
     with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of names without "^" and the like, which are not ours
-        return {name: _as_bytes(made) for name, made in _objects(result, case, digest).items()}
+        return _made(result, case, digest)
 
 
-def _objects(result: CaseResult, case: CaseInput, digest: str) -> dict[str, Dataset]:
+def _made(result: CaseResult, case: CaseInput, digest: str) -> DicomFiles:
     from lungscan.dicom_out.class_map import class_segmentation
     from lungscan.dicom_out.structured_report import structured_report
 
@@ -76,13 +85,19 @@ def _objects(result: CaseResult, case: CaseInput, digest: str) -> dict[str, Data
         raise UnreadableFile(
             "its images belong to several studies or patients, and a report belongs to one."
         )
-    made: dict[str, Dataset] = {DICOM_REPORT: structured_report(result, sources, digest)}
+    files = {DICOM_REPORT: _as_bytes(structured_report(result, sources, digest))}
+    problems = []
     for index, file in enumerate(result.files):
-        if file.kind == "slide":
+        if file.kind != "slide":
+            continue
+        try:
             shown = class_segmentation(result, index, by_path[file.relative_path][0], digest)
+        except UnreadableFile as error:
+            problems.append(f"No DICOM map was made of {case.case_id}: {error}")
+        else:
             if shown is not None:
-                made[numbered(DICOM_MAP, index)] = shown
-    return made
+                files[numbered(DICOM_MAP, index)] = _as_bytes(shown)
+    return DicomFiles(files, tuple(problems))
 
 
 def _as_bytes(dataset: Dataset) -> bytes:

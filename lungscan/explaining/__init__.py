@@ -3,8 +3,8 @@
 ``occlusion`` blurs one cell after the other and asks the network again (after Zeiler and Fergus,
 https://arxiv.org/abs/1311.2901). ``cam`` spreads the class's logit over the network's last maps
 (after Zhou et al., https://arxiv.org/abs/1512.04150, and for networks with a layer behind the
-pooling as in https://arxiv.org/abs/1610.02391); it costs one pass and says less, see
-docs/explanation.md.
+pooling as in https://arxiv.org/abs/1610.02391); it costs one pass. What each is worth
+is measured in docs/explanation.md.
 """
 
 from __future__ import annotations

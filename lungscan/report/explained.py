@@ -206,7 +206,7 @@ def signed(value: float) -> str:
 def _colored(base: FloatArray, share: FloatArray) -> np.ndarray:
     """``base`` ``(h, w, 3)`` under the colour of ``share`` ``(h, w)``, -1 to 1."""
     strength = np.clip(np.abs(share), 0, 1)[..., None] * _STRONGEST
-    color = np.where((share > 0)[..., None], np.float32(FALLS), np.float32(RISES))
+    color = np.where((share > 0)[..., None], np.array(FALLS), np.array(RISES))
     return np.rint(base + (color - base) * strength).astype(np.uint8)
 
 

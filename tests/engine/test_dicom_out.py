@@ -151,6 +151,11 @@ def test_the_images_are_referenced(tmp_path: Path) -> None:
     assert {item.ReferencedSOPInstanceUID for item in series.ReferencedSOPSequence} == {
         header.SOPInstanceUID for header in made
     }
+    named = {
+        item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+        for item in items(report, "Source of Measurement")
+    }
+    assert named == {header.SOPInstanceUID for header in made}
     assert report.SeriesInstanceUID != series.SeriesInstanceUID
 
 
@@ -183,7 +188,7 @@ def test_only_what_is_listed_is_taken_over(tmp_path: Path) -> None:
     case = drawn_case(tmp_path / "a.dcm")
     assert SECRET.encode() in (tmp_path / "a.dcm").read_bytes()
     source = pydicom.dcmread(tmp_path / "a.dcm")
-    made = dicom_files(answered(case), case, "0" * 64)
+    made = dicom_files(answered(case), case, "0" * 64).files
     assert set(made) == {"report.dcm", "classes.dcm"}
     for name, data in made.items():
         assert SECRET.encode() not in data
@@ -198,9 +203,9 @@ def test_only_what_is_listed_is_taken_over(tmp_path: Path) -> None:
 
 def test_the_same_case_gives_the_same_bytes(tmp_path: Path) -> None:
     case = drawn_case(tmp_path / "a.dcm")
-    once, again = (dicom_files(answered(case), case, "0" * 64) for _ in range(2))
+    once, again = (dicom_files(answered(case), case, "0" * 64).files for _ in range(2))
     assert once == again
-    other = dicom_files(answered(case), case, "1" * 64)
+    other = dicom_files(answered(case), case, "1" * 64).files
     assert other["report.dcm"] != once["report.dcm"]
 
 
@@ -249,7 +254,7 @@ def test_odd_values_cost_no_report(tmp_path: Path, keyword: str, value: str, exp
         setattr(made, keyword, value)
         made.save_as(tmp_path / "ct" / "1.dcm", enforce_file_format=True)
         case = CaseInput("k", "k", (InputFile(tmp_path / "ct" / "1.dcm", "ct", "field"),))
-        data = dicom_files(replace(slide_result(), files=()), case, "0" * 64)["report.dcm"]
+        data = dicom_files(replace(slide_result(), files=()), case, "0" * 64).files["report.dcm"]
         assert str(pydicom.dcmread(io.BytesIO(data)).get(keyword)) == expected
 
 
@@ -365,6 +370,24 @@ def test_a_slide_without_a_place_gets_no_map(tmp_path: Path) -> None:
     del source.ImageOrientationSlide
     with pytest.raises(UnreadableFile, match="lacks ImageOrientationSlide"):
         class_segmentation(answered(case), 0, source, "0" * 64)
+    header = pydicom.dcmread(tmp_path / "a.dcm")
+    del header.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+    header.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    made = dicom_files(answered(case), case, "0" * 64)
+    assert set(made.files) == {"report.dcm"}  # the report stands without it
+    assert "lacks PixelMeasuresSequence" in made.problems[0]
+
+
+@pytest.mark.parametrize("lost", ["FrameOfReferenceUID", "Modality", "PixelSpacing", "ImageType"])
+def test_a_poor_header_still_gets_a_report(tmp_path: Path, lost: str) -> None:
+    write_series(tmp_path / "ct", 1)
+    path = tmp_path / "ct" / "1.dcm"
+    header = pydicom.dcmread(path)
+    del header[lost]
+    header.save_as(path, enforce_file_format=True)
+    case = CaseInput("k", "k", (InputFile(path, "ct", "field"),))
+    made = dicom_files(replace(slide_result(), files=()), case, "0" * 64)
+    assert set(made.files) == {"report.dcm"}
 
 
 # An independent validator -----------------------------------------------------------------------
@@ -373,7 +396,7 @@ def test_a_slide_without_a_place_gets_no_map(tmp_path: Path) -> None:
 @needs_validator
 def test_the_validator_finds_no_error(tmp_path: Path) -> None:
     case = drawn_case(tmp_path / "a.dcm")
-    for name, data in dicom_files(answered(case), case, "0" * 64).items():
+    for name, data in dicom_files(answered(case), case, "0" * 64).files.items():
         (tmp_path / name).write_bytes(data)
         assert faults(tmp_path / name) == []
 
@@ -385,7 +408,7 @@ def test_the_validator_finds_no_error_in_a_series(tmp_path: Path) -> None:
     case = CaseInput("k", "k", (InputFile(parts[0], "ct", "field", parts),))
     for number, result in enumerate((slide_result(), failed_result())):
         drawn = replace(result, files=())
-        made = dicom_files(drawn, case, str(number) * 64)
+        made = dicom_files(drawn, case, str(number) * 64).files
         assert set(made) == {"report.dcm"}
         (tmp_path / "r.dcm").write_bytes(made["report.dcm"])
         assert faults(tmp_path / "r.dcm") == []

@@ -131,7 +131,7 @@ class ClassifyCommand(ExamplesCommand):
     default="off",
     help="Show what the answer of a field, or of a slide's surest tiles, depends on: occlusion "
     "(what --explain alone means) blurs cell after cell, some 40 to 65 passes more for a tile; cam "
-    "costs one and says less.",
+    "spreads the score over the network's last maps and costs one.",
 )
 @click.option("--heatmap/--no-heatmap", default=True, help="Write heatmap.png for slides.")
 @click.option("--geojson/--no-geojson", default=True, help="Write tiles.geojson for QuPath.")

@@ -5,7 +5,20 @@ Needs the extra ``dicom`` (pydicom, highdicom), which is imported where it is us
 
 from __future__ import annotations
 
-from lungscan.dicom_out.source_headers import has_source, read_sources, require_sources
+from lungscan.dicom_out.source_headers import (
+    has_source,
+    read_sources,
+    require_libraries,
+    require_sources,
+    sourceless,
+)
 from lungscan.dicom_out.writing import write_dicom
 
-__all__ = ["has_source", "read_sources", "require_sources", "write_dicom"]
+__all__ = [
+    "has_source",
+    "read_sources",
+    "require_libraries",
+    "require_sources",
+    "sourceless",
+    "write_dicom",
+]

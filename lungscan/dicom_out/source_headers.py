@@ -57,32 +57,33 @@ _FORMS = {
 _LARGEST_VALUE = 1 << 20  # bytes; longer ones, the pixels before all, are left in the file
 
 
-def require_sources(cases: Sequence[CaseInput]) -> tuple[str, ...]:
-    """Check, before anything is computed, that objects can be made. Returns sentences to tell.
-
-    Raises:
-        MachineError: the extra is not installed.
-        UsageProblem: no case has a DICOM source.
-    """
+def require_libraries() -> None:
+    """Raises MachineError when the extra is not installed."""
     missing = [name for name in ("pydicom", "highdicom") if find_spec(name) is None]
     if missing:
         raise MachineError(
             f"--dicom-sr needs {' and '.join(missing)}, which cannot be loaded here. Install with "
             '`python -m pip install "lungscan-histology[dicom]"`, or leave --dicom-sr out.'
         )
-    without = [case.case_id for case in cases if not all(map(has_source, case.files))]
-    if len(without) == len(cases):
+
+
+def require_sources(cases: Sequence[CaseInput]) -> None:
+    """Raises UsageProblem when there are cases, and none has a DICOM source."""
+    if cases and not any(all(map(has_source, case.files)) for case in cases):
         raise UsageProblem(
             "--dicom-sr has nothing to refer to: none of the images is DICOM, and a structured "
             "report belongs to a patient, a study and the images that it is about. Leave it out, "
             "or classify the DICOM files that the images were exported from."
         )
-    if without:
-        count = f"{len(without)} case" + "s" * (len(without) > 1)
-        return (
-            f"No DICOM report is made of {count} without a DICOM source, such as {without[0]}.",
-        )
-    return ()
+
+
+def sourceless(cases: Sequence[CaseInput]) -> tuple[str, ...]:
+    """A sentence about cases of which no object can be made, if there are any."""
+    without = [case.case_id for case in cases if not all(map(has_source, case.files))]
+    if not without:
+        return ()
+    count = f"{len(without)} case" + "s" * (len(without) > 1)
+    return (f"No DICOM report is made of {count} without a DICOM source, such as {without[0]}.",)
 
 
 def has_source(file: InputFile) -> bool:

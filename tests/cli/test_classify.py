@@ -175,8 +175,8 @@ def test_every_option_reaches_the_engine(engine: FakeEngine, slide: Path, tmp_pa
     assert main(["classify", str(slide), "-q"]) == 0
     assert engine.options == plain
     same = [f.name for f in fields(plain) if getattr(plain, f.name) == getattr(expected, f.name)]
-    # So the first line above shows each option but the debugger's and what excludes a pseudonym.
-    assert same == ["isolate", "dicom_sr"]
+    # So the first line above shows each option but the debugger's and those that exclude another.
+    assert set(same) == {"isolate", "dicom_sr", "shard", "cluster", "watch"}
     assert main(["classify", str(slide), "--dicom-sr", "-q"]) == 0
     assert engine.options == replace(plain, dicom_sr=True)
 
@@ -317,7 +317,7 @@ def test_bars_show_cases_and_tiles_with_names_made_harmless() -> None:
         view.run_started(RunStarted(3, 1, "m", "cpu", Path("r")))
         view.case_started(CaseStarted("k", "[bold]a\x1b[2J.svs", 1))
         view.tiles_scored(TilesScored("k", 30, 120))
-        view._progress.refresh()  # its own thread would do so 0.1 s later
+        view.progress.refresh()  # its own thread would do so 0.1 s later
         shown = console.export_text(clear=False)
         view.case_finished(CaseFinished(make_result("k"), 1), "x")
     assert "1 file skipped" in shown

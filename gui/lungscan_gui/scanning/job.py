@@ -7,9 +7,7 @@ either end is closed; a second message on stdin asks it to stop.
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import suppress
@@ -19,7 +17,7 @@ from typing import BinaryIO, cast
 from lungscan.errors import Code, MachineError
 from lungscan.events import ScanEvent
 from lungscan.options import ScanOptions
-from lungscan_gui.engine import receive, send
+from lungscan_gui.engine import processes, receive, send
 
 CHILD = "lungscan_gui.scanning.child"
 STOP_S = 10.0  # what a process that was asked to stop may take; what it has scored is on the disk
@@ -47,14 +45,13 @@ class ScanJob:
 
     def __init__(self, options: ScanOptions) -> None:
         """Start the process. Raises MachineError when the system will not."""
-        path = os.pathsep.join(entry for entry in sys.path if entry)
         try:
             self._child = subprocess.Popen(  # noqa: S603  our own interpreter and module
-                [sys.executable, "-P", "-m", CHILD],
+                processes.command(CHILD),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=os.environ | {"PYTHONPATH": path},
+                env=processes.environment(),
             )
         except OSError as error:
             raise MachineError(

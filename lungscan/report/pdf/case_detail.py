@@ -11,6 +11,7 @@ from lungscan.modalities.table import modality_of
 from lungscan.report.heatmap import has_heatmap
 from lungscan.report.legend import class_letters, scale_bar
 from lungscan.report.overlay import base_picture
+from lungscan.report.pdf.case_explained import explained_story
 from lungscan.report.pdf.case_review import review_story
 from lungscan.report.pdf.flowables import (
     Picture,
@@ -41,6 +42,7 @@ def detail_story(result: CaseResult, digest: str, beside: Beside) -> list[Flowab
     top = words.speaking if answered else words.clear
     return [
         *_tiles(result, "top", top),
+        *explained_story(result),
         *_tiles(result, "uncertain", words.others),
         *_more_files(result),
         *(_trust(result) if result.prediction else []),

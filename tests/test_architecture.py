@@ -247,7 +247,7 @@ def private_names(path: Path) -> set[str]:
                 found |= {alias.name for alias in names if re.match("_[a-z]", alias.name)}
             case ast.Attribute(value=ast.Name(id="self" | "cls" | "os")):
                 continue
-            case ast.Attribute(attr=attr) if attr.startswith("_") and not attr.startswith("__"):
+            case ast.Attribute(attr=attr) if re.match("_[a-z]", attr) and attr != "_exit":
                 found.add(attr)
             case ast.Constant(value=str(text)) if re.match(r"lungscan[\w.]*\._[a-z]", text):
                 found.add(text.rpartition(".")[2])

@@ -24,7 +24,8 @@ from lungscan.demo import draw_demo
 from lungscan.errors import LungScanError, ModelError
 from lungscan.inputs import discover
 from lungscan.modalities.histology.quality import measure_quality
-from lungscan.model.card import INT8, ModelCard, list_models
+from lungscan.model.card import INT8, ModelCard
+from lungscan.model.checked import list_models
 from lungscan.model.folder import Golden, read_golden
 from lungscan.opening.plan import tissue_of, to_jpeg
 from lungscan.opening.viewing import ViewedImage

@@ -19,8 +19,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from lungscan.errors import CaseError, LungScanError, case_error
-from lungscan.opening.limits import MEMORY_BYTES, THREAD_BYTES, limit_memory
 from lungscan.opening.local import LocalReaders, open_to_look, out_of_memory
+from lungscan.opening.memory_limit import MEMORY_BYTES, THREAD_BYTES, limit_memory
 from lungscan.opening.messages import (
     READY,
     Answer,

@@ -13,7 +13,8 @@ import numpy as np
 from lungscan import __version__
 from lungscan.errors import UsageProblem
 from lungscan.modalities.table import modality_of
-from lungscan.model.card import CARD_SCHEMA, ModelCard, read_card
+from lungscan.model.card import CARD_SCHEMA, ModelCard
+from lungscan.model.checked import read_card
 from lungscan.training import wording
 from lungscan.training.classes import ClassWords
 from lungscan.training.data import Material

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -241,6 +242,8 @@ def test_a_worker_that_is_killed_costs_nothing(
         seen.append(event)
         if isinstance(event, CaseStarted) and event.case_id == "s" and not killed:
             killed = True
+            while "s" not in place.classified():  # told of when handed out, a moment before
+                time.sleep(0.02)
             busy = place.client.processing()
             (worker,) = [w for w, keys in busy.items() if any("-s-" in key for key in keys)]
             with pytest.raises(Exception):  # noqa: B017, PT011  it does not come back

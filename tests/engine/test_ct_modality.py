@@ -17,7 +17,8 @@ from lungscan.classification.aggregate import rule_named
 from lungscan.errors import ModelError
 from lungscan.modalities.ct.lungs import BOUNDS, judge, measure, shape_of, unlike
 from lungscan.modalities.table import MODALITIES, modality_of
-from lungscan.model.card import ModelCard, read_card, write_card
+from lungscan.model.card import ModelCard, write_card
+from lungscan.model.checked import read_card
 from lungscan.opening.viewing import VIEW_PX, ViewedImage
 from lungscan.training.model_card import recipe_of
 from lungscan.training.options import TrainOptions

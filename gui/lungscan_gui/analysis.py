@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from lungscan.errors import LungScanError
+from lungscan.options import ScanOptions
 from lungscan.types import CaseResult, CaseStatus
 from lungscan_gui import engine
 from lungscan_gui.cases import Case, CaseState, maps_of
@@ -177,17 +179,23 @@ class Analysis(QObject):
 
     def _order(self, cases: list[Case]) -> None:
         window = self._window
-        paths = tuple(case.path for case in cases if case.path)
         try:
-            draft = window.options.options(paths, Path(), cases[0].mpp)
-            out = engine.results_folder(window.settings.results, draft)
-            options = window.options.options(paths, out, cases[0].mpp)
+            options = self.filed(self.options_of(cases))
         except LungScanError as error:
             window.message.say(str(error))
             return
         window.message.hide()
         self.runner.ask(Order(options, cases))
         self.show_state()
+
+    def options_of(self, cases: list[Case]) -> ScanOptions:
+        """What a run of these cases is told, but for its folder. Raises UsageProblem."""
+        paths = tuple(case.path for case in cases if case.path)
+        return self._window.options.options(paths, Path(), cases[0].mpp)
+
+    def filed(self, options: ScanOptions) -> ScanOptions:
+        """The same, with the folder where its results belong."""
+        return replace(options, out=engine.results_folder(self._window.settings.results, options))
 
     # News --------------------------------------------------------------------------------------
 

@@ -118,6 +118,28 @@ class Commands:
         """Later in the list."""
         self._me.queue.shift(1)
 
+    def compare_sides(self) -> None:
+        """Two images side by side, or one."""
+        self._me.beside.toggle()
+
+    def compare_run(self) -> None:
+        """Choose a folder of results to compare with."""
+        window = self._me
+        start = str(window.settings.results)
+        chosen = QFileDialog.getExistingDirectory(window, "Compare with the run in", start)
+        if chosen:
+            if not window.beside.open:
+                window.beside.toggle()
+            window.beside.compare_run(Path(chosen))
+
+    def next_change(self) -> None:
+        """The next tile that changed."""
+        self._me.beside.step(1)
+
+    def previous_change(self) -> None:
+        """The one before."""
+        self._me.beside.step(-1)
+
     # View --------------------------------------------------------------------------------------
 
     def fit(self) -> None:

@@ -15,6 +15,7 @@ from lungscan_gui.viewer.picture import Picture
 
 if TYPE_CHECKING:
     from lungscan.types import TilePicture
+    from lungscan_gui.viewer.viewer import Layer
     from lungscan_gui.window import MainWindow
 
 EVIDENCE_POWER = 20.0
@@ -104,7 +105,8 @@ class Display:
             self.overlay.look = window.result.map.look
         elif rows is not None:
             self.overlay.redraw(rows)
-        window.viewer.layers = [self.overlay, self.marker] if self.overlay else [self.marker]
+        layers: list[Layer] = [self.overlay, self.marker] if self.overlay else [self.marker]
+        window.viewer.layers = window.beside.layers(layers)
         window.readout.map = tiles if self.overlay else None
         window.readout.names = model.display_names if model else ()
         window.viewer.update()

@@ -21,6 +21,8 @@ from lungscan_gui.actions import add_commands, add_recent
 from lungscan_gui.analysis import Analysis
 from lungscan_gui.cases import Case
 from lungscan_gui.commands import Commands
+from lungscan_gui.compare.beside import Beside
+from lungscan_gui.compare.pane import ComparePane, SideHead, framed
 from lungscan_gui.display import Display
 from lungscan_gui.panels.evidence import EvidenceStrip
 from lungscan_gui.panels.message import MessageBar
@@ -55,9 +57,12 @@ class MainWindow(Commands, QMainWindow):
         self.options = OptionsPanel(settings, models())
         self.run = RunPanel(self.options)
         self.result = ResultPanel()
+        self.compare = ComparePane(models())
+        self._side_head = SideHead()
         self._lay_out()
         self.analysis = Analysis(self)
         self.display = Display(self)
+        self.beside = Beside(self, self.compare, self._side_head)
         self.actions_by_name = add_commands(self)
         files = self.actions_by_name["open_files"].associatedObjects()
         menu = next(item for item in files if isinstance(item, QMenu))
@@ -105,11 +110,17 @@ class MainWindow(Commands, QMainWindow):
         self.settings.geometry = self.saveGeometry()
         self.settings.flush()
         self.analysis.close()
+        self.beside.close()
         self.display.close()
         super().closeEvent(event)
 
     def _lay_out(self) -> None:
-        middle = _column(self.viewbar, self.message, self.viewer, self.evidence)
+        images = QSplitter(Qt.Orientation.Horizontal)
+        images.addWidget(framed(self._side_head, self.viewer))
+        images.addWidget(self.compare)
+        images.setChildrenCollapsible(False)
+        images.setSizes([500, 500])
+        middle = _column(self.viewbar, self.message, images, self.evidence)
         side = _column(_padded(self.run), self.result)
         split = QSplitter(Qt.Orientation.Horizontal)
         for widget, stretch in ((self.queue, 0), (middle, 1), (side, 0)):
@@ -151,5 +162,5 @@ def _column(*widgets: QWidget) -> QWidget:
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(0)
     for widget in widgets:
-        layout.addWidget(widget, 1 if isinstance(widget, Viewer | ResultPanel) else 0)
+        layout.addWidget(widget, 1 if isinstance(widget, QSplitter | ResultPanel) else 0)
     return column

@@ -68,6 +68,7 @@ class Readout(QLabel):
         self._viewer = viewer
         self.map: TileMap | None = None
         self.names: tuple[str, ...] = ()
+        self.second: tuple[TileMap, tuple[str, ...]] | None = None  # of the image beside it
         viewer.pointed.connect(self.point)
         viewer.left.connect(self.clear)
 
@@ -75,7 +76,10 @@ class Readout(QLabel):
         """Say where the mouse is, and what is known there."""
         words = position_text(x, y, self._viewer.um_per_px)
         if self.map is not None:
-            words += "     " + class_text(self.map, self.names, x, y)
+            words += "     " + ("A: " if self.second else "")
+            words += class_text(self.map, self.names, x, y)
+        if self.second is not None:
+            words += "     B: " + class_text(*self.second, x, y)
         self.setText(words)
         self.setAccessibleDescription(words)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 from PyQt6.QtCore import QObject, QRectF, Qt, pyqtSignal
 from PyQt6.QtGui import QBrush, QColor, QPainter, QPixmap
 
@@ -32,6 +34,7 @@ class Picture(QObject):
         self._step = step
         self._ladder = Ladder(*size, step)
         self._loader = TileLoader(image) if image else None
+        self._wishes: dict[object, list[TileKey]] = {}  # of each viewer that shows it
         if self._loader:
             self._loader.loaded.connect(self._take)
             self._loader.broken.connect(self.broken)
@@ -46,22 +49,38 @@ class Picture(QObject):
         if self._loader:
             self._loader.close()
 
-    def paint(self, painter: QPainter, camera: Camera, ratio: float) -> None:
+    def leave(self, viewer: object) -> None:
+        """This viewer shows it no longer, so what it wanted need not be read."""
+        if self._wishes.pop(viewer, None):
+            self._ask()
+
+    def paint(
+        self, painter: QPainter, camera: Camera, ratio: float, viewer: object = None
+    ) -> None:
         """Draw the view, and ask for what is missing. ``ratio`` is device pixels per point."""
         self._draw_overview(painter, camera)
         step = self._ladder.step_for(camera.zoom * ratio) if self._loader else 0
         if not step or not self._loader:
+            self.leave(viewer)
             return
         painter.setClipRect(_on_screen(camera, (0, 0, *self.size)))
         for key in self._ladder.tiles(step, camera.visible):
             self._draw_tile(painter, camera, ratio, key)
         painter.setClipping(False)
-        self._loader.want(self.cache.missing(self._ladder.wanted(step, camera.visible)))
+        self._wishes[viewer] = self._ladder.wanted(step, camera.visible)
+        self._ask()
 
     def is_sharp(self, camera: Camera, ratio: float) -> bool:
         """Whether every tile of the view is here."""
         step = self._ladder.step_for(camera.zoom * ratio) if self._loader else 0
         return not step or not self.cache.missing(self._ladder.tiles(step, camera.visible))
+
+    def _ask(self) -> None:
+        """Read what is missing; of several viewers in turn, so that none waits for another."""
+        turns = zip_longest(*self._wishes.values())
+        keys = dict.fromkeys(key for turn in turns for key in turn if key is not None)
+        if self._loader:
+            self._loader.want(self.cache.missing(keys))
 
     def _draw_overview(self, painter: QPainter, camera: Camera) -> None:
         """Draw the part of the overview that is seen."""

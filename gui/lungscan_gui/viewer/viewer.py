@@ -7,6 +7,7 @@ from typing import Protocol
 from PyQt6.QtCore import QEvent, QPointF, Qt, pyqtSignal
 from PyQt6.QtGui import (
     QColor,
+    QHideEvent,
     QKeyEvent,
     QMouseEvent,
     QNativeGestureEvent,
@@ -60,11 +61,17 @@ class Viewer(QWidget):
         self.message = WELCOME
         self.backdrop = QColor(238, 238, 238)
         self._drag: QPointF | None = None
+        self._shared = False  # the picture is another viewer's
 
-    def show_picture(self, picture: Picture | None, um_per_px: float | None, name: str) -> None:
-        """Show another image, or none; the one before is closed."""
+    def show_picture(
+        self, picture: Picture | None, um_per_px: float | None, name: str, *, shared: bool = False
+    ) -> None:
+        """Show another image, or none; the one before is closed, but for another viewer's."""
         if self.picture is not None:
-            self.picture.close()
+            self.picture.leave(self)
+            if not self._shared:
+                self.picture.close()
+        self._shared = shared
         self.picture, self.um_per_px = picture, um_per_px
         self.message = "" if picture else WELCOME
         self.camera = None
@@ -138,7 +145,7 @@ class Viewer(QWidget):
             return
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         ratio = self.devicePixelRatioF()
-        self.picture.paint(painter, self.camera, ratio)
+        self.picture.paint(painter, self.camera, ratio, self)
         for layer in self.layers:
             layer.paint(painter, self.camera, ratio)
         draw_scale_bar(painter, self.camera, self.um_per_px)
@@ -147,6 +154,12 @@ class Viewer(QWidget):
         """Keep the centre; an image that was fitted stays fitted."""
         if self.camera:
             self.look(self.camera.resized(self._screen()))
+
+    def hideEvent(self, event: QHideEvent | None) -> None:  # noqa: N802
+        """What nobody sees is not read."""
+        if self.picture is not None:
+            self.picture.leave(self)
+        super().hideEvent(event)
 
     # Mouse, wheel, touchpad, keys --------------------------------------------------------------
 

@@ -41,6 +41,7 @@ COMMANDS = (
     Command("Case", "Compare with the run in ...", ("Ctrl+Shift+D",), "compare_run"),
     Command("Case", "Next changed tile", ("D",), "next_change"),
     Command("Case", "Previous changed tile", ("Shift+D",), "previous_change"),
+    Command("Case", "Train a model ...", ("Ctrl+T",), "open_training"),
     Command("View", "Fit", ("F",), "fit"),
     Command("View", "Zoom in", ("+", "="), "zoom_in"),
     Command("View", "Zoom out", ("-",), "zoom_out"),

@@ -140,6 +140,10 @@ class Commands:
         """The one before."""
         self._me.beside.step(-1)
 
+    def open_training(self) -> None:
+        """The training page, in a window of its own."""
+        self._me.training.open()
+
     # View --------------------------------------------------------------------------------------
 
     def fit(self) -> None:

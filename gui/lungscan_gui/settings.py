@@ -70,6 +70,18 @@ class Settings:
         self._kept.setValue("recent", [str(p) for p in [path, *rest][:RECENT]])
 
     @property
+    def own_models(self) -> tuple[str, ...]:
+        """Model folders beside the shipped ones; those that are gone are not told of."""
+        kept = self._kept.value("models", [])
+        names = [kept] if isinstance(kept, str) else list(kept or [])
+        return tuple(name for name in names if (Path(name) / "card.json").is_file())
+
+    def take_model(self, folder: Path) -> None:
+        """Remember a model folder."""
+        names = [name for name in self.own_models if name != str(folder)]
+        self._kept.setValue("models", [*names, str(folder)])
+
+    @property
     def folder(self) -> str:
         """Where files were opened last."""
         return str(self._kept.value("folder", str(Path.home())))

@@ -24,6 +24,7 @@ from lungscan_gui.commands import Commands
 from lungscan_gui.compare.beside import Beside
 from lungscan_gui.compare.pane import ComparePane, SideHead, framed
 from lungscan_gui.display import Display
+from lungscan_gui.learning.opening import Training
 from lungscan_gui.panels.evidence import EvidenceStrip
 from lungscan_gui.panels.message import MessageBar
 from lungscan_gui.panels.options import OptionsPanel
@@ -54,15 +55,16 @@ class MainWindow(Commands, QMainWindow):
         self.evidence = EvidenceStrip()
         self.message = MessageBar()
         self.queue = QueuePanel()
-        self.options = OptionsPanel(settings, models())
+        self.options = OptionsPanel(settings, (*models(), *settings.own_models))
         self.run = RunPanel(self.options)
         self.result = ResultPanel()
-        self.compare = ComparePane(models())
+        self.compare = ComparePane((*models(), *settings.own_models))
         self._side_head = SideHead()
         self._lay_out()
         self.analysis = Analysis(self)
         self.display = Display(self)
         self.beside = Beside(self, self.compare, self._side_head)
+        self.training = Training(self)
         self.actions_by_name = add_commands(self)
         files = self.actions_by_name["open_files"].associatedObjects()
         menu = next(item for item in files if isinstance(item, QMenu))
@@ -111,6 +113,7 @@ class MainWindow(Commands, QMainWindow):
         self.settings.flush()
         self.analysis.close()
         self.beside.close()
+        self.training.close()
         self.display.close()
         super().closeEvent(event)
 

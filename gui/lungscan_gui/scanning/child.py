@@ -70,31 +70,41 @@ def _scan(
                 if isinstance(event, RunFinished):
                     return event  # and the folder is free before anybody is told
                 engine.send(replies, slim(event))
-    except LungScanError as error:
-        return Failure(str(error), error.code)
-    except MemoryError:
-        return Failure(OUT_OF_MEMORY, "E_MEMORY")
     except BrokenPipeError:
         return Stopped()
     except Exception as error:  # noqa: BLE001  the last line: a message instead of a dead process
-        kind = f"{type(error).__name__}: {error}"
-        return Failure(
-            f"LungScan met something it does not know ({kind}). Cases already finished are safe.",
-            "E_UNEXPECTED",
-            traceback.format_exc(),
-        )
+        return told(error)
     return Stopped()
 
 
-def main() -> None:
-    """Take over stdin and stdout, so that no library's chatter gets among the events."""
+def told(error: Exception) -> Failure:
+    """What the window says of an error; called while it is handled."""
+    if isinstance(error, LungScanError):
+        return Failure(str(error), error.code)
+    if isinstance(error, MemoryError):
+        return Failure(OUT_OF_MEMORY, "E_MEMORY")
+    kind = f"{type(error).__name__}: {error}"
+    return Failure(
+        f"LungScan met something it does not know ({kind}). What is finished is safe.",
+        "E_UNEXPECTED",
+        traceback.format_exc(),
+    )
+
+
+def take_over() -> tuple[BinaryIO, BinaryIO]:
+    """Stdin and stdout for messages alone, so that no library's chatter gets among them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the window's to handle
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
+    return requests, replies
+
+
+def main() -> None:
+    """Run, until either end is closed."""
     try:
-        run(requests, replies)
+        run(*take_over())
     except (EOFError, BrokenPipeError):
         return  # the window is gone
 

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from lungscan.errors import MachineError
 from lungscan.events import ScanEvent
@@ -42,15 +42,20 @@ class Stopped:
 JobEvent = ScanEvent | Failure | Stopped
 
 
-class ScanJob:
-    """One run. ``events`` is for one thread, ``stop`` for any."""
+class ChildJob:
+    """One task in a process of its own. ``events`` is for one thread, ``stop`` for any."""
 
-    def __init__(self, options: ScanOptions) -> None:
-        """Start the process. Raises MachineError when the system will not."""
+    def __init__(self, task: object, module: str, what: str, stop_s: float) -> None:
+        """Start the process ``module`` and tell it its task.
+
+        ``what`` is its work for people; one that was asked to stop is killed after ``stop_s``.
+        Raises MachineError when the system will not.
+        """
+        self._what = what
         path = os.pathsep.join(entry for entry in sys.path if entry)
         try:
             self._child = subprocess.Popen(  # noqa: S603  our own interpreter and module
-                [sys.executable, "-P", "-m", CHILD],
+                [sys.executable, "-P", "-m", module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -58,19 +63,19 @@ class ScanJob:
             )
         except OSError as error:
             raise MachineError(
-                f"No process for the analysis can be started ({error.strerror or error}). Close "
+                f"No process for the {what} can be started ({error.strerror or error}). Close "
                 "other programs, or ask for a higher limit of processes."
             ) from error
         self._lock = threading.Lock()
         self._stopping = False
         self._errors = b""
-        self._killer = threading.Timer(STOP_S, self.kill)
+        self._killer = threading.Timer(stop_s, self.kill)
         self._killer.daemon = True
-        self._tell(options)
+        self._tell(task)
         threading.Thread(target=self._listen, name="job-errors", daemon=True).start()
 
-    def events(self) -> Iterator[JobEvent]:
-        """What the run tells; always ended by ``RunFinished``, ``Failure`` or ``Stopped``."""
+    def events(self) -> Iterator[Any]:
+        """What it tells; when it ends otherwise than it should, ``Failure`` or ``Stopped``."""
         ended = yield from self._told()
         self._close()
         status = self._child.wait()
@@ -80,8 +85,8 @@ class ScanJob:
             yield Stopped()
         else:
             yield Failure(
-                f"The analysis ended by itself (status {status}); the window is not affected. What "
-                "was scored is kept: start it again to go on.",
+                f"The {self._what} ended by itself (status {status}); the window is not affected. "
+                "What was done is kept: start it again to go on.",
                 "E_CRASH",
                 self._errors.decode("utf-8", "replace")[-4000:],
             )
@@ -99,7 +104,7 @@ class ScanJob:
         with suppress(OSError):
             self._child.kill()
 
-    def _told(self) -> Generator[JobEvent, None, bool]:
+    def _told(self) -> Generator[Any, None, bool]:
         """What the process tells; whether it came to its end."""
         replies = cast(BinaryIO, self._child.stdout)
         with replies, suppress(EOFError, OSError):
@@ -122,3 +127,11 @@ class ScanJob:
         with cast(BinaryIO, self._child.stderr) as stream:
             for line in stream:
                 self._errors = (self._errors + line)[-8000:]
+
+
+class ScanJob(ChildJob):
+    """A run; its events end with ``RunFinished``, ``Failure`` or ``Stopped``."""
+
+    def __init__(self, options: ScanOptions) -> None:
+        """Start the process. Raises MachineError when the system will not."""
+        super().__init__(options, CHILD, "analysis", STOP_S)

@@ -22,13 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lungscan.adaptation.fitting import Source, draft, source_of
-from lungscan.adaptation.gathering import gather
-from lungscan.adaptation.judging import answers_of
+from lungscan.adaptation.adapt import moments_of
+from lungscan.adaptation.gains import answers_of
+from lungscan.adaptation.own_fields import gather
 from lungscan.adaptation.records import AdaptOptions
-from lungscan.adaptation.run import moments_of
-from lungscan.cards import ModelCard, find_model
+from lungscan.adaptation.refitting import Source, draft, source_of
 from lungscan.evaluation.records import FieldAnswer, LabelledField
+from lungscan.model.card import ModelCard, find_model
 from lungscan.workers import available_threads
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -24,7 +24,6 @@ from pathlib import Path
 import numpy as np
 from not_tissue import blanks, drawings, noises, sample_pictures
 
-from lungscan.cards import ModelCard, find_model, read_card
 from lungscan.dataset.folds import read_fold, split_fold
 from lungscan.dataset.listing import read_listing
 from lungscan.dataset.samples import Samples
@@ -33,9 +32,10 @@ from lungscan.evaluation.judging import Judge, load_judge
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.evaluation.records import FieldAnswer, LabelledField
 from lungscan.events import CaseFinished
+from lungscan.model.card import ModelCard, find_model, read_card
 from lungscan.options import ScanOptions
 from lungscan.report.wording import REASONS
-from lungscan.scan import scan
+from lungscan.scanning.scan import scan
 from lungscan.types import NoResult
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from lungscan.cards import ModelCard, find_model
+from lungscan.model.card import ModelCard, find_model
 from lungscan.runtimes import Runtime, load_runtime
 from lungscan.types import RgbBatch
 from lungscan.workers import available_threads
@@ -51,7 +51,7 @@ def alone(card: ModelCard, tiles: int, threads: int, seconds: float) -> float:
     """Tiles answered per second by OpenVINO itself, ``tiles`` at once in each stream."""
     import openvino as ov
 
-    from lungscan.runtimes.graph import read_graph
+    from lungscan.model.graph import read_graph
     from lungscan.runtimes.kernels import best_precision, prefer_faster
     from lungscan.runtimes.openvino import check_graph, compile_graph
 

@@ -15,9 +15,9 @@ from torch.nn.functional import cross_entropy
 
 from lungscan.training import fit as fitting
 from lungscan.training.augment import augment
+from lungscan.training.distributed import Ranks
 from lungscan.training.fit import Job, Pictures, fit
 from lungscan.training.options import Augment, Fit, Phase
-from lungscan.training.ranks import Ranks
 
 CLASSES = ("one", "two", "three")
 NETWORKS = ("ghostnet_100", "edgenext_small")

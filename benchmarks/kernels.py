@@ -24,10 +24,10 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 
-from lungscan.cards import find_model
+from lungscan.benchmarking.machine import processor
 from lungscan.errors import ModelError
-from lungscan.measuring.machine import processor
-from lungscan.runtimes.graph import read_graph
+from lungscan.model.card import find_model
+from lungscan.model.graph import read_graph
 from lungscan.runtimes.kernels import (
     FP32,
     best_precision,
@@ -78,7 +78,7 @@ def read(name: str, px: int, faster: bool, folder: Path) -> ov.Model:
     try:
         card = find_model(name)
     except ModelError:
-        from lungscan.measuring.untrained import untrained  # takes torch, and its time
+        from lungscan.benchmarking.untrained import untrained  # takes torch, and its time
 
         path = folder / f"{name}.xml"
         if not path.exists():

@@ -20,25 +20,25 @@ from typing import TypeVar
 
 import numpy as np
 
-from lungscan import prepare
-from lungscan.aggregate import count, gather
-from lungscan.cards import ModelCard, find_model
+from lungscan.classification.aggregate import count, gather
+from lungscan.classification.case_record import RunContext, finished_case, scored_file
+from lungscan.classification.pictures import pick_pictures
+from lungscan.classification.scoring import Scorer, TileBatch, join
 from lungscan.inputs import discover
-from lungscan.novelty import Novelty, load_novelty
+from lungscan.modalities.histology.quality import measure_quality
+from lungscan.model.card import ModelCard, find_model
+from lungscan.model.novelty import Novelty, load_novelty
+from lungscan.opening import plan as prepare
+from lungscan.opening.plan import Plan, plan_file
 from lungscan.options import ScanOptions
-from lungscan.outcome import RunContext, finished_case, scored_file
-from lungscan.pictures import pick_pictures
-from lungscan.prepare import Plan, plan_file
-from lungscan.provenance import settings_of, utc_now
 from lungscan.reading import ImageSource, TilePixels, open_source
-from lungscan.report.case_json import from_json, to_json
-from lungscan.report.case_pdf import write_case_pdf
 from lungscan.report.geojson import write_tiles_geojson
 from lungscan.report.heatmap import render_heatmap
+from lungscan.report.pdf.case import write_case_pdf
 from lungscan.report.tiles_csv import write_tiles_csv
-from lungscan.scoring import Scorer, TileBatch, join
+from lungscan.results.case_json import from_json, to_json
+from lungscan.results.provenance import settings_of, utc_now
 from lungscan.tiles.grid import plan_grid, tissue_area_mm2
-from lungscan.tiles.quality import measure_quality
 from lungscan.types import CaseInput, CaseResult, FloatArray, RgbBatch
 
 BATCH = 16  # as lungscan.runtimes chooses on a CPU

@@ -27,7 +27,7 @@ import torch
 from peer_kind import Kind
 from safetensors.numpy import save_file
 
-from lungscan.cards import FILES, ModelCard, write_card
+from lungscan.model.card import FILES, ModelCard, write_card
 from lungscan.runtimes.deploy import MEAN, STD
 from lungscan.training.bundle import deploy, write_network
 from lungscan.training.calibrate import DIRECTIONS

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from ceiling import tiles_per_second
 
-from lungscan.cards import find_model
-from lungscan.compression.gathering import read_tiles
-from lungscan.evaluation.material import load_material
+from lungscan.compression.calibration_fields import read_tiles
+from lungscan.evaluation.labelled import load_material
 from lungscan.evaluation.options import DataOptions
+from lungscan.model.card import find_model
 from lungscan.runtimes.kernels import cpu_precisions
 from lungscan.runtimes.openvino import BATCH, load_openvino
 from lungscan.types import FloatArray

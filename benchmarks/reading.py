@@ -22,7 +22,7 @@ import numpy as np
 import tifffile
 from drawing import MPP_UM, TILE, draw_slide, draw_strips
 
-from lungscan.reading.slide import SlideSource
+from lungscan.reading.slides.slide import SlideSource
 from lungscan.reading.source import TilePixels
 from lungscan.types import BoxArray, InputFile
 

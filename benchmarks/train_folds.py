@@ -104,10 +104,10 @@ def _network(
     end: float,
     read: dict[str, Any],
 ) -> None:
+    from lungscan.training.data import gather
+    from lungscan.training.distributed import join
     from lungscan.training.events import EpochFinished
-    from lungscan.training.material import gather
     from lungscan.training.options import changed, load_options
-    from lungscan.training.ranks import join
     from lungscan.training.stages import fit_stage
 
     options = changed(load_options(RECIPES / f"{recipe}.toml"), tuple(given.set))
@@ -178,8 +178,8 @@ def _answer(stage: str, options: Any, material: Any, work: Path, device: str) ->
 
     from lungscan.dataset.folds import read_fold
     from lungscan.training import checkpoint
+    from lungscan.training.data import validation_pictures
     from lungscan.training.fit import predict
-    from lungscan.training.material import validation_pictures
     from lungscan.training.out_of_fold import write_answers
     from lungscan.training.stages import checkpoint_path, load_network
 

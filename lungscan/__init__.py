@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DISTRIBUTION = "lungscan-histology"  # what pip calls it: `lungscan` there is another project
 __version__ = "0.1.0"
+RESEARCH_USE = "Research use only. Not for use in diagnostic procedures."
 
 
 def read_results(out: str | Path) -> pd.DataFrame:

@@ -25,6 +25,7 @@ DEVICES = (
     "auto", "cpu", "cpu-fp32", "cpu-bf16", "openvino", "torch-cpu", "cuda", ANY_CUDA, "mps",
 )  # fmt: skip
 
+DEFAULT_MODEL = "lung-histology"
 MIN_MPP_UM, MAX_MPP_UM = 0.05, 10.0  # µm per level-0 pixel under a microscope
 MAX_OVERLAP = 0.75  # of a tile's side
 MAX_BATCH, MAX_THREADS, MAX_TIMEOUT_S = 4096, 256, 86_400
@@ -40,7 +41,7 @@ class ScanOptions:
 
     paths: tuple[Path, ...]
     out: Path
-    model: str = "lung-histology"  # a shipped model's name, or a model folder
+    model: str = DEFAULT_MODEL  # a shipped model's name, or a model folder
     device: str = "auto"  # one of DEVICES, with a number for N
     mpp: float | None = None  # µm per level-0 pixel, for images that do not say
     overlap: float = 0.0  # share of a tile's side, 0 to 0.75
@@ -50,7 +51,7 @@ class ScanOptions:
     pdf: PdfChoice = "auto"  # auto: per-case files for slides and for at most 12 fields
     heatmap: bool = True
     geojson: bool = True
-    rule: RuleName = "tumour-aware"  # see lungscan.aggregate
+    rule: RuleName = "tumour-aware"  # see lungscan.classification.aggregate
     abstain: Abstain = "strict"
     fresh: bool = False  # True: forget what an earlier run left in ``out``
     timeout: float = 60.0  # seconds that reading may stand still before the file is given up

@@ -274,6 +274,9 @@ class TileCounts:
     other_stain: int | None = field(default=None, metadata=LEFT_OUT_WHILE_NONE)
 
 
+UNPROVEN = "Unproven"  # the first fact of a model that was not found to be better than chance
+
+
 @dataclass(frozen=True, slots=True)
 class ModelStamp:
     """Which model answered."""

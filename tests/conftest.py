@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lungscan.cards import ModelCard
+from lungscan.model.card import ModelCard
 from tests.models import FakeRuntime, copy_model, tiny_model
 
 if older := os.environ.get("ONEDNN_MAX_CPU_ISA"):
@@ -39,5 +39,5 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRuntime:
         runtime.batch_size = batch_size or 16
         return runtime
 
-    monkeypatch.setattr("lungscan.scan.load_runtime", load)
+    monkeypatch.setattr("lungscan.scanning.scan.load_runtime", load)
     return runtime

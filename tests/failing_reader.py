@@ -8,8 +8,8 @@ import sys
 import time
 from typing import Any
 
-from lungscan.prepare import Plan, plan_field, plan_file
-from lungscan.readers import child, local
+from lungscan.opening import child, local
+from lungscan.opening.plan import Plan, plan_field, plan_file
 from lungscan.reading import TilePixels
 from lungscan.types import InputFile
 

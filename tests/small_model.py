@@ -16,13 +16,13 @@ import timm
 import torch
 from safetensors.numpy import save
 
-from lungscan.cards import Metric, ModelCard, read_card, write_card
 from lungscan.compression.int8 import compress
 from lungscan.compression.records import CompressionJob, LabelledTiles
+from lungscan.model.card import Metric, ModelCard, read_card, write_card
 from lungscan.training.bundle import deploy, write_network
 from lungscan.training.calibrate import Outputs, fit_novelty
-from lungscan.training.evaluate import outputs_of
 from lungscan.training.golden import golden_fields
+from lungscan.training.network_answers import outputs_of
 from tests.labelled import CLASSES
 from tests.models import CARD
 

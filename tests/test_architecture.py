@@ -35,7 +35,7 @@ def files_of(package: str) -> set[Path]:
 def test_importing_the_engine_loads_nothing_heavy() -> None:
     heavy = ("torch", "openvino", "click", "rich", "PyQt6", "pandas", "reportlab", "numpy")
     code = (
-        "import sys, lungscan, lungscan.errors, lungscan.launch, lungscan.options\n"
+        "import sys, lungscan, lungscan.errors, lungscan.opening.launch, lungscan.options\n"
         "import lungscan_models\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )

@@ -14,9 +14,9 @@ import tifffile
 from PIL import Image
 
 from lungscan.inputs import discover
+from lungscan.modalities.histology.tissue import find_tissue
 from lungscan.reading import open_source
 from lungscan.tiles.grid import plan_grid
-from lungscan.tiles.tissue import find_tissue
 
 HERE = Path(__file__).parents[1] / "benchmarks"
 
@@ -393,8 +393,8 @@ def test_all_programs_get_the_same_network(
     import torch
     from safetensors.numpy import load_file
 
-    from lungscan.cards import read_card
-    from lungscan.novelty import load_novelty
+    from lungscan.model.card import read_card
+    from lungscan.model.novelty import load_novelty
     from lungscan.runtimes import load_runtime
 
     torch.set_num_threads(1)  # on a busy machine threads only wait for each other

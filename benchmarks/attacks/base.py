@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lungscan.errors import LungScanError
-from lungscan.report.case_json import from_json
+from lungscan.results.case_json import from_json
 
 ROOT = Path(__file__).resolve().parents[2]
 Row = dict[str, str]

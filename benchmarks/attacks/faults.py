@@ -23,7 +23,7 @@ from attacks.base import Bench, Line, Row, leftovers, records, table, tiles
 from lungscan.errors import MachineError
 from lungscan.events import CaseFinished
 from lungscan.options import ScanOptions
-from lungscan.scan import scan
+from lungscan.scanning.scan import scan
 from lungscan.types import CaseResult
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES)

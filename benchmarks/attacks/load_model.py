@@ -8,11 +8,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from lungscan.cards import find_model
-from lungscan.doctor import read_golden
 from lungscan.errors import ModelError
-from lungscan.novelty import load_novelty
+from lungscan.model.card import find_model
+from lungscan.model.novelty import load_novelty
 from lungscan.runtimes import load_runtime
+from lungscan.self_check import read_golden
 
 
 def main(folder: str) -> int:

@@ -12,8 +12,8 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from lungscan.cards import ModelCard, read_card, write_card
-from lungscan.runtimes.graph import write_graph
+from lungscan.model.card import ModelCard, read_card, write_card
+from lungscan.model.graph import write_graph
 from tests.models import CARD, write_novelty
 
 SIDE = 64  # px; with MPP_UM below, a tile spans as many level-0 pixels

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from attacks.base import Bench, Line, execute
-from lungscan.cards import FILES
+from lungscan.model.card import FILES
 
 WEIGHTS, GRAPH, NOVELTY, GOLDEN = FILES
 _SECONDS = 60.0  # then loading counts as hanging

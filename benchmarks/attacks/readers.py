@@ -17,7 +17,7 @@ from attacks.base import PLAIN, Bench, Line, execute, kill_session, rows, sessio
 
 PATIENCE_S = 3  # --timeout of the runs; the least that a busy machine needs for good files
 SLACK_S = 60.0  # more for start, the other files and a busy machine
-_CHILD = b"lungscan.readers"
+_CHILD = b"lungscan.opening"
 _BAD = ("victims without their code", "other cases lost", "runs that crashed or hung")
 
 

@@ -12,6 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from lungscan import RESEARCH_USE
+from lungscan.adaptation.adapt import adapting
 from lungscan.adaptation.records import (
     FOLDS,
     Adapted,
@@ -21,12 +23,11 @@ from lungscan.adaptation.records import (
     Shares,
     Step,
 )
-from lungscan.adaptation.run import adapting
 from lungscan.adaptation.wording import OTHER_ORGANS, with_interval
-from lungscan.cards import find_model
-from lungscan.doubt import doubt
+from lungscan.model.card import find_model
+from lungscan.model.doubt import doubt
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.console import RESEARCH_USE, answers, people, plain, say, told_path, write_json
+from lungscan_cli.console import answers, people, plain, say, told_path, write_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lungscan.measuring.records import (
+from lungscan.benchmarking.benchmark import benchmark
+from lungscan.benchmarking.records import (
     Benchmark,
     BenchmarkFinished,
     BenchmarkOptions,
@@ -20,8 +21,7 @@ from lungscan.measuring.records import (
     Seeking,
     Variant,
 )
-from lungscan.measuring.run import benchmark
-from lungscan.measuring.tables import (
+from lungscan.benchmarking.speed_tables import (
     NUMBERS,
     SPEED_HEADINGS,
     as_data,

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from lungscan.options import ANY_CUDA, DEVICES, is_device
+from lungscan.options import ANY_CUDA, DEFAULT_MODEL, DEVICES, is_device
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -84,7 +84,7 @@ data_argument = click.argument("data", metavar="DATA", type=FOLDER)
 folder_argument = click.argument("folder", metavar="DIR", type=FOLDER)
 model_option = click.option(
     "--model",
-    default="lung-histology",
+    default=DEFAULT_MODEL,
     shell_complete=complete_model,
     help="A shipped model's name (see `lungscan models list`), or a model folder.",
 )

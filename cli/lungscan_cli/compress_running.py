@@ -13,8 +13,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from lungscan.cards import ModelCard, find_model
-from lungscan.compression.gathering import gather
+from lungscan import RESEARCH_USE
+from lungscan.compression.calibration_fields import gather
 from lungscan.compression.int8 import compressing
 from lungscan.compression.records import (
     Bounds,
@@ -25,20 +25,12 @@ from lungscan.compression.records import (
     Trying,
 )
 from lungscan.compression.wording import all_changes
+from lungscan.model.card import ModelCard, find_model
 from lungscan.training.drawn import draw_counter_example
 from lungscan.types import RgbBatch
 from lungscan.workers import available_threads
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.console import (
-    RESEARCH_USE,
-    answers,
-    count,
-    people,
-    plain,
-    say,
-    told_path,
-    write_json,
-)
+from lungscan_cli.console import answers, count, people, plain, say, told_path, write_json
 
 DRAWN = ((1, 40), (2, 60))  # seed and number of counter-examples to calibrate on and to judge by
 

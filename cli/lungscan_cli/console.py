@@ -10,8 +10,6 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-RESEARCH_USE = "Research use only. Not for use in diagnostic procedures."
-
 
 def people() -> Console:
     """Console on stderr for everything people read; NO_COLOR is respected by rich."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lungscan import RESEARCH_USE
 from lungscan.dataset.archive import sha256_of_archive, unpack
-from lungscan.dataset.sources import SOURCES, Source
+from lungscan.dataset.public_sets import SOURCES, Source
 from lungscan.errors import UsageProblem
 from lungscan_cli.border import OK
-from lungscan_cli.console import RESEARCH_USE, answers, people, plain, say
+from lungscan_cli.console import answers, people, plain, say
 
 
 def run_get(name: str, root: Path, archive: Path | None, sha256: str | None) -> int:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
+from lungscan import RESEARCH_USE
 from lungscan.dataset.audit import audit
 from lungscan.dataset.listing import Listing, read_listing
 from lungscan.dataset.similar import SearchProgress, search
@@ -22,7 +23,7 @@ from lungscan.dataset.splits import (
 )
 from lungscan.errors import UsageProblem
 from lungscan_cli.border import OK, SOME_FAILED
-from lungscan_cli.console import RESEARCH_USE, count, people, plain, say, write_json
+from lungscan_cli.console import count, people, plain, say, write_json
 from lungscan_cli.data_views import (
     audit_as_data,
     search_view_for,

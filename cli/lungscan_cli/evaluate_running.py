@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lungscan.evaluation.comparing import comparison
+from lungscan.evaluation.evaluate import evaluation
 from lungscan.evaluation.events import (
     ComparisonEvent,
     ComparisonFinished,
@@ -19,7 +20,6 @@ from lungscan.evaluation.events import (
 )
 from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.records import Comparison, Evaluation
-from lungscan.evaluation.run import evaluation
 from lungscan.evaluation.writing import Written, as_data, write_comparison, write_evaluation
 from lungscan_cli.border import INTERRUPTED, OK, SOME_FAILED
 from lungscan_cli.console import answers, people, plain, say, write_json

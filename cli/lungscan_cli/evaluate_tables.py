@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lungscan.cards import Metric
 from lungscan.evaluation import wording
 from lungscan.evaluation.records import Change, Comparison, Evaluation
+from lungscan.model.card import Metric
 from lungscan.types import ModelStamp
 from lungscan_cli.console import count, plain, say
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from lungscan import __version__
+from lungscan import RESEARCH_USE, __version__
 from lungscan_cli.border import guarded
 from lungscan_cli.groups import LazyGroup
 
@@ -39,7 +39,7 @@ COMMANDS = {
         ("lungscan classify slides/ --out results", "classify a folder"),
         ("lungscan doctor", "check this machine"),
     ),
-    epilog="Research use only. Not for use in diagnostic procedures.",
+    epilog=RESEARCH_USE,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "show_default": True,

@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from lungscan.launch import Launched, beforehand
+from lungscan.opening.launch import Launched, beforehand
 from lungscan.options import ScanOptions
 from lungscan_cli.border import INTERRUPTED
 from lungscan_cli.console import answers, count, people, plain, say, write_json
@@ -54,7 +54,7 @@ def _run(options: ScanOptions, *, as_json: bool, quiet: bool) -> int:
 
 
 def _watch(options: ScanOptions, launched: Launched | None, *, quiet: bool) -> Outcome:
-    from lungscan.scan import scan
+    from lungscan.scanning.scan import scan
     from lungscan_cli.views import view_for
     from lungscan_cli.watch import Outcome, watch
 
@@ -65,7 +65,7 @@ def _watch(options: ScanOptions, launched: Launched | None, *, quiet: bool) -> O
 
 def show_plan(options: ScanOptions, *, as_json: bool, quiet: bool) -> int:
     """Print what a scan would do. The plan is the answer here, so it goes to stdout."""
-    from lungscan.scan import plan
+    from lungscan.scanning.scan import plan
 
     cases = plan(options)
     tiles = sum(case.tiles for case in cases)

@@ -13,6 +13,7 @@ from typing import Any, Self, assert_never
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from lungscan import RESEARCH_USE
 from lungscan.errors import MachineError
 from lungscan.study.events import (
     NetworkEpoch,
@@ -26,7 +27,7 @@ from lungscan.study.events import (
 )
 from lungscan.study.options import StudyOptions, changed_study, load_study
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.console import RESEARCH_USE, count, duration, people, plain, say, told_path
+from lungscan_cli.console import count, duration, people, plain, say, told_path
 
 Study = Callable[..., Generator[StudyEvent, None, None]]
 
@@ -87,7 +88,7 @@ def run_study(order: Order, *, with_int8: bool, only_material: bool) -> int:
 
 def _engine(order: Order) -> tuple[Study, Any]:
     try:
-        from lungscan.study.run import study
+        from lungscan.study.study import study
         from lungscan.study.working import Means
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
         if isinstance(error, ImportError) and (error.name or "").split(".")[0] == "lungscan":

@@ -13,12 +13,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lungscan import __version__
+from lungscan import RESEARCH_USE, __version__
 from lungscan.events import RunFinished, RunStarted
 from lungscan.report.wording import probability
 from lungscan.types import CaseStatus
 from lungscan_cli.border import OK, SOME_FAILED
-from lungscan_cli.console import RESEARCH_USE, count, duration, plain, say
+from lungscan_cli.console import count, duration, plain, say
 from lungscan_cli.views import FEW_CASES
 from lungscan_cli.watch import CaseLine, Outcome
 

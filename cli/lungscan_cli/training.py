@@ -13,9 +13,10 @@ from typing import Any, assert_never
 
 from rich.console import Console
 
-from lungscan.cards import read_card
-from lungscan.doubt import doubt
+from lungscan import RESEARCH_USE
 from lungscan.errors import MachineError
+from lungscan.model.card import read_card
+from lungscan.model.doubt import doubt
 from lungscan.training.events import (
     EpochFinished,
     RunStarted,
@@ -25,7 +26,7 @@ from lungscan.training.events import (
 )
 from lungscan.training.options import TrainOptions, changed, load_options
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.console import RESEARCH_USE, people, plain, say, told_path
+from lungscan_cli.console import people, plain, say, told_path
 from lungscan_cli.train_views import TrainView, train_view_for
 
 PATHS = ("split_file", "teacher_from", "start_from")  # options that name a file
@@ -119,7 +120,7 @@ def _first_rank() -> bool:
 
 def _engine() -> Train:
     try:
-        from lungscan.training.run import train
+        from lungscan.training.train import train
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
         if isinstance(error, ImportError) and (error.name or "").split(".")[0] == "lungscan":
             raise

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lungscan.verify import AMISS, Check, State, verify
+from lungscan.verification.verify import AMISS, Check, State, verify
 from lungscan_cli.border import OK, SOME_FAILED
 from lungscan_cli.console import answers, count, people, plain, say, write_json
 

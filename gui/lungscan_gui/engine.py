@@ -15,13 +15,13 @@ from tempfile import TemporaryDirectory
 from threading import Event
 
 from lungscan import __version__
-from lungscan.cards import ModelCard, find_model, list_models
 from lungscan.events import ScanEvent
 from lungscan.inputs import discover, show
-from lungscan.launch import Launched, beforehand
+from lungscan.model.card import ModelCard, find_model, list_models
+from lungscan.opening.launch import Launched, beforehand
+from lungscan.opening.messages import receive, send
+from lungscan.opening.viewing import VIEW_PX, ViewedImage
 from lungscan.options import ScanOptions
-from lungscan.readers.protocol import receive, send
-from lungscan.readers.viewing import VIEW_PX, ViewedImage
 from lungscan.report.legend import (
     UNCERTAIN_BELOW,
     ScaleBar,
@@ -99,8 +99,8 @@ ScanEvents = Generator[ScanEvent, None, None]
 
 
 def scan(options: ScanOptions, launched: Launched | None, stop: Event) -> ScanEvents:
-    """``lungscan.scan.scan``; imported late, because it loads the network's libraries."""
-    from lungscan.scan import scan as run
+    """``lungscan.scanning.scan.scan``; imported late, because it loads the network's libraries."""
+    from lungscan.scanning.scan import scan as run
 
     return run(options, launched, stop)
 
@@ -184,23 +184,23 @@ def exports(result: CaseResult) -> tuple[Export, ...]:
 
 
 def _write_pdf(result: CaseResult, path: Path) -> None:
-    from lungscan.report.case_pdf import write_case_pdf
-    from lungscan.report.files import put
+    from lungscan.report.pdf.case import write_case_pdf
+    from lungscan.results.atomic_files import put
 
     put(path, lambda draft: write_case_pdf(draft, result))
 
 
 def _write_csv(result: CaseResult, path: Path) -> None:
-    from lungscan.report.files import put
     from lungscan.report.tiles_csv import write_tiles_csv
+    from lungscan.results.atomic_files import put
 
     put(path, lambda draft: write_tiles_csv(draft, result))
 
 
 def _write_geojson(result: CaseResult, path: Path) -> None:
     """The tiles of the first file."""
-    from lungscan.report.files import write_atomic
     from lungscan.report.geojson import write_tiles_geojson
+    from lungscan.results.atomic_files import write_atomic
 
     with TemporaryDirectory() as folder:
         first, *_ = write_tiles_geojson(Path(folder), result)
@@ -209,8 +209,8 @@ def _write_geojson(result: CaseResult, path: Path) -> None:
 
 
 def _write_map(result: CaseResult, path: Path) -> None:
-    from lungscan.report.files import write_atomic
     from lungscan.report.heatmap import render_heatmap
+    from lungscan.results.atomic_files import write_atomic
 
     write_atomic(path, render_heatmap(result, 0), durable=False)
 

@@ -1,4 +1,4 @@
 """A shipped model adapted to a laboratory's own stain and scanner, from its own fields.
 
-``lungscan.adaptation.run.adapting`` is the one door: a generator of events.
+``lungscan.adaptation.adapt.adapting`` is the one door: a generator of events.
 """

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.cards import Metric, ModelCard
 from lungscan.evaluation.records import LabelledField
+from lungscan.model.card import Metric, ModelCard
 from lungscan.types import RgbBatch
 
 FOLDS = 5  # of the cross-validation

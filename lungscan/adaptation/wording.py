@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lungscan.adaptation.fitting import Draft
-from lungscan.adaptation.judging import changed
+from lungscan.adaptation.gains import changed
 from lungscan.adaptation.records import Own, Shares
-from lungscan.cards import Metric, ModelCard
+from lungscan.adaptation.refitting import Draft
+from lungscan.model.card import Metric, ModelCard
 
 NOT_MEASURED = "not measured"
 

@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from lungscan.cards import INT8, ModelCard
-from lungscan.compression.folder import (
+from lungscan.compression.agreement import LOST, Judged, answer, compare, figures, judged, most_lost
+from lungscan.compression.int8_folder import (
     draft_card,
     how_it_was_made,
     require_room,
     size_of,
     write_rest,
 )
-from lungscan.compression.judging import LOST, Judged, answer, compare, figures, judged, most_lost
 from lungscan.compression.quantizing import quantize, quantize_but_sensitive
 from lungscan.compression.records import (
     Agreement,
@@ -34,10 +33,11 @@ from lungscan.compression.records import (
 )
 from lungscan.compression.wording import all_changes, caution
 from lungscan.errors import ModelError, UsageProblem
-from lungscan.novelty import Novelty, load_novelty
-from lungscan.report.files import machine_error
+from lungscan.model.card import INT8, ModelCard
+from lungscan.model.graph import read_graph, write_graph
+from lungscan.model.novelty import Novelty, load_novelty
+from lungscan.results.atomic_files import machine_error
 from lungscan.runtimes import load_runtime
-from lungscan.runtimes.graph import read_graph, write_graph
 from lungscan.types import RgbBatch
 from lungscan.workers import available_threads
 

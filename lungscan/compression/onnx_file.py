@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from lungscan.cards import INT8, ModelCard
+from lungscan import RESEARCH_USE
 from lungscan.errors import MachineError, ModelError, UsageProblem
-from lungscan.report.files import write_atomic
+from lungscan.model.card import INT8, ModelCard
+from lungscan.results.atomic_files import write_atomic
 
-RESEARCH_USE = "Research use only. Not for use in diagnostic procedures."
 TOLERANCE = 1e-3  # of a probability, fp32 against fp32
 EXTENSION = ".onnx"
 

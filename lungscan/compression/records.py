@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.cards import ModelCard
+from lungscan.model.card import ModelCard
 from lungscan.types import RgbBatch
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from lungscan.cards import ModelCard
 from lungscan.compression.records import Agreement, Bounds
+from lungscan.model.card import ModelCard
 
 NOT_NOW = "measured before int8"
 

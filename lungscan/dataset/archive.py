@@ -20,10 +20,10 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
 from lungscan.dataset.patients import groups_of
-from lungscan.dataset.sources import Source
+from lungscan.dataset.public_sets import Source
 from lungscan.errors import MachineError, UsageProblem
 from lungscan.inputs import show
-from lungscan.report.files import machine_error
+from lungscan.results.atomic_files import machine_error
 
 PICTURES = frozenset({".jpeg", ".jpg", ".png"})
 MOST_MEMBERS = 200_000

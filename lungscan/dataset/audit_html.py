@@ -20,9 +20,9 @@ from lungscan.dataset.audit_content import (
 )
 from lungscan.dataset.audit_shapes import TITLE, shape_facts
 from lungscan.dataset.similar import Pair
-from lungscan.report.files import write_atomic
 from lungscan.report.lettering import visible
 from lungscan.report.wording import RESEARCH_USE
+from lungscan.results.atomic_files import write_atomic
 
 # The policy is a second lock behind the escaping: even markup that slipped in could load nothing.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

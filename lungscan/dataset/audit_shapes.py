@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from math import ceil, gcd
 
 from lungscan.dataset.listing import Listing
-from lungscan.prepare import LEAST_FIELD
+from lungscan.opening.plan import LEAST_FIELD
 
 TITLE = "How a network will see the pictures"
 STANDARD_INPUT_PX = 192  # side of the network's input in the standard recipe

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.dataset.looks import RINGS, Looks
+from lungscan.dataset.descriptors import RINGS, Looks
 from lungscan.types import FloatArray
 
 PairArray = NDArray[np.int64]  # (m, 2) rows of pictures, the smaller first

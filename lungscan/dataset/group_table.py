@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
-from lungscan.inputs.tables import read_table
+from lungscan.inputs.csv_input import read_table
 from lungscan.options import MAX_MPP_UM, MIN_MPP_UM
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lungscan.dataset.looks import SIDE_PX, HalfArray
+from lungscan.dataset.descriptors import SIDE_PX, HalfArray
 from lungscan.types import FloatArray
 
 _FEWEST = 100  # pictures; with fewer, a component may be a single picture

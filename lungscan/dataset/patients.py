@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from lungscan.dataset.sources import PatientTable
+from lungscan.dataset.public_sets import PatientTable
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
 

@@ -1,7 +1,7 @@
 """Pixels of labelled pictures: decoded as they are, or cut into the squares a network sees.
 
 The one place where training data become pixels. Boxes, scale, resizing and refusals are those of
-classification, by its own code (``lungscan.prepare.plan_field``).
+classification, by its own code (``lungscan.opening.plan.plan_field``).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from lungscan.errors import CaseError, UnreadableFile, UsageProblem
 from lungscan.inputs import show
+from lungscan.opening.plan import NetworkInput, plan_field
 from lungscan.options import ScanOptions
-from lungscan.prepare import NetworkInput, plan_field
 from lungscan.reading import open_field
 from lungscan.reading.field import FieldSource
 from lungscan.types import InputFile, RgbArray, RgbBatch

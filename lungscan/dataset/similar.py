@@ -16,14 +16,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.dataset.aligning import alikeness
 from lungscan.dataset.candidates import candidate_pairs
-from lungscan.dataset.chance import details, proof
+from lungscan.dataset.descriptors import HalfArray, Looks, empty_looks, look
 from lungscan.dataset.layout import without_layout
-from lungscan.dataset.looks import HalfArray, Looks, empty_looks, look
 from lungscan.dataset.pixels import read_rgb
-from lungscan.dataset.turning import Guess, guess_turns
-from lungscan.dataset.unions import Unions
+from lungscan.dataset.registration import alikeness
+from lungscan.dataset.rotation import Guess, guess_turns
+from lungscan.dataset.significance import details, proof
+from lungscan.dataset.union_find import Unions
 from lungscan.types import FloatArray
 from lungscan.workers import Workers, available_threads
 

@@ -20,8 +20,8 @@ from lungscan.dataset.listing import Listing
 from lungscan.dataset.samples import IndexArray, Samples
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
-from lungscan.inputs.tables import read_table
-from lungscan.report.files import write_atomic
+from lungscan.inputs.csv_input import read_table
+from lungscan.results.atomic_files import write_atomic
 
 PARTS = ("train", "validation", "test")
 COLUMNS = ("file", "label", "group", "part")

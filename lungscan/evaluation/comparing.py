@@ -6,17 +6,18 @@ from collections.abc import Generator
 
 import numpy as np
 
-from lungscan.cards import Metric, ModelCard, find_model
+from lungscan import RESEARCH_USE
 from lungscan.errors import NothingToDo
 from lungscan.evaluation import wording
+from lungscan.evaluation.evaluate import ask_round, require_sense
 from lungscan.evaluation.events import ComparisonEvent, ComparisonFinished
 from lungscan.evaluation.judged import as_arrays
 from lungscan.evaluation.judging import load_judge
-from lungscan.evaluation.material import Material, load_material, require_known_classes
+from lungscan.evaluation.labelled import Material, load_material, require_known_classes
 from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.records import Change, Comparison, DataNote, FieldAnswer, Seen
 from lungscan.evaluation.resampling import GroupBootstrap
-from lungscan.evaluation.run import ask_round, require_sense
+from lungscan.model.card import Metric, ModelCard, find_model
 
 Answers = tuple[FieldAnswer, ...]
 
@@ -27,7 +28,7 @@ def comparison(
     """Judge the same fields with two models; the last event holds the comparison.
 
     Raises:
-        LungScanError: as ``lungscan.evaluation.run.evaluation``.
+        LungScanError: as ``lungscan.evaluation.evaluate.evaluation``.
     """
     require_sense(options)
     cards = find_model(model_a), find_model(model_b)
@@ -98,7 +99,7 @@ def _compared(
         verdict=_verdict(difference, p, grouped=data.grouped),
         changes=tuple(_change(a, b) for a, b in pairs if _said(a) != _said(b)),
         skipped=tuple(answer.file for answer in lost),
-        use=wording.RESEARCH_USE,
+        use=RESEARCH_USE,
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-from lungscan.cards import ModelCard
 from lungscan.errors import NothingToDo
 from lungscan.evaluation import wording
+from lungscan.evaluation.evaluate import ask_round, measured, require_sense
 from lungscan.evaluation.events import EvaluationEvent, EvaluationFinished
 from lungscan.evaluation.judged import as_arrays
 from lungscan.evaluation.judging import Judge, load_judge
@@ -22,8 +22,8 @@ from lungscan.evaluation.records import (
 )
 from lungscan.evaluation.resampling import GroupBootstrap
 from lungscan.evaluation.robustness import shift_figures
-from lungscan.evaluation.run import ask_round, measured, require_sense
 from lungscan.evaluation.shifts import SHIFTS, Shift
+from lungscan.model.card import ModelCard
 
 Answers = tuple[FieldAnswer, ...]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from lungscan.cards import Metric
 from lungscan.evaluation.judged import BoolArray, IndexArray, Judged
 from lungscan.evaluation.records import Coverage, ReliabilityBin, RocCurve
 from lungscan.evaluation.resampling import Floats, GroupBootstrap, divide, interval
+from lungscan.model.card import Metric
 
 BINS = 10
 _SHARES = np.linspace(0.5, 1.0, 51)  # of the fields answered

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from lungscan.cards import Metric
 from lungscan.evaluation.curves import Ranking
 from lungscan.evaluation.judged import Judged
 from lungscan.evaluation.records import ClassFigures, Confusion, CountArray
 from lungscan.evaluation.resampling import Floats, GroupBootstrap, divide
+from lungscan.model.card import Metric
 from lungscan.types import ModelStamp
 
 Areas = tuple[Floats, Floats]  # (classes,) and of each resample (draws, classes)

@@ -15,7 +15,7 @@ from lungscan.errors import CaseError
 from lungscan.evaluation import wording
 from lungscan.evaluation.records import Evaluation, FieldAnswer, Protocol, Seen
 from lungscan.inputs.names import show
-from lungscan.prepare import to_jpeg
+from lungscan.opening.plan import to_jpeg
 from lungscan.reading import open_field
 from lungscan.report.legend import class_rgb, on_color
 from lungscan.report.lettering import pillow_font, shorten, visible

@@ -10,26 +10,26 @@ from pathlib import Path
 
 from PIL import Image
 
-from lungscan.aggregate import gather
-from lungscan.cards import ModelCard
-from lungscan.decide import decide
+from lungscan.classification.aggregate import gather
+from lungscan.classification.case_record import RunContext
+from lungscan.classification.decide import decide
+from lungscan.classification.scoring import Scorer
+from lungscan.classification.small_cases import FieldOutcome, field_jobs, score_fields
+from lungscan.classification.tools import Tools
 from lungscan.errors import CaseError
 from lungscan.evaluation.events import FieldsJudged
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.evaluation.records import FieldAnswer, LabelledField
 from lungscan.evaluation.shifts import Shift
-from lungscan.fields import FieldOutcome, field_jobs, score_fields
-from lungscan.novelty import load_novelty
+from lungscan.model.card import ModelCard
+from lungscan.model.novelty import load_novelty
+from lungscan.opening.local import LocalReaders
 from lungscan.options import ScanOptions
-from lungscan.outcome import RunContext
-from lungscan.provenance import settings_of
-from lungscan.readers.local import LocalReaders
 from lungscan.reading import open_field
 from lungscan.report.wording import REASONS
+from lungscan.results.provenance import settings_of
+from lungscan.results.store import RunStore
 from lungscan.runtimes import load_runtime
-from lungscan.scoring import Scorer
-from lungscan.store import RunStore
-from lungscan.tools import Tools
 from lungscan.types import CaseInput, CaseResult, CaseStatus, InputFile, MppSource, Prediction
 from lungscan.workers import Workers, available_threads
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lungscan.cards import Metric
 from lungscan.evaluation import wording
 from lungscan.evaluation.records import Change, Comparison, Evaluation
 from lungscan.inputs.names import show
+from lungscan.model.card import Metric
 
 
 def section(evaluation: Evaluation, pictures: Sequence[str]) -> str:

@@ -14,7 +14,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lungscan.cards import Metric
 from lungscan.evaluation.plot_curves import draw_coverage, draw_reliability, draw_roc
 from lungscan.evaluation.plot_frame import (
     BLUE,
@@ -26,6 +25,7 @@ from lungscan.evaluation.plot_frame import (
     empty_figure,
 )
 from lungscan.evaluation.records import CountArray, Evaluation, ShiftFigures
+from lungscan.model.card import Metric
 from lungscan.report.lettering import visible
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.cards import Metric
+from lungscan.model.card import Metric
 from lungscan.types import CaseStatus, FloatArray, ModelStamp
 
 CountArray = NDArray[np.int64]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.cards import Metric
+from lungscan.model.card import Metric
 
 Floats = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from lungscan.cards import Metric
+from lungscan import RESEARCH_USE
 from lungscan.evaluation.records import (
     Change,
     Comparison,
@@ -18,8 +18,9 @@ from lungscan.evaluation.records import (
     FieldAnswer,
     Protocol,
 )
-from lungscan.evaluation.wording import LEAKING, RESEARCH_USE
-from lungscan.report.tables import number_cell, text_cell, write_csv
+from lungscan.evaluation.wording import LEAKING
+from lungscan.model.card import Metric
+from lungscan.results.csv_table import number_cell, text_cell, write_csv
 
 _FIGURE = ("value", "low", "high", "fields", "groups", "note")
 _LAST = ("protocol", "seen", "use")

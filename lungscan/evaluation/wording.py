@@ -6,11 +6,10 @@ import math
 import re
 from collections.abc import Sequence
 
-from lungscan.cards import Metric, ModelCard
 from lungscan.evaluation.records import DataNote, FieldAnswer, Protocol, Seen
 from lungscan.inputs.names import show
+from lungscan.model.card import Metric, ModelCard
 
-RESEARCH_USE = "Research use only. Not for use in diagnostic procedures."
 LEAKING = "LEAKING SPLIT"
 FEW_NAMES = 5
 

@@ -19,8 +19,8 @@ from lungscan.evaluation.tables import (
     write_predictions,
     write_robustness,
 )
-from lungscan.report.codec import encode
-from lungscan.report.files import machine_error, write_atomic
+from lungscan.results.atomic_files import machine_error, write_atomic
+from lungscan.results.codec import encode
 
 NEEDS_MATPLOTLIB = (
     "Figures were not drawn, because matplotlib is not installed: "

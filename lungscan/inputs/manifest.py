@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lungscan.errors import UsageProblem
+from lungscan.inputs.csv_input import read_table
 from lungscan.inputs.files import Identity, identity_of
 from lungscan.inputs.names import show
-from lungscan.inputs.tables import read_table
 from lungscan.types import InputFile
 
 

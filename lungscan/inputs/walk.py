@@ -13,11 +13,9 @@ from lungscan.inputs.files import Identity, identity_of
 from lungscan.inputs.kinds import why_not
 from lungscan.inputs.motion import stamp_of
 from lungscan.inputs.names import natural, same_name, show
+from lungscan.layout import CASES, OF_A_RUN, RECORD
 from lungscan.types import Stamp
 
-_RESULTS = frozenset(
-    {"cases", "cases.csv", "lungscan.sha256", "run.json", "summary.pdf", ".lungscan-lock"}
-)
 _MIRAX_INDEX = "slidedat.ini"
 _MIRAX_DATA = "data of a MIRAX slide, whose .mrxs file is missing or has another name"
 _SYSTEM_FILES = frozenset({"thumbs.db", ".ds_store", "desktop.ini", "ehthumbs.db"})
@@ -101,10 +99,10 @@ def _children(folder: _Entry) -> list[_Entry] | None:
         names = sorted((entry.name for entry in listing), key=natural)
     if any(name.lower() == _MIRAX_INDEX for name in names):
         return None
-    if "cases" in names and any((folder.path / "cases").glob("*/case.json")):
+    if CASES in names and any((folder.path / CASES).glob(f"*/{RECORD}")):
         # Results of LungScan. They are not listed as skipped either, or a run that goes on would
         # not end with the tables of one that was never stopped.
-        names = [name for name in names if name not in _RESULTS]
+        names = [name for name in names if name not in OF_A_RUN]
     # The folder of a MIRAX slide bears the slide's name and holds only its parts. Copies through
     # macOS spell a letter with an accent as two characters, in one of the names or in both.
     mirax = {same_name(Path(name).stem) for name in names if Path(name).suffix.lower() == ".mrxs"}

@@ -14,7 +14,7 @@ from PIL import ExifTags, Image
 
 from lungscan.inputs.kinds import TIFF_MAGIC
 from lungscan.reading.deep_tiff import DeepPicture, Values, find_tiff, shaped
-from lungscan.reading.tile_codecs import DamagedTile, jpeg_frame
+from lungscan.reading.slides.tile_codecs import DamagedTile, jpeg_frame
 
 _PNG_MAGIC, _JPEG_MAGIC = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _PNG_DEEP_MODES = {2: "RGB", 4: "LA", 6: "RGBA"}  # by colour type; deep grey alone is Pillow's

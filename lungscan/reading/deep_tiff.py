@@ -14,7 +14,7 @@ from PIL import ExifTags, TiffImagePlugin
 
 from lungscan.errors import UnreadableFile
 from lungscan.reading.colour import usual_top
-from lungscan.reading.tile_codecs import DamagedTile, jpeg2000_size, jpeg_frame
+from lungscan.reading.slides.tile_codecs import DamagedTile, jpeg2000_size, jpeg_frame
 
 Values = NDArray[np.uint8] | NDArray[np.uint16]  # (height, width, channels)
 Tags = TiffImagePlugin.ImageFileDirectory_v2

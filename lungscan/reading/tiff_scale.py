@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 
 import tifffile
 
-from lungscan.reading.ome import ome_mpp
 from lungscan.reading.scale import plausible
+from lungscan.reading.slides.ome import ome_mpp
 from lungscan.reading.units import CENTIMETRE_UM, INCH_UM, unit_um
 
 Mpp = tuple[float, float]  # µm per pixel: x, y

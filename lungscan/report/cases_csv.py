@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from lungscan.report.tables import number_cell, text_cell, write_csv
+from lungscan.results.csv_table import number_cell, text_cell, write_csv
 from lungscan.types import CaseResult, CaseStatus, Prediction
 
 T = TypeVar("T", bound=Hashable)

@@ -12,9 +12,10 @@ from uuid import UUID, uuid5
 
 import numpy as np
 
-from lungscan.report.files import atomic_writer, put
+from lungscan.layout import GEOJSON, numbered
 from lungscan.report.legend import class_rgb
 from lungscan.report.tiles_csv import file_name, measures
+from lungscan.results.atomic_files import atomic_writer, put
 from lungscan.types import CaseResult, TileScores, TileState
 
 _NAMESPACE = UUID("6f0b1a2e-5c1d-5a4e-9b7a-2d7c3a1e8f40")  # LungScan's own, for uuid5
@@ -31,7 +32,7 @@ def write_tiles_geojson(folder: Path, result: CaseResult) -> list[Path]:
     second run gives the same objects. Returns where the files lie, see ``put``.
     """
     return [
-        put(folder / numbered("tiles.geojson", scores.file_index), partial(_write, result, scores))
+        put(folder / numbered(GEOJSON, scores.file_index), partial(_write, result, scores))
         for scores in result.scores
     ]
 
@@ -44,12 +45,6 @@ def _write(result: CaseResult, scores: TileScores, path: Path) -> None:
             file.write(separator + _dumps(feature).encode("ascii"))
             separator = b",\n"
         file.write(b"\n]}\n")
-
-
-def numbered(name: str, file_index: int) -> str:
-    """``tiles.geojson`` for a case's first file, ``tiles-2.geojson`` for its second."""
-    stem, dot, suffix = name.rpartition(".")
-    return name if file_index == 0 else f"{stem}-{file_index + 1}{dot}{suffix}"
 
 
 def _features(result: CaseResult, scores: TileScores) -> Iterator[dict[str, Any]]:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lungscan.errors import NothingToDo
-from lungscan.report.case_json import DamagedRecord
+from lungscan.layout import TABLE
 from lungscan.report.cases_csv import columns
+from lungscan.results.case_json import DamagedRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,7 @@ def read_results(out: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    path = out / "cases.csv"
+    path = out / TABLE
     try:
         header = _header(path)
         return pd.read_csv(

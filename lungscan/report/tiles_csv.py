@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lungscan.report.tables import number_cell, text_cell, write_csv
+from lungscan.results.csv_table import number_cell, text_cell, write_csv
 from lungscan.types import CaseResult, TileScores
 
 _BOX = ("minx", "miny", "width", "height")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import lungscan
 from lungscan.types import (
+    UNPROVEN,
     CaseResult,
     CaseStatus,
     FileResult,
@@ -14,8 +16,8 @@ from lungscan.types import (
     TileState,
 )
 
-RESEARCH_USE = "RESEARCH USE ONLY. Not for use in diagnostic procedures."
-UNPROVEN = "Unproven"  # the first fact of a model that was not found to be better than chance
+_FIRST, _, _REST = lungscan.RESEARCH_USE.partition(".")
+RESEARCH_USE = f"{_FIRST.upper()}.{_REST}"
 
 REASONS = {
     NoResult.NOT_LUNG: "does not look like lung H&E",

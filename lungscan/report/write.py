@@ -11,24 +11,36 @@ from hashlib import sha256
 from pathlib import Path
 
 from lungscan.errors import NothingToDo
-from lungscan.options import PDF_CHOICES, PdfChoice, require_choice
-from lungscan.report.case_json import DamagedRecord, from_json, to_json
-from lungscan.report.case_pdf import write_case_pdf
-from lungscan.report.cases_csv import write_cases_csv
-from lungscan.report.checksums import (
+from lungscan.layout import (
+    CASES,
+    GEOJSON,
+    HEATMAP,
     RECORD,
+    REPORT,
+    RUN,
+    SUMMARY,
+    TABLE,
+    TILES,
+    case_folder,
+    numbered,
+)
+from lungscan.options import PDF_CHOICES, PdfChoice, require_choice
+from lungscan.report.cases_csv import write_cases_csv
+from lungscan.report.geojson import write_tiles_geojson
+from lungscan.report.heatmap import has_heatmap, render_heatmap
+from lungscan.report.pdf.case import write_case_pdf
+from lungscan.report.pdf.summary import SummaryRow, summary_row, write_summary_rows
+from lungscan.report.tiles_csv import write_tiles_csv
+from lungscan.results.atomic_files import put, write_atomic
+from lungscan.results.case_json import DamagedRecord, from_json, to_json
+from lungscan.results.checksums import (
     Sums,
     known_sums,
     record_differs,
     sealed,
     seals_of_cases,
 )
-from lungscan.report.files import put, write_atomic
-from lungscan.report.geojson import numbered, write_tiles_geojson
-from lungscan.report.heatmap import has_heatmap, render_heatmap
-from lungscan.report.run_json import RunSummary, read_run_json, summarise, write_run_json
-from lungscan.report.summary_pdf import SummaryRow, summary_row, write_summary_rows
-from lungscan.report.tiles_csv import write_tiles_csv
+from lungscan.results.run_json import RunSummary, read_run_json, summarise, write_run_json
 from lungscan.types import CaseResult
 
 FEW_FIELDS = 12  # a run of at most this many fields gets per-case files without asking
@@ -88,15 +100,15 @@ def _write_derived(
     maps = [i for i in range(len(result.files)) if heatmap and has_heatmap(result, i)]
     with _drawing(result, maps) as drawn:
         if tiles_csv and result.scores:
-            write("tiles.csv", lambda path: write_tiles_csv(path, result))
+            write(TILES, lambda path: write_tiles_csv(path, result))
         if geojson and result.scores:
-            wanted = [folder / numbered("tiles.geojson", part.file_index) for part in result.scores]
+            wanted = [folder / numbered(GEOJSON, part.file_index) for part in result.scores]
             places |= zip(wanted, write_tiles_geojson(folder, result), strict=True)
         if pdf:
-            write("report.pdf", lambda path: write_case_pdf(path, result))
+            write(REPORT, lambda path: write_case_pdf(path, result))
         for index, picture in drawn.items():
             save = partial(write_atomic, data=picture.result(), durable=False)
-            write(numbered("heatmap.png", index), save)
+            write(numbered(HEATMAP, index), save)
     return places
 
 
@@ -144,14 +156,14 @@ def write_run_files(
     """
     rows: list[SummaryRow] = []
     passing, names = _noting(results, rows), summary.model.class_names
-    table, report = out / "cases.csv", out / "summary.pdf"
+    table, report = out / TABLE, out / SUMMARY
     known = known_sums(out) | (records or {})
     with sealed(out) as written:
         places = {table: put(table, lambda path: write_cases_csv(path, passing, names))}
-        write_run_json(out / "run.json", summary)
+        write_run_json(out / RUN, summary)
         if pdf:
             places[report] = put(report, lambda path: write_summary_rows(path, rows, summary))
-        written.update(dict.fromkeys(["run.json", *(path.name for path in places.values())]))
+        written.update(dict.fromkeys([RUN, *(path.name for path in places.values())]))
         written.update(seals_of_cases(out, known))
     return moved(places, out)
 
@@ -223,7 +235,7 @@ def recorded_cases(out: Path) -> tuple[tuple[CaseResult, ...], tuple[str, ...]]:
 def _run_summary(out: Path) -> RunSummary | None:
     """What ``run.json`` says; None when there is none or it is damaged, as the cases hold all."""
     try:
-        return read_run_json((out / "run.json").read_bytes())
+        return read_run_json((out / RUN).read_bytes())
     except (FileNotFoundError, DamagedRecord):
         return None
 
@@ -241,7 +253,7 @@ def _summarised(paths: Iterable[Path], run: RunSummary | None, listed: Sums) -> 
 def _case_paths(out: Path, keys: tuple[str, ...]) -> list[Path]:
     """Every ``case.json``, in the order of the run; those it does not name come last, by name."""
     order = {key: index for index, key in enumerate(keys)}
-    found = out.glob("cases/*/case.json")
+    found = out.glob(f"{CASES}/*/{RECORD}")
     return sorted(found, key=lambda p: (order.get(p.parent.name, len(order)), p.parent.name))
 
 
@@ -273,8 +285,8 @@ def _rederived(
 ) -> Iterator[CaseResult]:
     """Pass the cases on, after writing the files of those that should have them."""
     for result in results:
-        folder = out / "cases" / result.key
-        had = any(folder.glob("report.pdf")) or any(folder.glob("tiles.csv"))
+        folder = case_folder(out, result.key)
+        had = any(folder.glob(REPORT)) or any(folder.glob(TILES))
         slide = any(file.kind == "slide" for file in result.files)
         more = few or had or slide or run.pdf == "cases"
         if more:

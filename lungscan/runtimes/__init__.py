@@ -8,6 +8,6 @@ import sys
 # leaves this machine: both then take the silent stand-in that they bring along.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
-from lungscan.runtimes.base import Runtime, load_runtime  # noqa: E402
+from lungscan.runtimes.runtime import Runtime, load_runtime  # noqa: E402
 
 __all__ = ["Runtime", "load_runtime"]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from lungscan.cards import ModelCard
+from lungscan.model.card import ModelCard
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -28,8 +28,8 @@ STD = (0.229, 0.224, 0.225)
 class Deployed(nn.Module):
     """A timm network with normalisation before it and the calibrated softmax behind it.
 
-    The network has one output more than there are classes (see ``lungscan.novelty``); that output
-    is not part of the probabilities.
+    The network has one output more than there are classes (see ``lungscan.model.novelty``); that
+    output is not part of the probabilities.
     """
 
     mean: Tensor

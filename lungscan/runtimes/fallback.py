@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from lungscan.errors import LungScanError, MachineError
-from lungscan.runtimes.base import DeviceFailed, Runtime
+from lungscan.runtimes.runtime import DeviceFailed, Runtime
 from lungscan.types import FloatArray, RgbBatch
 
 Load = Callable[[str, int, int | None], Runtime]  # device, threads, batch size

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from lungscan.errors import ModelError
-from lungscan.runtimes.graph import read_graph, write_graph
+from lungscan.model.graph import read_graph, write_graph
 from lungscan.types import FloatArray, RgbBatch
 
 Numbers = dict[str, NDArray[np.float16]]

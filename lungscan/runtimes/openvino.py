@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 import openvino as ov
 
-from lungscan.cards import INT8, ModelCard
 from lungscan.errors import MachineError, ModelError
-from lungscan.runtimes.graph import read_graph
+from lungscan.model.card import INT8, ModelCard
+from lungscan.model.graph import read_graph
 from lungscan.runtimes.kernels import FP32, best_precision, convolutions, prefer_faster
 from lungscan.types import FloatArray, RgbBatch
 

@@ -12,8 +12,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from lungscan.cards import STATISTICS_FILE
 from lungscan.errors import ModelError
+from lungscan.model.card import STATISTICS_FILE
 from lungscan.runtimes.layers import Moments, Network
 from lungscan.types import RgbBatch
 

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 
-from lungscan.cards import ModelCard
 from lungscan.errors import MachineError, ModelError
-from lungscan.runtimes.base import DeviceFailed
+from lungscan.model.card import ModelCard
 from lungscan.runtimes.deploy import Deployed, load_deployed
+from lungscan.runtimes.runtime import DeviceFailed
 from lungscan.types import FloatArray, RgbBatch
 
 NO_MEMORY = (

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lungscan.runtimes.deploy import MEAN, STD
+from lungscan.study.arrays import TRAIN, Material
 from lungscan.study.changes import changed
-from lungscan.study.material import TRAIN, Material
-from lungscan.study.networks import create
 from lungscan.study.options import StudyOptions
 from lungscan.study.plan import Task
 from lungscan.study.stepping import Average, Stepper
+from lungscan.study.students import create
 
 
 @dataclass(frozen=True)

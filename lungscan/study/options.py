@@ -21,7 +21,7 @@ class Student:
     """A network that is fitted alone and under a teacher."""
 
     name: str  # as the table calls it
-    network: str  # timm's name, or one of lungscan.study.networks.OWN
+    network: str  # timm's name, or one of lungscan.study.students.OWN
     teacher: str  # another network, by the same kind of name
     learning_rate: float = 2e-3
     epochs: int = 0  # 0: those of the study

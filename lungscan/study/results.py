@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from lungscan.errors import ModelError
-from lungscan.study.material import DAMAGED, archive
-from lungscan.study.networks import create
+from lungscan.study.arrays import DAMAGED, archive
 from lungscan.study.plan import Task
+from lungscan.study.students import create
 
 FOLDER = "networks"
 

@@ -7,14 +7,14 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from lungscan.cards import Metric
+from lungscan import RESEARCH_USE
 from lungscan.evaluation.wording import points, with_interval
-from lungscan.study.int8 import Cost
-from lungscan.study.judging import Line
+from lungscan.model.card import Metric
 from lungscan.study.options import GROUPED, RANDOM, StudyOptions
+from lungscan.study.quantized import Cost
+from lungscan.study.test_answers import Line
 
 NOTHING = "–"
-NEVER = "Research use only."
 TITLES = {
     RANDOM: "Random split, as the seed project reports it",
     GROUPED: "Grouped folds: no group stands on two sides",
@@ -45,7 +45,7 @@ def markdown(
         command: how the study was started.
         told: sentences on data and machines.
     """
-    parts = [f"# Study {options.name}", f"Made by `{command}`. {NEVER}", *told, _METHOD]
+    parts = [f"# Study {options.name}", f"Made by `{command}`. {RESEARCH_USE}", *told, _METHOD]
     for protocol in options.protocols:
         own = [line for line in lines if line.protocol == protocol]
         parts += [f"## {TITLES[protocol]}", CAVEATS[protocol]]

@@ -17,9 +17,9 @@ import torch
 from torch import nn
 
 from lungscan.errors import MachineError, UsageProblem
+from lungscan.study.arrays import MATERIAL_FILE, TEST, Material, kept_material
 from lungscan.study.events import NetworkEpoch, NetworkFitted, NetworkStarted
 from lungscan.study.fitting import Fitted, OnDevice, fit
-from lungscan.study.material import MATERIAL_FILE, TEST, Material, kept_material
 from lungscan.study.options import StudyOptions
 from lungscan.study.plan import Task, Unit, tasks
 from lungscan.study.results import Answers, keep, kept, load_network, weights_path

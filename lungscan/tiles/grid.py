@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungscan.options import MAX_OVERLAP
+from lungscan.tiles.connected_components import Runs, join_runs
 from lungscan.tiles.integral import count_before
 from lungscan.tiles.mask import TissueMask
-from lungscan.tiles.pieces import Runs, join_runs
 from lungscan.types import BoxArray, FloatArray, Scale, TileGrid
 
 # A field with less tissue is mostly glass. Lung is airy: find_tissue sees down to 12.6 % in 2,507

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.tiles.pieces import Runs
+from lungscan.tiles.connected_components import Runs
 
 IntArray = NDArray[np.int64]
 Float64Array = NDArray[np.float64]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lungscan.tiles.connected_components import Runs
 from lungscan.tiles.integral import count_before
-from lungscan.tiles.pieces import Runs
 from lungscan.types import MaskArray
 
 

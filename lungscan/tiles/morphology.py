@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.tiles.pieces import find_pieces
+from lungscan.tiles.connected_components import find_pieces
 from lungscan.types import FloatArray, MaskArray
 
 AnyMask = TypeVar("AnyMask", NDArray[np.uint8], MaskArray)  # one or eight pixels to a byte

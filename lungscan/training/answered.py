@@ -10,9 +10,9 @@ from torch import nn
 
 from lungscan.dataset.folds import Fold, read_fold
 from lungscan.dataset.splits import SplitRow
-from lungscan.novelty import Novelty
-from lungscan.training.evaluate import logits_of, outputs_of
-from lungscan.training.material import Foreign, Material, source_number
+from lungscan.model.novelty import Novelty
+from lungscan.training.data import Foreign, Material, source_number
+from lungscan.training.network_answers import logits_of, outputs_of
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import (
     ALONE_FILE,

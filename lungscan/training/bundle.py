@@ -1,6 +1,6 @@
 """From a trained network to the numbers of a model folder: folded, rounded, written once.
 
-How graph and weights share their numbers: ``lungscan.runtimes.graph``.
+How graph and weights share their numbers: ``lungscan.model.graph``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from lungscan.errors import ModelError
+from lungscan.model.graph import write_graph
 from lungscan.runtimes.deploy import Deployed, convert, fold_batch_norm
-from lungscan.runtimes.graph import write_graph
 
 
 def deploy(network: nn.Module, classes: int, temperature: float, probe: torch.Tensor) -> Deployed:

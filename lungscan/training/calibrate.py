@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.appearance import Appearance
-from lungscan.novelty import Float64Array, Novelty, fit_distance
+from lungscan.model.appearance import Appearance
+from lungscan.model.novelty import Float64Array, Novelty, fit_distance
 from lungscan.types import FloatArray
 
 LabelArray = NDArray[np.int64]

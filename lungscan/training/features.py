@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lungscan.errors import ModelError
-from lungscan.training.answering import Teacher
 from lungscan.training.augment import augment
 from lungscan.training.networks import create, normalise
 from lungscan.training.options import Augment, Features, Phase
+from lungscan.training.teacher import Teacher
 
 MEASURED = 2048  # views, at most, that mean and spread of the features are taken from
 BATCH = 64

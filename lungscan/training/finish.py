@@ -12,23 +12,16 @@ import torch
 from safetensors.numpy import save
 from torch import nn
 
-from lungscan.cards import Metric, ModelCard, read_card, write_card
-from lungscan.doubt import doubt, stated
 from lungscan.evaluation.options import JudgeOptions
-from lungscan.report.files import machine_error
+from lungscan.model.card import Metric, ModelCard, read_card, write_card
+from lungscan.model.doubt import doubt, stated
+from lungscan.results.atomic_files import machine_error
 from lungscan.runtimes.statistics import keep_statistics
 from lungscan.training import wording
-from lungscan.training.after import (
-    compress_bundle,
-    figures_of,
-    judge_bundle,
-    keep_evaluation,
-    points_of,
-    write_readme,
-)
 from lungscan.training.answered import keep_answers
 from lungscan.training.bundle import deploy, write_network
 from lungscan.training.classes import described
+from lungscan.training.data import Material, at_input_size
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.golden import golden_fields
 from lungscan.training.judge import (
@@ -38,7 +31,14 @@ from lungscan.training.judge import (
     compare_networks,
     refusals,
 )
-from lungscan.training.material import Material, at_input_size
+from lungscan.training.judge_model import (
+    compress_bundle,
+    figures_of,
+    judge_bundle,
+    keep_evaluation,
+    points_of,
+    write_readme,
+)
 from lungscan.training.model_card import first_card, twin_of
 from lungscan.training.options import TrainOptions
 from lungscan.training.stages import load_network

@@ -11,23 +11,17 @@ import dataclasses
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
-from lungscan.cards import Metric, ModelCard, read_card, write_card
-from lungscan.doubt import doubt, stated
 from lungscan.evaluation.cross_validation import JudgedFold, cross_validation
 from lungscan.evaluation.events import EvaluationFinished, JudgingStarted
 from lungscan.evaluation.judging import load_judge
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.evaluation.records import Evaluation, FieldAnswer
-from lungscan.novelty import load_novelty
+from lungscan.model.card import Metric, ModelCard, read_card, write_card
+from lungscan.model.doubt import doubt, stated
+from lungscan.model.novelty import load_novelty
 from lungscan.training import wording
-from lungscan.training.after import (
-    compress_bundle,
-    figures_of,
-    keep_evaluation,
-    points_of,
-    write_readme,
-)
 from lungscan.training.classes import described
+from lungscan.training.data import Material, at_input_size
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.finish import write_bundle
 from lungscan.training.folding import (
@@ -44,7 +38,13 @@ from lungscan.training.joined import (
     read_joined,
 )
 from lungscan.training.judge import answers_to, calibrate, refused
-from lungscan.training.material import Material, at_input_size
+from lungscan.training.judge_model import (
+    compress_bundle,
+    figures_of,
+    keep_evaluation,
+    points_of,
+    write_readme,
+)
 from lungscan.training.model_card import first_card, twin_of
 from lungscan.training.options import TrainOptions
 from lungscan.training.stages import load_network

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lungscan.training import checkpoint
-from lungscan.training.answering import Teacher
 from lungscan.training.augment import augment
+from lungscan.training.distributed import Ranks
 from lungscan.training.drawn import draw_counter_example
 from lungscan.training.events import EpochFinished
-from lungscan.training.learning import UNLABELLED, Average, Loss, mix, smooth
+from lungscan.training.losses import UNLABELLED, Average, Loss, mix, smooth
 from lungscan.training.networks import freeze, normalise
 from lungscan.training.options import Augment, Fit, Phase
-from lungscan.training.ranks import Ranks
+from lungscan.training.teacher import Teacher
 
 VALIDATE_EVERY = 5  # epochs; and in each of the last five
 

@@ -10,11 +10,11 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from lungscan.cards import ModelCard, read_card
 from lungscan.dataset.folds import Fold
 from lungscan.errors import ModelError, UsageProblem
-from lungscan.report.files import write_atomic
-from lungscan.training.material import SPLIT_FILE, Material
+from lungscan.model.card import ModelCard, read_card
+from lungscan.results.atomic_files import write_atomic
+from lungscan.training.data import SPLIT_FILE, Material
 from lungscan.training.model_card import plain
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import ALONE_FILE, ANSWERS_FILE, OTHERS_FILE, has_distances

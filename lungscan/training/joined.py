@@ -9,21 +9,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.cards import Metric
 from lungscan.errors import UsageProblem
 from lungscan.evaluation.records import LabelledField
 from lungscan.inputs import show
-from lungscan.novelty import Novelty
+from lungscan.model.card import Metric
+from lungscan.model.novelty import Novelty
 from lungscan.training.calibrate import (
     confidence_limit,
     fit_temperature,
     novelty_limits,
     softmax,
 )
-from lungscan.training.evaluate import not_measured, share_metric
+from lungscan.training.data import Material
 from lungscan.training.folding import WORK_FOLDER
 from lungscan.training.judge import Calibration
-from lungscan.training.material import Material
+from lungscan.training.network_answers import not_measured, share_metric
 from lungscan.training.out_of_fold import (
     ALONE_FILE,
     ANSWERS_FILE,

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from lungscan.appearance import fit_appearance, statistics
-from lungscan.cards import Metric, ModelCard
 from lungscan.evaluation.judging import Judge, load_judge
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.evaluation.records import FieldAnswer, LabelledField
-from lungscan.novelty import Novelty
+from lungscan.model.appearance import fit_appearance, statistics
+from lungscan.model.card import Metric, ModelCard
+from lungscan.model.novelty import Novelty
 from lungscan.training.augment import views
 from lungscan.training.calibrate import (
     LEAST_CONFIDENCE,
@@ -25,13 +25,13 @@ from lungscan.training.calibrate import (
     fit_temperature,
     softmax,
 )
-from lungscan.training.evaluate import (
+from lungscan.training.data import Material
+from lungscan.training.network_answers import (
     not_measured,
     outputs_of,
     right_pictures,
     share_metric,
 )
-from lungscan.training.material import Material
 from lungscan.training.options import Augment, TrainOptions
 from lungscan.training.stages import finished, has_teacher, load_network, load_teacher
 
@@ -56,7 +56,7 @@ def calibrate(
 
     Lung of other laboratories may judge a model, not fit it, so own fields changed by ``how``, the
     augmentation of training, stand for it: they lie within the distance's cloud, within its limits,
-    and reach as far as ``lungscan.appearance`` lets a tile be judged.
+    and reach as far as ``lungscan.model.appearance`` lets a tile be judged.
 
     Of two estimates the more careful one counts: a model that was fitted on nearly all groups has
     few left to calibrate on, so it is never surer than its twin was found to be.

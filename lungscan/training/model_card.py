@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from lungscan import __version__
-from lungscan.cards import CARD_SCHEMA, ModelCard, read_card
 from lungscan.errors import UsageProblem
+from lungscan.model.card import CARD_SCHEMA, ModelCard, read_card
 from lungscan.training import wording
 from lungscan.training.classes import ClassWords
+from lungscan.training.data import Material
 from lungscan.training.judge import Calibration
-from lungscan.training.material import Material
 from lungscan.training.options import TrainOptions
 
 # What a twin that lends its figures may be told otherwise.

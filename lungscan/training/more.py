@@ -21,9 +21,9 @@ from lungscan.dataset.samples import Samples
 from lungscan.dataset.splits import Split
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
-from lungscan.inputs.tables import TableRow, read_table
+from lungscan.inputs.csv_input import TableRow, read_table
 from lungscan.training.fit import Pictures
-from lungscan.training.learning import UNLABELLED
+from lungscan.training.losses import UNLABELLED
 
 FILES_FILE = "files.csv"
 ALLOWED = "training allowed"  # the word of the column `use`

@@ -24,8 +24,8 @@ from lungscan.dataset.samples import IndexArray
 from lungscan.dataset.splits import SplitRow
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
-from lungscan.inputs.tables import read_table
-from lungscan.report.files import write_atomic
+from lungscan.inputs.csv_input import read_table
+from lungscan.results.atomic_files import write_atomic
 from lungscan.training.calibrate import softmax
 from lungscan.types import FloatArray
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from lungscan import __version__
 from lungscan.dataset.splits import write_split
 from lungscan.training import checkpoint
-from lungscan.training.material import SPLIT_FILE, Material
+from lungscan.training.data import SPLIT_FILE, Material
 from lungscan.training.options import STAGES, Stage, TrainOptions
 from lungscan.training.stages import checkpoint_path
 

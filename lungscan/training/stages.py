@@ -12,21 +12,21 @@ from torch import nn
 
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.training import checkpoint
-from lungscan.training.answering import Ensemble, Teacher
-from lungscan.training.events import StageFinished, StageStarted, TrainEvent
-from lungscan.training.features import Learner, feature_loss, feature_teacher, start_from
-from lungscan.training.fit import Job, Pictures, fit
-from lungscan.training.learning import Loss, loss_of
-from lungscan.training.material import (
+from lungscan.training.data import (
     Material,
     joined,
     training_pictures,
     validation_pictures,
 )
+from lungscan.training.distributed import Ranks
+from lungscan.training.events import StageFinished, StageStarted, TrainEvent
+from lungscan.training.features import Learner, feature_loss, feature_teacher, start_from
+from lungscan.training.fit import Job, Pictures, fit
+from lungscan.training.losses import Loss, loss_of
 from lungscan.training.networks import create
 from lungscan.training.options import Fit, Stage, TrainOptions
-from lungscan.training.ranks import Ranks
 from lungscan.training.starting import network_of
+from lungscan.training.teacher import Ensemble, Teacher
 
 
 def fit_stage(

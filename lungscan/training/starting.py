@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lungscan.cards import INT8, ModelCard, find_model
 from lungscan.errors import ModelError, UsageProblem
+from lungscan.model.card import INT8, ModelCard, find_model
 from lungscan.runtimes.deploy import load_deployed
 from lungscan.training.classes import ClassSettings
+from lungscan.training.data import Material
 from lungscan.training.fit import Pictures
-from lungscan.training.material import Material
 from lungscan.training.networks import create, normalise
 from lungscan.training.options import Fit, Phase, TrainOptions
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lungscan.cards import Metric, ModelCard
-from lungscan.doubt import doubt
 from lungscan.evaluation.wording import with_interval
+from lungscan.model.card import Metric, ModelCard
+from lungscan.model.doubt import doubt
 from lungscan.training.classes import ClassWords, unstated
 
 if TYPE_CHECKING:
-    from lungscan.training.material import Material
+    from lungscan.training.data import Material
     from lungscan.training.options import TrainOptions
 
 INTENDED_USE = (

@@ -16,10 +16,10 @@ from tests.cli.fake_engine import FakeEngine
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """Put a fake in the place of the engine's scan."""
     fake = FakeEngine()
-    module = ModuleType("lungscan.scan")
+    module = ModuleType("lungscan.scanning.scan")
     module.scan = fake.scan  # type: ignore[attr-defined]
     module.plan = fake.plan  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "lungscan.scan", module)
+    monkeypatch.setitem(sys.modules, "lungscan.scanning.scan", module)
     monkeypatch.setattr("lungscan_cli.running.beforehand", nullcontext)  # nothing will be read
     return fake
 

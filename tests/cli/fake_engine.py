@@ -83,7 +83,7 @@ def make_result(
 
 
 class FakeEngine:
-    """Stands in for ``lungscan.scan``; keeps the options it was called with."""
+    """Stands in for ``lungscan.scanning.scan``; keeps the options it was called with."""
 
     def __init__(self) -> None:
         self.results: Sequence[CaseResult] = ()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lungscan.adaptation.records import Adapted, AdaptOptions, AdaptResult, Found, Shares, Step
-from lungscan.cards import Metric
+from lungscan.model.card import Metric
 from lungscan_cli.main import main
 from tests.models import CARD
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lungscan.errors import ModelError
-from lungscan.measuring.records import (
+from lungscan.benchmarking.records import (
     Benchmark,
     BenchmarkEvent,
     BenchmarkFinished,
@@ -22,6 +21,7 @@ from lungscan.measuring.records import (
     Subject,
     Variant,
 )
+from lungscan.errors import ModelError
 from lungscan_cli.main import main
 
 Captured = pytest.CaptureFixture[str]
@@ -38,7 +38,7 @@ FOUND = Benchmark(
 
 
 class FakeBenchmark:
-    """Stands in for ``lungscan.measuring.run.benchmark``; keeps what it was called with."""
+    """Stands in for the engine's ``benchmark``; keeps what it was called with."""
 
     def __init__(self) -> None:
         self.options: BenchmarkOptions | None = None

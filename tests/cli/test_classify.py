@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from lungscan.aggregate import RULES
+from lungscan.classification.aggregate import RULES
 from lungscan.errors import MachineError, ModelError, NothingToDo, OutputLocked
 from lungscan.events import CaseFinished, CaseStarted, RunStarted, TilesScored
 from lungscan.options import ScanOptions

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungscan.cards import ModelCard
-from lungscan.compression.gathering import Gathered
+from lungscan.compression.calibration_fields import Gathered
 from lungscan.compression.onnx_file import OnnxExport
 from lungscan.compression.records import (
     Agreement,
@@ -24,6 +23,7 @@ from lungscan.compression.records import (
     Trying,
 )
 from lungscan.errors import MachineError, ModelError
+from lungscan.model.card import ModelCard
 from lungscan_cli.main import main
 
 Captured = pytest.CaptureFixture[str]

@@ -12,7 +12,7 @@ import click
 import pytest
 from PIL import Image
 
-from lungscan.dataset.sources import SOURCES
+from lungscan.dataset.public_sets import SOURCES
 from lungscan_cli.commands.data import SOURCE_NAMES, data
 from lungscan_cli.main import main
 from tests.drawing import draw_he

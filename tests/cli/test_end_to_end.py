@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lungscan.cards import ModelCard
-from lungscan.report.checksums import LIST
+from lungscan.layout import LIST
+from lungscan.model.card import ModelCard
 from lungscan_cli.main import main
 from tests.drawing import truncate
 from tests.engine.scanning import files_below, make_field, make_slide
@@ -134,7 +134,7 @@ def test_130_interrupted(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lungscan.run.score_fields", interrupted)
+    monkeypatch.setattr("lungscan.scanning.run.score_fields", interrupted)
     assert classify(real_model, tmp_path / "out", make_field(tmp_path / "f.png")) == 130
     assert "run the same command again" in capsys.readouterr().err
     assert files_below(tmp_path / "out") == set()
@@ -144,7 +144,7 @@ def test_a_dry_run_loads_no_network_and_writes_nothing(
     real_model: ModelCard, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_slide(tmp_path / "in" / "s.svs", 512, 512)
-    monkeypatch.setattr("lungscan.scan.load_runtime", None)
+    monkeypatch.setattr("lungscan.scanning.scan.load_runtime", None)
     line = ["classify", tmp_path / "in", "--model", real_model.folder, "--dry-run", "--json"]
     assert main([str(word) for word in line]) == 0
     (case,) = json.loads(capsys.readouterr().out)["cases"]

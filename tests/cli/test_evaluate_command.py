@@ -160,7 +160,7 @@ def test_ctrl_c_says_what_became_of_it(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lungscan.evaluation.run.load_judge", interrupted)
+    monkeypatch.setattr("lungscan.evaluation.evaluate.load_judge", interrupted)
     assert lungscan("evaluate", model, "data") == 130
     assert "nothing was written" in capsys.readouterr().err
 

@@ -10,9 +10,9 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from lungscan import cards
 from lungscan.errors import ModelError
-from lungscan.lock import LOCK
+from lungscan.layout import LOCK
+from lungscan.model import card as cards
 from lungscan_cli.main import main
 
 Captured = pytest.CaptureFixture[str]
@@ -107,9 +107,9 @@ class Check:
 def test_doctor_prints_each_check_and_fails_with_5(
     monkeypatch: pytest.MonkeyPatch, capsys: Captured, state: str, code: int
 ) -> None:
-    module = ModuleType("lungscan.doctor")
+    module = ModuleType("lungscan.self_check")
     module.examine = lambda: iter((Check("Device", "ok", "CPU"), Check("Model", state, "[golden]")))  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "lungscan.doctor", module)
+    monkeypatch.setitem(sys.modules, "lungscan.self_check", module)
     assert main(["doctor"]) == code
     out = capsys.readouterr().out
     assert "[golden]" in out

@@ -37,7 +37,7 @@ EVENTS = (
 
 
 class FakeTraining:
-    """Stands in for ``lungscan.training.run``; keeps what it was called with."""
+    """Stands in for ``lungscan.training.train``; keeps what it was called with."""
 
     def __init__(self) -> None:
         self.events: Sequence[TrainEvent] = EVENTS
@@ -65,9 +65,9 @@ class FakeTraining:
 def training(monkeypatch: pytest.MonkeyPatch) -> FakeTraining:
     """Put a fake in the place of the engine's training."""
     fake = FakeTraining()
-    module = ModuleType("lungscan.training.run")
+    module = ModuleType("lungscan.training.train")
     module.train = fake.train  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "lungscan.training.run", module)
+    monkeypatch.setitem(sys.modules, "lungscan.training.train", module)
     return fake
 
 
@@ -255,7 +255,7 @@ def test_wrong_usage_ends_with_2(training: FakeTraining, line: str) -> None:
 
 def test_the_stages_are_those_of_the_engine() -> None:
     pytest.importorskip("timm", reason="training needs the extra train")
-    from lungscan.training.run import STAGE_NAMES
+    from lungscan.training.train import STAGE_NAMES
 
     assert STAGES == STAGE_NAMES
 

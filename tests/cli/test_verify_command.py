@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lungscan.report.run_json import summarise
 from lungscan.report.write import write_case_files, write_run_files
+from lungscan.results.run_json import summarise
 from lungscan_cli.main import main
 from tests.results import field_result, slide_result
 
@@ -40,7 +40,7 @@ def verify(*words: object, code: int) -> None:
 @pytest.fixture(autouse=True)
 def _same_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """The drawn results name no model that exists."""
-    monkeypatch.setattr("lungscan.verify.check_models", lambda *_: iter(()))
+    monkeypatch.setattr("lungscan.verification.verify.check_models", lambda *_: iter(()))
 
 
 def test_0_nothing_changed(out: Path, capsys: Captured) -> None:

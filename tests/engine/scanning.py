@@ -12,8 +12,8 @@ from PIL import Image
 
 from lungscan.events import CaseFinished, ScanEvent
 from lungscan.options import ScanOptions
-from lungscan.report.case_json import from_json
-from lungscan.scan import scan
+from lungscan.results.case_json import from_json
+from lungscan.scanning.scan import scan
 from lungscan.types import CaseResult
 from tests.drawing import draw_he, draw_slide, write_svs
 

@@ -15,25 +15,25 @@ from PIL import Image
 pytest.importorskip("torch", reason="the models are trained here")
 pytest.importorskip("timm", reason="the models are trained here")
 
-from lungscan.adaptation.fitting import _some, at_home
-from lungscan.adaptation.gathering import gather
+from lungscan.adaptation.adapt import adapting
 from lungscan.adaptation.head import Layer, Squares, fit_head
+from lungscan.adaptation.own_fields import gather
 from lungscan.adaptation.records import Adapted, AdaptOptions, AdaptResult
-from lungscan.adaptation.run import adapting
-from lungscan.cards import STATISTICS_FILE, Metric, ModelCard, read_card, write_card
+from lungscan.adaptation.refitting import _some, at_home
 from lungscan.dataset.pixels import load_squares
-from lungscan.doubt import FLAG, doubt
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.events import CaseFinished
-from lungscan.novelty import load_novelty
+from lungscan.model.card import STATISTICS_FILE, Metric, ModelCard, read_card, write_card
+from lungscan.model.doubt import FLAG, doubt
+from lungscan.model.novelty import load_novelty
 from lungscan.options import ScanOptions
 from lungscan.report.wording import UNPROVEN
 from lungscan.runtimes import load_runtime
 from lungscan.runtimes.layers import Network
 from lungscan.runtimes.statistics import load_statistics
-from lungscan.scan import scan
+from lungscan.scanning.scan import scan
 from lungscan.training.options import Fit, Phase, TrainOptions
-from lungscan.training.run import train
+from lungscan.training.train import train
 from tests.training_data import SIDE, draw_data
 
 FIT = Fit((Phase(8, 48, (48, 64)),), 8, 5e-3, ema_decay=0.8, mixup=0.0, warmup_epochs=1.0)
@@ -225,7 +225,7 @@ def test_other_tissue_is_refused_even_in_the_right_stain(
     model: ModelCard, lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = restain(lab, tmp_path / "own", keep_labels=False)
-    monkeypatch.setattr("lungscan.novelty.Novelty.score", lambda _, f: np.full(len(f), 2.0))
+    monkeypatch.setattr("lungscan.model.novelty.Novelty.score", lambda _, f: np.full(len(f), 2.0))
     with pytest.raises(UsageProblem, match="100% of the tissue of own still does not look like"):
         adapt(model, own, tmp_path / "mine")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["own"]
@@ -244,7 +244,7 @@ def test_a_loss_is_refused_and_the_earlier_model_stays(
         layer = found.layer
         return worse(found, layer=Layer(-layer.weight, -layer.bias, layer.temperature))
 
-    monkeypatch.setattr("lungscan.adaptation.fitting.fit_head", spoilt)
+    monkeypatch.setattr("lungscan.adaptation.refitting.fit_head", spoilt)
     with pytest.raises(UsageProblem, match="points fewer of the labelled fields"):
         adapt(model, own, tmp_path / "mine", folds=2)
     assert (tmp_path / "mine" / "card.json").read_bytes() == earlier
@@ -258,7 +258,7 @@ def test_a_full_disk_leaves_the_earlier_model(
     adapt(model, own, tmp_path / "mine")
     earlier = (tmp_path / "mine" / "card.json").read_bytes()
     full: Callable[..., Iterator[None]] = _full
-    monkeypatch.setattr("lungscan.adaptation.folder.write_card", full)
+    monkeypatch.setattr("lungscan.adaptation.adapted_folder.write_card", full)
     with pytest.raises(MachineError, match="The disk is full"):
         adapt(model, own, tmp_path / "mine")
     assert (tmp_path / "mine" / "card.json").read_bytes() == earlier

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lungscan.aggregate import (
+from lungscan.classification.aggregate import (
     AREA_UNIT,
     RULES,
     Answer,

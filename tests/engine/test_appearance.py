@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lungscan.appearance import STATISTICS, fit_appearance, statistics
+from lungscan.model.appearance import STATISTICS, fit_appearance, statistics
 
 SIDE = 64
 # What two stains absorb per red, green, blue.

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from lungscan.cards import FILES, ModelCard, find_model, list_models, read_card, write_card
-from lungscan.doctor import read_golden
 from lungscan.errors import ModelError
-from lungscan.novelty import load_novelty
+from lungscan.model.card import FILES, ModelCard, find_model, list_models, read_card, write_card
+from lungscan.model.novelty import load_novelty
 from lungscan.runtimes import load_runtime
+from lungscan.self_check import read_golden
 from tests.models import CARD, SHIPPED, tiny_model
 
 

@@ -18,17 +18,18 @@ pytest.importorskip("torch", reason="compression needs the extra train")
 pytest.importorskip("timm", reason="compression needs the extra train")
 pytest.importorskip("nncf", reason="compression needs the extra train")
 
-from lungscan.cards import INT8, Metric, read_card, write_card
 from lungscan.compression import int8
+from lungscan.compression.agreement import LOST, most_lost
 from lungscan.compression.int8 import compress, compressing
-from lungscan.compression.judging import LOST, most_lost
 from lungscan.compression.quantizing import quantize
 from lungscan.compression.records import Bounds, Compressed, Tried, Trying
 from lungscan.compression.wording import all_changes, caution
-from lungscan.doctor import REDUCED_TOLERANCE, compare, read_golden
 from lungscan.errors import MachineError, ModelError, UsageProblem
-from lungscan.runtimes import base, load_runtime
-from lungscan.runtimes.graph import count_parameters, read_graph
+from lungscan.model.card import INT8, Metric, read_card, write_card
+from lungscan.model.graph import count_parameters, read_graph
+from lungscan.runtimes import load_runtime
+from lungscan.runtimes import runtime as base
+from lungscan.self_check import REDUCED_TOLERANCE, compare, read_golden
 from tests.engine.scanning import options, results, run
 from tests.small_model import (
     SIDE,

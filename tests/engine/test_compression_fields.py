@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lungscan.compression.gathering import gather, read_tiles
+from lungscan.compression.calibration_fields import gather, read_tiles
 from lungscan.errors import UsageProblem
-from lungscan.evaluation.material import load_material
+from lungscan.evaluation.labelled import load_material
 from lungscan.evaluation.options import DataOptions
 from lungscan.reading import resize
 from tests.labelled import SIDE, draw_folder, write_split, write_table

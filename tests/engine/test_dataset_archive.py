@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lungscan.dataset.archive import sha256_of_archive, unpack
-from lungscan.dataset.sources import IQ_OTH_NCCD, LC25000, SOURCES
+from lungscan.dataset.public_sets import IQ_OTH_NCCD, LC25000, SOURCES
 from lungscan.errors import MachineError, UsageProblem
 
 TOP = "lung_colon_image_set"

@@ -10,9 +10,9 @@ import pytest
 from lungscan.dataset.archive import unpack
 from lungscan.dataset.group_table import read_groups
 from lungscan.dataset.listing import read_listing
-from lungscan.dataset.sources import LUNGHIST700
+from lungscan.dataset.public_sets import LUNGHIST700
 from lungscan.errors import UsageProblem
-from lungscan.evaluation.material import load_material
+from lungscan.evaluation.labelled import load_material
 from lungscan.evaluation.options import DataOptions
 from tests.lunghist import HEAD, members, picture
 

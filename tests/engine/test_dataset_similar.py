@@ -11,12 +11,12 @@ import pytest
 from PIL import Image, ImageOps
 
 from lungscan.dataset.audit import agreement
-from lungscan.dataset.chance import details, proof
+from lungscan.dataset.descriptors import SIDE_PX
 from lungscan.dataset.layout import without_layout
 from lungscan.dataset.listing import read_listing
-from lungscan.dataset.looks import SIDE_PX
+from lungscan.dataset.significance import details, proof
 from lungscan.dataset.similar import find_similar
-from lungscan.dataset.unions import Unions
+from lungscan.dataset.union_find import Unions
 from lungscan.errors import UsageProblem
 from tests.drawing import draw_he
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lungscan.aggregate import Evidence
-from lungscan.decide import Unscaled, decide
+from lungscan.classification.aggregate import Evidence
+from lungscan.classification.decide import Unscaled, decide
 from lungscan.options import Abstain
 from lungscan.types import NoResult, Prediction, TileState
 from tests.models import CARD

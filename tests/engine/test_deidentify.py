@@ -13,15 +13,15 @@ import pytest
 
 from lungscan.errors import MachineError, NothingToDo, UsageProblem
 from lungscan.events import CaseFinished, ScanEvent
-from lungscan.hiding import PSEUDONYM, hide, nameless_errors
 from lungscan.inputs import discover
+from lungscan.layout import KEY, PSEUDONYM
 from lungscan.options import ScanOptions
 from lungscan.report import wording
 from lungscan.report.write import rebuild
-from lungscan.scan import plan
-from lungscan.store import KEY
+from lungscan.scanning.deidentify import hide, nameless_errors
+from lungscan.scanning.scan import plan
 from lungscan.types import CaseStatus, HiddenName
-from lungscan.verify import State, verify
+from lungscan.verification.verify import State, verify
 from tests.engine.scanning import (
     files_below,
     make_field,

@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lungscan import __version__, doctor
-from lungscan.doctor import FP32_TOLERANCE, NEAR_TIE, REDUCED_TOLERANCE, Check, Golden, compare
+from lungscan import __version__
+from lungscan import self_check as doctor
 from lungscan.errors import MachineError, ModelError
 from lungscan.runtimes.kernels import best_precision, cpu_precisions
+from lungscan.self_check import FP32_TOLERANCE, NEAR_TIE, REDUCED_TOLERANCE, Check, Golden, compare
 from lungscan.types import FloatArray, RgbBatch
 
 SIDE = 32

@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from lungscan.cards import Metric
-from lungscan.doubt import doubt, stated
+from lungscan.model.card import Metric
+from lungscan.model.doubt import doubt, stated
 from lungscan.report.wording import UNPROVEN
 from tests.models import CARD
 

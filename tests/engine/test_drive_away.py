@@ -16,12 +16,12 @@ from openslide import OpenSlide, OpenSlideError, OpenSlideUnsupportedFormatError
 from lungscan.errors import MachineError, UnreadableFile
 from lungscan.events import CaseFinished, RunFinished
 from lungscan.inputs import require_readable
-from lungscan.readers.patient import PAUSES_S, patiently, wait
-from lungscan.reading.positional import PositionalFile
-from lungscan.reading.slide import SlideSource
-from lungscan.reading.slide_file import open_handle
-from lungscan.reading.tile_cache import TileCache
-from lungscan.scan import scan
+from lungscan.opening.retrying import PAUSES_S, patiently, wait
+from lungscan.reading.slides.positional import PositionalFile
+from lungscan.reading.slides.slide import SlideSource
+from lungscan.reading.slides.slide_file import open_handle
+from lungscan.reading.slides.tile_cache import TileCache
+from lungscan.scanning.scan import scan
 from lungscan.types import CaseStatus, InputFile
 from lungscan.workers import Workers
 from tests.engine.scanning import make_field, make_slide, options, results, rows, run, stored
@@ -36,7 +36,7 @@ KINDS = ("EIO", "ESTALE", "ENOENT", "ENODEV", "ENOTCONN", "EHOSTDOWN", "EINVAL")
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that were made; nobody sleeps."""
     made: list[float] = []
-    monkeypatch.setattr("lungscan.readers.patient.wait", lambda seconds, _: made.append(seconds))
+    monkeypatch.setattr("lungscan.opening.retrying.wait", lambda seconds, _: made.append(seconds))
     return made
 
 
@@ -186,7 +186,7 @@ def test_tiles_that_the_drive_withholds_are_read_once_it_is_back(
 
     calls = fake.calls
     monkeypatch.setattr(PositionalFile, "read", read)
-    monkeypatch.setattr("lungscan.reading.native.TileCache.get", _uncached)
+    monkeypatch.setattr("lungscan.reading.slides.native.TileCache.get", _uncached)
     chosen = options(model, tmp_path / "out", slide, batch_size=4, threads=1)
     result = results(run(chosen))["s"]
     assert away == [2]
@@ -217,7 +217,7 @@ def test_a_drive_lost_in_a_slide_is_no_damage_and_the_next_run_goes_on(
     honest = PositionalFile.read
     with monkeypatch.context() as patch:
         patch.setattr(PositionalFile, "read", read)
-        patch.setattr("lungscan.reading.native.TileCache.get", _uncached)
+        patch.setattr("lungscan.reading.slides.native.TileCache.get", _uncached)
         result = results(run(chosen))["s"]
     assert (result.status, result.error_code) == (CaseStatus.FAILED, "E_IO")
     assert "check the drive" in result.error_message
@@ -266,7 +266,7 @@ def test_a_slide_that_the_drive_withholds_is_not_called_damaged(
             drive.leave("s")
         raise error
 
-    monkeypatch.setattr("lungscan.reading.slide_file.OpenSlide", fail)
+    monkeypatch.setattr("lungscan.reading.slides.slide_file.OpenSlide", fail)
     for lost[0], code in ((False, "E_FORMAT"), (True, "E_IO")):
         with pytest.raises(UnreadableFile) as caught:
             open_handle(InputFile(path, path.name, "slide"))
@@ -319,7 +319,7 @@ def test_results_of_an_earlier_run_outlive_a_lost_drive(
 
 
 def test_a_run_that_ends_does_not_sit_out_its_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lungscan.readers.patient.wait", wait)
+    monkeypatch.setattr("lungscan.opening.retrying.wait", wait)
     ending, asked = Event(), []
     ending.set()
 
@@ -360,7 +360,7 @@ def test_a_drive_that_stays_away_ends_the_run_which_goes_on_later(
     kind: str,
     isolate: bool,
 ) -> None:
-    monkeypatch.setattr("lungscan.fields.FIELDS_PER_JOB", 1)
+    monkeypatch.setattr("lungscan.classification.small_cases.FIELDS_PER_JOB", 1)
     folder, out = tmp_path / "in", tmp_path / "out"
     make = make_slide if kind == "svs" else make_field
     names = [f"s{index:02}" for index in range(48 if kind == "png" else 9)]

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungscan.cards import ModelCard
 from lungscan.dataset.samples import Samples, data_hash
 from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.evaluation import wording
-from lungscan.evaluation.material import load_material, material_of, require_known_classes
+from lungscan.evaluation.labelled import load_material, material_of, require_known_classes
 from lungscan.evaluation.options import DataOptions
 from lungscan.evaluation.records import Protocol, Seen
+from lungscan.model.card import ModelCard
 from tests.labelled import CLASSES, draw_class, draw_folder, write_split, write_table
 from tests.models import CARD
 
@@ -143,7 +143,7 @@ def test_other_bytes_are_other_data(root: Path, rows: Rows, tmp_path: Path) -> N
 def trained_on(root: Path, held: list[str]) -> ModelCard:
     """The card of a model that training made of the folder, as far as its data go."""
     pytest.importorskip("timm", reason="training needs the extra train")
-    from lungscan.training.material import gather
+    from lungscan.training.data import gather
     from lungscan.training.options import TrainOptions
 
     options = TrainOptions(name="x", data=root.name, field_px=64)

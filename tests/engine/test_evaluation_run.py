@@ -14,18 +14,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lungscan.cards import ModelCard
 from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.evaluation.comparing import comparison
+from lungscan.evaluation.evaluate import evaluate, evaluation
 from lungscan.evaluation.events import ComparisonFinished, FieldsJudged, JudgingStarted
 from lungscan.evaluation.gallery import errors_of
-from lungscan.evaluation.material import load_material, material_of
+from lungscan.evaluation.labelled import load_material, material_of
 from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.records import Comparison, Evaluation, Protocol
-from lungscan.evaluation.run import evaluate, evaluation
 from lungscan.evaluation.shifts import SHIFTS
 from lungscan.evaluation.writing import NEEDS_MATPLOTLIB, write_comparison, write_evaluation
-from lungscan.report.codec import decode
+from lungscan.model.card import ModelCard
+from lungscan.results.codec import decode
 from lungscan.types import CaseStatus
 from tests.drawing import draw_he
 from tests.engine.scanning import options as scan_options
@@ -223,7 +223,7 @@ def test_a_changed_copy_keeps_its_scale(
     judged(model, tmp_path / "d")
     tiles = runtime.tiles
     assert tiles > 3  # tiled, as the file states its scale
-    monkeypatch.setattr("lungscan.evaluation.run.SHIFTS", SHIFTS[-2:])
+    monkeypatch.setattr("lungscan.evaluation.evaluate.SHIFTS", SHIFTS[-2:])
     judged(model, tmp_path / "d", robustness=True)
     assert runtime.tiles == tiles * (1 + 3)
 

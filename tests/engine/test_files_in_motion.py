@@ -12,10 +12,10 @@ import pytest
 
 from lungscan.events import CaseFinished, Notice
 from lungscan.inputs import discover, in_motion, look
-from lungscan.readers.pool import ReaderPool
+from lungscan.opening.pool import ReaderPool
 from lungscan.reading.field import FieldSource
-from lungscan.reading.slide import SlideSource
-from lungscan.scan import scan
+from lungscan.reading.slides.slide import SlideSource
+from lungscan.scanning.scan import scan
 from lungscan.types import CaseStatus, InputFile
 from tests.engine.scanning import make_field, make_slide, options, results, rows, run
 from tests.models import FakeRuntime

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lungscan.classification.journal import Journal
+from lungscan.classification.scoring import TileBatch, score_span
 from lungscan.errors import MachineError
 from lungscan.events import CaseFinished, ScanEvent, TilesScored
-from lungscan.journal import Journal
+from lungscan.opening.plan import Plan
 from lungscan.options import ScanOptions
-from lungscan.prepare import Plan
-from lungscan.scan import scan
-from lungscan.scoring import TileBatch, score_span
+from lungscan.scanning.scan import scan
 from lungscan.types import TileQuality, TileState
 from tests.engine.scanning import files_below, make_slide, options, rows, run
 from tests.models import FakeRuntime
@@ -113,7 +113,7 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
 @pytest.fixture
 def slide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small slide of several bands."""
-    monkeypatch.setattr("lungscan.journal.BAND_TILES", BAND)
+    monkeypatch.setattr("lungscan.classification.journal.BAND_TILES", BAND)
     return make_slide(tmp_path / "s.svs")
 
 
@@ -191,7 +191,7 @@ def test_other_versions_start_over(
     out = tmp_path / "out"
     leave(options(model, out, slide, batch_size=4), 20)
     assert journals(out)
-    monkeypatch.setattr(f"lungscan.slides.{what}", other)
+    monkeypatch.setattr(f"lungscan.classification.large_cases.{what}", other)
     fake.tiles = 0
     again = run(options(model, out, slide))
     assert fake.tiles == total_of(again)
@@ -219,7 +219,7 @@ def test_a_failed_slide_keeps_its_journal_and_a_finished_one_does_not(
         return score_span(planned, start, *more)
 
     with monkeypatch.context() as patch:
-        patch.setattr("lungscan.slides.score_span", read)
+        patch.setattr("lungscan.classification.large_cases.score_span", read)
         run(options(model, out, slide, batch_size=4))
     assert [row["status"] for row in rows(out)] == ["failed"]
     assert len(journals(out)) == 1

@@ -12,9 +12,9 @@ from xml.etree import ElementTree
 import openvino as ov
 import pytest
 
-from lungscan.cards import ModelCard
+from lungscan.model.card import ModelCard
+from lungscan.model.graph import read_graph
 from lungscan.runtimes import kernels
-from lungscan.runtimes.graph import read_graph
 from lungscan.runtimes.kernels import best_precision, cpu_precisions, prefer_faster
 
 AMX = {
@@ -128,8 +128,8 @@ BOTH = """
 import sys
 import numpy as np
 from pathlib import Path
-from lungscan.cards import read_card
-from lungscan.doctor import read_golden
+from lungscan.model.card import read_card
+from lungscan.self_check import read_golden
 from lungscan.runtimes import kernels
 from lungscan.runtimes.openvino import load_openvino
 card = read_card(Path(sys.argv[1]))

@@ -13,10 +13,10 @@ from typing import NoReturn
 import pytest
 
 from lungscan.errors import MachineError, ModelError, UsageProblem
-from lungscan.launch import Launched, beforehand
-from lungscan.readers.pool import ReaderPool
-from lungscan.runtimes.base import import_ahead
-from lungscan.scan import scan
+from lungscan.opening.launch import Launched, beforehand
+from lungscan.opening.pool import ReaderPool
+from lungscan.runtimes.runtime import import_ahead
+from lungscan.scanning.scan import scan
 from tests.engine.scanning import make_slide, options, results
 from tests.models import FakeRuntime
 
@@ -96,7 +96,7 @@ def test_one_that_is_over_is_not_taken(
 def test_one_that_will_not_die_is_waited_for_once(
     model: Path, fake: FakeRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lungscan.launch.DEATH_S", 0.01)
+    monkeypatch.setattr("lungscan.opening.launch.DEATH_S", 0.01)
     waits: list[float | None] = []
     with beforehand() as launched:
         assert launched is not None
@@ -125,7 +125,7 @@ def test_an_error_of_the_network_arrives_as_it_is(
     def load(*_: object) -> NoReturn:
         raise error
 
-    monkeypatch.setattr("lungscan.scan.load_runtime", load)
+    monkeypatch.setattr("lungscan.scanning.scan.load_runtime", load)
     chosen = options(model, tmp_path / "out", make_slide(tmp_path / "s.svs", 768, 512))
     with pytest.raises(type(error)) as caught:
         list(scan(replace(chosen, device="cpu")))

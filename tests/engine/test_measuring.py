@@ -20,12 +20,11 @@ pytest.importorskip("torch", reason="the small model needs torch")
 pytest.importorskip("timm", reason="the small model needs timm")
 pytest.importorskip("nncf", reason="the int8 model needs NNCF")
 
-from lungscan.cards import FILES, Metric
-from lungscan.errors import MachineError, ModelError, UsageProblem
-from lungscan.measuring import machine, run, timing
-from lungscan.measuring.machine import describe, gpu_devices
-from lungscan.measuring.networks import RuntimeNetwork
-from lungscan.measuring.records import (
+from lungscan.benchmarking import benchmark as run
+from lungscan.benchmarking import machine, timing
+from lungscan.benchmarking.benchmark import NO_GPU, NO_TORCH, benchmark
+from lungscan.benchmarking.machine import describe, gpu_devices
+from lungscan.benchmarking.records import (
     Benchmark,
     BenchmarkFinished,
     BenchmarkOptions,
@@ -33,11 +32,13 @@ from lungscan.measuring.records import (
     Seeking,
     Variant,
 )
-from lungscan.measuring.run import NO_GPU, NO_TORCH, benchmark
-from lungscan.measuring.subjects import accuracy_of, candidates, networks_of
-from lungscan.measuring.tables import CSV_COLUMNS, markdown, write_benchmark
-from lungscan.measuring.timing import rounds, seek
-from lungscan.runtimes.graph import count_parameters
+from lungscan.benchmarking.speed_tables import CSV_COLUMNS, markdown, write_benchmark
+from lungscan.benchmarking.subjects import accuracy_of, candidates, networks_of
+from lungscan.benchmarking.timing import rounds, seek
+from lungscan.benchmarking.variants import RuntimeNetwork
+from lungscan.errors import MachineError, ModelError, UsageProblem
+from lungscan.model.card import FILES, Metric
+from lungscan.model.graph import count_parameters
 from lungscan.runtimes.openvino import OpenVinoRuntime
 from lungscan.runtimes.torch import LANES, TorchRuntime
 from lungscan.types import RgbBatch
@@ -208,7 +209,7 @@ def test_a_busy_machine_is_told(measured: Benchmark) -> None:
 
 
 def test_without_torch_openvino_alone_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (machine, run, sys.modules["lungscan.measuring.subjects"]):
+    for module in (machine, run, sys.modules["lungscan.benchmarking.subjects"]):
         monkeypatch.setattr(module, "has_torch", lambda: False)
     options = dataclasses.replace(QUICK, models=(str(small_model().folder),))
     (candidate,) = candidates(options)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from lungscan.appearance import STATISTICS, Appearance
 from lungscan.errors import ModelError
-from lungscan.novelty import Novelty, fit_distance, load_novelty
+from lungscan.model.appearance import STATISTICS, Appearance
+from lungscan.model.novelty import Novelty, fit_distance, load_novelty
 from lungscan.types import FloatArray
 from tests.models import write_novelty
 

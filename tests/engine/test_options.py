@@ -9,8 +9,8 @@ from typing import Any
 import click
 import pytest
 
-from lungscan.aggregate import RULES
-from lungscan.decide import decide
+from lungscan.classification.aggregate import RULES
+from lungscan.classification.decide import decide
 from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.options import ABSTAIN, DEVICES, PDF_CHOICES, RULE_NAMES, ScanOptions, is_device
 from lungscan.report.write import rebuild

@@ -18,10 +18,10 @@ import pytest
 from openslide import OpenSlide
 
 from lungscan.reading import kind_of, open_source
-from lungscan.reading.slide_file import bounds_of
-from lungscan.report.case_json import from_json, to_json
+from lungscan.reading.slides.slide_file import bounds_of
 from lungscan.report.geojson import write_tiles_geojson
 from lungscan.report.write import rebuild
+from lungscan.results.case_json import from_json, to_json
 from lungscan.types import InputFile
 from tests.drawing import draw_slide, write_generic_tiff
 from tests.engine.scanning import make_slide, options, results, run

@@ -10,11 +10,11 @@ from threading import Event
 import pytest
 from PIL import Image
 
-from lungscan import prepare
-from lungscan.cards import read_card
 from lungscan.errors import NoScale, UnreadableFile
 from lungscan.inputs import sha256_of
-from lungscan.prepare import plan_file
+from lungscan.model.card import read_card
+from lungscan.opening import plan as prepare
+from lungscan.opening.plan import plan_file
 from lungscan.types import InputFile
 from tests.drawing import draw_he
 from tests.engine.scanning import make_slide, options

@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungscan.cards import read_card
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import discover
-from lungscan.readers import OpenedField, Readers, open_readers
-from lungscan.readers.pool import ReaderPool
-from lungscan.readers.process import ReaderProcess
-from lungscan.readers.protocol import Close, Job, ReadTiles, Setup
+from lungscan.model.card import read_card
+from lungscan.opening.choice import open_readers
+from lungscan.opening.messages import Close, Job, ReadTiles, Setup
+from lungscan.opening.opener import OpenedField, Readers
+from lungscan.opening.pool import ReaderPool
+from lungscan.opening.process import ReaderProcess
 from lungscan.types import InputFile
 from tests.engine.scanning import make_field, make_slide, options, results, rows, run
 from tests.models import FakeRuntime
@@ -31,7 +32,7 @@ VOLATILE = {"seconds", "started_utc", "finished_utc", "device"}
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reader processes die, hang or overeat at files called so."""
-    monkeypatch.setattr("lungscan.launch.CHILD", ("-m", "tests.failing_reader"))
+    monkeypatch.setattr("lungscan.opening.launch.CHILD", ("-m", "tests.failing_reader"))
 
 
 def steady(out: Path) -> list[dict[str, str]]:
@@ -143,8 +144,8 @@ def test_a_process_that_died_between_files_costs_none(model: Path, tmp_path: Pat
 def test_a_killed_process_that_will_not_die_is_not_waited_for(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lungscan.launch.CHILD", ("-m", "tests.failing_reader"))
-    monkeypatch.setattr("lungscan.launch.DEATH_S", 0.2)
+    monkeypatch.setattr("lungscan.opening.launch.CHILD", ("-m", "tests.failing_reader"))
+    monkeypatch.setattr("lungscan.opening.launch.DEATH_S", 0.2)
     slide = make_slide(tmp_path / "hang.svs", 768, 512)
     chosen = options(model, tmp_path / "out", slide, isolate=True, timeout=0.5)
     file = discover(chosen.paths).cases[0].files[0]
@@ -165,7 +166,7 @@ def test_the_watchdog_ends_a_process_that_takes_no_requests(
 ) -> None:
     """One caller waits for an answer while another is stuck handing over a request."""
     deaf = ("-c", "import time; time.sleep(3600)")
-    monkeypatch.setattr("lungscan.launch.CHILD", deaf)
+    monkeypatch.setattr("lungscan.opening.launch.CHILD", deaf)
     card = read_card(model)
     process = ReaderProcess(Setup(options(model, Path("out"), Path("in")), card), threads=2)
     boxes = np.zeros((100_000, 4), np.int32)  # more than a pipe holds

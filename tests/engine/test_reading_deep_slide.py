@@ -10,7 +10,7 @@ from PIL import Image
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import discover
 from lungscan.reading import open_source
-from lungscan.reading.slide import SlideSource
+from lungscan.reading.slides.slide import SlideSource
 from lungscan.types import RgbArray
 from tests.drawing import draw_he, draw_slide
 from tests.engine.scanning import options, results, run

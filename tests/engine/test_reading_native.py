@@ -21,14 +21,14 @@ from openslide import OpenSlide
 from PIL import Image
 
 from lungscan.errors import UnreadableFile
-from lungscan.reading import tiff_index, tile_codecs
-from lungscan.reading.native import NativeReader
-from lungscan.reading.positional import PositionalFile
-from lungscan.reading.slide import SlideSource
+from lungscan.reading.slides import tiff_index, tile_codecs
+from lungscan.reading.slides.native import NativeReader
+from lungscan.reading.slides.positional import PositionalFile
+from lungscan.reading.slides.slide import SlideSource
+from lungscan.reading.slides.tiff_index import tiff_levels
+from lungscan.reading.slides.tile_cache import TileCache, TileKey
+from lungscan.reading.slides.tile_codecs import DamagedTile, looks_cut, rgb_of_ycbcr, tile_decoder
 from lungscan.reading.source import TilePixels
-from lungscan.reading.tiff_index import tiff_levels
-from lungscan.reading.tile_cache import TileCache, TileKey
-from lungscan.reading.tile_codecs import DamagedTile, looks_cut, rgb_of_ycbcr, tile_decoder
 from lungscan.report.wording import flag_text
 from lungscan.types import BoxArray, InputFile, Overview, RgbArray
 from tests.drawing import draw_he, write_generic_tiff, write_svs
@@ -550,7 +550,8 @@ def test_a_damaged_header_is_not_complained_of_aloud(
     raw[first + 4 : first + 6] = b"\xee\xee"  # a type of tag that there is not
     path.write_bytes(raw)
     script = (
-        f"from lungscan.reading.tiff_index import *; tiff_levels(Path({str(path)!r}), [(1, 1)])"
+        "from lungscan.reading.slides.tiff_index import *; "
+        f"tiff_levels(Path({str(path)!r}), [(1, 1)])"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
     assert capfd.readouterr() == ("", "")

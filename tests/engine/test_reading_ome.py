@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lungscan.reading import ome as ome_reader
-from lungscan.reading.ome import ome_mpp
+from lungscan.reading.slides import ome as ome_reader
+from lungscan.reading.slides.ome import ome_mpp
 
 SIZE = (600, 400)
 NAMESPACE = "http://www.openmicroscopy.org/Schemas/OME/2016-06"

@@ -12,7 +12,7 @@ from lungscan.errors import CaseError
 from lungscan.inputs import discover
 from lungscan.inputs.dicom import DICOM_DIRECTORY
 from lungscan.reading import open_source
-from lungscan.reading.refusals import why_not_open
+from lungscan.reading.slides.refusals import why_not_open
 from lungscan.types import InputFile
 from tests.drawing import draw_he
 from tests.engine.test_inputs_content import object_of

@@ -10,8 +10,8 @@ from openslide import OpenSlide
 from lungscan.errors import UnreadableFile
 from lungscan.reading import open_source
 from lungscan.reading.resize import resize
-from lungscan.reading.runs import best_level, plan_runs
-from lungscan.reading.slide import SlideSource
+from lungscan.reading.slides.runs import best_level, plan_runs
+from lungscan.reading.slides.slide import SlideSource
 from lungscan.reading.source import ImageSource
 from lungscan.types import BoxArray, InputFile, RgbArray
 from tests.drawing import draw_he, draw_slide, truncate, write_svs

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lungscan.errors import MachineError
-from lungscan.report.files import atomic_writer, machine_error, write_atomic
+from lungscan.results.atomic_files import atomic_writer, machine_error, write_atomic
 
 
 def write_then(path: Path, error: BaseException | None) -> None:

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lungscan.errors import LungScanError
-from lungscan.report.case_json import DamagedRecord, from_json, to_json
-from lungscan.report.run_json import read_run_json, summarise, write_run_json
+from lungscan.results.case_json import DamagedRecord, from_json, to_json
+from lungscan.results.run_json import read_run_json, summarise, write_run_json
 from lungscan.types import NoResult, TileQuality
 from tests.results import (
     HOSTILE_NAMES,

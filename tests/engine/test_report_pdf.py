@@ -14,15 +14,15 @@ from PIL import Image
 from pypdf import PdfReader
 
 import lungscan.report
-from lungscan.cards import find_model
+from lungscan.model.card import find_model
 from lungscan.options import ScanOptions
-from lungscan.provenance import settings_of
-from lungscan.report.case_json import to_json
-from lungscan.report.case_pdf import write_case_pdf
 from lungscan.report.heatmap import render_heatmap
 from lungscan.report.lettering import visible
-from lungscan.report.run_json import summarise
-from lungscan.report.summary_pdf import write_summary_pdf
+from lungscan.report.pdf.case import write_case_pdf
+from lungscan.report.pdf.summary import write_summary_pdf
+from lungscan.results.case_json import to_json
+from lungscan.results.provenance import settings_of
+from lungscan.results.run_json import summarise
 from lungscan.types import CaseResult, NoResult
 from tests.results import (
     HOSTILE_NAMES,

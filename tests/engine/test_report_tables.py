@@ -16,8 +16,8 @@ import pytest
 
 from lungscan.report.cases_csv import case_row, columns, write_cases_csv
 from lungscan.report.geojson import write_tiles_geojson
-from lungscan.report.tables import number_cell, text_cell
 from lungscan.report.tiles_csv import write_tiles_csv
+from lungscan.results.csv_table import number_cell, text_cell
 from lungscan.types import CaseResult, NoResult, TileState
 from tests.results import (
     CLASS_NAMES,

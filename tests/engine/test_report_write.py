@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from lungscan.errors import MachineError, NothingToDo
+from lungscan.layout import LIST
 from lungscan.options import PdfChoice
-from lungscan.report.case_json import DamagedRecord, from_json, to_json
-from lungscan.report.checksums import LIST, dump_sums, load_sums, read_sums
-from lungscan.report.run_json import read_run_json, summarise
 from lungscan.report.write import rebuild, write_case_files, write_run_files
+from lungscan.results.case_json import DamagedRecord, from_json, to_json
+from lungscan.results.checksums import dump_sums, load_sums, read_sums
+from lungscan.results.run_json import read_run_json, summarise
 from lungscan.types import CaseResult
 from tests.results import (
     failed_result,

@@ -10,8 +10,8 @@ import pytest
 
 from lungscan import read_results
 from lungscan.errors import NothingToDo
-from lungscan.report.case_json import DamagedRecord
 from lungscan.report.cases_csv import columns, write_cases_csv
+from lungscan.results.case_json import DamagedRecord
 from lungscan.types import CaseResult, NoResult
 from tests.results import (
     CLASS_NAMES,

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungscan.cards import ModelCard, read_card, write_card
-from lungscan.doctor import FP32_TOLERANCE, REDUCED_TOLERANCE, Golden, compare, read_golden
 from lungscan.errors import MachineError, ModelError, UsageProblem
+from lungscan.model.card import ModelCard, read_card, write_card
 from lungscan.runtimes import Runtime, load_runtime, openvino
 from lungscan.runtimes.kernels import cpu_precisions
 from lungscan.runtimes.openvino import OpenVinoRuntime, load_openvino
+from lungscan.self_check import FP32_TOLERANCE, REDUCED_TOLERANCE, Golden, compare, read_golden
 from lungscan.types import RgbBatch
 
 
@@ -150,8 +150,8 @@ def test_the_golden_answers_on_torch(
 AS_OLDER = """
 import sys
 from pathlib import Path
-from lungscan.cards import read_card
-from lungscan.doctor import FP32_TOLERANCE, compare, read_golden
+from lungscan.model.card import read_card
+from lungscan.self_check import FP32_TOLERANCE, compare, read_golden
 from lungscan.runtimes import load_runtime
 card = read_card(Path(sys.argv[1]))
 golden = read_golden(card)

@@ -12,8 +12,8 @@ from PIL import Image, ImageFilter
 
 from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.events import CaseFinished, CaseStarted, RunFinished, RunStarted, TilesScored
-from lungscan.report.checksums import LIST
-from lungscan.scan import plan, scan
+from lungscan.layout import LIST
+from lungscan.scanning.scan import plan, scan
 from lungscan.types import CaseStatus, MppSource, NoResult
 from tests.drawing import draw_he, draw_slide, write_generic_tiff, write_svs
 from tests.engine.scanning import (

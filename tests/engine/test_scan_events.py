@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lungscan.events import CaseFinished, CaseStarted, RunFinished, RunStarted, TilesScored
-from lungscan.scan import scan
+from lungscan.scanning.scan import scan
 from lungscan.types import CaseStatus
 from tests.drawing import draw_slide, truncate, write_generic_tiff
 from tests.engine.scanning import make_field, make_slide, options, results, run, stored
@@ -57,9 +57,9 @@ def test_a_case_is_told_of_before_anything_of_it_is_read(
         assert opened.wait(20)
         return begin(*arguments)  # type: ignore[arg-type]
 
-    from lungscan.slides import begin_case as begin
+    from lungscan.classification.large_cases import begin_case as begin
 
-    monkeypatch.setattr("lungscan.run.begin_case", held)
+    monkeypatch.setattr("lungscan.scanning.run.begin_case", held)
     events = scan(options(model, tmp_path / "out", tmp_path / "in"))
     assert isinstance(next(events), RunStarted)
     told = next(events)  # would wait for ever if the slide had to be open first
@@ -73,7 +73,7 @@ def test_a_case_is_told_of_before_anything_of_it_is_read(
 def test_a_run_is_stopped_while_a_slide_hangs_and_goes_on_later(
     model: Path, fake: FakeRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("lungscan.launch.CHILD", ("-m", "tests.failing_reader"))
+    monkeypatch.setattr("lungscan.opening.launch.CHILD", ("-m", "tests.failing_reader"))
     make_field(tmp_path / "in" / "done.png")
     make_slide(tmp_path / "in" / f"{name}.svs", 768, 512)
     chosen = options(model, tmp_path / "out", tmp_path / "in", isolate=True)
@@ -89,7 +89,7 @@ def test_a_run_is_stopped_while_a_slide_hangs_and_goes_on_later(
     assert [e.result.case_id for e in seen if isinstance(e, CaseFinished)] == ["done"]
     assert set(stored(tmp_path / "out")) == {"done"}  # no record calls the slide unreadable
 
-    monkeypatch.setattr("lungscan.launch.CHILD", ("-m", "lungscan.readers.child"))
+    monkeypatch.setattr("lungscan.opening.launch.CHILD", ("-m", "lungscan.opening.child"))
     after = check_order(run(chosen))
     assert {item.result.status for item in after.finished} == {CaseStatus.OK}
     assert [item.resumed for item in after.finished] == [True, False]

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lungscan.layout import LIST
 from lungscan.reading.field import FieldSource
-from lungscan.reading.slide import SlideSource
+from lungscan.reading.slides.slide import SlideSource
 from lungscan.reading.source import TilePixels
-from lungscan.report.checksums import LIST
 from lungscan.types import BoxArray, CaseResult, CaseStatus, Overview
 from tests.drawing import truncate
 from tests.engine.scanning import (

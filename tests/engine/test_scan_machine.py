@@ -12,9 +12,9 @@ from pypdf import PdfReader
 from lungscan.errors import LungScanError, MachineError, ModelError, OutputLocked
 from lungscan.events import Notice
 from lungscan.report.write import rebuild
-from lungscan.scan import scan
+from lungscan.scanning.scan import scan
 from lungscan.types import CaseStatus
-from lungscan.verify import AMISS, State, verify
+from lungscan.verification.verify import AMISS, State, verify
 from tests.drawing import draw_he
 from tests.engine.scanning import files_below, make_field, make_slide, options, rows, run, stored
 from tests.models import FakeRuntime, tiny_model

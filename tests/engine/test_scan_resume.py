@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lungscan.cards import ModelCard
 from lungscan.events import CaseFinished, TilesScored
-from lungscan.report.checksums import LIST
-from lungscan.scan import scan
+from lungscan.layout import LIST
+from lungscan.model.card import ModelCard
+from lungscan.scanning.scan import scan
 from lungscan.types import CaseStatus
 from tests.engine.scanning import (
     files_below,
@@ -202,7 +202,7 @@ def test_fresh_forgets_but_only_once_the_run_can_begin(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr("lungscan.scan.load_runtime", broken)
+        patch.setattr("lungscan.scanning.scan.load_runtime", broken)
         with pytest.raises(ZeroDivisionError):
             run(options(model, out, folder, fresh=True))
     assert len(stored(out)) == 3

@@ -15,9 +15,10 @@ import pytest
 
 from lungscan.errors import MachineError, OutputLocked
 from lungscan.inputs import sha256_of
-from lungscan.lock import LOCK, output_lock, refuse_if_locked
-from lungscan.report.case_json import to_json
-from lungscan.store import RunStore
+from lungscan.layout import LOCK
+from lungscan.results.case_json import to_json
+from lungscan.results.lock import output_lock, refuse_if_locked
+from lungscan.results.store import RunStore
 from lungscan.types import CaseInput, CaseResult, CaseStatus, InputFile
 from tests.engine.scanning import files_below
 from tests.results import field_result, slide_result
@@ -312,7 +313,7 @@ def test_what_a_lock_tells_of_machine_and_container(
 def test_a_process_with_an_odd_name_is_read_right(tmp_path: Path) -> None:
     program = tmp_path / "a ) b (1"
     program.symlink_to(sys.executable)
-    script = "from lungscan.lock import _born; import os; print(_born(os.getpid()))"
+    script = "from lungscan.results.lock import _born; import os; print(_born(os.getpid()))"
     done = subprocess.run(
         [program, "-c", f"import sys; sys.path[:0] = {sys.path!r}; {script}"],
         check=True, capture_output=True, text=True,
@@ -327,7 +328,7 @@ def test_a_disk_too_full_for_the_lock_leaves_none(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("lungscan.lock.json.dump", full)
+        patch.setattr("lungscan.results.lock.json.dump", full)
         with pytest.raises(MachineError, match="full"), output_lock(tmp_path):
             pytest.fail("the lock was taken")
     assert files_below(tmp_path) == set()

@@ -13,14 +13,14 @@ from PIL import Image
 from lungscan.errors import UnreadableFile
 from lungscan.evaluation.judging import _copy
 from lungscan.evaluation.shifts import Shift
-from lungscan.prepare import plan_file
+from lungscan.opening.plan import plan_file
 from lungscan.reading import kind_of, open_field, open_source
-from lungscan.reading.slide import SlideSource
+from lungscan.reading.slides.slide import SlideSource
 from lungscan.report.heatmap import overlay_picture
 from lungscan.report.wording import pixel_size
+from lungscan.tiles.connected_components import find_runs
 from lungscan.tiles.grid import plan_grid, whole_grid
 from lungscan.tiles.mask import TissueMask
-from lungscan.tiles.pieces import find_runs
 from lungscan.types import InputFile, MppSource, RgbArray, Scale
 from tests.drawing import draw_he
 from tests.engine.scanning import options, results, rows, run

@@ -15,11 +15,10 @@ import torch
 
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.runtimes.deploy import Deployed
+from lungscan.study.arrays import TEST, TRAIN, VALIDATION, keep_material, kept_material
 from lungscan.study.changes import changed
+from lungscan.study.collecting import gather
 from lungscan.study.fitting import class_weights, rate_at
-from lungscan.study.gathering import gather
-from lungscan.study.material import TEST, TRAIN, VALIDATION, keep_material, kept_material
-from lungscan.study.networks import create
 from lungscan.study.options import (
     Changes,
     Student,
@@ -31,6 +30,7 @@ from lungscan.study.options import (
 from lungscan.study.plan import Task, Unit, tasks, units
 from lungscan.study.small import SmallCnn, count_parameters
 from lungscan.study.stepping import Average, loss_of
+from lungscan.study.students import create
 from tests.training_data import draw_data
 
 ROOT = Path(__file__).parents[2]

@@ -19,13 +19,13 @@ pytest.importorskip("timm", reason="a study needs the extra train")
 from lungscan.errors import ModelError
 from lungscan.evaluation.judged import Judged
 from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.study.arrays import TEST, Material
 from lungscan.study.events import NetworkFitted, OutOfTime, StudyFinished, StudyStarted
-from lungscan.study.judging import lines, recalls_of
-from lungscan.study.material import TEST, Material
 from lungscan.study.options import Student, StudyOptions, TeacherFit
 from lungscan.study.plan import tasks, units
 from lungscan.study.results import Answers
-from lungscan.study.run import study
+from lungscan.study.study import study
+from lungscan.study.test_answers import lines, recalls_of
 from lungscan.study.working import Means
 from tests.training_data import draw_data
 

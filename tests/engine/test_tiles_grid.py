@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lungscan.tiles.connected_components import find_pieces, find_runs
 from lungscan.tiles.grid import MIN_TISSUE, plan_grid, tissue_fraction, whole_grid
 from lungscan.tiles.mask import TissueMask
-from lungscan.tiles.pieces import find_pieces, find_runs
 from lungscan.types import MaskArray, MppSource, Scale, TileGrid
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from lungscan.tiles import integral
+from lungscan.tiles.connected_components import Pieces, Runs, find_pieces, find_runs, weld
 from lungscan.tiles.integral import count_before
 from lungscan.tiles.morphology import box_mean, close_gaps, dilate, fill_holes
-from lungscan.tiles.pieces import Pieces, Runs, find_pieces, find_runs, weld
 from lungscan.types import FloatArray, MaskArray
 
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=14))

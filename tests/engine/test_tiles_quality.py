@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from lungscan.tiles.quality import MAX_BLANK, MAX_PEN, MIN_FOCUS, judge, measure_quality
+from lungscan.modalities.histology.quality import (
+    MAX_BLANK,
+    MAX_PEN,
+    MIN_FOCUS,
+    judge,
+    measure_quality,
+)
 from lungscan.types import RgbArray, RgbBatch, TileQuality, TileState
 
 LUNG = Path(__file__).parents[2].parent / "shared" / "data" / "lc25000-lung"

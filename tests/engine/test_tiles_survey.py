@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from lungscan.prepare import tissue_of
+from lungscan.modalities.histology import survey
+from lungscan.opening.plan import tissue_of
 from lungscan.reading.field import FieldSource
-from lungscan.reading.slide import SlideSource
-from lungscan.tiles import survey
+from lungscan.reading.slides.slide import SlideSource
 from lungscan.tiles.grid import pen_area_mm2, plan_grid, tissue_area_mm2
 from lungscan.tiles.mask import TissueMask
 from lungscan.types import (

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from lungscan.tiles import density, pen
-from lungscan.tiles.density import estimate_background, optical_density
+from lungscan.modalities.histology import density, pen
+from lungscan.modalities.histology.density import estimate_background, optical_density
+from lungscan.modalities.histology.tissue import find_tissue
 from lungscan.tiles.grid import pen_area_mm2, tissue_area_mm2
 from lungscan.tiles.mask import TissueMask
-from lungscan.tiles.tissue import find_tissue
 from lungscan.types import MaskArray, MppSource, Overview, RgbArray, Scale
 
 SLIDES = Path(__file__).parents[2].parent / "shared" / "slides"

@@ -12,14 +12,14 @@ import pytest
 pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("timm", reason="training needs the extra train")
 
-from lungscan.cards import find_model, read_card
 from lungscan.dataset.listing import read_listing
 from lungscan.dataset.splits import split_by_group
 from lungscan.errors import ModelError, UsageProblem
+from lungscan.model.card import find_model, read_card
 from lungscan.training.events import EpochFinished, StageFinished
 from lungscan.training.model_card import plain
 from lungscan.training.options import Fit, Phase, TrainOptions, load_options
-from lungscan.training.run import train
+from lungscan.training.train import train
 from tests.training_data import SIDE, draw_data
 
 

@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("timm", reason="training needs the extra train")
 
-from lungscan.cards import read_card
 from lungscan.errors import UsageProblem
+from lungscan.model.card import read_card
 from lungscan.training.classes import ClassSettings, cure, described, unstated
 from lungscan.training.options import TrainOptions, changed, load_options
 from tests.models import SHIPPED

@@ -14,17 +14,17 @@ import pytest
 pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("timm", reason="training needs the extra train")
 
-from lungscan.cards import read_card
 from lungscan.errors import MachineError, UsageProblem
-from lungscan.inputs.tables import read_table
-from lungscan.novelty import load_novelty
+from lungscan.inputs.csv_input import read_table
+from lungscan.model.card import read_card
+from lungscan.model.novelty import load_novelty
 from lungscan.training import checkpoint
 from lungscan.training.calibrate import fit_temperature, novelty_limits
 from lungscan.training.events import EpochFinished, RunStarted, StageFinished
 from lungscan.training.joined import Joined, calibration_of
 from lungscan.training.options import Fit, Phase, TrainOptions
 from lungscan.training.out_of_fold import ANSWERS_FILE, OTHERS_FILE, Answers, read_answers
-from lungscan.training.run import train
+from lungscan.training.train import train
 from tests.training_data import draw_data
 
 FIT = Fit((Phase(1, 32, (40, 64)),), 8, 5e-3, ema_decay=0.5, mixup=0.0, warmup_epochs=0.0)

@@ -19,12 +19,12 @@ from torch import nn
 
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.training import features, networks
+from lungscan.training.data import gather, joined, training_pictures
 from lungscan.training.events import EpochFinished, StageFinished
 from lungscan.training.features import FeatureTeacher, Learner, feature_loss, feature_teacher
-from lungscan.training.learning import UNLABELLED, smooth
-from lungscan.training.material import gather, joined, training_pictures
+from lungscan.training.losses import UNLABELLED, smooth
 from lungscan.training.options import Augment, Features, Fit, Phase, TrainOptions
-from lungscan.training.run import train
+from lungscan.training.train import train
 from tests.training_data import SIDE, draw_data
 
 PHASE = Phase(2, 32, (40, 64))

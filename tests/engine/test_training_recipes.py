@@ -13,13 +13,13 @@ pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("timm", reason="training needs the extra train")
 
 from lungscan.dataset.archive import unpack
-from lungscan.dataset.sources import LUNGHIST700
+from lungscan.dataset.public_sets import LUNGHIST700
 from lungscan.errors import ModelError
+from lungscan.training.data import gather
 from lungscan.training.events import EpochFinished
-from lungscan.training.material import gather
 from lungscan.training.networks import create
 from lungscan.training.options import Fit, Phase, TrainOptions, load_options
-from lungscan.training.run import train
+from lungscan.training.train import train
 from tests.drawing import draw_he
 from tests.lunghist import members
 from tests.training_data import SIDE, draw_data

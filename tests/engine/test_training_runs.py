@@ -17,14 +17,14 @@ pytest.importorskip("timm", reason="training needs the extra train")
 
 import torch
 
-from lungscan.cards import read_card
 from lungscan.errors import ModelError, UsageProblem
+from lungscan.model.card import read_card
 from lungscan.training import wording
 from lungscan.training.classes import ClassSettings, described
+from lungscan.training.data import gather
 from lungscan.training.events import EpochFinished, StageFinished, StageStarted
-from lungscan.training.material import gather
 from lungscan.training.options import Fit, Phase, TrainOptions
-from lungscan.training.run import train
+from lungscan.training.train import train
 from tests.training_data import draw_data
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
@@ -167,7 +167,7 @@ def test_two_processes_train_as_one(root: Path) -> None:
     """torchrun with gloo on the CPU: one checkpoint, and the accuracy of a single process."""
     code = (
         "import sys; from pathlib import Path; from tests.engine.test_training_runs import TINY; "
-        "from lungscan.training.run import train; "
+        "from lungscan.training.train import train; "
         "list(train(TINY, Path(sys.argv[1]), Path(sys.argv[1]) / 'two', ('teacher',)))"
     )
     script = root / "script.py"

@@ -14,17 +14,17 @@ from PIL import Image
 pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("timm", reason="training needs the extra train")
 
-from lungscan.cards import read_card
 from lungscan.errors import UsageProblem
 from lungscan.evaluation.records import FieldAnswer
+from lungscan.model.card import read_card
+from lungscan.training.data import confounded, gather, training_pictures
 from lungscan.training.events import StageFinished
 from lungscan.training.fit import squares_of_epoch
 from lungscan.training.judge import by_source
-from lungscan.training.material import confounded, gather, training_pictures
 from lungscan.training.options import Fit, Phase, TrainOptions, changed, load_options
 from lungscan.training.out_of_fold import ANSWERS_FILE, read_answers
-from lungscan.training.run import train
 from lungscan.training.sources import DataSource
+from lungscan.training.train import train
 from lungscan.types import CaseStatus
 from tests.drawing import draw_he
 from tests.training_data import SIDE

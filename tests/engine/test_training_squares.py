@@ -14,17 +14,17 @@ pytest.importorskip("timm", reason="training needs the extra train")
 
 from lungscan.dataset.pixels import Look, cut_picture, load_squares, read_rgb
 from lungscan.errors import UsageProblem
+from lungscan.opening.local import LocalReaders
+from lungscan.opening.opener import OpenedField
 from lungscan.options import ScanOptions
-from lungscan.readers import OpenedField
-from lungscan.readers.local import LocalReaders
 from lungscan.reading import resize
-from lungscan.training.fit import squares_of_epoch
-from lungscan.training.material import (
+from lungscan.training.data import (
     at_input_size,
     gather,
     training_pictures,
     validation_pictures,
 )
+from lungscan.training.fit import squares_of_epoch
 from lungscan.training.options import TrainOptions
 from lungscan.types import InputFile, RgbArray, RgbBatch
 from tests.drawing import draw_he

@@ -13,14 +13,14 @@ pytest.importorskip("timm", reason="training needs the extra train")
 
 import torch
 
-from lungscan.cards import FILES, read_card, write_card
 from lungscan.errors import ModelError, UsageProblem
+from lungscan.model.card import FILES, read_card, write_card
 from lungscan.runtimes.deploy import Deployed
 from lungscan.training.fit import Pictures
 from lungscan.training.networks import normalise
 from lungscan.training.options import Fit, Phase, TrainOptions
-from lungscan.training.run import train
 from lungscan.training.starting import network_of, started, told
+from lungscan.training.train import train
 from lungscan.types import RgbBatch
 from tests.labelled import CLASSES
 from tests.small_model import SIDE, draw_tiles, small_model

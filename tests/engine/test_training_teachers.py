@@ -17,14 +17,14 @@ import torch
 from torch import nn
 
 from lungscan.errors import ModelError, UsageProblem
-from lungscan.training.answering import Ensemble
+from lungscan.training.data import gather
 from lungscan.training.fit import Pictures
-from lungscan.training.learning import UNLABELLED, Average
-from lungscan.training.material import gather
+from lungscan.training.losses import UNLABELLED, Average
 from lungscan.training.networks import create
 from lungscan.training.options import Fit, Phase, TrainOptions, load_options
-from lungscan.training.run import train
 from lungscan.training.stages import load_teacher
+from lungscan.training.teacher import Ensemble
+from lungscan.training.train import train
 from tests.training_data import SIDE, draw_data
 
 FIT = Fit((Phase(1, 32, (40, 64)),), 8, 1e-3, ema_decay=0.5, mixup=0.0, warmup_epochs=0.0)

@@ -10,12 +10,12 @@ pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("timm", reason="training needs the extra train")
 pytest.importorskip("nncf", reason="training needs the extra train")
 
-from lungscan.cards import read_card
 from lungscan.events import CaseFinished
+from lungscan.model.card import read_card
 from lungscan.options import ScanOptions
-from lungscan.scan import scan
+from lungscan.scanning.scan import scan
 from lungscan.training.options import Fit, Phase, TrainOptions
-from lungscan.training.run import train
+from lungscan.training.train import train
 from tests.training_data import SIDE, draw_data
 
 FIT = Fit((Phase(6, 48, (48, 64)),), 8, 5e-3, ema_decay=0.8, mixup=0.0, warmup_epochs=1.0)

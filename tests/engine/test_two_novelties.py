@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from lungscan.appearance import STATISTICS
-from lungscan.cards import ModelCard, read_card, write_card
-from lungscan.journal import Journal
-from lungscan.report.case_json import from_json, to_json
-from lungscan.scoring import TileBatch
+from lungscan.classification.journal import Journal
+from lungscan.classification.scoring import TileBatch
+from lungscan.model.appearance import STATISTICS
+from lungscan.model.card import ModelCard, read_card, write_card
+from lungscan.results.case_json import from_json, to_json
 from lungscan.types import CaseResult, NoResult, TileQuality, TileState
 from tests.engine.scanning import make_field, make_slide, options, results, run
 from tests.models import CARD, FakeRuntime, tiny_model

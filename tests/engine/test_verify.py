@@ -14,12 +14,13 @@ import pytest
 
 from lungscan.errors import ModelError, NothingToDo, OutputLocked, UsageProblem
 from lungscan.events import CaseFinished
-from lungscan.lock import output_lock
-from lungscan.report.case_json import DamagedRecord, from_json, to_json
-from lungscan.report.checksums import LIST, dump_sums, read_sums
+from lungscan.layout import LIST
 from lungscan.report.write import rebuild
-from lungscan.scan import scan
-from lungscan.verify import AMISS, Check, State, verify
+from lungscan.results.case_json import DamagedRecord, from_json, to_json
+from lungscan.results.checksums import dump_sums, read_sums
+from lungscan.results.lock import output_lock
+from lungscan.scanning.scan import scan
+from lungscan.verification.verify import AMISS, Check, State, verify
 from lungscan_models import shipped_models
 from tests.engine.scanning import files_below, make_field, make_slide, options, run
 from tests.models import CARD, FakeRuntime, tiny_model
@@ -67,7 +68,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Place:
     make_field(place.images / "sub" / "b.png", side=120, seed=2)
     tiny_model(place.model)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lungscan.scan.load_runtime", lambda *_: FakeRuntime())
+        patch.setattr("lungscan.scanning.scan.load_runtime", lambda *_: FakeRuntime())
         run(options(place.model, place.out, place.images, pdf="auto", heatmap=True, geojson=True))
     return place
 
@@ -480,7 +481,7 @@ def test_a_disk_that_fails_is_told(place: Place, monkeypatch: pytest.MonkeyPatch
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr("lungscan.verify.outputs.digest_of", failing)
+        patch.setattr("lungscan.verification.outputs.digest_of", failing)
         found = place.found()
     assert set(found.values()) == {State.UNREADABLE}
     assert "cases.csv" in found

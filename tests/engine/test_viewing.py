@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lungscan.errors import UnreadableFile
-from lungscan.readers.viewing import VIEW_PX, ViewedImage
+from lungscan.opening.viewing import VIEW_PX, ViewedImage
 from lungscan.reading import open_source
 from lungscan.types import InputFile, MppSource
 from tests.drawing import draw_he, draw_slide, write_svs

@@ -9,8 +9,8 @@ import pytest
 
 from lungscan.errors import MachineError
 from lungscan.events import CaseStarted, TilesScored
-from lungscan.reading.slide import SlideSource
-from lungscan.scan import scan
+from lungscan.reading.slides.slide import SlideSource
+from lungscan.scanning.scan import scan
 from lungscan.workers import AHEAD, Workers
 from tests.engine.scanning import make_slide, options, run
 from tests.models import FakeRuntime

@@ -13,11 +13,11 @@ from pytestqt.qtbot import QtBot
 from lungscan.demo.making import FIELDS, TISSUES, _pictures
 from lungscan.demo.stitching import stitch_slide
 from lungscan.errors import LungScanError
+from lungscan.opening.local import open_to_look
+from lungscan.opening.viewing import _input_file
 from lungscan.options import ScanOptions
-from lungscan.readers.local import open_to_look
-from lungscan.readers.viewing import _input_file
 from lungscan.reading import TilePixels
-from lungscan.scan import scan
+from lungscan.scanning.scan import scan
 from lungscan.types import BoxArray
 from lungscan_gui.scanning.job import Failure, JobEvent, Stopped
 from lungscan_gui.settings import Settings

@@ -140,7 +140,7 @@ def test_the_folder_is_the_one_that_the_command_line_writes(
 ) -> None:
     from dataclasses import replace
 
-    from lungscan.scan import scan
+    from lungscan.scanning.scan import scan
 
     opened(window, wait, slide)
     analysed(window, wait)

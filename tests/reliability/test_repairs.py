@@ -10,10 +10,10 @@ import pytest
 from attacks.model import build
 from attacks.models import hostile
 
-from lungscan.cards import read_card
 from lungscan.errors import ModelError
 from lungscan.inputs import discover
-from lungscan.report.tables import text_cell, write_csv
+from lungscan.model.card import read_card
+from lungscan.results.csv_table import text_cell, write_csv
 from lungscan.runtimes import load_runtime
 from tests.engine.scanning import make_field
 

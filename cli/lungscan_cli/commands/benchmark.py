@@ -79,9 +79,10 @@ def benchmark(
     MODEL is a shipped model's name or a model folder; without any, and without --network, the
     shipped model is measured: latency of one field, and throughput at the best batch.
     """
-    from lungscan.measuring.records import BenchmarkOptions
+    from lungscan.benchmarking.records import BenchmarkOptions
+    from lungscan.options import DEFAULT_MODEL
     from lungscan_cli.benchmark_running import run_benchmark
 
-    chosen = models or (() if networks else ("lung-histology",))
+    chosen = models or (() if networks else (DEFAULT_MODEL,))
     options = BenchmarkOptions(chosen, networks, px, threads, rounds, seconds)
     return run_benchmark(options, outs, as_json=as_json, quiet=quiet)

@@ -29,7 +29,7 @@ def doctor(*, as_json: bool) -> int:
     """
     from rich.text import Text
 
-    from lungscan.doctor import examine
+    from lungscan.self_check import examine
     from lungscan_cli.border import MACHINE
     from lungscan_cli.console import answers, count, plain, write_json
 

@@ -33,9 +33,10 @@ def export(*, model: str, out: Path, as_json: bool) -> int:
 
     MODEL is a shipped model's name or a model folder. Needs torch (the extra train).
     """
-    from lungscan.cards import find_model
+    from lungscan import RESEARCH_USE
     from lungscan.compression.onnx_file import export_onnx
-    from lungscan_cli.console import RESEARCH_USE, answers, people, plain, say, write_json
+    from lungscan.model.card import find_model
+    from lungscan_cli.console import answers, people, plain, say, write_json
 
     done = export_onnx(find_model(model), out)
     if as_json:

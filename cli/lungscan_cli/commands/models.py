@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lungscan.options import DEFAULT_MODEL
 from lungscan_cli.choices import SETTINGS, complete_model, json_option
 from lungscan_cli.groups import ExamplesCommand, LazyGroup
 
 if TYPE_CHECKING:
-    from lungscan.cards import ModelCard
+    from lungscan.model.card import ModelCard
 
 HERE = "lungscan_cli.commands.models"
 
@@ -36,7 +37,7 @@ def list_models(*, as_json: bool) -> int:
     from rich import box
     from rich.table import Table
 
-    from lungscan import cards
+    from lungscan.model import card as cards
     from lungscan_cli.console import answers, write_json
 
     found = cards.list_models()
@@ -53,7 +54,7 @@ def list_models(*, as_json: bool) -> int:
 
 
 @click.command("show", cls=ExamplesCommand, context_settings=SETTINGS)
-@click.argument("model", metavar="MODEL", default="lung-histology", shell_complete=complete_model)
+@click.argument("model", metavar="MODEL", default=DEFAULT_MODEL, shell_complete=complete_model)
 @json_option
 def show_model(*, model: str, as_json: bool) -> int:
     """Show a model's card: what it was made from, how good it is, what it cannot know.
@@ -62,7 +63,7 @@ def show_model(*, model: str, as_json: bool) -> int:
     """
     from rich.markdown import Markdown
 
-    from lungscan import cards
+    from lungscan.model import card as cards
     from lungscan_cli.console import answers, write_json
 
     card = cards.find_model(model)

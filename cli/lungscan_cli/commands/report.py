@@ -34,9 +34,10 @@ def report(*, folder: Path, pdf: PdfChoice | None, quiet: bool) -> int:
     DIR is the folder given to `lungscan classify --out`. Everything is rebuilt from its case.json
     files; no image is read again.
     """
-    from lungscan.lock import output_lock
+    from lungscan import RESEARCH_USE
     from lungscan.report.write import rebuild
-    from lungscan_cli.console import RESEARCH_USE, count, people, plain, say
+    from lungscan.results.lock import output_lock
+    from lungscan_cli.console import count, people, plain, say
 
     with output_lock(folder):
         rebuilt = rebuild(folder, pdf=pdf)

@@ -1,0 +1,188 @@
+"""Adapting a model: read, match, judge, write; nothing is written that is no gain."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import numpy as np
+
+from lungscan.adaptation.adapted_folder import require_room, write_rest
+from lungscan.adaptation.gains import answers_of, original_fields, shares_of
+from lungscan.adaptation.head import Squares, deal, of_names
+from lungscan.adaptation.own_fields import gather
+from lungscan.adaptation.records import (
+    Adapted,
+    AdaptEvent,
+    AdaptOptions,
+    AdaptResult,
+    Found,
+    Own,
+    Shares,
+    Step,
+)
+from lungscan.adaptation.refitting import Draft, Source, draft, source_of
+from lungscan.adaptation.requirements import require_gain, require_lung, require_own, require_source
+from lungscan.adaptation.wording import counted
+from lungscan.dataset.pixels import load_squares
+from lungscan.errors import ModelError, UsageProblem
+from lungscan.evaluation.records import FieldAnswer, LabelledField
+from lungscan.inputs import show
+from lungscan.model.card import ModelCard
+from lungscan.results.atomic_files import machine_error
+from lungscan.runtimes.layers import Moments, Network
+from lungscan.runtimes.statistics import load_statistics, some
+from lungscan.workers import available_threads
+
+
+def adapting(
+    card: ModelCard, options: AdaptOptions, out: Path
+) -> Generator[AdaptEvent, None, None]:
+    """Write the model of ``card``, adapted to the pictures of ``options``, to the folder ``out``.
+
+    Without labels: the statistics of the early layers, and the limits of novelty. With labels also
+    the last layer, the temperature and the least confidence, judged by cross-validation over
+    groups. An earlier adapted model in ``out`` is replaced in one step, or stays as it was.
+
+    Raises:
+        UsageProblem: too few pictures, one class, other tissue, a loss, or ``out`` is taken.
+        NothingToDo: no picture was found.
+        ModelError: a model that cannot be adapted, or one that keeps no statistics.
+        MachineError: the disk is full, or the folder cannot be written.
+    """
+    require_room(out)
+    require_source(card)
+    threads = options.threads or available_threads()
+    yield Step("Reading your fields")
+    own = gather(options, card)
+    yield from _told(own)
+    require_own(own, card)
+    yield Step("Looking at what the model was trained on")
+    source = source_of(card, moments_of(card, options.original), threads)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the place where it will lie, so that moving it there is one step.
+        with tempfile.TemporaryDirectory(prefix=".lungscan-", dir=out.parent) as scratch:
+            result = yield from _adapted(own, source, options, Path(scratch), out)
+    except OSError as error:
+        raise machine_error(error, out) from error
+    yield Adapted(result)
+
+
+def _adapted(
+    own: Own, source: Source, options: AdaptOptions, scratch: Path, out: Path
+) -> Generator[AdaptEvent, None, AdaptResult]:
+    yield Step("Matching stain and scanner")
+    made = draft(own, source, scratch / "model", labels=bool(own.labelled))
+    require_lung(made, own)
+    yield Found(f"{made.novel:.1%} of the squares look foreign once they are matched")
+    yield Step("Judging your fields before and after")
+    before, after = yield from _shares(own, made, source, options, scratch)
+    require_gain(before, after, own)
+    original = None
+    if options.original is not None:
+        yield Step("Judging the original data before and after")
+        original = _original(options.original, source, made)
+    shares, name = (before, after), options.name or out.name
+    card = write_rest(made, source.card, own, shares, original, options, name)
+    _move(card.folder, out, scratch / "earlier")
+    card = dataclasses.replace(card, folder=out)
+    return AdaptResult(card, before, after, *(original or (None, None)))
+
+
+def _told(own: Own) -> Generator[AdaptEvent, None, None]:
+    for file, why in own.skipped:
+        yield Found(f"skipped: {show(file)}: {why}")
+    if own.empty:
+        yield Found(f"{len(own.empty)} pictures show no stained tissue and are left out")
+    labels = [file.label for file in own.labelled]
+    classes = ", ".join(f"{name} {labels.count(name)}" for name in sorted(set(labels)))
+    yield Found(
+        f"{counted(own) or 'no pictures'}, {len(own.tiles):,} squares of tissue; "
+        + (f"labelled: {classes}" if labels else "no labels")
+    )
+    if own.strange:
+        yield Found(f"no class of the model, used without labels: {', '.join(own.strange)}")
+
+
+def moments_of(card: ModelCard, original: Path | None) -> Moments:
+    """The source's moments: out of its folder, else measured on the original data.
+
+    Raises:
+        ModelError: the folder keeps none, and no data are given.
+        UsageProblem: none of them can be read.
+    """
+    kept = load_statistics(card.folder)
+    if kept is not None:
+        return kept
+    if original is None:
+        raise ModelError(
+            f"{card.name} keeps no statistics of the tissue that it was trained on, so it cannot "
+            "be adapted by itself. Give its training data with --original, or train it again with "
+            "this LungScan."
+        )
+    side = card.patch_size_pixels
+    paths = [field.path for field in original_fields(original, card)]
+    squares, _ = load_squares(paths, card, side)
+    if not len(squares.pixels):
+        raise UsageProblem(f"{show(original.name)} holds no field that can be read.")
+    return Network(card.folder, side).moments(some(squares.pixels))
+
+
+def _shares(
+    own: Own, made: Draft, source: Source, options: AdaptOptions, scratch: Path
+) -> Generator[AdaptEvent, None, tuple[Shares, Shares]]:
+    """Before and after: of all fields without labels, else of the labelled, cross-validated."""
+    threads, mpp = source.threads, options.mpp
+    if not own.labelled:
+        before, after = (
+            shares_of(answers_of(card, own.fields, mpp, threads), labels=False)
+            for card in (source.card, made.card)
+        )
+        return before, after
+    known = own.labelled
+    note = f"cross-validated, {options.folds} folds"
+    first = shares_of(answers_of(source.card, known, mpp, threads), labels=True)
+    numbers = np.arange(len(known))
+    labels = of_names([file.label for file in known])
+    groups = of_names([file.group for file in known])
+    nothing = np.zeros((len(known), 0), np.float32)
+    folds = deal(Squares(nothing, labels, numbers, groups), options.folds, source.card.seed)
+    answers: list[FieldAnswer] = []
+    for fold in np.unique(folds):
+        held = [known[i] for i in np.flatnonzero(folds == fold)]
+        yield Step(f"Cross-validating, fold {fold + 1} of {options.folds}")
+        part = draft(_without(own, held), source, scratch / f"fold-{fold}", labels=True)
+        answers += answers_of(part.card, held, mpp, threads)
+    return first, shares_of(answers, labels=True, note=note)
+
+
+def _without(own: Own, held: list[LabelledField]) -> Own:
+    """The files without those held out, and without any other file of their groups."""
+    groups = {file.group for file in held}
+    keep = np.array([file.group not in groups for file in own.files], np.bool_)
+    rows = keep[own.owner]
+    place = np.cumsum(keep) - 1
+    return dataclasses.replace(
+        own,
+        files=tuple(file for file, kept in zip(own.files, keep, strict=True) if kept),
+        tiles=own.tiles[rows],
+        owner=place[own.owner[rows]],
+    )
+
+
+def _original(data: Path, source: Source, made: Draft) -> tuple[Shares, Shares]:
+    fields = original_fields(data, source.card)
+    before, after = (
+        shares_of(answers_of(card, fields, None, source.threads), labels=True)
+        for card in (source.card, made.card)
+    )
+    return before, after
+
+
+def _move(folder: Path, out: Path, earlier: Path) -> None:
+    if out.exists():
+        out.replace(earlier)
+    folder.replace(out)

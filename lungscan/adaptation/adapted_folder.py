@@ -1,0 +1,125 @@
+"""The adapted model's folder: its source's card with all that the adaptation changed said in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+from lungscan import __version__
+from lungscan.adaptation import wording
+from lungscan.adaptation.records import AdaptOptions, Own, Shares
+from lungscan.adaptation.refitting import Draft
+from lungscan.errors import ModelError, UsageProblem
+from lungscan.model.card import STATISTICS_FILE, Metric, ModelCard, read_card, write_card
+from lungscan.model.doubt import stated
+
+EARLIER = "before it was adapted: "  # stands before the names of the source's figures
+
+
+def require_room(out: Path) -> None:
+    """Refuse to replace anything but an earlier adapted model.
+
+    Raises:
+        UsageProblem: something else lies there.
+    """
+    if not out.exists():
+        return
+    try:
+        earlier = bool(read_card(out).adaptation)
+    except ModelError:
+        earlier = False
+    if not earlier and not (out.is_dir() and not any(out.iterdir())):
+        raise UsageProblem(
+            f"{out.name} exists and is no adapted model, so it is not replaced. Choose another "
+            "--out."
+        )
+
+
+def write_rest(
+    made: Draft,
+    source: ModelCard,
+    own: Own,
+    shares: tuple[Shares, Shares],
+    original: tuple[Shares, Shares] | None,
+    options: AdaptOptions,
+    name: str,
+) -> ModelCard:
+    """Write card and README beside the draft's files; returns the card as it was read again."""
+    folder = made.card.folder
+    if (source.folder / STATISTICS_FILE).exists():  # of matched tissue they are what they were
+        shutil.copyfile(source.folder / STATISTICS_FILE, folder / STATISTICS_FILE)
+    card = dataclasses.replace(
+        made.card,
+        name=name,
+        version=__version__,
+        facts=wording.facts(source, own, shares, original),
+        metrics=_metrics(source, shares),
+        reliability=(),  # that of the source is another model's
+        coverage=(),
+        limits=(*wording.limits(own, source), *source.limits),
+        adaptation=_told(made, source, own, shares, original, options),
+        command=options.command,
+        data={**source.data, "summary": _data(source, own)},
+    )
+    write_card(stated(card), folder)
+    card = read_card(folder)
+    path = source.folder / "README.md"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    (folder / "README.md").write_text(
+        wording.readme(card, source, own, made, text), encoding="utf-8"
+    )
+    return read_card(folder)
+
+
+def _metrics(source: ModelCard, shares: tuple[Shares, Shares]) -> tuple[Metric, ...]:
+    """Without labels the source's figures, said to be so; with labels first those of the folds."""
+    note = "of the model that it was made from"
+    if shares[1].right is None:
+        return tuple(
+            dataclasses.replace(m, note=f"{note}; {m.note}".strip("; ")) for m in source.metrics
+        )
+    found = [
+        dataclasses.replace(metric, name=name)
+        for name, metric in (
+            ("accuracy", shares[1].right),
+            ("accuracy of the answered", shares[1].right_answered),
+        )
+        if metric is not None
+    ]
+    earlier = [dataclasses.replace(m, name=EARLIER + m.name) for m in source.metrics]
+    return (*found, *earlier)
+
+
+def _data(source: ModelCard, own: Own) -> str:
+    return f"{source.data.get('summary', '')}; adapted to {wording.counted(own)} of {own.folder}"
+
+
+def _told(
+    made: Draft,
+    source: ModelCard,
+    own: Own,
+    shares: tuple[Shares, Shares],
+    original: tuple[Shares, Shares] | None,
+    options: AdaptOptions,
+) -> dict[str, object]:
+    """For the card's ``adaptation``."""
+    fitted = made.fitted
+    labels = [file.label for file in own.labelled]
+    return {
+        "source": source.name,
+        "source_sha256": source.sha256,
+        "folder": own.folder,
+        "fields": len(own.fields),
+        "slides": len(own.slides),
+        "squares": len(own.tiles),
+        "labelled": {name: labels.count(name) for name in sorted(set(labels))},
+        "own_share": made.share,
+        "novel_after_matching": made.novel,
+        "limits": made.limits.tolist(),
+        "temperature": source.temperature if fitted is None else fitted.layer.temperature,
+        "hold": None if fitted is None or fitted.hold == float("inf") else fitted.hold,
+        "own": [dataclasses.asdict(part) for part in shares],
+        "original": None if original is None else [dataclasses.asdict(part) for part in original],
+        "command": options.command,
+    }

@@ -1,0 +1,131 @@
+"""A laboratory's own fields and slides: found, labelled where folders say so, cut into squares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lungscan.adaptation.records import AdaptOptions, Own
+from lungscan.dataset.group_table import GroupRow, read_groups
+from lungscan.dataset.listing import groups_table
+from lungscan.errors import case_error
+from lungscan.evaluation.records import LabelledField
+from lungscan.inputs import show
+from lungscan.modalities.histology.quality import judge, measure_quality
+from lungscan.model.card import ModelCard
+from lungscan.opening.plan import plan_file
+from lungscan.options import ScanOptions
+from lungscan.scanning.planning import find_inputs
+from lungscan.types import InputFile, RgbBatch, TileState
+from lungscan.workers import Workers, available_threads
+
+FIELD_SQUARES, SLIDE_SQUARES = 8, 160  # looked at of each; more of one file teach little
+GREY_LEVELS = 6  # by which red, green and blue differ at least in a stained square, on average
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One file's squares of tissue, or why there are none."""
+
+    slide: bool
+    pixels: RgbBatch
+    why: str = ""
+
+
+def gather(options: AdaptOptions, card: ModelCard) -> Own:
+    """Read what ``options.fields`` points at, as classification would.
+
+    A file's class is the folder that it lies in, or the label that ``groups.csv`` gives it, where
+    the model knows a class of that name; any other file is used without a label.
+
+    Raises:
+        UsageProblem: there is no such folder, or the table is wrong.
+        NothingToDo: it holds no picture.
+    """
+    root = options.fields
+    scan = ScanOptions((root,), Path(), mpp=options.mpp)
+    inputs = [case.files[0] for case in find_inputs(scan).cases]
+    table = groups_table(root)
+    rows = read_groups(table) if table else {}
+    labelled = [_labelled(file, root, rows, card) for file in inputs]
+    strange = _strange(labelled, rows)
+    with (
+        Workers(options.threads or available_threads()) as workers,
+        workers.in_order(lambda file: _look(file, scan, card), inputs) as found,
+    ):
+        seen = list(found)
+    pairs = list(zip(labelled, seen, strict=True))
+    kept = [(file, part) for file, part in pairs if len(part.pixels)]
+    size = card.patch_size_pixels
+    none = np.empty((0, size, size, 3), np.uint8)
+    return Own(
+        folder=show(root.resolve().name),
+        files=tuple(file for file, _ in kept),
+        slides=frozenset(file.file for file, part in kept if part.slide),
+        tiles=np.concatenate([none, *(part.pixels for _, part in kept)]),
+        owner=np.repeat(np.arange(len(kept)), [len(part.pixels) for _, part in kept]),
+        skipped=tuple((file.file, part.why) for file, part in pairs if part.why),
+        empty=tuple(file.file for file, part in pairs if not part.why and not len(part.pixels)),
+        strange=strange,
+    )
+
+
+def _labelled(
+    file: InputFile, root: Path, rows: Mapping[str, GroupRow], card: ModelCard
+) -> LabelledField:
+    name = file.path.relative_to(root).as_posix() if root in file.path.parents else file.path.name
+    row = rows.get(name)
+    said = row.label if row else (name.split("/")[0] if "/" in name else "")
+    label = said if said in card.class_names else ""
+    return LabelledField(name, file.path, label, row.group if row else name)
+
+
+def _strange(fields: list[LabelledField], rows: Mapping[str, GroupRow]) -> tuple[str, ...]:
+    """Folders or labels of files that are used without a label."""
+    said = (
+        rows[field.file].label if field.file in rows else field.file.rpartition("/")[0]
+        for field in fields
+        if not field.label
+    )
+    return tuple(sorted({show(text.split("/")[0]) for text in said if text}))
+
+
+def _look(file: InputFile, scan: ScanOptions, card: ModelCard) -> _Seen:
+    none = np.empty((0, card.patch_size_pixels, card.patch_size_pixels, 3), np.uint8)
+    try:
+        plan = plan_file(file, scan, card, picture=False, digest="not needed")
+    except Exception as error:  # noqa: BLE001  libraries raise many kinds on damaged files
+        return _Seen(file.kind == "slide", none, str(case_error(error)))
+    try:
+        slide = plan.source.kind == "slide"
+        boxes, fraction = plan.grid.boxes, plan.fraction
+        rows = spread(len(boxes), SLIDE_SQUARES if slide else FIELD_SQUARES)
+        if not len(rows):
+            return _Seen(slide, none)
+        read = plan.source.read_tiles(boxes[rows], plan.grid.size_px)
+    except Exception as error:  # noqa: BLE001  as above
+        return _Seen(file.kind == "slide", none, str(case_error(error)))
+    finally:
+        plan.source.close()
+    quality = measure_quality(read.rgb, read.valid)
+    known = np.where(np.isnan(fraction[rows]), 1 - quality.blank, fraction[rows])
+    states = judge(quality, known)
+    used = np.array([state is TileState.USED for state in states]) & ~read.failed
+    return _Seen(slide, read.rgb[used & _coloured(read.rgb)])
+
+
+def spread(count: int, most: int) -> NDArray[np.int64]:
+    """At most ``most`` of ``count`` rows, evenly over all."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
+
+
+def _coloured(tiles: RgbBatch) -> NDArray[np.bool_]:
+    """Which squares are stained at all: those of a CT slice are grey."""
+    some = tiles[:, ::8, ::8].astype(np.int16)
+    apart = (some.max(3) - some.min(3)).mean((1, 2))
+    found: NDArray[np.bool_] = apart >= GREY_LEVELS
+    return found

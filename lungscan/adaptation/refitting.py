@@ -1,0 +1,166 @@
+"""One adapted network: statistics matched, limits of novelty set, and the last layer by labels."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save
+
+from lungscan.adaptation.head import Fitted, Layer, Squares, fit_head, of_names
+from lungscan.adaptation.own_fields import spread
+from lungscan.adaptation.records import Own
+from lungscan.model.appearance import fit_appearance, statistics
+from lungscan.model.card import ModelCard, write_card
+from lungscan.model.novelty import Novelty, load_novelty
+from lungscan.runtimes import load_runtime
+from lungscan.runtimes.layers import Moments, Network
+from lungscan.types import FloatArray, RgbBatch
+from lungscan.workers import Workers
+
+MATCHED = 128  # squares by which the statistics are matched
+TRUST = 50  # own files that weigh as much as all of the source
+OWN_SHARE = 0.98  # of the own squares that lie within a limit of novelty
+WIDEST = 1.5  # times by which a limit may be widened
+
+
+@dataclass(frozen=True)
+class Source:
+    """The model that is adapted, with what its network does on its own tissue."""
+
+    card: ModelCard
+    moments: Moments
+    novelty: Novelty
+    threads: int
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An adapted model folder that can be judged; its card says nothing yet of the adaptation."""
+
+    card: ModelCard
+    share: float  # weight of the own statistics
+    novel: float  # share of the own squares that the source's limits call novel after matching
+    limits: FloatArray  # of novelty, before and after
+    fitted: Fitted | None  # with labels
+
+
+def source_of(card: ModelCard, moments: Moments, threads: int) -> Source:
+    """The source with its limits of novelty."""
+    return Source(card, moments, load_novelty(card.folder / "novelty.safetensors"), threads)
+
+
+def draft(own: Own, source: Source, folder: Path, *, labels: bool) -> Draft:
+    """Write a model folder adapted to ``own``.
+
+    Args:
+        own: the files to adapt to.
+        source: the model to adapt.
+        folder: is made.
+        labels: whether to fit the last layer, temperature and least confidence.
+    """
+    folder.mkdir(parents=True)
+    share = len(own.files) / (len(own.files) + TRUST)
+    network = Network(source.card.folder, source.card.patch_size_pixels)
+    network.match(_some(own), source.moments, share)
+    network.write(folder)
+    card = dataclasses.replace(source.card, folder=folder, sha256="", official=False)
+    features = features_of(card, own.tiles, source.threads)
+    novel = float((source.novelty.score(features) > card.novelty_threshold).mean())
+    novelty = at_home(widened(source.novelty, features), own.tiles)
+    fitted = None
+    if labels:
+        fitted = _fit_labels(own, features, source)
+        _set_layer(network, source, fitted.layer)
+        network.write(folder)
+        card = dataclasses.replace(card, confidence_threshold=fitted.confidence)
+    write_novelty(novelty, folder)
+    _write_golden(card, source)
+    write_card(card, folder)
+    limits = np.stack([source.novelty.limits, novelty.limits])
+    return Draft(card, share, novel, limits, fitted)
+
+
+def widened(novelty: Novelty, features: FloatArray) -> Novelty:
+    """The limits that let ``OWN_SHARE`` of the own squares pass, within ``WIDEST``."""
+    measured = (novelty.foreign_probability(features), novelty.distance(features))
+    wanted = np.array([np.quantile(values, OWN_SHARE) for values in measured])
+    limits = np.clip(wanted, novelty.limits, WIDEST * novelty.limits).astype(np.float32)
+    return dataclasses.replace(novelty, limits=limits)
+
+
+def at_home(novelty: Novelty, tiles: RgbBatch) -> Novelty:
+    """The novelty of a network for which the own stain and scanner are the usual ones.
+
+    How far beyond them it may go stays the source's: that is what its training saw.
+    """
+    if novelty.appearance is None:
+        return novelty
+    own = statistics(tiles)
+    fitted = fit_appearance(own, own, OWN_SHARE)
+    limits = fitted.limits[0] * np.array([1.0, novelty.appearance.reach], np.float32)
+    return dataclasses.replace(novelty, appearance=dataclasses.replace(fitted, limits=limits))
+
+
+def features_of(card: ModelCard, tiles: RgbBatch, threads: int) -> FloatArray:
+    """Features ``(n, d)`` of squares, one caller for each thread."""
+    runtime = load_runtime(card, "cpu-fp32", threads)
+    size = runtime.batch_size
+    batches = [tiles[at : at + size] for at in range(0, len(tiles), size)]
+    with Workers(threads) as workers, workers.in_order(runtime.predict, batches) as found:
+        return np.concatenate([features for _, features in found])
+
+
+def _some(own: Own) -> RgbBatch:
+    """Squares to match by: the first of every file, then the second, as many as are wanted."""
+    first = np.searchsorted(own.owner, own.owner)
+    rank = np.arange(len(own.owner)) - first
+    order = np.argsort(rank, kind="stable")
+    if len(own.files) > MATCHED:
+        order = order[spread(len(own.files), MATCHED)]
+    return own.tiles[np.sort(order[:MATCHED])]
+
+
+def _fit_labels(own: Own, features: FloatArray, source: Source) -> Fitted:
+    names = source.card.class_names
+    known = np.array([bool(file.label) for file in own.files])[own.owner]
+    owner = own.owner[known]
+    labels = np.array([names.index(own.files[i].label) for i in owner], np.int64)
+    groups = of_names([own.files[i].group for i in owner])
+    squares = Squares(features[known], labels, owner, groups)
+    count = len(names)
+    novelty = source.novelty
+    layer = Layer(
+        novelty.output_weight[:count], novelty.output_bias[:count], source.card.temperature
+    )
+    return fit_head(squares, layer, source.card.seed)
+
+
+def _set_layer(network: Network, source: Source, layer: Layer) -> None:
+    """Put the layer in place.
+
+    The graph divides by the card's temperature, which stays: the change goes into the weights.
+    """
+    weight_name, bias_name = network.last_layer(source.novelty.output_weight)
+    factor = source.card.temperature / layer.temperature
+    weight, bias = network.numbers(weight_name), network.numbers(bias_name)
+    count = len(layer.bias)
+    weight[:count], bias[:count] = layer.weight * factor, layer.bias * factor
+    network.set(weight_name, weight)
+    network.set(bias_name, bias)
+
+
+def write_novelty(novelty: Novelty, folder: Path) -> None:
+    """Write the parameters of novelty."""
+    # Not `save_file`: that makes a file which only its owner may read.
+    (folder / "novelty.safetensors").write_bytes(save(novelty.tensors()))
+
+
+def _write_golden(card: ModelCard, source: Source) -> None:
+    """The source's golden fields with this network's answers."""
+    with np.load(source.card.folder / "golden.npz", allow_pickle=False) as golden:
+        fields = golden["fields"]
+    probs, _ = load_runtime(card, "cpu-fp32", source.threads).predict(fields)
+    np.savez_compressed(card.folder / "golden.npz", fields=fields, probs=probs)

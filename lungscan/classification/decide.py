@@ -1,0 +1,185 @@
+"""When to answer and when not to: the last step from an aggregate to a prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+import numpy as np
+
+from lungscan.classification.aggregate import (
+    Answer,
+    Evidence,
+    class_areas,
+    rule_named,
+    total_weight,
+)
+from lungscan.model.card import ModelCard
+from lungscan.options import Abstain
+from lungscan.types import FloatArray, MaskArray, NoResult, Prediction, TileState
+
+MOST = 0.5  # a fault that touches more of the tissue than this decides the case
+
+_LOSES_TISSUE = 2.0  # times that a picture is shrunk
+_DOUBT = (
+    "The scale is unknown, which may be the only reason: {}. {} Give the µm per pixel with --mpp "
+    "(usual: 0.25 for a 40x objective, 0.5 for 20x)."
+)
+
+_SCORED = (TileState.USED, TileState.NOVEL, TileState.BLURRED, TileState.OTHER_STAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Unscaled:
+    """How a picture of unknown scale was shown to the network."""
+
+    shown: str  # half a sentence
+    shrunk: float  # times; below 1 it was enlarged
+
+    def may_make_up(self, reason: NoResult) -> bool:
+        """Whether lung that is seen too large, too small or squeezed may end so.
+
+        A piece of tissue is lost in a tile only where that shows much more than it should.
+        """
+        return reason is not NoResult.LITTLE_TISSUE or self.shrunk >= _LOSES_TISSUE
+
+
+def decide(
+    evidence: Evidence,
+    card: ModelCard,
+    rule: str,
+    abstain: Abstain,
+    unscaled: Unscaled | None = None,
+) -> tuple[Prediction, tuple[str, ...]]:
+    """Answer, or say why not; with flags for the result.
+
+    ``unscaled`` tells of a picture without a scale; that stands before every reason that a wrong
+    scale can make up.
+
+    ``strict`` withholds the label whenever there is a reason to; ``flag`` gives it with the reason
+    beside it, unless there is too little tissue; ``never`` gives one wherever a tile was scored.
+    """
+    used = evidence.where(TileState.USED)
+    scored = evidence.where(*_SCORED)
+    if abstain == "never" and not scored.any():
+        scored = evidence.where(*_SCORED, TileState.BLANK, TileState.PEN)
+    reason = _reason_before_answer(evidence, card)
+    basis = used if reason is None else scored
+    answer = _ask(evidence, basis, card, rule)
+    if reason is None and answer is not None and answer.confidence < card.confidence_threshold:
+        reason = NoResult.UNCERTAIN
+    prediction = _prediction(evidence, card, rule, answer, reason, abstain)
+    if unscaled is not None and reason is not None and unscaled.may_make_up(reason):
+        text = _DOUBT.format(unscaled.shown, prediction.reason_text)
+        prediction = replace(prediction, reason_text=text)
+    flags = answer.flags if answer is not None and prediction.label is not None else ()
+    if prediction.label is not None and _looks_other(evidence, basis, card):
+        flags = (NoResult.OTHER_STAIN.value, *flags)
+    if reason is not None and prediction.label is not None:
+        flags = tuple(dict.fromkeys((reason.value, *flags)))
+    return prediction, flags
+
+
+def _reason_before_answer(evidence: Evidence, card: ModelCard) -> NoResult | None:
+    used = evidence.where(TileState.USED)
+    blurred = evidence.where(TileState.BLURRED)
+    novel = evidence.where(TileState.NOVEL)
+    strange = evidence.where(TileState.OTHER_STAIN)
+    seen = used | blurred | novel | strange
+    if not seen.any():
+        return NoResult.LITTLE_TISSUE
+    if evidence.measured and total_weight(evidence.weight[seen]) < card.minimum_tissue_mm2:
+        return NoResult.LITTLE_TISSUE
+    lung = used | strange
+    if evidence.share(novel, lung | novel) > MOST or not (lung | blurred).any():
+        return NoResult.NOT_LUNG
+    if evidence.share(strange, lung) > MOST or not (used | blurred).any():
+        return NoResult.OTHER_STAIN
+    if evidence.share(blurred, seen) > MOST or not used.any():
+        return NoResult.BLURRED
+    return None
+
+
+def _looks_other(evidence: Evidence, basis: MaskArray, card: ModelCard) -> bool:
+    """Whether most of what an answer rests on looks of another stain or scanner."""
+    if evidence.appearance is None:
+        return False
+    other = basis & (evidence.appearance > card.appearance_threshold)
+    return evidence.share(other, basis) > MOST
+
+
+def _ask(evidence: Evidence, basis: MaskArray, card: ModelCard, rule: str) -> Answer | None:
+    basis = basis & np.isfinite(evidence.probs).all(1)
+    if not basis.any():
+        return None
+    weight = evidence.weight[basis]
+    if not weight.any():  # tiles without any tissue, asked for all the same: count them alike
+        weight = np.ones_like(weight)
+    return rule_named(rule)(evidence.probs[basis], weight, card)
+
+
+def _prediction(
+    evidence: Evidence,
+    card: ModelCard,
+    rule: str,
+    answer: Answer | None,
+    reason: NoResult | None,
+    abstain: Abstain,
+) -> Prediction:
+    withheld = answer is None or _withholds(abstain, reason)
+    name = None if answer is None else card.class_names[answer.index]
+    # Areas are those of the tiles used, as on the map, even where a flagged label rests on more.
+    areas = class_areas(evidence, evidence.where(TileState.USED), len(card.class_names))
+    return Prediction(
+        label=None if withheld else name,
+        confidence=None if withheld or answer is None else answer.confidence,
+        suggested=name,
+        reason=reason,
+        reason_text="" if reason is None else _explain(reason, evidence, answer, card),
+        probs=() if answer is None else answer.probs,
+        area_mm2=_floats(areas) if evidence.measured else None,
+        tile_share=_floats(areas / areas.sum()) if areas.sum() > 0 else (),
+        rule=rule,
+    )
+
+
+def _withholds(abstain: Abstain, reason: NoResult | None) -> bool:
+    """Whether the policy keeps the label back for this reason."""
+    match abstain:
+        case "strict":
+            return reason is not None
+        case "flag":
+            return reason is NoResult.LITTLE_TISSUE
+        case "never":
+            return False
+        case _:  # whatever it is, it must not act as a milder policy
+            assert_never(abstain)
+
+
+def _explain(reason: NoResult, evidence: Evidence, answer: Answer | None, card: ModelCard) -> str:
+    if reason is NoResult.LITTLE_TISSUE:
+        return "Too little H&E-stained tissue was found to judge."
+    if reason is NoResult.BLURRED:
+        share = evidence.share(evidence.where(TileState.BLURRED), evidence.where(*_SCORED))
+        return f"{share:.0%} of the tissue is out of focus; scan it again."
+    if reason is NoResult.NOT_LUNG:
+        novel = evidence.where(TileState.NOVEL)
+        lung = evidence.where(TileState.USED, TileState.OTHER_STAIN)
+        share = evidence.share(novel, lung | novel) or 1.0
+        return f"{share:.0%} of what was seen does not look like lung H&E."
+    if reason is NoResult.OTHER_STAIN:
+        strange = evidence.where(TileState.OTHER_STAIN)
+        share = evidence.share(strange, strange | evidence.where(TileState.USED)) or 1.0
+        return (
+            f"{share:.0%} of the tissue is of another stain or scanner than the training's, "
+            "further off than this model can judge."
+        )
+    best = 0.0 if answer is None else answer.confidence
+    return (
+        f"The likeliest class reaches only {best:.0%}; "
+        f"this model answers from {card.confidence_threshold:.0%} up."
+    )
+
+
+def _floats(values: FloatArray) -> tuple[float, ...]:
+    return tuple(float(v) for v in values)

@@ -1,0 +1,214 @@
+"""Labelled fields: listed from a folder of classes, or named by a split file.
+
+Folders and tables are read by the readers that training uses (``lungscan.dataset``), so a folder
+has one hash, whoever asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from lungscan.dataset.group_table import GroupRow, read_groups
+from lungscan.dataset.listing import every_picture, groups_table, read_listing
+from lungscan.dataset.samples import data_hash
+from lungscan.dataset.splits import SplitRow, read_split
+from lungscan.errors import NothingToDo, UsageProblem
+from lungscan.evaluation.options import PARTS, DataOptions
+from lungscan.evaluation.records import DataNote, LabelledField, Protocol, Seen
+from lungscan.inputs.names import natural, show
+from lungscan.model.card import ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """By which a model's card knows a data folder; "" when unknown."""
+
+    contents_sha256: str = ""  # over the pictures alone
+    data_sha256: str = ""  # over names, labels, groups and bytes: in older cards the only one
+
+
+@dataclass(frozen=True)
+class Material:
+    """The fields to judge, and what is known of them."""
+
+    fields: tuple[LabelledField, ...]
+    folder: str = ""
+    split: str = ""
+    part: str = ""
+    protocol: Protocol = Protocol.WHOLE
+    leaking_groups: int = 0
+    root: Path | None = None  # the data folder; None: its identity is unknown, or `known`
+    known: Identity | None = None
+
+    @cached_property
+    def identity(self) -> Identity:
+        """By which a model's card knows the folder; every picture is opened to find it."""
+        if self.known is not None:
+            return self.known
+        return Identity() if self.root is None else _identity(self.root)
+
+    def note(self, card: ModelCard) -> DataNote:
+        """What was judged, with what the card says of it."""
+        groups = {field.group for field in self.fields}
+        seen, unheld = _seen(card, self.identity, groups)
+        return DataNote(
+            folder=self.folder,
+            split=self.split,
+            part=self.part,
+            protocol=self.protocol,
+            seen=seen,
+            leaking_groups=self.leaking_groups,
+            seen_groups=unheld,
+            fields=len(self.fields),
+            groups=len(groups),
+            grouped=len(groups) < len(self.fields),
+        )
+
+
+def material_of(
+    paths: Sequence[Path], labels: Sequence[str], groups: Sequence[str], folder: Path
+) -> Material:
+    """Fields that are listed already; ``labels`` are class names.
+
+    The protocol is taken to be what the caller vouches for: use ``dataclasses.replace`` to say
+    ``Protocol.GROUPED`` or ``LEAKING``.
+    """
+    fields = tuple(
+        LabelledField(path.relative_to(folder).as_posix(), path, label, group)
+        for path, label, group in zip(paths, labels, groups, strict=True)
+    )
+    return Material(fields, folder.name)
+
+
+def load_material(options: DataOptions) -> Material:
+    """List what ``options`` point at.
+
+    Raises:
+        UsageProblem: a table is damaged or names nothing of the part.
+        NothingToDo: the folder holds no class with a field.
+    """
+    root = options.data
+    name = show(root.resolve().name)
+    given = read_groups(options.groups) if options.groups else {}
+    if options.split is None:
+        fields = tuple(_field(root, row, row.um_px) for row in every_picture(root).values())
+        if not fields:
+            raise NothingToDo(
+                f"{show(root.name)} holds no field image in a sub-folder. "
+                "LungScan wants one sub-folder per class."
+            )
+        return Material(_regrouped(fields, given), name, root=root)
+    parts = _parts(options.split, root, given)
+    fields = parts[options.part]
+    if not fields:
+        counts = ", ".join(f"{part} {len(parts[part])}" for part in PARTS)
+        raise UsageProblem(
+            f"{show(options.split.name)} names no field of the part {options.part!r} "
+            f"(fields: {counts}). Choose another --part."
+        )
+    protocol, leaking = _protocol(parts, options.part)
+    split = show(options.split.name)
+    return Material(fields, name, split, options.part, protocol, leaking, root)
+
+
+def require_known_classes(fields: Sequence[LabelledField], card: ModelCard) -> None:
+    """Refuse fields of a class that the model does not know.
+
+    Raises:
+        UsageProblem: names the classes of both.
+    """
+    found = sorted({field.label for field in fields}, key=natural)
+    if not set(found) <= set(card.class_names):
+        raise UsageProblem(
+            f"The data have the classes {', '.join(map(show, found))}, but {card.name} knows "
+            f"{', '.join(card.class_names)}: sub-folders must bear the model's class names."
+        )
+
+
+def _parts(
+    split: Path, root: Path, given: Mapping[str, GroupRow]
+) -> dict[str, tuple[LabelledField, ...]]:
+    """The fields of each part; with the folder's own groups where the split file has none."""
+    rows = read_split(split)
+    table = groups_table(root) if root.is_dir() else None
+    groups = read_groups(table) if table else {}
+    scales = {file: row.um_px for file, row in groups.items()}
+    fields = _regrouped([_field(root, row, scales.get(row.file)) for row in rows], given)
+    if not given and _alone([field.group for field in fields]):
+        fields = tuple(_with_group(field, groups) for field in fields)
+    placed = tuple(zip(rows, fields, strict=True))
+    return {part: tuple(field for row, field in placed if row.part == part) for part in PARTS}
+
+
+def _field(root: Path, row: GroupRow | SplitRow, um_px: float | None = None) -> LabelledField:
+    return LabelledField(row.file, root / row.file, row.label, row.group, um_px)
+
+
+def _regrouped(
+    fields: Sequence[LabelledField], groups: Mapping[str, GroupRow]
+) -> tuple[LabelledField, ...]:
+    """The fields with the given groups; those not named keep theirs.
+
+    Raises:
+        UsageProblem: the groups are those of other files.
+    """
+    if groups and groups.keys().isdisjoint(field.file for field in fields):
+        raise UsageProblem(
+            "The table of groups names none of the fields; its column file must be relative to "
+            "the data folder, such as lung_n/a.jpeg."
+        )
+    return tuple(_with_group(field, groups) for field in fields)
+
+
+def _with_group(field: LabelledField, groups: Mapping[str, GroupRow]) -> LabelledField:
+    row = groups.get(field.file)
+    return field if row is None else replace(field, group=row.group)
+
+
+def _protocol(parts: dict[str, tuple[LabelledField, ...]], part: str) -> tuple[Protocol, int]:
+    """What the split keeps apart, and how many of the judged groups stand in another part too."""
+    mine = {field.group for field in parts[part]}
+    every = [field.group for fields in parts.values() for field in fields]
+    elsewhere = {f.group for other, fields in parts.items() if other != part for f in fields}
+    leaking = len(mine & elsewhere)
+    if leaking:
+        return Protocol.LEAKING, leaking
+    return (Protocol.UNKNOWN if _alone(every) else Protocol.GROUPED), 0
+
+
+def _alone(groups: Sequence[str]) -> bool:
+    """Whether no two pictures share a group."""
+    return len(set(groups)) == len(groups)
+
+
+def _seen(card: ModelCard, identity: Identity, groups: set[str]) -> tuple[Seen, int]:
+    """Whether the card names this data, and how many groups are not among its test groups."""
+    if not _is_named(card, identity):
+        return Seen.UNKNOWN, 0
+    held = set() if card.data.get("protocol") == "random" else set(card.data.get("test_groups", ()))
+    unheld = len(groups - held)
+    return (Seen.YES if unheld else Seen.NO), unheld
+
+
+def _is_named(card: ModelCard, identity: Identity) -> bool:
+    pairs = (
+        (identity.contents_sha256, card.data.get("contents_sha256")),
+        (identity.data_sha256, card.data.get("sha256")),
+    )
+    return any(ours and ours == theirs for ours, theirs in pairs)
+
+
+def _identity(root: Path) -> Identity:
+    """The folder as training reads it: what its table names and what can be decoded.
+
+    A folder that training refuses is no model's data.
+    """
+    try:
+        listing = read_listing(root)
+        digest = data_hash(listing.samples()) if listing.groups is not None else ""
+    except (UsageProblem, OSError):  # OSError: a picture went away meanwhile
+        return Identity()
+    return Identity(listing.contents_sha256, digest)

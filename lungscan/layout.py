@@ -1,0 +1,62 @@
+"""Every name below an output folder, and what each looks like.
+
+::
+
+    out/
+      cases.csv summary.pdf run.json   the tables of the run
+      lungscan.sha256                  checksums of them and of every case
+      cases/KEY/
+        case.json                      the record; all other files of a case are made from it
+        report.pdf tiles.csv           and, of each file of the case, ``numbered``:
+        tiles.geojson heatmap.png
+
+A run, the store, the reports, verification and whoever looks for images take them from here.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+TABLE, SUMMARY, RUN = "cases.csv", "summary.pdf", "run.json"
+LIST = "lungscan.sha256"  # of checksums
+LOCK = ".lungscan-lock"
+CASES = "cases"  # the folder of the cases' folders
+RECORD = "case.json"
+REPORT, TILES, GEOJSON, HEATMAP = "report.pdf", "tiles.csv", "tiles.geojson", "heatmap.png"
+
+OF_A_RUN = frozenset({CASES, TABLE, LIST, RUN, SUMMARY, LOCK})
+
+# What may be removed: nothing else in the folder is ours, however alike its name.
+PSEUDONYM = re.compile(r"case-[0-9a-f]{10}")  # never a key made from a name: those end in 8 digits
+KEY = re.compile(r"[a-z0-9-]+-[0-9a-f]{8}|" + PSEUDONYM.pattern)  # a case's folder
+TEMPORARY = re.compile(r"\.lungscan-[0-9a-f]{12}\.tmp")  # left by a killed process
+JOURNAL = re.compile(r"\.tiles-\d+\.journal")
+DERIVED = re.compile(
+    r"report\.pdf|tiles\.csv|tiles(-\d+)?\.geojson|heatmap(-\d+)?\.png|lungscan\.sha256|"
+    + TEMPORARY.pattern
+)
+CASE_FILES = re.compile(r"case\.json|" + JOURNAL.pattern + "|" + DERIVED.pattern)
+RUN_FILES = re.compile(r"cases\.csv|summary\.pdf|run\.json|lungscan\.sha256|" + TEMPORARY.pattern)
+COPIES = re.compile(r"(cases \(\d+\)\.csv|summary \(\d+\)\.pdf)")  # of tables open elsewhere
+
+
+def case_folder(out: Path, key: str) -> Path:
+    """The folder of one case."""
+    return out / CASES / key
+
+
+def record_name(key: str) -> str:
+    """The record of a case, as the list of its run names it."""
+    return f"{CASES}/{key}/{RECORD}"
+
+
+def journal_name(file_index: int) -> str:
+    """Where the scored tiles of a case's file are kept while it runs."""
+    return f".tiles-{file_index}.journal"
+
+
+def numbered(name: str, file_index: int) -> str:
+    """``tiles.geojson`` for a case's first file, ``tiles-2.geojson`` for its second."""
+    stem, dot, suffix = name.rpartition(".")
+    return name if file_index == 0 else f"{stem}-{file_index + 1}{dot}{suffix}"

@@ -1,0 +1,1 @@
+"""H&E: tissue, ink, focus. Arrays in, arrays out, no files."""

@@ -1,0 +1,92 @@
+"""Whether a model is proven: better than chance on fields that it was not fitted on."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from lungscan.errors import ModelError
+from lungscan.model.card import Metric, ModelCard
+from lungscan.types import UNPROVEN
+
+FLAG = "unproven_model"  # of every case that such a model answers
+# The figure of all fields, forced choice, by the names that cards of all ages know it by.
+_NAMES = ("accuracy", "accuracy student")
+_Z = 1.96  # of a 95 % interval
+
+
+def doubt(card: ModelCard) -> str:
+    """Why a model is unproven, in a sentence; "" of one that is proven.
+
+    It is proven when the 95 % interval of its accuracy lies above chance: above the share that
+    naming always one class would reach. The interval is the card's own, over groups, and never
+    wider than as many groups allow (Wilson 1927): where every answer is right, the card's has no
+    width, however few they were.
+    """
+    metric = _accuracy(card)
+    if metric is None or metric.n == 0:
+        return (
+            f"{card.name} is unproven: how often it is right has not been measured, because no "
+            "fields were held out for a test."
+        )
+    chance = chance_of(card)
+    low = min(metric.value if metric.low is None else metric.low, _wilson_low(metric))
+    if low > chance:
+        return ""
+    high = metric.value if metric.high is None else metric.high
+    return (
+        f"{card.name} is unproven: it is right in {_percent(metric.value)} of {metric.n} test "
+        f"fields in {metric.groups} groups (95 % interval {_percent(low)} to {_percent(high)}), "
+        f"and naming always one class would be right in {_percent(chance)}."
+    )
+
+
+def chance_of(card: ModelCard) -> float:
+    """Share of right answers of whoever names always the same class.
+
+    The share of the commonest class in the test, where the card tells it, and never less than that
+    of classes which are equally common.
+    """
+    told = card.data.get("commonest_class", 0.0)
+    known = float(told) if isinstance(told, int | float) else 0.0
+    return max(1 / len(card.class_names), known)
+
+
+def require_proven(card: ModelCard, *, unproven: bool) -> None:
+    """Refuse a model that is unproven, unless it is wanted all the same.
+
+    Raises:
+        ModelError: why, and what to do.
+    """
+    why = doubt(card)
+    if why and not unproven:
+        raise ModelError(
+            f"{why} Train it on more groups and hold some out for a test, or take it all the same "
+            "with --unproven; every report will say so."
+        )
+
+
+def stated(card: ModelCard) -> ModelCard:
+    """The card with its doubt as the first fact and the first limit, where there is any."""
+    why = doubt(card)
+    if not why:
+        return card
+    facts = tuple(fact for fact in card.facts if fact[0] != UNPROVEN)
+    limits = tuple(limit for limit in card.limits if limit != why)
+    return dataclasses.replace(card, facts=((UNPROVEN, why), *facts), limits=(why, *limits))
+
+
+def _accuracy(card: ModelCard) -> Metric | None:
+    known = {metric.name: metric for metric in card.metrics}
+    found = [known[name] for name in _NAMES if name in known]
+    return found[0] if found else None
+
+
+def _wilson_low(metric: Metric) -> float:
+    count = max(1, metric.groups)
+    share, room = metric.value, _Z * _Z / count
+    half = _Z * (share * (1 - share) / count + room / (4 * count)) ** 0.5
+    return float((share + room / 2 - half) / (1 + room))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

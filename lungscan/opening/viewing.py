@@ -1,0 +1,81 @@
+"""An image opened to be shown to a person: nothing is hashed, no tissue looked for, no model asked.
+
+It lives in a reader process of its own, so that a file that crashes a library costs a message.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lungscan.inputs import discover
+from lungscan.opening.launch import Launched
+from lungscan.opening.messages import Look, Looked
+from lungscan.opening.process import ReaderProcess
+from lungscan.reading import TilePixels
+from lungscan.types import BoxArray, InputFile, Overview, SourceInfo
+
+VIEW_PX = 512  # side of the tiles that are read
+PATIENCE_S = 30.0  # for one answer; then the file or its drive is given up
+
+
+class ViewedImage:
+    """An open image. ``read`` may be called by as many threads as were asked for."""
+
+    def __init__(
+        self,
+        path: Path,
+        mpp: float | None = None,
+        threads: int = 2,
+        launched: Launched | None = None,
+    ) -> None:
+        """Open it; ``mpp`` is the user's µm per level-0 pixel, used if the file says none.
+
+        Raises:
+            LungScanError: it is no image that LungScan reads, or reading it crashed or hung.
+        """
+        file = _input_file(path)
+        self._process = ReaderProcess(None, threads, launched, size_px=VIEW_PX)
+        try:
+            looked: Looked = self._process.call(Look(file, mpp), PATIENCE_S)
+        except BaseException:
+            self._process.close()
+            raise
+        self._handle = looked.handle
+        self.path, self.kind = path, looked.kind
+        self.info: SourceInfo = looked.info  # the scale may be unknown
+        self.overview: Overview = looked.overview  # longest side about 1,024 px
+
+    def read(self, boxes: BoxArray) -> TilePixels:
+        """Tiles ((n, 4), level-0 pixels), each scaled to ``VIEW_PX`` squared.
+
+        Raises:
+            UnreadableFile: the drive does not hand out the file, or reading it crashed or hung;
+                nothing more can be read then.
+        """
+        return self._process.read_tiles(self._handle, boxes, VIEW_PX, PATIENCE_S)
+
+    def close(self) -> None:
+        """Let go of the file; whoever reads gets an error."""
+        self._process.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _input_file(path: Path) -> InputFile:
+    """The file as a run would find it, with all parts of a slide that has several."""
+    found = discover((path,))
+    for case in found.cases:
+        for file in case.files:
+            return file
+    return InputFile(path, path.name, "field")  # opening it says what is wrong

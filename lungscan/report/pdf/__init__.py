@@ -1,0 +1,1 @@
+"""The PDFs: ``case`` of one case, ``summary`` of a run."""

@@ -1,0 +1,205 @@
+"""``report.pdf``: one page of answer, then what it rests on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from reportlab.lib.units import mm
+from reportlab.platypus import Flowable, Spacer
+
+from lungscan.report.legend import class_rgb
+from lungscan.report.lettering import shorten
+from lungscan.report.pdf.case_detail import detail_story
+from lungscan.report.pdf.case_evidence import class_table, pictures, quality
+from lungscan.report.pdf.kit import (
+    BODY_HEIGHT,
+    INK,
+    MUTED,
+    WASH,
+    WIDTH,
+    Bookmark,
+    PageInfo,
+    paragraph,
+    report_id,
+    rich,
+    write_story,
+)
+from lungscan.report.pdf.parts import TIGHT, color_of, label_column, label_value, plain_table
+from lungscan.report.wording import (
+    cure,
+    display_name,
+    explanation,
+    headline,
+    moment,
+    objective,
+    pixel_size,
+    probability,
+    standing,
+)
+from lungscan.results.case_json import to_json
+from lungscan.types import CaseResult, CaseStatus, FileResult, Prediction
+
+_TALLEST, _SHORTEST = 88 * mm, 42 * mm  # of the pictures
+_LONGEST_WHY = 1200  # characters; a case of many files may have a sentence for each
+
+
+def write_case_pdf(path: Path, result: CaseResult) -> None:
+    """Write the report of one case, answered, refused or failed; the same bytes each time.
+
+    Raises MachineError when the file cannot be written.
+    """
+    digest = hashlib.sha256(to_json(result)).hexdigest()
+    story = [*_front_page(result), *detail_story(result, digest)]
+    info = PageInfo(
+        title=result.case_id,
+        subject="Lung tissue classification, research use only",
+        version=result.lungscan_version,
+        report_id=report_id(digest),
+    )
+    write_story(path, story, info)
+
+
+def _front_page(result: CaseResult) -> list[Flowable]:
+    top: list[Flowable] = [
+        Bookmark("Result"),
+        *_specimen(result),
+        Spacer(0, 6),
+        _answer_box(result),
+    ]
+    if result.prediction is None:
+        return [*top, *_what_to_do(result)]
+    top += [*_limits_in_short(result), Spacer(0, 6), *class_table(result), Spacer(0, 6)]
+    below = quality(result)
+    room = BODY_HEIGHT - _height(top) - _height(below) - 34
+    side_by_side = pictures(result, min(max(room, _SHORTEST), _TALLEST))
+    return [*top, *side_by_side, *below]
+
+
+def _height(flowables: Sequence[Flowable]) -> float:
+    """Points that the flowables take, stacked."""
+    total = 0.0
+    for flowable in flowables:
+        total += flowable.wrap(WIDTH, BODY_HEIGHT)[1]
+        total += flowable.getSpaceBefore() + flowable.getSpaceAfter()
+    return total
+
+
+# Specimen ---------------------------------------------------------------------------------------
+
+
+def _specimen(result: CaseResult) -> list[Flowable]:
+    name = shorten("; ".join(result.relative_paths), 150)
+    facts = [("File" if len(result.relative_paths) == 1 else "Files", name)]
+    if result.files:
+        facts += _file_facts(result.files[0], len(result.files))
+    facts += [
+        ("Model", f"{result.model.name} {result.model.version}" + standing(result.model)),
+        ("Classified", moment(result.finished_utc)),
+    ]
+    rows: list[list[object]] = [
+        [*label_value(*facts[0]), "", ""]
+    ]  # a long name gets the whole line
+    rest = facts[1:]
+    for left, right in zip(rest[::2], [*rest[1::2], ("", "")], strict=False):
+        rows.append([cell for pair in (left, right) for cell in label_value(*pair)])
+    label, value = 22 * mm, WIDTH / 2 - 22 * mm
+    labels = (label_column(0), label_column(2))
+    grid = plain_table(
+        rows, [label, value, label, value], None, ("SPAN", (1, 0), (3, 0)), TIGHT, *labels
+    )
+    return [
+        paragraph("LUNG TISSUE CLASSIFICATION", "kicker"),
+        paragraph(shorten(result.case_id, 88), "title"),
+        Spacer(0, 3),
+        grid,
+    ]
+
+
+def _file_facts(file: FileResult, files: int) -> list[tuple[str, str]]:
+    info = file.info
+    first = " (first file)" if files > 1 else ""
+    return [
+        ("Size", f"{info.width:,} × {info.height:,} px{first}"),
+        ("Pixel size", pixel_size(file)),
+        ("Scanner", "field image" if info.vendor == "image" else info.vendor),
+        ("Objective", objective(file)),
+        ("SHA-256", f"{file.sha256[:16]}…"),
+    ]
+
+
+# Answer -----------------------------------------------------------------------------------------
+
+
+def _answer_box(result: CaseResult) -> Flowable:
+    prediction = result.prediction
+    answered = prediction is not None and prediction.label is not None
+    kicker = "MODEL OUTPUT" if prediction is not None else "NOT CLASSIFIED"
+    left = [paragraph(kicker, "kicker"), paragraph(headline(result), "answer")]
+    if result.status is CaseStatus.PARTIAL:
+        left.append(rich("<b>Partial.</b> {}", _why(result), style="caution"))
+    elif answered and prediction is not None and prediction.reason is not None:
+        left.append(rich("<b>With reserve.</b> {}", prediction.reason_text, style="caution"))
+    elif not answered:
+        left += [Spacer(0, 2), paragraph(_why(result))]
+        left += _withheld(result, prediction)
+    right: list[Flowable] = []
+    if answered and prediction is not None:
+        right = [
+            paragraph("CALIBRATED PROBABILITY", "label-right"),
+            paragraph(probability(prediction.confidence), "big-number"),
+        ]
+    bar, number = 3.5, 46 * mm if right else 1
+    return plain_table(
+        [["", left, right]],
+        [bar, WIDTH - bar - number, number],
+        None,
+        ("BACKGROUND", (0, 0), (0, 0), _bar_color(result)),
+        ("BACKGROUND", (1, 0), (-1, -1), WASH),
+        ("LEFTPADDING", (1, 0), (1, 0), 10),
+        ("RIGHTPADDING", (-1, 0), (-1, -1), 10 if right else 0),
+        ("TOPPADDING", (0, 0), (-1, -1), 7),
+        ("BOTTOMPADDING", (0, 0), (-1, -1), 9),
+    )
+
+
+def _limits_in_short(result: CaseResult) -> list[Flowable]:
+    """The model's first limit in one line, and where the others are."""
+    limits = result.model.limits
+    if not limits:
+        return []
+    words = "<b>What this model cannot know:</b> {}"
+    if len(limits) > 1:
+        words += " More: next pages."
+    return [Spacer(0, 5), rich(words, shorten(limits[0], 92), style="aside")]
+
+
+def _why(result: CaseResult) -> str:
+    """The explanation, short enough for a page; the whole of it is in case.json."""
+    return shorten(explanation(result), _LONGEST_WHY)
+
+
+def _bar_color(result: CaseResult) -> object:
+    label = result.prediction.label if result.prediction else None
+    if label not in result.model.class_names:
+        return MUTED if result.prediction else INK
+    return color_of(class_rgb(result.model)[result.model.class_names.index(label or "")])
+
+
+def _withheld(result: CaseResult, prediction: Prediction | None) -> list[Flowable]:
+    if prediction is None or prediction.suggested is None:
+        return []
+    name = display_name(result.model, prediction.suggested)
+    text = f"The rule would have named {name}. This is not an answer."
+    return [Spacer(0, 2), paragraph(text, "muted")]
+
+
+def _what_to_do(result: CaseResult) -> list[Flowable]:
+    if result.status is CaseStatus.SKIPPED:
+        return []
+    story = [Spacer(0, 6), paragraph("What to do", "heading"), paragraph(cure(result))]
+    if result.error_code:
+        story += [Spacer(0, 4), rich("Error code: <b>{}</b>", result.error_code, style="muted")]
+    others = "The other cases of the run are not affected."
+    return [*story, Spacer(0, 4), paragraph(others, "muted")]

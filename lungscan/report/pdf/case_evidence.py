@@ -1,0 +1,147 @@
+"""The first page's evidence: class table, pictures, quality."""
+
+from __future__ import annotations
+
+from reportlab.lib.units import mm
+from reportlab.platypus import Flowable, Spacer
+
+from lungscan.report.cases_csv import all_flags
+from lungscan.report.heatmap import has_heatmap
+from lungscan.report.legend import (
+    UNCERTAIN_BELOW,
+    class_letters,
+    class_rgb,
+    scale_bar,
+    used_counts,
+)
+from lungscan.report.overlay import base_picture
+from lungscan.report.pdf.kit import (
+    RULE,
+    WIDTH,
+    paragraph,
+)
+from lungscan.report.pdf.parts import (
+    TIGHT,
+    Hatch,
+    Picture,
+    ScaleLine,
+    ShareBar,
+    Swatch,
+    jpeg_bytes,
+    label_column,
+    label_value,
+    map_for_print,
+    plain_table,
+)
+from lungscan.report.wording import (
+    area,
+    flag_text,
+    percent,
+    probability,
+)
+from lungscan.types import CaseResult
+
+_GAP = 8 * mm  # between the two pictures
+_HALF = (WIDTH - _GAP) / 2
+
+# Classes ----------------------------------------------------------------------------------------
+
+
+def class_table(result: CaseResult) -> list[Flowable]:
+    """Tiles, share, area and probability of each class; nothing when no tile could be used."""
+    prediction = result.prediction
+    if prediction is None or not prediction.probs:
+        return []
+    model = result.model
+    counts = used_counts(result.scores, len(model.class_names))
+    heads = ("", "Class", "Tiles", "Share", "Area, mm²", "Probability", "")
+    right = {2, 3, 4, 5}
+    rows: list[list[Flowable]] = [
+        [paragraph(h, "label-right" if i in right else "label") for i, h in enumerate(heads)]
+    ]
+    looks = zip(class_letters(model), class_rgb(model), strict=True)
+    for index, (letter, rgb) in enumerate(looks):
+        bold = "-bold" if model.class_names[index] == prediction.label else ""
+        areas = prediction.area_mm2
+        numbers = (
+            f"{counts[index]:,}",
+            percent(prediction.tile_share[index]) if prediction.tile_share else "–",
+            area(areas[index] if areas else None),
+            probability(prediction.probs[index]),
+        )
+        rows.append(
+            [
+                Swatch(rgb, letter),
+                paragraph(model.display_names[index], f"cell{bold}"),
+                *(paragraph(number, f"number{bold}") for number in numbers),
+                ShareBar(prediction.probs[index], rgb, 32 * mm),
+            ]
+        )
+    fixed = (7 * mm, 18 * mm, 25 * mm, 22 * mm, 23 * mm, 34 * mm)
+    widths = [fixed[0], WIDTH - sum(fixed), *fixed[1:]]
+    lines = [("LINEBELOW", (0, row), (-1, row), 0.4, RULE) for row in range(len(rows))]
+    return [plain_table(rows, widths, None, ("VALIGN", (0, 0), (-1, -1), "MIDDLE"), *lines)]
+
+
+# Pictures ---------------------------------------------------------------------------------------
+
+
+def pictures(result: CaseResult, tallest: float) -> list[Flowable]:
+    """The first file's thumbnail beside its class map."""
+    base = base_picture(result.files[0]) if result.files else None
+    if base is None:
+        return []
+    thumbnail, downsample = base
+    mpp = result.files[0].info.scale.x_um
+    bar = scale_bar(mpp * downsample, thumbnail.width) if mpp else None
+    left = Picture(jpeg_bytes(thumbnail), _HALF, tallest)
+    columns: list[list[Flowable]] = [[_caption("Overview"), left, Spacer(0, 3)], []]
+    columns[0].append(ScaleLine(bar, left.scale))
+    if has_heatmap(result):
+        right = Picture(jpeg_bytes(map_for_print(result, 0)), _HALF, tallest)
+        columns[1] = [_caption("Class map"), right, Spacer(0, 3), _map_legend()]
+    return [
+        plain_table([columns], [_HALF + _GAP, _HALF], None, ("RIGHTPADDING", (0, 0), (-1, -1), 0))
+    ]
+
+
+def _caption(words: str) -> Flowable:
+    return paragraph(words, "label")
+
+
+def _map_legend() -> Flowable:
+    """The classes' colours are in the table above; here what the hatchings mean."""
+    cells: list[Flowable] = []
+    entries = [
+        ("/", f"Uncertain (< {UNCERTAIN_BELOW:.2f})"),
+        ("\\", "Not used"),
+        ("x", "Not readable"),
+    ]
+    for kind, words in entries:
+        cells += [Hatch(kind), paragraph(words, "small-muted")]
+    widths = [4 * mm, 27 * mm, 4 * mm, 16 * mm, 4 * mm, 22 * mm]
+    return plain_table([cells], widths, None, ("RIGHTPADDING", (0, 0), (-1, -1), 0))
+
+
+# Quality ----------------------------------------------------------------------------------------
+
+
+def quality(result: CaseResult) -> list[Flowable]:
+    """Tissue, what became of the tiles, and the flags."""
+    counts = result.counts
+    rejected = (
+        ("out of focus", counts.blurred), ("pen", counts.pen), ("blank", counts.blank),
+        ("not scanned", counts.unscanned), ("unlike lung H&E", counts.novel),
+        ("of another stain or scanner", counts.other_stain), ("not readable", counts.failed),
+    )  # fmt: skip
+    used = f"{counts.used:,} of {counts.total:,} used"
+    left_out = ", ".join(f"{number:,} {name}" for name, number in rejected if number)
+    known = result.tissue_mm2 is not None
+    rows = [
+        ("Tissue", f"{area(result.tissue_mm2)} mm²" if known else "area unknown"),
+        ("Tiles", "; ".join(filter(None, (used, left_out)))),
+        ("Flags", " ".join(map(flag_text, all_flags(result))) or "None"),
+    ]
+    cells = [label_value(name, value) for name, value in rows]
+    table = plain_table(cells, [22 * mm, WIDTH - 22 * mm], None, TIGHT, label_column(0))
+    return [paragraph("Quality", "heading"), table]

@@ -1,0 +1,248 @@
+"""``summary.pdf``: the batch at a glance, what needs attention, then every case in one line.
+
+Thousands of rows are drawn straight on the canvas: ReportLab's tables take minutes for them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reportlab.lib.colors import Color
+from reportlab.lib.units import mm
+
+from lungscan.report.legend import class_letters, class_rgb
+from lungscan.report.pdf.kit import (
+    MARGIN,
+    MUTED,
+    WASH,
+    WIDTH,
+    PageInfo,
+    ReportCanvas,
+    line,
+    report_id,
+)
+from lungscan.report.pdf.parts import Swatch, color_of
+from lungscan.report.pdf.sheet import ROW, Column, Sheet, draw_table
+from lungscan.report.wording import (
+    STATUS_NAMES,
+    answer_line,
+    area,
+    duration,
+    explanation,
+    moment,
+    probability,
+    standing,
+    why_in_short,
+)
+from lungscan.results.atomic_files import write_atomic
+from lungscan.results.case_json import dump_record
+from lungscan.results.run_json import RunSummary
+from lungscan.types import CaseResult, CaseStatus
+
+_ATTENTION = (CaseStatus.FAILED, CaseStatus.PARTIAL, CaseStatus.NO_RESULT)
+_ATTENTION_ROWS = 36  # the full table names the others
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryRow:
+    """What the summary says of one case; small, so that a large batch fits in memory."""
+
+    case_id: str
+    status: CaseStatus
+    label: str | None
+    answer: str
+    confidence: float | None
+    tiles_used: int
+    tissue_mm2: float | None
+    note: str  # a sentence: why there is no plain answer
+    reason: str  # the same in a few words
+
+
+def summary_row(result: CaseResult) -> SummaryRow:
+    """The line of one case."""
+    prediction = result.prediction
+    return SummaryRow(
+        case_id=result.case_id,
+        status=result.status,
+        label=prediction.label if prediction else None,
+        answer=answer_line(result).removeprefix("No result: "),
+        confidence=prediction.confidence if prediction and prediction.label else None,
+        tiles_used=result.counts.used,
+        tissue_mm2=result.tissue_mm2,
+        note=explanation(result),
+        reason=why_in_short(result),
+    )
+
+
+def write_summary_pdf(path: Path, results: Iterable[CaseResult], run: RunSummary) -> None:
+    """Write the summary of a run; the same bytes each time.
+
+    Raises MachineError when the file cannot be written.
+    """
+    write_summary_rows(path, [summary_row(result) for result in results], run)
+
+
+def write_summary_rows(path: Path, rows: Sequence[SummaryRow], run: RunSummary) -> None:
+    """As ``write_summary_pdf``, from lines made while the cases passed by."""
+    buffer = io.BytesIO()
+    info = PageInfo(
+        title=f"Summary of {run.cases:,} {_plural(run.cases, 'case')}",
+        subject="Lung tissue classification, research use only",
+        version=run.lungscan_version,
+        report_id=report_id(hashlib.sha256(dump_record(run)).hexdigest()),
+    )
+    sheet = Sheet(ReportCanvas(buffer, info))
+    _draw_head(sheet, run)
+    _draw_counts(sheet, rows, run)
+    _draw_attention(sheet, rows)
+    _draw_all(sheet, rows)
+    sheet.canvas.save()
+    write_atomic(path, buffer.getvalue(), durable=False)
+
+
+def _draw_head(sheet: Sheet, run: RunSummary) -> None:
+    canvas = sheet.canvas
+    kicker = "LUNG TISSUE CLASSIFICATION"
+    line(canvas, MARGIN, sheet.down(8), kicker, size=7, bold=True, color=MUTED)
+    title = f"Summary of {run.cases:,} {_plural(run.cases, 'case')}"
+    line(canvas, MARGIN, sheet.down(19), title, size=15, bold=True)
+    sheet.down(6)
+    facts = (
+        ("Model", f"{run.model.name} {run.model.version}{standing(run.model)}"),
+        ("Device", run.device),
+        ("Started", moment(run.started_utc)),
+        ("Finished", f"{moment(run.finished_utc)}, after {duration(run.seconds)}"),
+        ("Tiles", f"{run.tiles:,}{_rate(run)}"),
+        ("Settings hash", run.settings_hash),
+    )
+    for index, (name, value) in enumerate(facts):
+        if index % 2 == 0:
+            sheet.down(13)
+        x = MARGIN + (index % 2) * WIDTH / 2
+        line(canvas, x, sheet.y, name, size=7, color=MUTED)
+        line(canvas, x + 62, sheet.y, value, size=8, room=WIDTH / 2 - 68)
+    sheet.down(4)
+
+
+def _rate(run: RunSummary) -> str:
+    return f" ({run.tiles / run.seconds:,.0f} per second)" if run.seconds > 0 else ""
+
+
+# Counts -----------------------------------------------------------------------------------------
+
+
+def _draw_counts(sheet: Sheet, rows: Sequence[SummaryRow], run: RunSummary) -> None:
+    """How the cases ended, and the labels given, as bars side by side."""
+    labels = Counter(row.label for row in rows if row.label is not None)
+    model = run.model
+    by_label = [
+        (name, labels[key], color_of(rgb), Swatch(rgb, letter, 8))
+        for key, name, rgb, letter in zip(
+            model.class_names, model.display_names, class_rgb(model), class_letters(model),
+            strict=True,
+        )
+    ]  # fmt: skip
+    counts = (run.ok, run.partial, run.no_result, run.failed, run.skipped)
+    by_status = [
+        (name, count, MUTED, None)
+        for name, count in zip(STATUS_NAMES.values(), counts, strict=True)
+    ]
+    half = WIDTH / 2 - 4 * mm
+    tallest = max(len(by_status), len(by_label))
+    sheet.heading("At a glance", tallest * 15)
+    top = sheet.y
+    _draw_bars(sheet.canvas, (MARGIN, top), half, by_status, max(run.cases, 1))
+    _draw_bars(sheet.canvas, (MARGIN + WIDTH / 2 + 4 * mm, top), half, by_label, max(run.cases, 1))
+    sheet.down(15 * tallest)
+
+
+def _draw_bars(
+    canvas: ReportCanvas,
+    place: tuple[float, float],
+    width: float,
+    entries: Sequence[tuple[str, int, Color, Swatch | None]],
+    total: int,
+) -> None:
+    x, y = place
+    label, number = 128.0, 34.0
+    room = width - label - number
+    for name, count, color, swatch in entries:
+        y -= 15
+        inset = 12 if swatch else 0
+        if swatch:
+            swatch.drawOn(canvas, x, y - 1)
+        line(canvas, x + inset, y, name, size=8, room=label - inset - 6)
+        canvas.setFillColor(WASH)
+        canvas.rect(x + label, y - 1, room, 8, stroke=0, fill=1)
+        canvas.setFillColor(color)
+        canvas.rect(x + label, y - 1, room * count / total, 8, stroke=0, fill=1)
+        line(canvas, x + width, y, f"{count:,}", size=8, bold=True, align="right")
+
+
+# Tables -----------------------------------------------------------------------------------------
+
+
+def _draw_attention(sheet: Sheet, rows: Sequence[SummaryRow]) -> None:
+    """What failed or was refused, and why, before anything else."""
+    chosen = [row for status in _ATTENTION for row in rows if row.status is status]
+    chosen += [row for row in rows if row.status is CaseStatus.OK and row.reason]
+    if not chosen:
+        return
+    sheet.heading("Needs attention", 5 * ROW)
+    reasons = Counter(f"{STATUS_NAMES[row.status]}, {row.reason or 'other'}" for row in chosen)
+    told = [f"{reason}: {count:,}" for reason, count in reasons.most_common(8)]
+    for at in range(0, len(told), 2):
+        for x, part in zip((MARGIN, MARGIN + WIDTH / 2), told[at : at + 2], strict=False):
+            line(sheet.canvas, x, sheet.y - 11, part, size=8, room=WIDTH / 2 - 8)
+        sheet.down(11)
+    sheet.down(4)
+    columns = (Column("Case", 150), Column("Status", 52), Column("Why", WIDTH - 202))
+    cells = [(row.case_id, STATUS_NAMES[row.status], row.note) for row in chosen]
+    draw_table(sheet, columns, cells[:_ATTENTION_ROWS])
+    more = len(cells) - _ATTENTION_ROWS
+    if more > 0:
+        text = f"and {more:,} more, in the table of all cases and in cases.csv"
+        if not sheet.has_room(ROW):
+            sheet.new_page()
+        line(sheet.canvas, MARGIN, sheet.down(ROW), text, size=7, color=MUTED)
+
+
+def _draw_all(sheet: Sheet, rows: Sequence[SummaryRow]) -> None:
+    if not rows:
+        return
+    sheet.heading("All cases", 4 * ROW)
+    columns = (
+        Column("Case", WIDTH - 350),
+        Column("Status", 52),
+        Column("Model output", 152),
+        Column("Probability", 48, "right"),
+        Column("Tiles used", 46, "right"),
+        Column("Tissue, mm²", 52, "right"),
+    )
+    cells = (
+        (
+            row.case_id,
+            STATUS_NAMES[row.status],
+            _answer(row),
+            probability(row.confidence),
+            f"{row.tiles_used:,}",
+            area(row.tissue_mm2),
+        )
+        for row in rows
+    )
+    draw_table(sheet, columns, cells)
+
+
+def _answer(row: SummaryRow) -> str:
+    if row.status in (CaseStatus.FAILED, CaseStatus.SKIPPED):
+        return "–"
+    return row.answer
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else f"{noun}s"

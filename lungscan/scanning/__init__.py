@@ -1,0 +1,1 @@
+"""A run: inputs found, cases classified in order, results filed. ``scan`` is the way in."""

@@ -1,0 +1,105 @@
+"""Before anything is scored: are the options sensible, what are the inputs, what would be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lungscan.errors import NothingToDo, UsageProblem, case_error
+from lungscan.inputs import discover
+from lungscan.layout import TABLE
+from lungscan.model.card import find_model
+from lungscan.model.doubt import require_proven
+from lungscan.opening.choice import open_readers
+from lungscan.opening.opener import Readers
+from lungscan.options import ScanOptions
+from lungscan.report.wording import failure
+from lungscan.scanning.deidentify import check_names, hide, nameless_inputs
+from lungscan.types import CaseInput, Inputs
+
+
+def looks_like_fields(case: CaseInput) -> bool:
+    """Whether no file is a slide, as far as the names tell."""
+    return all(file.kind == "field" for file in case.files)
+
+
+@dataclass(frozen=True)
+class PlannedCase:
+    """What ``--dry-run`` says of a case."""
+
+    case_id: str
+    kind: str  # slide, field or skipped
+    tiles: int
+    mpp: float | None  # of its last file that could be opened
+    note: str
+
+
+def plan(options: ScanOptions) -> tuple[PlannedCase, ...]:
+    """Open and tile every case without loading the network or writing anything.
+
+    Raises:
+        UsageProblem, NothingToDo, ModelError: as ``scan``.
+    """
+    check_options(options)
+    card = find_model(options.model)
+    require_proven(card, unproven=options.unproven)
+    inputs = find_inputs(options)
+    with open_readers(options, card, threads=1) as readers:
+        planned = [_plan_case(case, readers, options) for case in inputs.cases]
+    return (
+        *planned,
+        *(
+            PlannedCase(file.relative_path, "skipped", 0, None, file.reason)
+            for file in inputs.skipped
+        ),
+    )
+
+
+def _plan_case(case: CaseInput, readers: Readers, options: ScanOptions) -> PlannedCase:
+    tiles, mpp, kinds = 0, None, set()
+    notes: list[str] = []
+    for file in case.files:
+        try:
+            planned = readers.plan(file, picture=False, digest="not needed")
+        except Exception as error:  # noqa: BLE001  libraries raise many kinds on damaged files
+            problem = case_error(error)
+            notes.append(failure(problem.code) if options.deidentify else str(problem))
+            continue
+        planned.source.close()
+        kinds.add(planned.source.kind)
+        tiles += len(planned.grid.boxes)
+        mpp = planned.result.info.scale.mpp_um
+        notes += planned.result.info.scale.flags
+    kind = "slide" if "slide" in kinds else case.files[0].kind
+    return PlannedCase(case.case_id, kind, tiles, mpp, " ".join(notes))
+
+
+def check_options(options: ScanOptions) -> None:
+    """Refuse a manifest or table of names that would be overwritten, before anything is opened.
+
+    Raises:
+        UsageProblem: which file, and what to do.
+    """
+    if options.cases is not None and options.cases.resolve() == (options.out / TABLE).resolve():
+        name = "" if options.deidentify else f" {options.cases.name}"
+        raise UsageProblem(
+            f"The results would overwrite the manifest{name}: give it another name, or choose "
+            "another --out folder."
+        )
+    check_names(options)
+
+
+def find_inputs(options: ScanOptions) -> Inputs:
+    """All cases and skipped files that ``options`` point at, under pseudonyms if so asked.
+
+    Raises:
+        UsageProblem: a path or the manifest is wrong.
+        NothingToDo: there is no case, and nothing that failed to be one.
+    """
+    with nameless_inputs(options.deidentify):
+        inputs = discover(options.paths, options.cases)
+    if not inputs.cases and not any(file.error_code for file in inputs.skipped):
+        raise NothingToDo(
+            f"No slide or field image was found ({len(inputs.skipped)} other files were skipped). "
+            "LungScan reads what OpenSlide opens, and JPEG, PNG, TIFF, BMP and WebP."
+        )
+    return hide(inputs) if options.deidentify else inputs

@@ -1,0 +1,354 @@
+"""What a run trains on: the lung fields, the counter-examples, and who sees which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lungscan.dataset.folds import read_fold, split_fold, split_source
+from lungscan.dataset.listing import Listing, read_listing
+from lungscan.dataset.pixels import Look, Squares, load_squares
+from lungscan.dataset.samples import Samples, data_hash
+from lungscan.dataset.similar import find_similar
+from lungscan.dataset.splits import (
+    Split,
+    SplitRow,
+    apply_split,
+    leaks,
+    read_split,
+    split_at_random,
+    split_by_group,
+    split_rows,
+)
+from lungscan.errors import UsageProblem
+from lungscan.inputs import show
+from lungscan.training.fit import Pictures
+from lungscan.training.joined_sources import pool
+from lungscan.training.more import FILES_FILE, More, gather_more, read_pictures
+from lungscan.training.options import TrainOptions
+
+SPLIT_FILE = "split.csv"  # in the folder of checkpoints
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """One folder of counter-examples, split by its own groups."""
+
+    name: str
+    samples: Samples
+    split: Split
+    squares: Squares
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything decoded, in memory. Row i of samples and squares is picture i."""
+
+    samples: Samples
+    split: Split
+    squares: Squares  # at the size of the cached fields
+    foreign: tuple[Foreign, ...]
+    data_sha256: str
+    contents_sha256: str  # over the pictures alone, those left out included
+    look: Look  # what the network sees when it classifies: decides on the squares
+    leaking: tuple[str, ...] = ()  # groups that stand in more than one part
+    skipped: tuple[str, ...] = ()  # pictures left out, each with the reason
+    rows: tuple[SplitRow, ...] = ()  # the split as a table
+    more: More | None = None  # for the stages that the options name
+
+    @property
+    def classes(self) -> int:
+        """Number of lung classes."""
+        return len(self.samples.class_names)
+
+    @property
+    def fingerprint_sha256(self) -> str:
+        """What checkpoints belong to: the data, and which squares of them were cut.
+
+        The data's own hash where every picture is one whole square: these are prepared as ever.
+        """
+        how = [part.how_sha256 for part in (self.squares, *(f.squares for f in self.foreign))]
+        if not any(how):
+            return self.data_sha256
+        return sha256("\n".join((self.data_sha256, *how)).encode()).hexdigest()
+
+
+def gather(options: TrainOptions, root: Path, work: Path) -> Material:
+    """Read, cut and split the folders that ``options`` names below ``root``.
+
+    Groups come from the split file, else from the folder's ``groups.csv``, else near-duplicates are
+    searched once; ``work`` holds the split of an earlier start, which spares the search. Pictures
+    that classification would refuse are left out before the split.
+
+    Raises:
+        UsageProblem: data that cannot be read or split, or a split that leaks without
+            ``allow_leakage``.
+    """
+    look = Look(options.classify_px, options.classify_spacing)
+    whole = _listing(options, root, work)
+    squares, refused = load_squares(whole.paths, look, options.field_px, whole.um_px)
+    left_out = {whole.names[row]: why for row, why in refused.items()}
+    listing = whole.without(left_out)
+    samples, split = _dealt(listing, options, work, left_out)
+    leaking = _leaking(listing, samples, split)
+    if leaking and not options.allow_leakage:
+        raise UsageProblem(
+            f"The split leaks: {len(leaking)} groups stand in more than one part, so the test "
+            "would ask for tissue that was learnt. Split by group, or say --allow-leakage, and "
+            "every report will name it."
+        )
+    found = [_foreign(root / name, look, options) for name in options.counter_examples]
+    foreign = tuple(part for part, _ in found)
+    more = None
+    if options.more_pictures and (options.features_fit or options.more_in != ("features",)):
+        others = [(part.samples, part.split) for part in foreign]
+        own = _as_elsewhere(samples, options)
+        more = gather_more(root, options.more_pictures, own, split, others, look, options.field_px)
+    return Material(
+        samples,
+        split,
+        squares,
+        foreign,
+        data_hash(samples),
+        whole.contents_sha256,
+        look,
+        leaking,
+        (
+            *(f"{item.name}: {item.reason}" for item in listing.skipped if item.broken),
+            *(sentence for _, told in found for sentence in told),
+        ),
+        split_rows(listing, samples.groups, split),
+        more,
+    )
+
+
+def _listing(options: TrainOptions, root: Path, work: Path) -> Listing:
+    """The data folder, or all sources as one."""
+    if not options.sources:
+        return read_listing(root / options.data)
+    if options.data != TrainOptions(name="").data:
+        raise UsageProblem(
+            f"The recipe names the data folder {options.data!r} and [[sources]]; keep one of them."
+        )
+    path = work / SPLIT_FILE
+    earlier = {row.file: row.group for row in read_split(path)} if path.exists() else {}
+    return pool(options.sources, root, earlier)
+
+
+def _dealt(
+    listing: Listing, options: TrainOptions, work: Path, left_out: Mapping[str, str]
+) -> tuple[Samples, Split]:
+    itself = "A fold" if options.fold else "A source left out" if options.leave_out else ""
+    if itself and (options.split_file or options.protocol != "grouped"):
+        raise UsageProblem(
+            f"{itself} is dealt by group and by itself: give it without a split file, and with the "
+            "protocol grouped."
+        )
+    if options.fold and options.leave_out:
+        raise UsageProblem("Either a fold or a source is the test part: give one of them.")
+    if options.split_file:
+        rows = read_split(Path(options.split_file))
+        return apply_split([row for row in rows if row.file not in left_out], listing)
+    groups = listing.groups or _groups_of_earlier(listing, work)
+    if groups is None:
+        groups = find_similar(listing.paths).groups
+    samples = listing.samples(groups)
+    if options.leave_out:
+        names = [source.name for source in options.sources]
+        source = source_number(options) - 1
+        return samples, split_source(samples, source, names[source], options.split, options.seed)
+    return samples, _deal(samples, options, options.protocol)
+
+
+def source_number(options: TrainOptions) -> int:
+    """Which source is left out, from 1.
+
+    Raises:
+        UsageProblem: there is none of that name, or no other.
+    """
+    names = [source.name for source in options.sources]
+    if len(names) < 2:
+        raise UsageProblem(
+            f"Leaving {show(options.leave_out)!r} out wants a recipe with two [[sources]] at least."
+        )
+    if options.leave_out not in names:
+        raise UsageProblem(
+            f"There is no source {show(options.leave_out)!r} to leave out; the recipe has "
+            f"{', '.join(names)}."
+        )
+    return names.index(options.leave_out) + 1
+
+
+def _deal(samples: Samples, options: TrainOptions, protocol: str = "grouped") -> Split:
+    if options.fold:
+        return split_fold(samples, read_fold(options.fold), options.split, options.seed)
+    deal = split_at_random if protocol == "random" else split_by_group
+    return deal(samples, options.split, options.seed)
+
+
+def _groups_of_earlier(listing: Listing, work: Path) -> tuple[str, ...] | None:
+    """The groups that an earlier start found for these very pictures, if there was one."""
+    path = work / SPLIT_FILE
+    if not path.exists():
+        return None
+    try:
+        return apply_split(read_split(path), listing)[0].groups
+    except UsageProblem:  # other pictures than then: their groups are found anew
+        return None
+
+
+def _leaking(listing: Listing, samples: Samples, split: Split) -> tuple[str, ...]:
+    """Groups in several parts: those of the split, and those that the folder itself knows."""
+    rows = split_rows(listing, samples.groups, split)
+    found = {leak.group for leak in leaks(rows)}
+    if listing.groups is not None:
+        known = dict(zip(listing.names, listing.groups, strict=True))
+        found |= {leak.group for leak in leaks(rows, known)}
+    return tuple(sorted(found))
+
+
+def _foreign(folder: Path, look: Look, options: TrainOptions) -> tuple[Foreign, list[str]]:
+    """The counter-examples of a folder, and which of its pictures are left out.
+
+    A folder that says what each picture may be used for, in ``files.csv``, is dealt as one class.
+    """
+    if (folder / FILES_FILE).is_file():
+        pictures = [picture for picture in read_pictures(folder) if picture.allowed]
+        squares, refused = load_squares([p.path for p in pictures], look, options.field_px)
+        kept = [picture for row, picture in enumerate(pictures) if row not in refused]
+        names = [picture.path.relative_to(folder).as_posix() for picture in kept]
+        others = Samples(
+            tuple(picture.path for picture in kept),
+            np.zeros(len(kept), np.int64),
+            tuple(picture.group or name for picture, name in zip(kept, names, strict=True)),
+            (folder.name,),
+        )
+        told = [f"{folder.name}/{pictures[row].path.name}: {why}" for row, why in refused.items()]
+        return Foreign(folder.name, others, _limited(others, options), squares), told
+    whole = read_listing(folder, check=False)
+    squares, refused = load_squares(whole.paths, look, options.field_px)
+    listing = whole.without({whole.names[row]: why for row, why in refused.items()})
+    others = listing.samples(listing.groups or listing.names)
+    split = _limited(others, options)
+    told = [f"{folder.name}/{whole.names[row]}: {why}" for row, why in refused.items()]
+    return Foreign(folder.name, others, split, squares), told
+
+
+def _limited(others: Samples, options: TrainOptions) -> Split:
+    """The deal of counter-examples, with no more for training than the options allow."""
+    split = _deal(others, options)
+    if not options.counter_limit:
+        return split
+    rng = np.random.default_rng(options.seed)
+    keep = rng.permutation(split.train)[: options.counter_limit]
+    return Split(np.sort(keep), split.validation, split.test)
+
+
+def _as_elsewhere(samples: Samples, options: TrainOptions) -> Samples:
+    """The samples with the groups as other folders write them, without the name of a source.
+
+    Where two sources name theirs alike and one of the two judges, neither is learnt from.
+    """
+    if not options.sources:
+        return samples
+    return replace(samples, groups=tuple(group.partition("/")[2] for group in samples.groups))
+
+
+def told(material: Material) -> str:
+    """The split in a sentence."""
+    parts = material.split
+    leak = f"LEAKING: {len(material.leaking)} groups stand in more than one part"
+    return (
+        f"{len(parts.train)} fields to train on, {len(parts.validation)} to validate, "
+        f"{len(parts.test)} to test; " + (leak if material.leaking else "no group on two sides")
+    )
+
+
+def confounded(options: TrainOptions, material: Material) -> str:
+    """Which classes stand in one of several sources alone, in a sentence; "" when none does.
+
+    Such a class can be told by its laboratory's stain.
+    """
+    samples = material.samples
+    if samples.sources is None or len(options.sources) < 2:
+        return ""
+    alone = []
+    for label, name in enumerate(samples.class_names):
+        of = np.unique(samples.sources[samples.labels == label])
+        if len(of) == 1:
+            alone.append(f"{show(name)} ({options.sources[of[0]].name})")
+    if not alone:
+        return ""
+    return (
+        f"In one source alone: {', '.join(alone)}. What a network learns of it may be the stain or "
+        "the scanner of that source."
+    )
+
+
+def training_pictures(material: Material) -> Pictures:
+    """Squares of the training groups, then those of the counter-examples as one more class."""
+    parts = [(material.squares, material.split.train, material.samples.labels)]
+    for foreign in material.foreign:
+        others = np.full(len(foreign.samples.labels), material.classes, np.int64)
+        parts.append((foreign.squares, foreign.split.train, others))
+    counts = [squares.counts[rows] for squares, rows, _ in parts]
+    of = material.samples.sources
+    own = None if of is None else of[material.split.train]
+    labels = [
+        np.repeat(labels[rows], count)
+        for (_, rows, labels), count in zip(parts, counts, strict=True)
+    ]
+    pixels = [squares.of(rows) for squares, rows, _ in parts]
+    found = Pictures.of(np.concatenate(pixels), np.concatenate(labels), np.concatenate(counts))
+    return found if own is None else found.of_sources(own)
+
+
+def joined(own: Pictures, further: Pictures) -> Pictures:
+    """The pictures of both."""
+    return Pictures(
+        torch.cat([own.pixels, further.pixels]),
+        torch.cat([own.labels, further.labels]),
+        np.concatenate([own.counts, further.counts]),
+        own.sources,
+    )
+
+
+def validation_pictures(material: Material, input_px: int) -> Pictures:
+    """Squares of the validation groups, as the network sees them when classifying."""
+    rows = material.split.validation
+    part = material.samples.take(rows)
+    if material.squares.size_px == input_px:
+        squares = material.squares.taken(rows)
+    else:
+        squares = _cut_again(part, material.look, input_px)
+    return Pictures.of(squares.pixels, np.repeat(part.labels, squares.counts), squares.counts)
+
+
+def at_input_size(material: Material, input_px: int) -> Material:
+    """The same material with every square at the size of the network's input.
+
+    They are cut from the pictures once more: resized twice, they would not be those that
+    classification sees.
+    """
+    if material.squares.size_px == input_px:
+        return material
+    foreign = tuple(
+        replace(f, squares=_cut_again(f.samples, material.look, input_px)) for f in material.foreign
+    )
+    squares = _cut_again(material.samples, material.look, input_px)
+    return replace(material, squares=squares, foreign=foreign)
+
+
+def _cut_again(samples: Samples, look: Look, size_px: int) -> Squares:
+    squares, gone = load_squares(samples.paths, look, size_px, samples.um_px)
+    for row, why in gone.items():
+        raise UsageProblem(
+            f"{samples.paths[row].name} could be read when this run began and no longer can: {why} "
+            "Leave the data as they are, and run the same command again."
+        )
+    return squares

@@ -1,0 +1,1 @@
+"""Is everything still as a run left it? Outputs, model and inputs are hashed again and compared."""

@@ -14,7 +14,7 @@ from PyQt6.QtGui import QMouseEvent
 from PyQt6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
 
-from lungscan.scan import scan
+from lungscan.scanning.scan import scan
 from lungscan_gui.cases import CaseState
 from lungscan_gui.window import MainWindow
 from tests.drawing import draw_slide, write_svs
@@ -107,7 +107,10 @@ def test_both_images_move_together_and_the_mouse_is_seen_in_both(
     where = QPointF(30, 40)
     right.mouseMoveEvent(
         QMouseEvent(
-            QMouseEvent.Type.MouseMove, where, Qt.MouseButton.NoButton, Qt.MouseButton.NoButton,
+            QMouseEvent.Type.MouseMove,
+            where,
+            Qt.MouseButton.NoButton,
+            Qt.MouseButton.NoButton,
             Qt.KeyboardModifier.NoModifier,
         )  # fmt: skip
     )
@@ -121,9 +124,7 @@ def test_both_images_move_together_and_the_mouse_is_seen_in_both(
     assert right.camera == before
 
 
-def test_two_viewers_of_one_picture_both_become_sharp(
-    analysed: MainWindow, wait: Wait
-) -> None:
+def test_two_viewers_of_one_picture_both_become_sharp(analysed: MainWindow, wait: Wait) -> None:
     window = analysed
     window.compare_sides()
     window.viewer.magnify(40)
@@ -176,7 +177,9 @@ def test_changed_tiles_are_stepped_through_by_keyboard(
 ) -> None:  # fmt: skip
     window, predict = analysed, fake.predict
     monkeypatch.setattr(
-        fake, "predict", lambda rgb: (np.ascontiguousarray(predict(rgb)[0][:, ::-1]), predict(rgb)[1])
+        fake,
+        "predict",
+        lambda rgb: (np.ascontiguousarray(predict(rgb)[0][:, ::-1]), predict(rgb)[1]),
     )
     window.compare_sides()
     window.beside.compare_model(other)

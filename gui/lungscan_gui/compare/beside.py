@@ -162,9 +162,7 @@ class Beside(QObject):
             leader.pointed.connect(
                 lambda x, y, cross=cross, other=other: self._point(cross, other, (x, y))
             )
-            leader.left.connect(
-                lambda cross=cross, other=other: self._point(cross, other, None)
-            )
+            leader.left.connect(lambda cross=cross, other=other: self._point(cross, other, None))
         pane.viewer.pointed.connect(window.readout.point)
         pane.viewer.left.connect(window.readout.clear)
         pane.viewer.opacity_asked.connect(window.result.map.nudge)

@@ -1,8 +1,8 @@
 """Which tiles two runs of one image answer differently. No Qt.
 
-Tiles are compared by class, and by whether they counted at all. Two runs that cut the same tiles are
-compared tile by tile; where they do not (another model sees larger fields, or another overlap), each
-tile of the second run is compared with what the first run's map says at its middle.
+Tiles are compared by class, and by whether they counted at all. Two runs that cut the same tiles
+are compared tile by tile; where they do not (another model sees larger fields, or another overlap),
+each tile of the second run is compared with what the first run's map says at its middle.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The training page: audit, split, curves and figures of a model of one's own. It computes nothing."""
+"""The training page: audit, split, curves, figures of a model. It computes nothing itself."""

@@ -138,11 +138,11 @@ def _warnings(found: Audit) -> Iterator[str]:
 
 
 def _trained(task: TrainModel) -> Generator[Told, None, None]:
-    from lungscan.cards import read_card
-    from lungscan.doubt import doubt
+    from lungscan.model.card import read_card
+    from lungscan.model.doubt import doubt
 
     try:
-        from lungscan.training.run import train
+        from lungscan.training.train import train
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
         if isinstance(error, ImportError) and (error.name or "").split(".")[0] == "lungscan":
             raise
@@ -177,9 +177,9 @@ def _command(task: TrainModel) -> str:
 
 
 def _judged(task: JudgeModel) -> Generator[Told, None, None]:
+    from lungscan.evaluation.evaluate import evaluation
     from lungscan.evaluation.events import EvaluationFinished, FieldsJudged, JudgingStarted
     from lungscan.evaluation.options import DataOptions, JudgeOptions
-    from lungscan.evaluation.run import evaluation
     from lungscan.evaluation.writing import write_evaluation
 
     split = task.model / SPLIT

@@ -139,7 +139,7 @@ class TrainingPage(QMainWindow):
 
     # News --------------------------------------------------------------------------------------
 
-    def _take(self, event: Any) -> None:  # noqa: PLR0912  one case per kind of event
+    def _take(self, event: Any) -> None:
         match event:
             case Step():
                 self._show_step(event)

@@ -54,9 +54,7 @@ class Picture(QObject):
         if self._wishes.pop(viewer, None):
             self._ask()
 
-    def paint(
-        self, painter: QPainter, camera: Camera, ratio: float, viewer: object = None
-    ) -> None:
+    def paint(self, painter: QPainter, camera: Camera, ratio: float, viewer: object = None) -> None:
         """Draw the view, and ask for what is missing. ``ratio`` is device pixels per point."""
         self._draw_overview(painter, camera)
         step = self._ladder.step_for(camera.zoom * ratio) if self._loader else 0

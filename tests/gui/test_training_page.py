@@ -167,7 +167,7 @@ def test_events_are_drawn_as_they_come_and_cancel_keeps_epochs(
     assert page.form.cancel.isEnabled()
     wait(lambda: "cannot be read" in page.message.words.text())
     jobs[0].go.set()
-    wait(lambda: page.form.start.isEnabled())
+    wait(page.form.start.isEnabled)
     page.form.folds.setValue(5)
     page.form.name.setText('my "own"')
     page.start()
@@ -198,7 +198,7 @@ def test_a_model_that_is_no_better_than_chance_says_so(
     page.start()
     wait(lambda: "is unproven" in page.message.words.text())
     jobs[1].go.set()
-    wait(lambda: page.form.take.isEnabled())
+    wait(page.form.take.isEnabled)
     taken: list[Path] = []
     page.model_taken.connect(taken.append)
     page.form.take.click()

@@ -26,9 +26,8 @@ class Curve:
         """Its last figures in words, for a screen reader."""
         if not self.loss:
             return f"{self.title}: no epoch yet"
-        words = (
-            f"{self.title}: epoch {self.loss[-1][0]} of {self.epochs}, loss {self.loss[-1][1]:.3f}"
-        )
+        epoch, loss = self.loss[-1]
+        words = f"{self.title}: epoch {epoch} of {self.epochs}, loss {loss:.3f}"
         return words + (f", validation {self.accuracy[-1][1]:.1%}" if self.accuracy else "")
 
 

@@ -186,6 +186,10 @@ class Commands:
         """Fill, or outlines alone."""
         self._me.result.map.filled.toggle()
 
+    def toggle_profile(self) -> None:
+        """Colours as the image's profile means them, or as stored."""
+        self._me.viewbar.profile.toggle()
+
     def next_tile(self) -> None:
         """The next tile of the evidence."""
         self._me.evidence.step(1)

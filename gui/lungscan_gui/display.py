@@ -44,6 +44,8 @@ class Display:
         window.evidence.visited.connect(self._visit)
         window.viewer.opacity_asked.connect(window.result.map.nudge)
         window.result.map.changed.connect(self._look)
+        window.viewbar.profile.setChecked(window.settings.by_profile)
+        window.viewbar.profile_asked.connect(self._recolour)
 
     def prepare(self) -> None:
         """Have a reader process ready."""
@@ -65,6 +67,7 @@ class Display:
         self._window.message.hide()
         self.opener.forget()
         viewer.show_picture(None, None, "")
+        self._window.viewbar.show_profile("")
         self._window.viewbar.name.setText(case.name if case else "")
         if case is None:
             self.refresh()
@@ -125,6 +128,8 @@ class Display:
         picture = Picture((info.width, info.height), overview.rgb, overview.downsample, image)
         picture.broken.connect(self._window.message.say)
         self._window.viewer.show_picture(picture, info.scale.mpp_um, name)
+        self._window.viewbar.show_profile(picture.profile)
+        picture.recolour(self._window.settings.by_profile)
         self._window.minimap.follow()
         self.refresh()
 
@@ -151,6 +156,11 @@ class Display:
         self.marker.box = picture.box
         x, y, width, height = picture.box
         self._window.viewer.go_to(x + width / 2, y + height / 2, EVIDENCE_POWER)
+
+    def _recolour(self, by_profile: bool) -> None:  # noqa: FBT001  a signal's
+        self._window.settings.by_profile = by_profile
+        if self._window.viewer.picture is not None:
+            self._window.viewer.picture.recolour(by_profile)
 
     def _look(self, look: object) -> None:
         if self.overlay is not None:

@@ -9,6 +9,7 @@ from PyQt6.QtCore import QByteArray, QSettings
 from lungscan_gui.theme import SCHEMES, Scheme
 
 RECENT = 10
+RESULTS = Path.home() / "LungScan results"
 
 
 class Settings:
@@ -33,19 +34,16 @@ class Settings:
 
     def keep_option(self, name: str, value: object, default: object) -> None:
         """Keep an option that differs from its default, and nothing else."""
-        if value == default:
-            self._kept.remove(f"options/{name}")
-        else:
-            self._kept.setValue(f"options/{name}", value)
+        self._keep(f"options/{name}", value, default)
 
     @property
     def results(self) -> Path:
         """The folder below which results are filed."""
-        return Path(str(self._kept.value("results", str(Path.home() / "LungScan results"))))
+        return Path(str(self._kept.value("results", str(RESULTS))))
 
     @results.setter
     def results(self, folder: Path) -> None:
-        self._kept.setValue("results", str(folder))
+        self._keep("results", str(folder), str(RESULTS))
 
     @property
     def scheme(self) -> Scheme:
@@ -55,7 +53,16 @@ class Settings:
 
     @scheme.setter
     def scheme(self, scheme: Scheme) -> None:
-        self._kept.setValue("scheme", scheme)
+        self._keep("scheme", scheme, "system")
+
+    @property
+    def by_profile(self) -> bool:
+        """Whether images are shown in the colours that their profiles mean."""
+        return self._kept.value("by_profile", "false") in (True, "true")
+
+    @by_profile.setter
+    def by_profile(self, on: bool) -> None:
+        self._keep("by_profile", "true" if on else "false", "false")
 
     @property
     def recent(self) -> list[Path]:
@@ -99,6 +106,12 @@ class Settings:
     @geometry.setter
     def geometry(self, geometry: QByteArray) -> None:
         self._kept.setValue("geometry", geometry)
+
+    def _keep(self, name: str, value: object, default: object) -> None:
+        if value == default:
+            self._kept.remove(name)
+        else:
+            self._kept.setValue(name, value)
 
     def flush(self) -> None:
         """Put it on the disk."""

@@ -11,7 +11,7 @@ from typing import Self
 
 from lungscan.inputs import discover
 from lungscan.opening.launch import Launched
-from lungscan.opening.messages import Look, Looked
+from lungscan.opening.messages import Look, Looked, Recolour
 from lungscan.opening.process import ReaderProcess
 from lungscan.reading import TilePixels
 from lungscan.types import BoxArray, InputFile, Overview, SourceInfo
@@ -46,6 +46,17 @@ class ViewedImage:
         self.path, self.kind = path, looked.kind
         self.info: SourceInfo = looked.info  # the scale may be unknown
         self.overview: Overview = looked.overview  # longest side about 1,024 px
+
+        self.profile = looked.profile  # name of its colour profile; "" where it changes nothing
+
+    def use_profile(self, on: bool) -> Overview:  # noqa: FBT001  a switch on the screen
+        """Show the colours that the profile means, or the stored ones; tiles follow.
+
+        Only for an image that has a ``profile``. Raises as ``read``.
+        """
+        overview: Overview = self._process.call(Recolour(self._handle, on), PATIENCE_S)
+        self.overview = overview
+        return overview
 
     def read(self, boxes: BoxArray) -> TilePixels:
         """Tiles ((n, 4), level-0 pixels), each scaled to ``VIEW_PX`` squared.

@@ -24,6 +24,7 @@ class TileLoader(QObject):
     """Reads the tiles of one image. Its signals arrive in the thread of the window."""
 
     loaded = pyqtSignal(object, object)  # TileKey; QImage, or None where it could not be read
+    recoloured = pyqtSignal(object)  # the overview in the other colours; older tiles have come
     broken = pyqtSignal(str)  # the file or its reader is gone; nothing more comes
 
     def __init__(self, image: ViewedImage, threads: int = THREADS) -> None:
@@ -32,7 +33,7 @@ class TileLoader(QObject):
         self._wanted: list[TileKey] = []
         self._reading: set[TileKey] = set()
         self._change = threading.Condition()
-        self._closed = False
+        self._closed = self._paused = False
         self._threads = [
             threading.Thread(target=self._work, name=f"tiles-{number}", daemon=True)
             for number in range(threads)
@@ -46,6 +47,12 @@ class TileLoader(QObject):
             self._wanted = [key for key in keys if key not in self._reading]
             if self._wanted:
                 self._change.notify_all()
+
+    def recolour(self, by_profile: bool) -> None:  # noqa: FBT001  a switch on the screen
+        """Read in the colours that the profile means, or in the stored ones, from now on."""
+        threading.Thread(
+            target=self._recolour, args=(by_profile,), name="recolour", daemon=True
+        ).start()
 
     @property
     def idle(self) -> bool:
@@ -70,13 +77,29 @@ class TileLoader(QObject):
                 return
             with self._change:
                 self._reading.discard(key)
+                self._change.notify_all()
                 if self._closed:
                     return
             self.loaded.emit(key, image)
 
+    def _recolour(self, by_profile: bool) -> None:  # noqa: FBT001
+        with self._change:
+            self._paused = True
+            while self._reading and not self._closed:
+                self._change.wait()
+        try:
+            overview = self._image.use_profile(by_profile)
+        except CaseError as error:
+            self._give_up(str(error))
+            return
+        self.recoloured.emit(overview)
+        with self._change:
+            self._paused = False
+            self._change.notify_all()
+
     def _next(self) -> TileKey | None:
         with self._change:
-            while not self._closed and not self._wanted:
+            while not self._closed and (self._paused or not self._wanted):
                 self._change.wait()
             if self._closed:
                 return None

@@ -22,6 +22,7 @@ class Minimap(QWidget):
         self.setToolTip("Click to go there")
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         viewer.moved.connect(self.follow)
+        viewer.pictured.connect(self.update)
         self.follow()
 
     def follow(self) -> None:

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from PyQt6.QtCore import QObject, QRectF, Qt, pyqtSignal
 from PyQt6.QtGui import QBrush, QColor, QPainter, QPixmap
 
-from lungscan.types import RgbArray
+from lungscan.types import Overview, RgbArray
 from lungscan_gui.engine import ViewedImage
 from lungscan_gui.viewer.cache import TileCache
 from lungscan_gui.viewer.camera import Camera
@@ -34,9 +34,12 @@ class Picture(QObject):
         self._step = step
         self._ladder = Ladder(*size, step)
         self._loader = TileLoader(image) if image else None
+        self.profile = image.profile if image else ""  # name of a colour profile that can be used
+        self.by_profile = False
         self._wishes: dict[object, list[TileKey]] = {}  # of each viewer that shows it
         if self._loader:
             self._loader.loaded.connect(self._take)
+            self._loader.recoloured.connect(self._recoloured)
             self._loader.broken.connect(self.broken)
 
     @property
@@ -48,6 +51,12 @@ class Picture(QObject):
         """Let go of the file."""
         if self._loader:
             self._loader.close()
+
+    def recolour(self, by_profile: bool) -> None:  # noqa: FBT001  a switch on the screen
+        """Show the colours that the profile means, or the stored ones."""
+        if self._loader and self.profile and by_profile != self.by_profile:
+            self.by_profile = by_profile
+            self._loader.recolour(by_profile)
 
     def leave(self, viewer: object) -> None:
         """This viewer shows it no longer, so what it wanted need not be read."""
@@ -107,6 +116,11 @@ class Picture(QObject):
         side = of.width() * share
         at = (key.column - found.column / share, key.row - found.row / share)
         painter.drawPixmap(target, of, QRectF(at[0] * side, at[1] * side, side, side))
+
+    def _recoloured(self, overview: Overview) -> None:
+        self.overview = QPixmap.fromImage(to_qimage(overview.rgb))
+        self.cache.clear()
+        self.changed.emit()
 
     def _take(self, key: TileKey, image: object) -> None:
         self.cache.put(key, QPixmap.fromImage(image) if image is not None else None)  # type: ignore[arg-type]

@@ -42,6 +42,7 @@ class Viewer(QWidget):
     """Deep zoom over a ``Picture``. Positions in its signals are level-0 pixels."""
 
     moved = pyqtSignal()  # the camera
+    pictured = pyqtSignal()  # more of the image, or other colours of it, are here
     pointed = pyqtSignal(float, float)  # where the mouse is
     left = pyqtSignal()  # it is nowhere
     opacity_asked = pyqtSignal(int)  # Ctrl and wheel: +1 or -1
@@ -77,6 +78,7 @@ class Viewer(QWidget):
         self.camera = None
         if picture is not None:
             picture.changed.connect(self.update)
+            picture.changed.connect(self.pictured)
             self.camera = open_camera(picture.size, self._screen())
         self.setAccessibleDescription(f"Shows {name}." if name else "No image is open.")
         self.moved.emit()

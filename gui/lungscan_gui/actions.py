@@ -60,6 +60,7 @@ COMMANDS = (
     Command("View", "Colours: dark", (), "scheme_dark"),
     Command("Help", "Keys", ("F1", "?"), "show_keys"),
     Command("Help", "Model card", (), "show_card"),
+    Command("Help", "What this machine computes with", (), "ask_machine"),
 )
 MOUSE = (
     ("Wheel", "Zoom at the cursor"),

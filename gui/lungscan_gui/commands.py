@@ -20,6 +20,7 @@ from lungscan.errors import LungScanError
 from lungscan_gui import engine
 from lungscan_gui.actions import keys_html
 from lungscan_gui.card import card_html
+from lungscan_gui.footer import with_footer
 from lungscan_gui.theme import Scheme, apply_theme
 from lungscan_gui.viewer.viewer import PER_NOTCH
 
@@ -78,7 +79,7 @@ class Commands:
         """Put what the viewer shows on the clipboard."""
         clipboard = QApplication.clipboard()
         if clipboard is not None:
-            clipboard.setPixmap(self._me.viewer.grab())
+            clipboard.setPixmap(with_footer(self._me.viewer.grab(), engine.RESEARCH_USE))
 
     # Cases -------------------------------------------------------------------------------------
 
@@ -226,6 +227,10 @@ class Commands:
             return
         _page(window, "Model card", card_html(card))
 
+    def ask_machine(self) -> None:
+        """Name the device, and how fast it is."""
+        self._me.welcome.ask()
+
     # Beside ------------------------------------------------------------------------------------
 
     def _open_folder(self, title: str, start: str = "") -> None:
@@ -240,12 +245,13 @@ class Commands:
         def work() -> None:
             try:
                 export.write(path)
-                words = f"{path} is written."
             except LungScanError as error:
-                words = str(error)
+                window.alarmed.emit(str(error), error.code)
             except OSError as error:
                 words = f"{path} could not be written ({error.strerror or error})."
-            window.said.emit(words)
+                window.alarmed.emit(f"{words} Choose another place, or make room there.", "")
+            else:
+                window.said.emit(f"{path} is written.")
 
         threading.Thread(target=work, name="export", daemon=False).start()
 
@@ -264,6 +270,8 @@ def _page(window: MainWindow, title: str, html: str) -> None:
     dialog.setWindowTitle(title)
     dialog.resize(560, 560)
     text = QTextBrowser()
+    text.setObjectName("page")
+    text.setAccessibleName(title)
     text.setHtml(html)
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
     buttons.rejected.connect(dialog.close)

@@ -149,7 +149,7 @@ class Display:
         size, rgb, step, um = found
         self._window.viewer.show_picture(Picture(size, rgb, step, None), um, case.name)
         self._window.minimap.follow()
-        self._window.message.say(ONLY_OVERVIEW)
+        self._window.message.say(ONLY_OVERVIEW, error=False)
         return True
 
     def _visit(self, picture: TilePicture) -> None:
@@ -157,7 +157,7 @@ class Display:
         x, y, width, height = picture.box
         self._window.viewer.go_to(x + width / 2, y + height / 2, EVIDENCE_POWER)
 
-    def _recolour(self, by_profile: bool) -> None:  # noqa: FBT001  a signal's
+    def _recolour(self, by_profile: bool) -> None:
         self._window.settings.by_profile = by_profile
         if self._window.viewer.picture is not None:
             self._window.viewer.picture.recolour(by_profile)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
-from PyQt6.QtCore import QByteArray, QSettings
+from PyQt6.QtCore import QByteArray, QSettings, QStandardPaths
 
 from lungscan_gui.theme import SCHEMES, Scheme
 
@@ -16,6 +17,7 @@ class Settings:
     """One file, that of the user unless another is given."""
 
     def __init__(self, file: Path | None = None) -> None:
+        self._file = file
         if file is None:
             self._kept = QSettings("LungScan", "LungScan")
         else:
@@ -54,6 +56,33 @@ class Settings:
     @scheme.setter
     def scheme(self, scheme: Scheme) -> None:
         self._keep("scheme", scheme, "system")
+
+    @property
+    def started(self) -> bool:
+        """Whether the window was ever open before."""
+        return self._kept.value("started", "false") in (True, "true")
+
+    @started.setter
+    def started(self, on: bool) -> None:
+        self._keep("started", "true" if on else "false", "false")
+
+    @property
+    def machine(self) -> tuple[str, str] | None:
+        """What was found out of this machine: for which choice, and what is told of it."""
+        kept = self._kept.value("machine", [])
+        return (str(kept[0]), str(kept[1])) if isinstance(kept, list) and len(kept) == 2 else None
+
+    @machine.setter
+    def machine(self, found: tuple[str, str]) -> None:
+        self._kept.setValue("machine", list(found))
+
+    @property
+    def scratch(self) -> Path:
+        """A folder of this user for what can be made again."""
+        if self._file is not None:
+            return self._file.parent / "scratch"
+        place = QStandardPaths.StandardLocation.CacheLocation
+        return Path(QStandardPaths.writableLocation(place) or tempfile.gettempdir())
 
     @property
     def by_profile(self) -> bool:

@@ -33,15 +33,17 @@ from lungscan_gui.panels.result import ResultPanel
 from lungscan_gui.panels.run import RunPanel
 from lungscan_gui.panels.toolbar import Readout, ViewBar
 from lungscan_gui.settings import Settings
-from lungscan_gui.theme import backdrop
+from lungscan_gui.theme import apply_theme, backdrop
 from lungscan_gui.viewer.minimap import Minimap
 from lungscan_gui.viewer.viewer import Viewer
+from lungscan_gui.welcome import Welcome
 
 
 class MainWindow(Commands, QMainWindow):
     """Holds the parts; what they do together is in ``analysis``, ``display`` and ``commands``."""
 
     said = pyqtSignal(str)  # a message, from any thread
+    alarmed = pyqtSignal(str, str)  # the same of an error, with its details
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -65,14 +67,19 @@ class MainWindow(Commands, QMainWindow):
         self.display = Display(self)
         self.beside = Beside(self, self.compare, self._side_head)
         self.training = Training(self)
+        self.welcome = Welcome(self)
         self.actions_by_name = add_commands(self)
         files = self.actions_by_name["open_files"].associatedObjects()
         menu = next(item for item in files if isinstance(item, QMenu))
         show = lambda path: self.add_paths([path])  # noqa: E731
         self.recent = add_recent(menu, lambda: settings.recent, show)
-        self.said.connect(self.message.say)
+        self.said.connect(lambda words: self.message.say(words, error=False))
+        self.alarmed.connect(self.message.say)
         self.result.export_asked.connect(self.export)
         self.result.card_asked.connect(self.show_card)
+        hints = QApplication.styleHints()
+        if hints is not None:
+            hints.colorSchemeChanged.connect(self.follow_system)
         self.recolour()
         self.resize(1280, 800)
         if settings.geometry is not None:
@@ -89,6 +96,13 @@ class MainWindow(Commands, QMainWindow):
         if isinstance(app, QApplication):
             self.viewer.backdrop = backdrop(app, self.settings.scheme)
             self.viewer.update()
+
+    def follow_system(self) -> None:
+        """The system has turned light or dark."""
+        app = QApplication.instance()
+        if isinstance(app, QApplication) and self.settings.scheme == "system":
+            apply_theme(app)
+            self.recolour()
 
     def show_case(self, case: Case | None) -> None:
         """Show another case."""

@@ -79,7 +79,7 @@ class Child:
             raise ValueError("without a setup files can only be looked at")
         return LocalReaders(self._setup.options, self._setup.card)
 
-    def _do(self, job: Job) -> Any:
+    def _do(self, job: Job) -> Any:  # noqa: PLR0911  one return per kind of job
         match job:
             case PlanFile(file, picture, digest):
                 return self._keep(self._local.plan(file, picture=picture, digest=digest))

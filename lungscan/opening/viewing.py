@@ -49,7 +49,7 @@ class ViewedImage:
 
         self.profile = looked.profile  # name of its colour profile; "" where it changes nothing
 
-    def use_profile(self, on: bool) -> Overview:  # noqa: FBT001  a switch on the screen
+    def use_profile(self, on: bool) -> Overview:
         """Show the colours that the profile means, or the stored ones; tiles follow.
 
         Only for an image that has a ``profile``. Raises as ``read``.

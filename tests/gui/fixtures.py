@@ -15,9 +15,9 @@ from lungscan.demo.making import FIELDS, TISSUES, _pictures
 from lungscan.demo.stitching import stitch_slide
 from lungscan.errors import LungScanError
 from lungscan.opening.local import open_to_look
+from lungscan.opening.profiled import Profiled, profile_of
 from lungscan.opening.viewing import _input_file
 from lungscan.options import ScanOptions
-from lungscan.opening.profiled import Profiled, profile_of
 from lungscan.reading import TilePixels
 from lungscan.scanning.scan import scan
 from lungscan.types import BoxArray, Overview

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QFrame,
+    QHBoxLayout,
     QLabel,
     QMenu,
     QPushButton,
@@ -49,9 +50,14 @@ class ResultPanel(QScrollArea):
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.card = QPushButton("Model card ...")
         self.card.clicked.connect(self.card_asked)
-        self.export = QPushButton("Export")
-        self.export.setToolTip("Report (PDF): Ctrl+E")
+        self.report = QPushButton("Export report (PDF)")
+        self.report.setToolTip("File the report of this case (Ctrl+E)")
+        self.report.clicked.connect(self._export_report)
+        self.export = QPushButton("More")
+        self.export.setToolTip("Tiles, map and other files")
+        self.export.setAccessibleName("Export tiles, map and other files")
         self.export.setMenu(QMenu(self.export))
+        self._report: engine.Export | None = None
         column = QWidget()
         self._layout = QVBoxLayout(column)
         self._layout.setContentsMargins(4, 8, 10, 8)
@@ -59,7 +65,7 @@ class ResultPanel(QScrollArea):
         self._boxes = {
             "question": _boxed("Pixel size", self.question),
             "classes": _boxed("Classes", self.classes),
-            "export": self.export,
+            "export": _side_by_side(self.report, self.export),
             "map": _boxed("Map", self.map),
             "quality": _boxed("Quality", self.quality),
             "model": _boxed("Model", self.model, self.card),
@@ -105,15 +111,29 @@ class ResultPanel(QScrollArea):
         for name, visible in wanted.items():
             self._boxes[name].setVisible(visible)
 
+    def _export_report(self) -> None:
+        if self._report is not None:
+            self.export_asked.emit(self._report)
+
     def _fill_exports(self, result: CaseResult) -> None:
         menu = self.export.menu()
         if menu is None:
             return
         menu.clear()
-        for export in engine.exports(result):
+        self._report, *others = engine.exports(result)
+        for export in others:
             action = menu.addAction(export.title + " ...")
             if action is not None:
                 action.triggered.connect(lambda _=False, e=export: self.export_asked.emit(e))
+
+
+def _side_by_side(first: QWidget, second: QWidget) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(first, 1)
+    layout.addWidget(second)
+    return row
 
 
 def quality_text(result: CaseResult) -> str:

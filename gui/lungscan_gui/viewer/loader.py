@@ -48,7 +48,7 @@ class TileLoader(QObject):
             if self._wanted:
                 self._change.notify_all()
 
-    def recolour(self, by_profile: bool) -> None:  # noqa: FBT001  a switch on the screen
+    def recolour(self, by_profile: bool) -> None:
         """Read in the colours that the profile means, or in the stored ones, from now on."""
         threading.Thread(
             target=self._recolour, args=(by_profile,), name="recolour", daemon=True
@@ -82,7 +82,7 @@ class TileLoader(QObject):
                     return
             self.loaded.emit(key, image)
 
-    def _recolour(self, by_profile: bool) -> None:  # noqa: FBT001
+    def _recolour(self, by_profile: bool) -> None:
         with self._change:
             self._paused = True
             while self._reading and not self._closed:

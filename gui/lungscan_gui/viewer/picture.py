@@ -52,7 +52,7 @@ class Picture(QObject):
         if self._loader:
             self._loader.close()
 
-    def recolour(self, by_profile: bool) -> None:  # noqa: FBT001  a switch on the screen
+    def recolour(self, by_profile: bool) -> None:
         """Show the colours that the profile means, or the stored ones."""
         if self._loader and self.profile and by_profile != self.by_profile:
             self.by_profile = by_profile

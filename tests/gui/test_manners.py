@@ -222,8 +222,9 @@ def test_f1_shows_every_key(qtbot: QtBot, window: MainWindow) -> None:
 
 @pytest.mark.usefixtures("with_reports")
 def test_from_the_icon_to_a_filed_page_takes_at_most_five_clicks(
-    qtbot: QtBot, window: MainWindow, wait: Wait, quick: Jobs, slide: Path, tmp_path: Path
-) -> None:
+    qtbot: QtBot, window: MainWindow, wait: Wait, quick: Jobs, slide: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     """Nothing but what a hand does: clicks on what can be seen, and one drop."""
     clicks = 1  # the icon
     mime = QMimeData()
@@ -245,14 +246,12 @@ def test_from_the_icon_to_a_filed_page_takes_at_most_five_clicks(
     assert "PDF" in window.result.report.text()
     target = tmp_path / "filed.pdf"
 
-    def save() -> None:
-        """The file dialog has a name in it; one click on Save."""
-        (dialog,) = [w for w in QApplication.topLevelWidgets() if isinstance(w, QFileDialog)]
-        assert dialog.selectedFiles()[0].endswith("drawn.pdf")
-        dialog.selectFile(str(target))
-        dialog.accept()
+    def save(_parent: QWidget, _title: str, name: str, _kind: str) -> tuple[str, str]:
+        """The dialog has a name in it already: one click on Save."""
+        assert Path(name).name == "drawn.pdf"
+        return str(target), ""
 
-    QTimer.singleShot(300, save)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", save)
     qtbot.mouseClick(window.result.report, Qt.MouseButton.LeftButton)
     clicks += 2  # Export, Save
     wait(target.exists)

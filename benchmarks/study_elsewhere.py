@@ -21,10 +21,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lungscan.study.events import NetworkFitted
-from lungscan.study.options import GROUPED, RANDOM, WHOLE, StudyOptions, load_study
-from lungscan.study.plan import Task, tasks, units
-from lungscan.study.results import answers_path, weights_path
+from lungscan.studies.events import NetworkFitted
+from lungscan.studies.options import GROUPED, RANDOM, WHOLE, StudyOptions, load_study
+from lungscan.studies.plan import Task, tasks, units
+from lungscan.studies.results import answers_path, weights_path
 
 FILE_BYTES = 15_900_000
 FIRST_FILES = 4  # what comes back at once; the others lie in the folder ``more``
@@ -64,7 +64,7 @@ def main() -> None:
 
 def run(given: argparse.Namespace, options: StudyOptions) -> None:
     """Fit until all is done or the time is over."""
-    from lungscan.study.working import Means, fit_units
+    from lungscan.studies.working import Means, fit_units
 
     begun = time.time()
     means = Means(

@@ -1,26 +1,76 @@
 """LungScan: lung tissue classification for research use.
 
-Importing this package loads nothing heavy; the engine's parts are imported where they are used.
+Importing this package loads nothing heavy: each function imports its part of the engine when it is
+called. Long jobs are generators of events; the last one, called ``...Finished``, holds the result.
+Leaving a generator, or setting the ``stop`` event that most of them take, ends the job; what it has
+finished stays on the disk.
+
+>>> result = lungscan.classify("slide.svs")                              # one case, nothing written
+>>> for event in lungscan.scan(ScanOptions((Path("slides"),), Path("out"))): ...    # many, filed
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from lungscan.door.cases import classify, plan, read_results, rebuild, scan, verify
+    from lungscan.door.data import audit, split
+    from lungscan.door.learning import adapt, study, train
+    from lungscan.door.models import (
+        benchmark,
+        compare,
+        compress,
+        doctor,
+        evaluate,
+        export,
+        models,
+    )
 
-    import pandas as pd
+__all__ = [
+    "DISTRIBUTION",
+    "RESEARCH_USE",
+    "__version__",
+    "adapt",
+    "audit",
+    "benchmark",
+    "classify",
+    "compare",
+    "compress",
+    "doctor",
+    "evaluate",
+    "export",
+    "models",
+    "plan",
+    "read_results",
+    "rebuild",
+    "scan",
+    "split",
+    "study",
+    "train",
+    "verify",
+]
 
 DISTRIBUTION = "lungscan-histology"  # what pip calls it: `lungscan` there is another project
 __version__ = "0.1.0"
 RESEARCH_USE = "Research use only. Not for use in diagnostic procedures."
 
+_ROOMS = {
+    "cases": ("classify", "plan", "read_results", "rebuild", "scan", "verify"),
+    "data": ("audit", "split"),
+    "learning": ("adapt", "study", "train"),
+    "models": ("benchmark", "compare", "compress", "doctor", "evaluate", "export", "models"),
+}
+_WHERE = {name: f"{__name__}.door.{room}" for room, names in _ROOMS.items() for name in names}
 
-def read_results(out: str | Path) -> pd.DataFrame:
-    """The cases of a finished run as a table; see ``lungscan.report.results_table``."""
-    from pathlib import Path
 
-    from lungscan.report.results_table import read_results
+def __getattr__(name: str) -> object:
+    """A function of the door, imported when it is first asked for."""
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_WHERE[name]), name)
 
-    return read_results(Path(out))
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -17,16 +17,49 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar
+
+
+class Code(StrEnum):
+    """What went wrong, for programs: ``error_code`` in every record and table."""
+
+    BAD_MPP = "E_BAD_MPP"
+    CASE = "E_CASE"
+    CHANGING = "E_CHANGING"
+    CLOSED = "E_CLOSED"
+    CRASH = "E_CRASH"
+    FORMAT = "E_FORMAT"
+    IO = "E_IO"
+    LOCKED = "E_LOCKED"
+    MACHINE = "E_MACHINE"
+    MEMORY = "E_MEMORY"
+    MODEL = "E_MODEL"
+    NAME = "E_NAME"
+    NOTHING = "E_NOTHING"
+    NOT_FOUND = "E_NOT_FOUND"
+    NO_MPP = "E_NO_MPP"
+    OPEN = "E_OPEN"
+    PERMISSION = "E_PERMISSION"
+    RECORD = "E_RECORD"
+    TILE = "E_TILE"
+    TIMEOUT = "E_TIMEOUT"
+    TOO_COARSE = "E_TOO_COARSE"
+    TOO_LARGE = "E_TOO_LARGE"
+    TOO_SMALL = "E_TOO_SMALL"
+    UNEXPECTED = "E_UNEXPECTED"
+    UNKNOWN = "E_UNKNOWN"
+    UNSUPPORTED = "E_UNSUPPORTED"
+    USAGE = "E_USAGE"
 
 
 class LungScanError(Exception):
     """Base of all errors a user can meet; ``str(error)`` is one or two plain sentences."""
 
     exit_code: ClassVar[int] = 1
-    code: str = "E_UNKNOWN"
+    code: Code = Code.UNKNOWN
 
-    def __init__(self, message: str, *, code: str | None = None) -> None:
+    def __init__(self, message: str, *, code: Code | None = None) -> None:
         super().__init__(message)
         if code is not None:
             self.code = code
@@ -36,60 +69,60 @@ class UsageProblem(LungScanError):
     """The call itself is wrong."""
 
     exit_code = 2
-    code = "E_USAGE"
+    code = Code.USAGE
 
 
 class NothingToDo(LungScanError):
     """No image was found where the user pointed."""
 
     exit_code = 3
-    code = "E_NOTHING"
+    code = Code.NOTHING
 
 
 class ModelError(LungScanError):
     """The model is unknown, incomplete, changed or of a kind that is never loaded."""
 
     exit_code = 4
-    code = "E_MODEL"
+    code = Code.MODEL
 
 
 class MachineError(LungScanError):
     """The machine stands in the way: disk full, no permission, no memory."""
 
     exit_code = 5
-    code = "E_MACHINE"
+    code = Code.MACHINE
 
 
 class OutputLocked(LungScanError):
     """Another run is writing to the same folder."""
 
     exit_code = 6
-    code = "E_LOCKED"
+    code = Code.LOCKED
 
 
 class CaseError(LungScanError):
     """One case cannot be classified; the batch goes on."""
 
     exit_code = 1
-    code = "E_CASE"
+    code = Code.CASE
 
 
 class UnreadableFile(CaseError):
     """The file cannot be opened or is not an image that LungScan reads."""
 
-    code = "E_OPEN"
+    code = Code.OPEN
 
 
 class NoScale(CaseError):
     """A slide says nothing usable about the size of its pixels."""
 
-    code = "E_NO_MPP"
+    code = Code.NO_MPP
 
 
 class TooManyBadTiles(CaseError):
     """So many tiles are unreadable that the answer would not stand for the slide."""
 
-    code = "E_TILE"
+    code = Code.TILE
 
 
 def case_error(error: Exception) -> CaseError:
@@ -109,5 +142,5 @@ def case_error(error: Exception) -> CaseError:
     return UnreadableFile(
         f"The file made a library fail in an unexpected way ({type(error).__name__}: {error}). "
         "It is probably damaged; if other programs open it, please report this.",
-        code="E_UNEXPECTED",
+        code=Code.UNEXPECTED,
     )

@@ -1,4 +1,4 @@
-"""One options record per job. Flag, TOML key and widget bear the field's name.
+"""Options of classification. Flag, TOML key and widget bear the field's name.
 
 The choices stand here once: front ends take them from here, and a wrong value is refused whoever
 gives it, because a run that goes on with it would answer otherwise than it was asked to.
@@ -31,46 +31,48 @@ MAX_OVERLAP = 0.75  # of a tile's side
 MAX_BATCH, MAX_THREADS, MAX_TIMEOUT_S = 4096, 256, 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class ScanOptions:
-    """All that ``lungscan classify`` can be told.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerOptions:
+    """What an answer depends on besides the image and the model; the settings hash covers it.
 
     Raises:
-        UsageProblem: which value makes no sense, and what it may be.
+        UsageProblem: which value makes no sense, and what it may be. So do all options here.
     """
 
-    paths: tuple[Path, ...]
-    out: Path
-    model: str = DEFAULT_MODEL  # a shipped model's name, or a model folder
-    device: str = "auto"  # one of DEVICES, with a number for N
     mpp: float | None = None  # µm per level-0 pixel, for images that do not say
     overlap: float = 0.0  # share of a tile's side, 0 to 0.75
-    batch_size: int | None = None  # None: chosen for the device
-    threads: int | None = None  # None: every core this process may use
-    cases: Path | None = None  # CSV with the columns file,case
-    pdf: PdfChoice = "auto"  # auto: per-case files for slides and for at most 12 fields
-    heatmap: bool = True
-    geojson: bool = True
     rule: RuleName = "tumour-aware"  # see lungscan.classification.aggregate
     abstain: Abstain = "strict"
-    fresh: bool = False  # True: forget what an earlier run left in ``out``
-    timeout: float = 60.0  # seconds that reading may stand still before the file is given up
-    isolate: bool = True  # read images in child processes; False: in this one, for debugging
-    deidentify: bool = False  # show pseudonyms instead of the names of files, folders and cases
-    names: Path | None = None  # where to write whose pseudonyms these are; outside of ``out``
-    unproven: bool = False  # True: take a model that was not found to be better than chance
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
-        self._require_paths()
-        require_device(self.device)
-        require_choice("--pdf", self.pdf, PDF_CHOICES)
         require_choice("--rule", self.rule, RULE_NAMES)
         require_choice("--abstain", self.abstain, ABSTAIN)
         if self.mpp is not None:
             usual = "µm per pixel (usual: 0.25 at 40x, 0.5 at 20x)"
             _require_number("--mpp", self.mpp, MIN_MPP_UM, MAX_MPP_UM, usual)
         _require_number("--overlap", self.overlap, 0, MAX_OVERLAP, "of a tile's side")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifierOptions(AnswerOptions):
+    """Model and machine: with an answer's options, all that classifying one case takes."""
+
+    model: str = DEFAULT_MODEL  # a shipped model's name, or a model folder
+    unproven: bool = False  # True: take a model that was not found to be better than chance
+    device: str = "auto"  # one of DEVICES, with a number for N
+    batch_size: int | None = None  # None: chosen for the device
+    threads: int | None = None  # None: every core this process may use
+    timeout: float = 60.0  # seconds that reading may stand still before the file is given up
+    isolate: bool = True  # read images in child processes; False: in this one, for debugging
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        AnswerOptions.__post_init__(self)
+        model: object = self.model
+        if not isinstance(model, str) or not model:
+            raise UsageProblem("--model must be a model's name or its folder.")
+        require_device(self.device)
         _require_number("--timeout", self.timeout, 0, MAX_TIMEOUT_S, "seconds")
         if self.timeout == 0:
             raise UsageProblem("--timeout must be more than 0 seconds.")
@@ -78,9 +80,29 @@ class ScanOptions:
             _require_number("--batch-size", self.batch_size, 1, MAX_BATCH, "tiles", whole=True)
         if self.threads is not None:
             _require_number("--threads", self.threads, 1, MAX_THREADS, "threads", whole=True)
-        for name in ("heatmap", "geojson", "fresh", "isolate", "deidentify", "unproven"):
-            if not isinstance(getattr(self, name), bool):
-                raise UsageProblem(f"--{name} must be true or false.")
+        _require_switches(self, "isolate", "unproven")
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions(ClassifierOptions):
+    """All that ``lungscan classify`` can be told."""
+
+    paths: tuple[Path, ...]
+    out: Path
+    cases: Path | None = None  # CSV with the columns file,case
+    pdf: PdfChoice = "auto"  # auto: per-case files for slides and for at most 12 fields
+    heatmap: bool = True
+    geojson: bool = True
+    fresh: bool = False  # True: forget what an earlier run left in ``out``
+    deidentify: bool = False  # show pseudonyms instead of the names of files, folders and cases
+    names: Path | None = None  # where to write whose pseudonyms these are; outside of ``out``
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        self._require_paths()
+        ClassifierOptions.__post_init__(self)
+        require_choice("--pdf", self.pdf, PDF_CHOICES)
+        _require_switches(self, "heatmap", "geojson", "fresh", "deidentify")
 
     def _require_paths(self) -> None:
         paths: object = self.paths  # of whatever type a caller gave
@@ -90,9 +112,6 @@ class ScanOptions:
             value = getattr(self, name)
             if not isinstance(value, Path) and (value is not None or name == "out"):
                 raise UsageProblem(f"--{name} must be a pathlib.Path, not {value!r}.")
-        model: object = self.model
-        if not isinstance(model, str) or not model:
-            raise UsageProblem("--model must be a model's name or its folder.")
 
 
 def is_device(name: object) -> bool:
@@ -112,6 +131,12 @@ def require_choice(flag: str, value: object, choices: tuple[str, ...]) -> None:
     """Raises UsageProblem unless ``value`` is one of ``choices``, letter by letter."""
     if value not in choices:
         raise UsageProblem(f"{flag} cannot be {value!r}. Choose one of {', '.join(choices)}.")
+
+
+def _require_switches(options: object, *names: str) -> None:
+    for name in names:
+        if not isinstance(getattr(options, name), bool):
+            raise UsageProblem(f"--{name} must be true or false.")
 
 
 def _require_number(

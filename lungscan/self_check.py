@@ -14,7 +14,6 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
-from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image
@@ -26,12 +25,13 @@ from lungscan.errors import LungScanError, ModelError
 from lungscan.inputs import discover
 from lungscan.modalities.histology.quality import measure_quality
 from lungscan.model.card import INT8, ModelCard, list_models
+from lungscan.model.folder import Golden, read_golden
 from lungscan.opening.plan import tissue_of, to_jpeg
 from lungscan.reading import open_source
 from lungscan.results.provenance import library_versions
 from lungscan.runtimes import Runtime, load_runtime
 from lungscan.tiles.grid import plan_grid
-from lungscan.types import FloatArray, RgbArray, RgbBatch
+from lungscan.types import RgbArray, RgbBatch
 from lungscan.workers import available_threads
 
 FP32_TOLERANCE = 1e-4
@@ -50,14 +50,6 @@ class Check:
     name: str
     state: Literal["ok", "warning", "failed"]
     detail: str
-
-
-@dataclass(frozen=True)
-class Golden:
-    """Drawn fields and the answers that a model gave when it was made."""
-
-    fields: RgbBatch
-    probs: FloatArray
 
 
 def examine() -> Generator[Check, None, None]:
@@ -130,24 +122,6 @@ def _libraries() -> Generator[Check, None, None]:
     yield Check("Libraries", "ok", ", ".join(f"{name} {v}" for name, v in library_versions()))
     if find_spec("torch") is None:
         yield Check("torch", "ok", "not installed; needed for a GPU and for training only")
-
-
-def read_golden(card: ModelCard) -> Golden:
-    """The golden fields of a model (their SHA-256 was checked with the card).
-
-    Raises:
-        ModelError: the file holds no such fields. Nothing in it is ever executed.
-    """
-    try:
-        with np.load(card.folder / "golden.npz", allow_pickle=False) as stored:
-            golden = Golden(stored["fields"], stored["probs"])
-    except (OSError, ValueError, LookupError, EOFError, BadZipFile, TypeError) as error:
-        raise ModelError(
-            f"golden.npz of {card.name} is damaged ({error}). Install the model again."
-        ) from error
-    if golden.fields.ndim != 4 or golden.fields.dtype != np.uint8:
-        raise ModelError(f"golden.npz of {card.name} holds no fields. Install the model again.")
-    return golden
 
 
 def compare(runtime: Runtime, golden: Golden, tolerance: float) -> str:

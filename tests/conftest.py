@@ -39,5 +39,5 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRuntime:
         runtime.batch_size = batch_size or 16
         return runtime
 
-    monkeypatch.setattr("lungscan.scanning.scan.load_runtime", load)
+    monkeypatch.setattr("lungscan.classification.loading.load_runtime", load)
     return runtime

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from lungscan.errors import ModelError
 from lungscan.model.card import find_model
+from lungscan.model.folder import read_golden
 from lungscan.model.novelty import load_novelty
 from lungscan.runtimes import load_runtime
-from lungscan.self_check import read_golden
 
 
 def main(folder: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from lungscan.errors import Code
 from lungscan.types import CaseResult, CaseStatus
 from lungscan_gui import engine
 from lungscan_gui.viewer.tilemap import TileMap, map_of
@@ -58,7 +59,7 @@ class Case:
             return self.unscaled and self.mpp is None
         prediction = self.result.prediction
         refused = prediction is not None and prediction.label is None
-        return self.result.error_code in ("E_NO_MPP", "E_BAD_MPP") or (
+        return self.result.error_code in (Code.NO_MPP, Code.BAD_MPP) or (
             refused and "scale_unknown" in self.result.flags
         )
 

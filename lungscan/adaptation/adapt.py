@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from lungscan.errors import ModelError, UsageProblem
 from lungscan.evaluation.records import FieldAnswer, LabelledField
 from lungscan.inputs import show
 from lungscan.model.card import ModelCard
+from lungscan.model.folder import put_in_place, scratch_beside
 from lungscan.results.atomic_files import machine_error
 from lungscan.runtimes.layers import Moments, Network
 from lungscan.runtimes.statistics import load_statistics, some
@@ -62,10 +62,8 @@ def adapting(
     yield Step("Looking at what the model was trained on")
     source = source_of(card, moments_of(card, options.original), threads)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the place where it will lie, so that moving it there is one step.
-        with tempfile.TemporaryDirectory(prefix=".lungscan-", dir=out.parent) as scratch:
-            result = yield from _adapted(own, source, options, Path(scratch), out)
+        with scratch_beside(out) as scratch:
+            result = yield from _adapted(own, source, options, scratch, out)
     except OSError as error:
         raise machine_error(error, out) from error
     yield Adapted(result)
@@ -87,7 +85,7 @@ def _adapted(
         original = _original(options.original, source, made)
     shares, name = (before, after), options.name or out.name
     card = write_rest(made, source.card, own, shares, original, options, name)
-    _move(card.folder, out, scratch / "earlier")
+    put_in_place(card.folder, out, scratch)
     card = dataclasses.replace(card, folder=out)
     return AdaptResult(card, before, after, *(original or (None, None)))
 
@@ -180,9 +178,3 @@ def _original(data: Path, source: Source, made: Draft) -> tuple[Shares, Shares]:
         for card in (source.card, made.card)
     )
     return before, after
-
-
-def _move(folder: Path, out: Path, earlier: Path) -> None:
-    if out.exists():
-        out.replace(earlier)
-    folder.replace(out)

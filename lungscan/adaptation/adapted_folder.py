@@ -10,7 +10,7 @@ from lungscan import __version__
 from lungscan.adaptation import wording
 from lungscan.adaptation.records import AdaptOptions, Own, Shares
 from lungscan.adaptation.refitting import Draft
-from lungscan.errors import ModelError, UsageProblem
+from lungscan.model import folder as model_folder
 from lungscan.model.card import STATISTICS_FILE, Metric, ModelCard, read_card, write_card
 from lungscan.model.doubt import stated
 
@@ -18,22 +18,8 @@ EARLIER = "before it was adapted: "  # stands before the names of the source's f
 
 
 def require_room(out: Path) -> None:
-    """Refuse to replace anything but an earlier adapted model.
-
-    Raises:
-        UsageProblem: something else lies there.
-    """
-    if not out.exists():
-        return
-    try:
-        earlier = bool(read_card(out).adaptation)
-    except ModelError:
-        earlier = False
-    if not earlier and not (out.is_dir() and not any(out.iterdir())):
-        raise UsageProblem(
-            f"{out.name} exists and is no adapted model, so it is not replaced. Choose another "
-            "--out."
-        )
+    """Refuse to replace anything but an earlier adapted model. Raises UsageProblem."""
+    model_folder.require_room(out, lambda card: bool(card.adaptation), "adapted")
 
 
 def write_rest(
@@ -64,11 +50,8 @@ def write_rest(
     )
     write_card(stated(card), folder)
     card = read_card(folder)
-    path = source.folder / "README.md"
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    (folder / "README.md").write_text(
-        wording.readme(card, source, own, made, text), encoding="utf-8"
-    )
+    text = wording.readme(card, source, own, made, model_folder.readme_of(source))
+    model_folder.write_readme(folder, text)
     return read_card(folder)
 
 

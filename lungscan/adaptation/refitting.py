@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save
 
 from lungscan.adaptation.head import Fitted, Layer, Squares, fit_head, of_names
 from lungscan.adaptation.own_fields import spread
 from lungscan.adaptation.records import Own
 from lungscan.model.appearance import fit_appearance, statistics
-from lungscan.model.card import ModelCard, write_card
+from lungscan.model.card import NOVELTY, ModelCard, write_card
+from lungscan.model.folder import read_golden, write_golden, write_novelty
 from lungscan.model.novelty import Novelty, load_novelty
 from lungscan.runtimes import load_runtime
 from lungscan.runtimes.layers import Moments, Network
@@ -49,7 +49,7 @@ class Draft:
 
 def source_of(card: ModelCard, moments: Moments, threads: int) -> Source:
     """The source with its limits of novelty."""
-    return Source(card, moments, load_novelty(card.folder / "novelty.safetensors"), threads)
+    return Source(card, moments, load_novelty(card.folder / NOVELTY), threads)
 
 
 def draft(own: Own, source: Source, folder: Path, *, labels: bool) -> Draft:
@@ -76,7 +76,7 @@ def draft(own: Own, source: Source, folder: Path, *, labels: bool) -> Draft:
         _set_layer(network, source, fitted.layer)
         network.write(folder)
         card = dataclasses.replace(card, confidence_threshold=fitted.confidence)
-    write_novelty(novelty, folder)
+    write_novelty(folder, novelty)
     _write_golden(card, source)
     write_card(card, folder)
     limits = np.stack([source.novelty.limits, novelty.limits])
@@ -152,15 +152,8 @@ def _set_layer(network: Network, source: Source, layer: Layer) -> None:
     network.set(bias_name, bias)
 
 
-def write_novelty(novelty: Novelty, folder: Path) -> None:
-    """Write the parameters of novelty."""
-    # Not `save_file`: that makes a file which only its owner may read.
-    (folder / "novelty.safetensors").write_bytes(save(novelty.tensors()))
-
-
 def _write_golden(card: ModelCard, source: Source) -> None:
     """The source's golden fields with this network's answers."""
-    with np.load(source.card.folder / "golden.npz", allow_pickle=False) as golden:
-        fields = golden["fields"]
+    fields = read_golden(source.card).fields
     probs, _ = load_runtime(card, "cpu-fp32", source.threads).predict(fields)
-    np.savez_compressed(card.folder / "golden.npz", fields=fields, probs=probs)
+    write_golden(card.folder, fields, probs)

@@ -14,7 +14,8 @@ from lungscan.benchmarking.records import BenchmarkOptions, Subject, Variant
 from lungscan.benchmarking.timing import Network
 from lungscan.benchmarking.variants import RuntimeNetwork
 from lungscan.errors import MachineError
-from lungscan.model.card import FILES, INT8, ModelCard, find_model
+from lungscan.model.card import INT8, WEIGHTS, ModelCard, find_model
+from lungscan.model.folder import size_of
 from lungscan.model.graph import count_parameters, read_graph
 from lungscan.runtimes import Runtime
 from lungscan.runtimes.kernels import best_precision, cpu_precisions, prefer_faster
@@ -114,14 +115,13 @@ def _of_model(card: ModelCard) -> Candidate:
 
         network = load_deployed(card)
     accuracy, note = accuracy_of(card)
-    sizes = [(card.folder / name).stat().st_size for name in ("card.json", *FILES)]
     subject = Subject(
         name=card.name,
         architecture=card.architecture,
         input_px=card.patch_size_pixels,
         parameters=_parameters(card),
-        weights_mb=(card.folder / "weights.safetensors").stat().st_size / 1e6,
-        folder_mb=sum(sizes) / 1e6,
+        weights_mb=(card.folder / WEIGHTS).stat().st_size / 1e6,
+        folder_mb=size_of(card.folder) / 1e6,
         accuracy=accuracy,
         accuracy_note=note,
         precision=card.precision,

@@ -15,7 +15,7 @@ from lungscan.inputs.motion import IN_MOTION
 from lungscan.model.card import ModelCard
 from lungscan.model.doubt import FLAG, doubt
 from lungscan.opening.plan import Plan
-from lungscan.options import ScanOptions
+from lungscan.options import AnswerOptions
 from lungscan.results.provenance import utc_now
 from lungscan.types import (
     CaseInput,
@@ -38,7 +38,7 @@ NO_TILES = TileCounts(0, 0, 0, 0, 0, 0, 0, 0)
 class RunContext:
     """What every record of a run says of the run."""
 
-    options: ScanOptions
+    options: AnswerOptions
     card: ModelCard
     device: str
     settings: tuple[tuple[str, str], ...]

@@ -132,6 +132,22 @@ class Journal:
         return None if TileState.FAILED in states else (_unpacked(numbers, states, device), end)
 
 
+class NoJournal:
+    """Keeps nothing: of a case that nobody will go on with."""
+
+    earlier: tuple[TileBatch, ...] = ()
+    done = 0
+
+    def add(self, batch: TileBatch) -> None:
+        """Nothing is kept."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
 def _block(batch: TileBatch) -> bytes:
     quality = batch.quality
     unknown = np.full(len(batch.state), np.nan, np.float32)

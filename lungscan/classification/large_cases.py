@@ -7,9 +7,10 @@ does not grow with the number of files.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
@@ -24,9 +25,8 @@ from lungscan.classification.case_record import (
     finished_case,
     scored_file,
 )
-from lungscan.classification.journal import Journal
-from lungscan.classification.scoring import TileBatch, score_span
-from lungscan.classification.tools import Tools
+from lungscan.classification.journal import Journal, NoJournal
+from lungscan.classification.scoring import Scorer, TileBatch, score_span
 from lungscan.errors import CaseError, case_error
 from lungscan.events import ScoredTiles, TilesScored
 from lungscan.inputs import in_motion, look
@@ -34,33 +34,27 @@ from lungscan.opening.opener import Readers
 from lungscan.opening.plan import Plan
 from lungscan.results.provenance import library_versions, utc_now
 from lungscan.types import BoxArray, CaseInput, CaseResult, InputFile
+from lungscan.workers import Workers
 
 Opened = Plan | CaseError
 
 
 @dataclass(frozen=True)
 class BegunCase:
-    """A case whose first file is open, or that an earlier run has finished."""
+    """A case whose first file is open, or could not be opened."""
 
     case: CaseInput
-    first: Opened | CaseResult
+    first: Opened
     files: ExitStack  # closes what is open
     started: str
     seconds: float  # so far
 
-    @property
-    def resumed(self) -> bool:
-        """Whether an earlier run had finished it."""
-        return isinstance(self.first, CaseResult)
 
-
-def begin_case(case: CaseInput, tools: Tools) -> BegunCase:
-    """Look for an earlier result, else open the first file."""
+def begin_case(case: CaseInput, readers: Readers) -> BegunCase:
+    """Open the first file of a case."""
     clock, started = time.perf_counter(), utc_now()
     files = ExitStack()
-    model, settings = tools.run.card.sha256, tools.run.settings_hash
-    earlier = tools.store.finished(case, model, settings, pictures=True)
-    first = earlier or _open(case.files[0], tools.readers)
+    first = _open(case.files[0], readers)
     if isinstance(first, Plan):
         files.callback(first.source.close)
     return BegunCase(case, first, files, started, time.perf_counter() - clock)
@@ -71,7 +65,14 @@ def drop_case(begun: BegunCase) -> None:
     begun.files.close()
 
 
-def score_case(begun: BegunCase, tools: Tools) -> Generator[TilesScored, None, CaseResult]:
+def score_case(
+    begun: BegunCase,
+    run: RunContext,
+    scorer: Scorer,
+    workers: Workers,
+    readers: Readers,
+    journal: Callable[[int], Path] | None,
+) -> Generator[TilesScored, None, CaseResult]:
     """Score the files of a case in order; a bad one costs only itself.
 
     The caller closes ``begun.files`` in the end.
@@ -79,28 +80,26 @@ def score_case(begun: BegunCase, tools: Tools) -> Generator[TilesScored, None, C
     Raises:
         LungScanError: the model or the machine failed, so no other case would do better.
     """
-    if isinstance(begun.first, CaseResult):
-        return begun.first
     clock, case = time.perf_counter() - begun.seconds, begun.case
     progress = _Progress(case.key)
     files: list[ScoredFile] = []
     problems: list[CaseError] = []
-    with tools.workers.in_order(
-        lambda file: _open(file, tools.readers), case.files[1:], ahead=1, drop=_drop
+    with workers.in_order(
+        lambda file: _open(file, readers), case.files[1:], ahead=1, drop=_drop
     ) as rest:
         opened_files = enumerate(zip(case.files, chain([begun.first], rest), strict=True))
         for index, (file, opened) in opened_files:
             if opened is not begun.first and isinstance(opened, Plan):
                 begun.files.callback(opened.source.close)
             try:
-                journal = tools.store.journal(case.key, index)
                 progress.file_index = len(files)
-                files.append((yield from _score_file(opened, tools, progress, journal)))
+                kept = _journal(journal, index, opened, run)
+                files.append((yield from _score_file(opened, scorer, workers, progress, kept)))
             except Exception as error:  # noqa: BLE001  one bad file must not cost the others
                 problems.append(about(case_error(error), file, case))
             begun.files.close()
     seconds = time.perf_counter() - clock
-    return finished_case(case, tools.run, files, problems, begun.started, seconds)
+    return finished_case(case, run, files, problems, begun.started, seconds)
 
 
 @dataclass
@@ -134,21 +133,33 @@ def _drop(opened: Opened) -> None:
         opened.source.close()
 
 
+def _journal(
+    path: Callable[[int], Path] | None, index: int, opened: Opened, run: RunContext
+) -> Callable[[], Journal | NoJournal]:
+    """What keeps the tiles of a case's file ``index``; opened when the file proves readable."""
+    if path is None or isinstance(opened, CaseError):
+        return NoJournal
+    return partial(Journal, path(index), _journal_key(opened, run), len(run.card.class_names))
+
+
 def _score_file(
-    opened: Opened, tools: Tools, progress: _Progress, path: Path
+    opened: Opened,
+    scorer: Scorer,
+    workers: Workers,
+    progress: _Progress,
+    kept: Callable[[], Journal | NoJournal],
 ) -> Generator[TilesScored, None, ScoredFile]:
     if isinstance(opened, CaseError):
         raise opened
-    scorer = tools.scorer
     total, size = len(opened.grid.boxes), scorer.runtime.batch_size
     progress.total += total
-    with Journal(path, _journal_key(opened, tools.run), len(scorer.card.class_names)) as journal:
+    with kept() as journal:
         batches: list[TileBatch] = list(journal.earlier)
         grid = opened.grid.boxes
         if journal.done:
             yield progress.add(grid, 0, journal.earlier)
         starts = range(journal.done, total, size)
-        with tools.workers.in_order(
+        with workers.in_order(
             lambda start: score_span(opened, start, start + size, scorer), starts
         ) as scored:
             for first, batch in zip(starts, scored, strict=True):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,10 +15,9 @@ from lungscan.classification.case_record import (
     scored_file,
 )
 from lungscan.classification.scoring import Scorer, TileBatch, score_span
-from lungscan.classification.tools import Tools
 from lungscan.errors import CaseError, case_error
 from lungscan.inputs import in_motion, look
-from lungscan.opening.opener import OpenedField
+from lungscan.opening.opener import OpenedField, Readers
 from lungscan.opening.plan import Plan
 from lungscan.reading import TilePixels, may_be_slide
 from lungscan.results.provenance import utc_now
@@ -29,15 +27,6 @@ FIELDS_PER_JOB = 16  # decoded at once by each thread
 BYTES_PER_JOB = 64 << 20  # of files; a JPEG may hold 30 times as much once decoded
 
 Scored = ScoredFile | CaseError
-
-
-@dataclass(frozen=True)
-class FieldOutcome:
-    """How a case of fields ended; ``result`` is None when it holds a slide after all."""
-
-    case: CaseInput
-    result: CaseResult | None
-    resumed: bool = False  # an earlier run had finished it
 
 
 def field_jobs(cases: Sequence[CaseInput]) -> Iterator[list[CaseInput]]:
@@ -55,40 +44,41 @@ def field_jobs(cases: Sequence[CaseInput]) -> Iterator[list[CaseInput]]:
         yield job
 
 
-def score_fields(cases: Sequence[CaseInput], tools: Tools, picture: bool) -> list[FieldOutcome]:
-    """Classify cases of fields, in order. A bad file costs only its own case.
+def classify_fields(
+    cases: Sequence[CaseInput],
+    run: RunContext,
+    scorer: Scorer,
+    readers: Readers,
+    *,
+    picture: bool,
+) -> list[CaseResult | None]:
+    """Classify cases of fields, in order; None where one holds a slide after all.
+
+    A bad file costs only its own case.
 
     Raises:
         LungScanError: the model or the machine failed, so no other case would do better.
     """
     clock, started = time.perf_counter(), utc_now()
-    known = _known(cases, tools, picture)
-    todo = [case for case in cases if case.key not in known]
-    files = [file for case in todo for file in case.files]
-    scored = iter(_score_files(files, tools, picture))
-    seconds = (time.perf_counter() - clock) / len(cases)
+    slides = _slides_among(cases, readers)
+    fields = [case for case in cases if case.key not in slides]
+    files = [file for case in fields for file in case.files]
+    scored = iter(_score_files(files, scorer, readers, picture))
+    seconds = (time.perf_counter() - clock) / max(1, len(cases))
     return [
-        known.get(case.key)
-        or FieldOutcome(
-            case, _judge(case, [next(scored) for _ in case.files], tools.run, started, seconds)
-        )
+        None
+        if case.key in slides
+        else _judge(case, [next(scored) for _ in case.files], run, started, seconds)
         for case in cases
     ]
 
 
-def _known(cases: Sequence[CaseInput], tools: Tools, picture: bool) -> dict[str, FieldOutcome]:
-    """By key, the outcomes of cases that need no scoring here."""
+def _slides_among(cases: Sequence[CaseInput], readers: Readers) -> set[str]:
+    """Keys of the cases that hold a slide, whatever the names of their files say."""
     doubtful = [file for case in cases for file in case.files if may_be_slide(file)]
-    kinds = tools.readers.are_slides(doubtful) if doubtful else ()
+    kinds = readers.are_slides(doubtful) if doubtful else ()
     slides = {file.path for file, slide in zip(doubtful, kinds, strict=True) if slide}
-    known = {}
-    for case in cases:
-        model, settings = tools.run.card.sha256, tools.run.settings_hash
-        if any(file.path in slides for file in case.files):
-            known[case.key] = FieldOutcome(case, None)
-        elif earlier := tools.store.finished(case, model, settings, pictures=picture):
-            known[case.key] = FieldOutcome(case, earlier, resumed=True)
-    return known
+    return {case.key for case in cases if any(file.path in slides for file in case.files)}
 
 
 def _judge(
@@ -103,17 +93,19 @@ def _judge(
     return finished_case(case, run, files, problems, started, seconds)
 
 
-def _score_files(files: Sequence[InputFile], tools: Tools, picture: bool) -> list[Scored]:
+def _score_files(
+    files: Sequence[InputFile], scorer: Scorer, readers: Readers, picture: bool
+) -> list[Scored]:
     """Open and score a handful at a time, in order."""
     scored: list[Scored] = []
     for start in range(0, len(files), FIELDS_PER_JOB):
         part = files[start : start + FIELDS_PER_JOB]
         before = [look(file) for file in part]
-        opened = tools.readers.fields(part, picture=picture)
+        opened = readers.fields(part, picture=picture)
         fields = [item for item in opened if isinstance(item, OpenedField)]
-        shared = iter(_score_together([item for item in fields if item.pixels], tools.scorer))
+        shared = iter(_score_together([item for item in fields if item.pixels], scorer))
         done = [
-            _finish(item, shared, tools.scorer, picture) if isinstance(item, OpenedField) else item
+            _finish(item, shared, scorer, picture) if isinstance(item, OpenedField) else item
             for item in opened
         ]
         scored += [

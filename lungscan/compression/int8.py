@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from lungscan.compression.int8_folder import (
     draft_card,
     how_it_was_made,
     require_room,
-    size_of,
     write_rest,
 )
 from lungscan.compression.quantizing import quantize, quantize_but_sensitive
@@ -33,7 +31,8 @@ from lungscan.compression.records import (
 )
 from lungscan.compression.wording import all_changes, caution
 from lungscan.errors import ModelError, UsageProblem
-from lungscan.model.card import INT8, ModelCard
+from lungscan.model.card import INT8, NOVELTY, ModelCard
+from lungscan.model.folder import put_in_place, scratch_beside, size_of
 from lungscan.model.graph import read_graph, write_graph
 from lungscan.model.novelty import Novelty, load_novelty
 from lungscan.results.atomic_files import machine_error
@@ -83,14 +82,12 @@ def compressing(job: CompressionJob, out: Path) -> Generator[CompressionEvent, N
         yield Trying(name)
         model = method(setting)
         try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            # Beside the place where it will lie, so that moving it there is one step.
-            with tempfile.TemporaryDirectory(prefix=".lungscan-", dir=out.parent) as scratch:
-                folder = Path(scratch) / "model"
+            with scratch_beside(out) as scratch:
+                folder = scratch / "model"
                 agreement, warned = _write(model, name, folder, setting)
                 kept = agreement.within(job.bounds)
                 if kept:
-                    _move(folder, out, Path(scratch) / "earlier")
+                    put_in_place(folder, out, scratch)
         except OSError as error:
             raise machine_error(error, out) from error
         yield Tried(name, agreement, kept)
@@ -106,7 +103,7 @@ def compressing(job: CompressionJob, out: Path) -> Generator[CompressionEvent, N
 def _set_out(job: CompressionJob) -> _Setting:
     threads = job.threads or available_threads()
     foreign = job.tiles.pixels[:0] if job.foreign is None else job.foreign
-    novelty = load_novelty(job.source.folder / "novelty.safetensors")
+    novelty = load_novelty(job.source.folder / NOVELTY)
     model = read_graph(ov.Core(), job.source.folder)
     before = _judge(job.source, "cpu-fp32", job, foreign, novelty, threads)
     return _Setting(job, foreign, threads, novelty, model, before)
@@ -145,12 +142,6 @@ def _write(model: ov.Model, method: str, folder: Path, setting: _Setting) -> tup
         card = dataclasses.replace(card, compression=made)
         write_rest(job.source, card, found, setting.threads)
     return agreement, warned
-
-
-def _move(folder: Path, out: Path, earlier: Path) -> None:
-    if out.exists():
-        out.replace(earlier)
-    folder.replace(out)
 
 
 def _all_layers(setting: _Setting) -> ov.Model:

@@ -8,40 +8,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lungscan.compression import wording
 from lungscan.compression.records import Agreement, CompressionJob
-from lungscan.errors import ModelError, UsageProblem
-from lungscan.model.card import FILES, INT8, Metric, ModelCard, read_card, write_card
+from lungscan.model import folder
+from lungscan.model.card import INT8, NOVELTY, Metric, ModelCard, read_card, write_card
 from lungscan.model.graph import count_parameters
 from lungscan.runtimes import load_runtime
 
 
 def require_room(out: Path) -> None:
-    """Refuse to replace anything but an earlier int8 model.
-
-    Raises:
-        UsageProblem: something else lies there.
-    """
-    if not out.exists():
-        return
-    try:
-        earlier = read_card(out).precision == INT8
-    except ModelError:
-        earlier = False
-    empty = out.is_dir() and not any(out.iterdir())
-    if not earlier and not empty:
-        raise UsageProblem(
-            f"{out.name} exists and is no int8 model, so it is not replaced. Choose another --out."
-        )
+    """Refuse to replace anything but an earlier int8 model. Raises UsageProblem."""
+    folder.require_room(out, lambda card: card.precision == INT8, "int8")
 
 
-def draft_card(source: ModelCard, folder: Path) -> ModelCard:
+def draft_card(source: ModelCard, out: Path) -> ModelCard:
     """The card of an int8 model that nobody has judged yet."""
     name = f"{source.name}-int8"
     return dataclasses.replace(
-        source, name=name, precision=INT8, folder=folder, sha256="", official=False
+        source, name=name, precision=INT8, folder=out, sha256="", official=False
     )
 
 
@@ -74,12 +58,11 @@ def write_rest(
         figures: measured on the int8 model.
         threads: for the golden answers.
     """
-    folder = card.folder
-    shutil.copyfile(source.folder / "novelty.safetensors", folder / "novelty.safetensors")
-    with np.load(source.folder / "golden.npz", allow_pickle=False) as golden:
-        fields = golden["fields"]
+    out = card.folder
+    shutil.copyfile(source.folder / NOVELTY, out / NOVELTY)
+    fields = folder.read_golden(source).fields
     probs, _ = load_runtime(card, "cpu-fp32", threads).predict(fields)
-    np.savez_compressed(folder / "golden.npz", fields=fields, probs=probs)
+    folder.write_golden(out, fields, probs)
     agreement, caution = Agreement(**card.compression["agreement"]), card.compression["caution"]
     card = dataclasses.replace(
         card,
@@ -87,24 +70,13 @@ def write_rest(
         metrics=(*(_noted(metric) for metric in source.metrics), *figures),
         facts=(*source.facts, ("int8", wording.fact(agreement, caution))),
     )
-    write_card(card, folder)
-    card = read_card(folder)
-    sizes = size_of(source.folder), size_of(folder)
-    text = wording.readme(source, card, sizes, _readme_of(source))
-    (folder / "README.md").write_text(text, encoding="utf-8")
+    write_card(card, out)
+    card = read_card(out)
+    sizes = folder.size_of(source.folder), folder.size_of(out)
+    folder.write_readme(out, wording.readme(source, card, sizes, folder.readme_of(source)))
     return card
-
-
-def size_of(folder: Path) -> int:
-    """Bytes of all files that a model needs."""
-    return sum((folder / name).stat().st_size for name in ("card.json", *FILES))
 
 
 def _noted(metric: Metric) -> Metric:
     note = f"{metric.note}; {wording.NOT_NOW}" if metric.note else wording.NOT_NOW
     return dataclasses.replace(metric, note=note)
-
-
-def _readme_of(source: ModelCard) -> str:
-    path = source.folder / "README.md"
-    return path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -19,6 +19,7 @@ import openvino as ov
 from lungscan import RESEARCH_USE
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.model.card import INT8, ModelCard
+from lungscan.model.folder import read_golden
 from lungscan.results.atomic_files import write_atomic
 
 TOLERANCE = 1e-3  # of a probability, fp32 against fp32
@@ -129,8 +130,8 @@ def _labelled(proto: Any, card: ModelCard) -> bytes:
 
 def _difference(card: ModelCard, data: bytes) -> float:
     """The largest change of a golden probability when OpenVINO computes the file, in fp32."""
-    with np.load(card.folder / "golden.npz", allow_pickle=False) as golden:
-        fields, expected = golden["fields"], golden["probs"]
+    golden = read_golden(card)
+    fields, expected = golden.fields, golden.probs
     core = ov.Core()
     try:
         network = core.compile_model(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lungscan.errors import CaseError, UnreadableFile, UsageProblem
 from lungscan.inputs import show
 from lungscan.opening.plan import NetworkInput, plan_field
-from lungscan.options import ScanOptions
+from lungscan.options import ClassifierOptions
 from lungscan.reading import open_field
 from lungscan.reading.field import FieldSource
 from lungscan.types import InputFile, RgbArray, RgbBatch
@@ -85,7 +85,7 @@ def cut_picture(
             shows no tissue.
     """
     file = InputFile(path, path.name, kind="field", um_px=um_px)
-    plan = plan_field(file, ScanOptions((), Path()), look, picture=False)
+    plan = plan_field(file, ClassifierOptions(), look, picture=False)
     try:
         boxes, info = plan.grid.boxes, plan.source.info
         if not len(boxes):

@@ -27,7 +27,7 @@ from lungscan.evaluation.resampling import GroupBootstrap
 from lungscan.evaluation.robustness import shift_figures
 from lungscan.evaluation.shifts import SHIFTS, Shift
 from lungscan.model.card import ModelCard, find_model
-from lungscan.options import ScanOptions
+from lungscan.options import DEFAULT_MODEL
 from lungscan.results.provenance import utc_now
 
 
@@ -121,7 +121,7 @@ def require_sense(options: JudgeOptions) -> None:
     Raises:
         UsageProblem: which value, and what it may be.
     """
-    ScanOptions((), Path(), mpp=options.mpp, threads=options.threads)
+    options.classifier(DEFAULT_MODEL)
     if not 100 <= options.draws <= 100_000:
         raise UsageProblem("The bootstrap takes between 100 and 100,000 draws.")
 

@@ -12,28 +12,26 @@ from PIL import Image
 
 from lungscan.classification.aggregate import gather
 from lungscan.classification.case_record import RunContext
+from lungscan.classification.classifier import Classifier
 from lungscan.classification.decide import decide
 from lungscan.classification.scoring import Scorer
-from lungscan.classification.small_cases import FieldOutcome, field_jobs, score_fields
-from lungscan.classification.tools import Tools
+from lungscan.classification.small_cases import field_jobs
 from lungscan.errors import CaseError
 from lungscan.evaluation.events import FieldsJudged
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.evaluation.records import FieldAnswer, LabelledField
 from lungscan.evaluation.shifts import Shift
-from lungscan.model.card import ModelCard
+from lungscan.model.card import NOVELTY, ModelCard
 from lungscan.model.novelty import load_novelty
 from lungscan.opening.local import LocalReaders
-from lungscan.options import ScanOptions
+from lungscan.options import AnswerOptions, ClassifierOptions
 from lungscan.reading import open_field
 from lungscan.report.wording import REASONS
 from lungscan.results.provenance import settings_of
-from lungscan.results.store import RunStore
 from lungscan.runtimes import load_runtime
 from lungscan.types import CaseInput, CaseResult, CaseStatus, InputFile, MppSource, Prediction
 from lungscan.workers import Workers, available_threads
 
-_NO_STORE = RunStore(Path("no earlier run"))  # never written to: nothing was judged before
 _IS_SLIDE = "This is a whole slide; an evaluation judges field images."
 
 
@@ -43,7 +41,7 @@ class Judge:
 
     run: RunContext
     scorer: Scorer
-    threads: int
+    options: ClassifierOptions
 
     def ask(
         self, fields: Sequence[LabelledField], shift: Shift | None = None
@@ -57,21 +55,20 @@ class Judge:
         """
         cases = [_case(index, field) for index, field in enumerate(fields)]
         answers: list[FieldAnswer] = []
-        # Labelled data are one's own, so no child process stands between.
-        readers = LocalReaders(self.run.options, self.run.card)
+        card = self.run.card
 
-        def work(job: Sequence[CaseInput]) -> list[FieldOutcome]:
+        def work(job: Sequence[CaseInput]) -> list[CaseResult | None]:
             with _changed(job, shift) if shift else nullcontext(job) as inputs:
-                return score_fields(inputs, tools, picture=False)
+                return classifier.small(inputs, picture=False)
 
         with ExitStack() as stack:
-            workers = stack.enter_context(Workers(self.threads))
-            tools = Tools(self.run, _NO_STORE, self.scorer, workers, readers)
+            workers = stack.enter_context(Workers(self.options.threads or available_threads()))
+            readers = LocalReaders(self.options, card)
+            classifier = Classifier(self.run, self.scorer, workers, readers)
             jobs = stack.enter_context(workers.in_order(work, field_jobs(cases)))
-            for outcomes in jobs:
-                for outcome in outcomes:
-                    field = fields[len(answers)]
-                    answers.append(_answer(field, outcome.result, self.run.card))
+            for results in jobs:
+                for result in results:
+                    answers.append(_answer(fields[len(answers)], result, card))
                 yield FieldsJudged(len(answers))
         return tuple(answers)
 
@@ -82,12 +79,11 @@ def load_judge(card: ModelCard, options: JudgeOptions) -> Judge:
     Raises:
         UsageProblem, MachineError, ModelError: see ``lungscan.runtimes.load_runtime``.
     """
-    threads = options.threads or available_threads()
-    runtime = load_runtime(card, options.device, threads, None)
-    scorer = Scorer(card, runtime, load_novelty(card.folder / "novelty.safetensors"))
-    scan = ScanOptions((), Path(), model=card.name, mpp=options.mpp)
-    run = RunContext(scan, card, runtime.device, *settings_of(scan, card))
-    return Judge(run, scorer, threads)
+    chosen = options.classifier(card.name)
+    runtime = load_runtime(card, options.device, chosen.threads or available_threads(), None)
+    scorer = Scorer(card, runtime, load_novelty(card.folder / NOVELTY))
+    run = RunContext(chosen, card, runtime.device, *settings_of(chosen, card))
+    return Judge(run, scorer, chosen)
 
 
 def _case(index: int, field: LabelledField) -> CaseInput:
@@ -152,5 +148,5 @@ def _forced(result: CaseResult, card: ModelCard) -> Prediction:
     """The same evidence judged again by the policy that never withholds a label."""
     areas = [file.tissue_mm2 for file in result.files]
     evidence = gather(result.scores, areas, len(card.class_names))
-    rule = result.prediction.rule if result.prediction else ScanOptions((), Path()).rule
+    rule = result.prediction.rule if result.prediction else AnswerOptions().rule
     return decide(evidence, card, rule, "never")[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lungscan.options import ClassifierOptions
+
 PARTS = ("train", "validation", "test")
 
 
@@ -18,6 +20,20 @@ class JudgeOptions:
     robustness: bool = False  # judge changed copies of every field too
     seed: int = 0  # of the bootstrap
     draws: int = 2000  # of the bootstrap
+
+    def classifier(self, model: str) -> ClassifierOptions:
+        """How ``model`` judges: as ``lungscan classify`` would. Raises UsageProblem.
+
+        Labelled data are one's own, so no child process stands between.
+        """
+        return ClassifierOptions(
+            model=model,
+            mpp=self.mpp,
+            device=self.device,
+            threads=self.threads,
+            unproven=True,  # how good it is is the question
+            isolate=False,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from lungscan.errors import UsageProblem
+from lungscan.errors import Code, UsageProblem
 from lungscan.inputs.files import Identity, identity_of
 from lungscan.inputs.kinds import guess
 from lungscan.inputs.manifest import read_cases
@@ -32,7 +32,7 @@ def discover(paths: tuple[Path, ...], manifest: Path | None = None) -> Inputs:
     found = list(walk(paths))
     candidates = [item for item in found if isinstance(item, Candidate)]
     omissions = [item for item in found if isinstance(item, Omission)]
-    missing = sum(omission.error_code == "E_NOT_FOUND" for omission in omissions)
+    missing = sum(omission.error_code == Code.NOT_FOUND for omission in omissions)
     if missing and missing == len(paths):
         names = ", ".join(f"'{show(str(path))}'" for path in paths)
         raise UsageProblem(f"There is no file or folder {names}. Check the spelling.")

@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from threading import Event
 
-from lungscan.errors import UnreadableFile
+from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs.names import show
 from lungscan.types import InputFile
 
@@ -30,18 +30,18 @@ def open_failure(name: str, error: OSError) -> UnreadableFile:
     name = show(name)
     if isinstance(error, PermissionError):
         return UnreadableFile(
-            f"{name} may not be read by this user; ask for read permission.", code="E_PERMISSION"
+            f"{name} may not be read by this user; ask for read permission.", code=Code.PERMISSION
         )
     if isinstance(error, FileNotFoundError):
         return UnreadableFile(
             f"{name} is no longer there: it was moved or deleted after the run began, or its drive "
             "went away. Check the drive and run again.",
-            code="E_IO",
+            code=Code.IO,
         )
     reason = error.strerror or type(error).__name__
     return UnreadableFile(
         f"{name} could not be read from the disk ({reason}); check the drive and run again.",
-        code="E_IO",
+        code=Code.IO,
     )
 
 
@@ -61,7 +61,7 @@ def require_regular(path: Path) -> int:
         raise UnreadableFile(f"{show(path.name)} is not a regular file, so it holds no image.")
     if status.st_size == 0:
         raise UnreadableFile(
-            f"{show(path.name)} is empty; copy it again from its source.", code="E_FORMAT"
+            f"{show(path.name)} is empty; copy it again from its source.", code=Code.FORMAT
         )
     return status.st_size
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lungscan.errors import UnreadableFile
+from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs.names import show
 from lungscan.types import InputFile, Stamp
 
-IN_MOTION = "E_CHANGING"
+IN_MOTION = Code.CHANGING
 SETTLED_S = 10.0  # a writer that pauses comes back sooner than that
 
 

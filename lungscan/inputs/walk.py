@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lungscan.errors import Code
 from lungscan.inputs.files import Identity, identity_of
 from lungscan.inputs.kinds import why_not
 from lungscan.inputs.motion import stamp_of
@@ -141,14 +142,14 @@ def _not_reached(entry: _Entry, error: OSError) -> Omission:
         return Omission(
             entry.relative_path,
             "may not be read by this user; ask for read permission",
-            "E_PERMISSION",
+            Code.PERMISSION,
         )
     in_a_ring = error.errno == errno.ELOOP  # a link that leads back to itself
     if in_a_ring or isinstance(error, FileNotFoundError | NotADirectoryError):
         reason = "does not exist" if entry.named else "link that leads nowhere"
-        return Omission(entry.relative_path, reason, "E_NOT_FOUND" if entry.named else "")
+        return Omission(entry.relative_path, reason, Code.NOT_FOUND if entry.named else "")
     return Omission(
         entry.relative_path,
         f"could not be read from the disk ({error.strerror or type(error).__name__})",
-        "E_IO",
+        Code.IO,
     )

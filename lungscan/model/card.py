@@ -24,7 +24,10 @@ from lungscan.options import MAX_MPP_UM, MIN_MPP_UM
 from lungscan.types import ModelStamp
 
 CARD_SCHEMA = 1
-FILES = ("weights.safetensors", "graph.xml", "novelty.safetensors", "golden.npz")
+CARD, README = "card.json", "README.md"
+WEIGHTS, GRAPH = "weights.safetensors", "graph.xml"
+NOVELTY, GOLDEN = "novelty.safetensors", "golden.npz"
+FILES = (WEIGHTS, GRAPH, NOVELTY, GOLDEN)
 STATISTICS_FILE = "statistics.safetensors"
 OPTIONAL_FILES = (STATISTICS_FILE,)  # proved as the others are where the card names them
 FP16, INT8 = "fp16", "int8"  # how a model's numbers are stored
@@ -131,7 +134,7 @@ def write_card(card: ModelCard, folder: Path) -> None:
     found = [name for name in OPTIONAL_FILES if (folder / name).is_file()]
     values["files"] = {name: _hash(folder / name) for name in (*FILES, *found)}
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / "card.json").write_text(text + "\n", encoding="utf-8")
+    (folder / CARD).write_text(text + "\n", encoding="utf-8")
 
 
 def find_model(name_or_path: str) -> ModelCard:
@@ -141,7 +144,7 @@ def find_model(name_or_path: str) -> ModelCard:
         ModelError: no such model, an incomplete or changed folder, or an unsafe kind of file.
     """
     shipped = _shipped_folder() / name_or_path
-    if _is_plain_name(name_or_path) and (shipped / "card.json").is_file():
+    if _is_plain_name(name_or_path) and (shipped / CARD).is_file():
         return read_card(shipped)
     path = Path(name_or_path)
     if path.is_dir():
@@ -161,7 +164,7 @@ def find_model(name_or_path: str) -> ModelCard:
 
 def list_models() -> tuple[ModelCard, ...]:
     """The models shipped with this installation, checked, by name."""
-    folders = sorted(p.parent for p in _shipped_folder().glob("*/card.json"))
+    folders = sorted(p.parent for p in _shipped_folder().glob(f"*/{CARD}"))
     return tuple(read_card(folder) for folder in folders)
 
 
@@ -182,7 +185,7 @@ def read_card(folder: Path) -> ModelCard:
 
 def _card_bytes(folder: Path) -> bytes:
     """Read the card, unless it is a pipe that waits for ever or a device without an end."""
-    path = folder / "card.json"
+    path = folder / CARD
     reason = "it is not there, or no regular file"
     try:
         if path.is_file():

@@ -11,12 +11,12 @@ from lungscan.opening.local import LocalReaders
 from lungscan.opening.messages import Setup
 from lungscan.opening.opener import Readers
 from lungscan.opening.pool import ReaderPool
-from lungscan.options import ScanOptions
+from lungscan.options import ClassifierOptions
 
 
 @contextmanager
 def open_readers(
-    options: ScanOptions, card: ModelCard, threads: int, launched: Launched | None = None
+    options: ClassifierOptions, card: ModelCard, threads: int, launched: Launched | None = None
 ) -> Iterator[Readers]:
     """Readers for one run; leaving the block ends their processes.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lungscan.errors import CaseError, NoScale, UnreadableFile, case_error
+from lungscan.errors import CaseError, Code, NoScale, UnreadableFile, case_error
 from lungscan.inputs import look
 from lungscan.model.card import ModelCard
 from lungscan.opening.opener import FEW_TILES, OpenedField
 from lungscan.opening.plan import Plan, plan_field, plan_file
-from lungscan.options import ScanOptions
+from lungscan.options import ClassifierOptions
 from lungscan.reading import ImageSource, kind_of, open_source
 from lungscan.types import InputFile, MppSource, Scale, SourceInfo
 
@@ -19,7 +19,7 @@ from lungscan.types import InputFile, MppSource, Scale, SourceInfo
 class LocalReaders:
     """Opens images in this very process."""
 
-    options: ScanOptions
+    options: ClassifierOptions
     card: ModelCard
 
     def begin(self, file: InputFile) -> None:
@@ -64,7 +64,7 @@ def open_to_look(file: InputFile, mpp: float | None) -> tuple[ImageSource, Sourc
         source = open_source(file, mpp)
     except NoScale as error:
         source = open_source(file, 1.0)  # any scale will do to open it; nobody is told of it
-        flags = ("mpp_absurd",) if error.code == "E_BAD_MPP" else ()
+        flags = ("mpp_absurd",) if error.code == Code.BAD_MPP else ()
         unknown = Scale(None, MppSource.UNKNOWN, (*flags, "scale_unknown"))
         return source, replace(source.info, scale=unknown)
     return source, source.info
@@ -75,7 +75,7 @@ def out_of_memory() -> UnreadableFile:
     return UnreadableFile(
         "Reading the file takes more memory than LungScan allows for one image; the file is "
         "damaged, or must be saved again as a tiled, pyramidal TIFF.",
-        code="E_MEMORY",
+        code=Code.MEMORY,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Literal
 from lungscan.errors import CaseError
 from lungscan.model.card import ModelCard
 from lungscan.opening.shared_memory import Layout
-from lungscan.options import ScanOptions
+from lungscan.options import ClassifierOptions
 from lungscan.types import (
     BoxArray,
     FileKind,
@@ -33,7 +33,7 @@ _LENGTH_BYTES = 8
 class Setup:
     """What all files of a run have in common."""
 
-    options: ScanOptions
+    options: ClassifierOptions
     card: ModelCard
 
 

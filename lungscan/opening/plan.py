@@ -15,11 +15,11 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from lungscan.errors import UnreadableFile
+from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs import require_regular, sha256_of, show
 from lungscan.inputs.files import open_failure
 from lungscan.modalities.histology.survey import SURVEY_UM, survey
-from lungscan.options import ScanOptions
+from lungscan.options import ClassifierOptions
 from lungscan.reading import ImageSource, disguised, kind_of, open_field, open_source
 from lungscan.reading.source import TileSource
 from lungscan.tiles.grid import pen_area_mm2, plan_grid, tissue_area_mm2, whole_grid
@@ -68,7 +68,7 @@ class Plan:
 
 def plan_file(
     file: InputFile,
-    options: ScanOptions,
+    options: ClassifierOptions,
     card: NetworkInput,
     *,
     picture: bool,
@@ -90,7 +90,7 @@ def plan_file(
 
 def _plan_slide(
     file: InputFile,
-    options: ScanOptions,
+    options: ClassifierOptions,
     card: NetworkInput,
     *,
     picture: bool,
@@ -109,7 +109,9 @@ def _plan_slide(
         return planned
 
 
-def plan_field(file: InputFile, options: ScanOptions, card: NetworkInput, *, picture: bool) -> Plan:
+def plan_field(
+    file: InputFile, options: ClassifierOptions, card: NetworkInput, *, picture: bool
+) -> Plan:
     """Plan a field image: tiled when its scale is known and it is large enough, else whole.
 
     Raises:
@@ -127,7 +129,7 @@ def plan_field(file: InputFile, options: ScanOptions, card: NetworkInput, *, pic
             f"{show(file.path.name)} measures only {info.width} × {info.height} px; enlarged, it "
             f"would show nothing to judge. Export it with {ceil(side * LEAST_FIELD)} px a side at "
             "the least.",
-            code="E_TOO_SMALL",
+            code=Code.TOO_SMALL,
         )
     if not _taken_whole(info, side, card.spacing_um_px):
         return _plan_tiled(file, source, digest, options, card, picture=picture)
@@ -163,7 +165,7 @@ def _content(file: InputFile) -> bytes:
         raise UnreadableFile(
             f"{show(file.path.name)} is too large for a field image; save it as a tiled, pyramidal "
             "TIFF.",
-            code="E_TOO_LARGE",
+            code=Code.TOO_LARGE,
         )
     try:
         return file.path.read_bytes()
@@ -175,7 +177,7 @@ def _plan_tiled(
     file: InputFile,
     source: ImageSource,
     digest: str,
-    options: ScanOptions,
+    options: ClassifierOptions,
     card: NetworkInput,
     *,
     picture: bool,
@@ -220,7 +222,7 @@ def _require_fine(file: InputFile, info: SourceInfo, card: NetworkInput) -> None
         raise UnreadableFile(
             f"A pixel of {show(file.path.name)} measures {mpp:.3g} µm; this model needs "
             f"{limit:.3g} µm or finer to see cells. {_finer_elsewhere(info)}",
-            code="E_TOO_COARSE",
+            code=Code.TOO_COARSE,
         )
 
 

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from typing import TypeVar
 
-from lungscan.errors import CaseError, UnreadableFile
+from lungscan.errors import CaseError, Code, UnreadableFile
 from lungscan.inputs import look
 from lungscan.opening.launch import Launched
 from lungscan.opening.messages import (
@@ -32,7 +32,7 @@ from lungscan.opening.shared_memory import SLOT_TILES
 from lungscan.reading import TilePixels
 from lungscan.types import BoxArray, FileKind, InputFile, RgbBatch, SourceInfo
 
-DEADLY = {"E_CRASH", "E_MEMORY"}  # may be the work of an earlier file, or of neighbours
+DEADLY = {Code.CRASH, Code.MEMORY}  # may be the work of an earlier file, or of neighbours
 SLOWEST_DRIVE = 4e6  # bytes per second at which hashing a file still counts as going on
 
 T = TypeVar("T")
@@ -107,7 +107,7 @@ class ReaderPool:
         except UnreadableFile as error:
             opened = [error] * len(files)  # one of them ended the process
         alone = len(files) == 1
-        again = DEADLY if alone else DEADLY | {"E_TIMEOUT"}
+        again = DEADLY if alone else DEADLY | {Code.TIMEOUT}
         processes = (self._start,) if alone else (self._lend, self._start)
         return [
             self._alone(file, picture, processes)
@@ -173,7 +173,7 @@ class ReaderPool:
                 self._all.append(process)
                 return process
         process.close()
-        raise UnreadableFile("The run has ended.", code="E_CLOSED")
+        raise UnreadableFile("The run has ended.", code=Code.CLOSED)
 
     def _fields_in(
         self, process: ReaderProcess, files: Sequence[InputFile], picture: bool
@@ -218,7 +218,7 @@ def _stays_open(answer: FieldAnswer) -> bool:
 
 def _retire_if_short_of_memory(process: ReaderProcess, outcome: object) -> None:
     """What a file took may not come back, and the next file must not suffer for it."""
-    if isinstance(outcome, CaseError) and outcome.code == "E_MEMORY":
+    if isinstance(outcome, CaseError) and outcome.code == Code.MEMORY:
         process.retire()
 
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from lungscan.errors import CaseError, MachineError, UnreadableFile
+from lungscan.errors import CaseError, Code, MachineError, UnreadableFile
 from lungscan.opening import launch
 from lungscan.opening.messages import (
     Answer,
@@ -113,7 +113,7 @@ class ReaderProcess:
                     f"Reading the file stood still for {patience_s:g} s; the drive does not "
                     "answer, or the file is damaged. Check the drive, then run again; --timeout "
                     "grants more time.",
-                    code="E_TIMEOUT",
+                    code=Code.TIMEOUT,
                 )
             )
             try:
@@ -164,11 +164,11 @@ class ReaderProcess:
 
     def stop(self) -> None:
         """End the child, whatever it is at; ``close`` lets go of the rest."""
-        self._kill(UnreadableFile("The run has ended.", code="E_CLOSED"))
+        self._kill(UnreadableFile("The run has ended.", code=Code.CLOSED))
 
     def close(self) -> None:
         """End it, whatever it is at."""
-        self._kill(UnreadableFile("The reading process has been closed.", code="E_CRASH"))
+        self._kill(UnreadableFile("The reading process has been closed.", code=Code.CRASH))
         self._launched.close()
         self._pixels.close()
         self._rest.close()
@@ -221,7 +221,7 @@ def _crashed(status: int) -> UnreadableFile:
     return UnreadableFile(
         f"Reading the file ended the process that read it ({how}): the file is damaged in a way "
         "that a library does not survive, or needs too much memory. Copy it again from its source.",
-        code="E_CRASH",
+        code=Code.CRASH,
     )
 
 

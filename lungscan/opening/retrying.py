@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import TypeVar
 
-from lungscan.errors import CaseError, UnreadableFile
+from lungscan.errors import CaseError, Code, UnreadableFile
 from lungscan.opening.opener import OpenedField, Readers
 from lungscan.opening.plan import Plan
 from lungscan.reading import TilePixels
 from lungscan.reading.source import TileSource, lend_tiles
 from lungscan.types import BoxArray, FileKind, InputFile, RgbBatch, SourceInfo
 
-AWAY = "E_IO"  # the disk failed, not the file
+AWAY = Code.IO  # the disk failed, not the file
 PAUSES_S = (0.5, 1.0, 2.0)  # between one attempt and the next
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import ExifTags, TiffImagePlugin
 
-from lungscan.errors import UnreadableFile
+from lungscan.errors import Code, UnreadableFile
 from lungscan.reading.colour import usual_top
 from lungscan.reading.slides.tile_codecs import DamagedTile, jpeg2000_size, jpeg_frame
 
@@ -130,7 +130,7 @@ def _mode(page: tifffile.TiffPage, name: str) -> str:
     raise UnreadableFile(
         f"{name} is a TIFF whose {samples} channels are not declared as red, green and blue "
         f"(PhotometricInterpretation {photometric}); save it as RGB.",
-        code="E_FORMAT",
+        code=Code.FORMAT,
     )
 
 
@@ -141,13 +141,13 @@ def _require_known(page: tifffile.TiffPage, name: str) -> None:
         raise UnreadableFile(
             f"{name} is a TIFF packed with {packed}, which LungScan does not read; save it without "
             "compression, or with LZW or Deflate.",
-            code="E_FORMAT",
+            code=Code.FORMAT,
         )
     if page.imagedepth > 1 or (page.is_tiled and page.tilewidth * page.tilelength > _MAX_TILE_PX):
         raise UnreadableFile(
             f"{name} is a TIFF of several planes, or of tiles above 4096 × 4096 pixels; save it as "
             "one flat picture.",
-            code="E_TOO_LARGE",
+            code=Code.TOO_LARGE,
         )
 
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
-from lungscan.errors import UnreadableFile
+from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs import require_regular, show
 from lungscan.inputs.files import open_failure
 from lungscan.reading.colour import from_deep, to_rgb
@@ -153,7 +153,7 @@ def _decode(stream: BinaryIO, name: str, mpp: float | None) -> FieldSource:
         raise UnreadableFile(
             f"{name} holds more than {MAX_PIXELS // 1_000_000} million pixels, too many to load "
             "at once; save it as a tiled, pyramidal TIFF.",
-            code="E_TOO_LARGE",
+            code=Code.TOO_LARGE,
         ) from error
     except UnreadableFile:
         raise
@@ -207,7 +207,7 @@ def _require_bytes(
         raise UnreadableFile(
             f"{name} claims {pixels / 1e6:.0f} million pixels in {length / 1e3:.0f} kB, which no "
             "picture of tissue does; it was not opened. Export it again from its source.",
-            code="E_TOO_LARGE",
+            code=Code.TOO_LARGE,
         )
 
 

@@ -7,7 +7,7 @@ from typing import BinaryIO
 import numpy as np
 import tifffile
 
-from lungscan.errors import UnreadableFile
+from lungscan.errors import Code, UnreadableFile
 
 
 def unknown(name: str, stream: BinaryIO) -> UnreadableFile:
@@ -17,12 +17,12 @@ def unknown(name: str, stream: BinaryIO) -> UnreadableFile:
         return UnreadableFile(
             f"{name} is a TIFF of {numbers}, which LungScan does not read; save it with 8 bits per "
             "channel.",
-            code="E_FORMAT",
+            code=Code.FORMAT,
         )
     return UnreadableFile(
         f"{name} is not an image LungScan reads, whatever its name says; save it as JPEG, "
         "PNG, TIFF, BMP or WebP.",
-        code="E_FORMAT",
+        code=Code.FORMAT,
     )
 
 
@@ -48,5 +48,5 @@ def damaged(name: str, error: Exception) -> UnreadableFile:
     else:
         what = "is damaged or of a rare kind: its picture cannot be decoded"
     return UnreadableFile(
-        f"{name} {what}. Copy it again from its source, or save it as PNG.", code="E_FORMAT"
+        f"{name} {what}. Copy it again from its source, or save it as PNG.", code=Code.FORMAT
     )

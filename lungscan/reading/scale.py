@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import sqrt
 
-from lungscan.errors import NoScale
+from lungscan.errors import Code, NoScale
 from lungscan.options import MAX_MPP_UM, MIN_MPP_UM
 from lungscan.types import MppSource, Scale
 
@@ -51,7 +51,7 @@ def slide_scale(
     if absurd:
         raise NoScale(
             f"This slide says that a pixel measures {absurd[0]:g} µm, which cannot be. {_CURE}",
-            code="E_BAD_MPP",
+            code=Code.BAD_MPP,
         )
     raise NoScale(f"This slide does not say how large a pixel is. {_CURE}")
 
@@ -86,7 +86,7 @@ def _checked_user(value: float | None) -> float | None:
     if value is not None and not plausible(value):
         raise NoScale(
             f"--mpp {value:g} is outside {MIN_MPP_UM} to {MAX_MPP_UM:g} µm per pixel. {_CURE}",
-            code="E_BAD_MPP",
+            code=Code.BAD_MPP,
         )
     return value
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import lungscan
+from lungscan.errors import Code
 from lungscan.types import (
     UNPROVEN,
     CaseResult,
@@ -79,45 +80,45 @@ _FLAGS = {
     "other_stain_or_scanner": "Another stain or scanner than the training's: less certain.",
 }
 
-_CODES = {
-    "E_OPEN": "cannot be opened",
-    "E_FORMAT": "not a known format",
-    "E_UNSUPPORTED": "of a kind that is not supported",
-    "E_NAME": "name does not fit its data",
-    "E_TOO_LARGE": "too large",
-    "E_TOO_SMALL": "too small",
-    "E_TOO_COARSE": "pixels too coarse",
-    "E_IO": "drive or network error",
-    "E_CHANGING": "still being written",
-    "E_NO_MPP": "no µm per pixel",
-    "E_BAD_MPP": "implausible µm per pixel",
-    "E_TILE": "unreadable tiles",
-    "E_PERMISSION": "no permission to read",
-    "E_NOT_FOUND": "not found",
-    "E_CRASH": "a library crashed on it",
-    "E_TIMEOUT": "reading stood still",
-    "E_MEMORY": "needs too much memory",
-    "E_UNEXPECTED": "unexpected error",
+_CODES: dict[str, str] = {
+    Code.OPEN: "cannot be opened",
+    Code.FORMAT: "not a known format",
+    Code.UNSUPPORTED: "of a kind that is not supported",
+    Code.NAME: "name does not fit its data",
+    Code.TOO_LARGE: "too large",
+    Code.TOO_SMALL: "too small",
+    Code.TOO_COARSE: "pixels too coarse",
+    Code.IO: "drive or network error",
+    Code.CHANGING: "still being written",
+    Code.NO_MPP: "no µm per pixel",
+    Code.BAD_MPP: "implausible µm per pixel",
+    Code.TILE: "unreadable tiles",
+    Code.PERMISSION: "no permission to read",
+    Code.NOT_FOUND: "not found",
+    Code.CRASH: "a library crashed on it",
+    Code.TIMEOUT: "reading stood still",
+    Code.MEMORY: "needs too much memory",
+    Code.UNEXPECTED: "unexpected error",
 }
 
-_CURES = {
-    "E_OPEN": "Copy the file again from the scanner or archive and check that it opens elsewhere.",
-    "E_FORMAT": "Export it as a slide that OpenSlide reads, or as JPEG, PNG, TIFF, BMP or WebP.",
-    "E_UNSUPPORTED": "Export it as a slide of one scan and one focal plane, with 8 bits a colour.",
-    "E_NAME": "Rename the file or folder as the message says, then run the command again.",
-    "E_TOO_LARGE": "Export the picture as a pyramidal slide, or crop it.",
-    "E_TOO_SMALL": "Export the picture at a higher resolution.",
-    "E_TOO_COARSE": "Scan or export it at a higher magnification.",
-    "E_IO": "Check the drive or network connection, then run the same command again.",
-    "E_CHANGING": "Run the same command again when the copy is finished.",
-    "E_NO_MPP": "Give the scanner's µm per pixel with --mpp (usual: 0.25 at 40x, 0.5 at 20x).",
-    "E_BAD_MPP": "Give the true µm per pixel with --mpp (usual: 0.25 at 40x, 0.5 at 20x).",
-    "E_TILE": "Copy the file again: parts of it cannot be read.",
-    "E_PERMISSION": "Ask for the right to read the file or folder, then run the command again.",
-    "E_NOT_FOUND": "Check that the file is still there, then run the same command again.",
-    "E_CRASH": "Copy the file again: it is damaged in a way that a library does not survive.",
-    "E_TIMEOUT": "Check the drive, then run the same command again; --timeout grants more time.",
-    "E_MEMORY": "Close other programs or use fewer --threads, then run the same command again.",
+_CURES: dict[str, str] = {
+    Code.OPEN: "Copy the file again from the scanner or archive and check that it opens elsewhere.",
+    Code.FORMAT: "Export it as a slide that OpenSlide reads, or as JPEG, PNG, TIFF, BMP or WebP.",
+    Code.UNSUPPORTED: "Export it as a slide of one scan and one focal plane, with 8 bits a colour.",
+    Code.NAME: "Rename the file or folder as the message says, then run the command again.",
+    Code.TOO_LARGE: "Export the picture as a pyramidal slide, or crop it.",
+    Code.TOO_SMALL: "Export the picture at a higher resolution.",
+    Code.TOO_COARSE: "Scan or export it at a higher magnification.",
+    Code.IO: "Check the drive or network connection, then run the same command again.",
+    Code.CHANGING: "Run the same command again when the copy is finished.",
+    Code.NO_MPP: "Give the scanner's µm per pixel with --mpp (usual: 0.25 at 40x, 0.5 at 20x).",
+    Code.BAD_MPP: "Give the true µm per pixel with --mpp (usual: 0.25 at 40x, 0.5 at 20x).",
+    Code.TILE: "Copy the file again: parts of it cannot be read.",
+    Code.PERMISSION: "Ask for the right to read the file or folder, then run the command again.",
+    Code.NOT_FOUND: "Check that the file is still there, then run the same command again.",
+    Code.CRASH: "Copy the file again: it is damaged in a way that a library does not survive.",
+    Code.TIMEOUT: "Check the drive, then run the same command again; --timeout grants more time.",
+    Code.MEMORY: "Close other programs or use fewer --threads, then run the same command again.",
 }
 _OTHER_CURE = "Run `lungscan doctor`, then classify the file again."
 

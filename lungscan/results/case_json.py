@@ -6,7 +6,7 @@ import json
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from lungscan.errors import LungScanError
+from lungscan.errors import Code, LungScanError
 from lungscan.results.codec import Convert, Fault, decode, encoded_fields
 from lungscan.types import CaseResult, ModelStamp
 
@@ -21,7 +21,7 @@ _dumps = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 class DamagedRecord(LungScanError):
     """A ``case.json`` or ``run.json`` that cannot be read back; the message names the fault."""
 
-    code = "E_RECORD"
+    code = Code.RECORD
 
 
 def to_json(result: CaseResult) -> bytes:

@@ -8,12 +8,12 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 
 from lungscan.model.card import ModelCard
-from lungscan.options import ScanOptions
+from lungscan.options import AnswerOptions
 
 SETTINGS_SCHEMA = 1  # raise it when tiling, quality limits or rules change their meaning
 
 
-def settings_of(options: ScanOptions, card: ModelCard) -> tuple[tuple[tuple[str, str], ...], str]:
+def settings_of(options: AnswerOptions, card: ModelCard) -> tuple[tuple[tuple[str, str], ...], str]:
     """What can change an answer besides input and model: as shown in reports, and as a hash.
 
     Device, threads and batch size are left out, because they must not change an answer.

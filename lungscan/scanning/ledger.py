@@ -12,6 +12,7 @@ from lungscan.events import CaseFinished, RunFinished
 from lungscan.inputs.motion import IN_MOTION
 from lungscan.layout import GEOJSON, HEATMAP, REPORT, TILES, numbered, record_name
 from lungscan.opening.retrying import AWAY
+from lungscan.options import ScanOptions
 from lungscan.report.heatmap import has_heatmap
 from lungscan.report.write import FEW_FIELDS, Places, moved, write_case_files, write_run_files
 from lungscan.results.checksums import known_sums, unseal
@@ -40,8 +41,10 @@ class Written:
 class Ledger:
     """The books of one run: ``write`` may be called by several threads, the rest by one."""
 
-    def __init__(self, run: RunContext, store: RunStore, inputs: Inputs) -> None:
-        self._run, self._store = run, store
+    def __init__(
+        self, options: ScanOptions, run: RunContext, store: RunStore, inputs: Inputs
+    ) -> None:
+        self._options, self._run, self._store = options, run, store
         self._clock, self._started = time.perf_counter(), utc_now()
         self._keys = [case.key for case in inputs.cases] + [file.key for file in inputs.skipped]
         fields = sum(file.kind == "field" for case in inputs.cases for file in case.files)
@@ -62,7 +65,7 @@ class Ledger:
 
     def wants_files(self, kind: FileKind) -> bool:
         """Whether a case of this kind gets more than ``case.json``."""
-        return kind == "slide" or self._few_fields or self._run.options.pdf == "cases"
+        return kind == "slide" or self._few_fields or self._options.pdf == "cases"
 
     def write(self, result: CaseResult, *, resumed: bool = False) -> Written:
         """Put a case on the disk.
@@ -106,7 +109,7 @@ class Ledger:
         """Write the tables of the run, and note what to tell of them. Raises MachineError."""
         seconds = time.perf_counter() - self._clock
         summary = self._summary(seconds)
-        out, options = self._store.out, self._run.options
+        out, options = self._store.out, self._options
         ordered = (self._results[key] for key in self._keys if key in self._results)
         elsewhere = write_run_files(
             out, ordered, summary, pdf=options.pdf != "none", records=self._records
@@ -169,11 +172,11 @@ class Ledger:
 
     def _told(self, result: CaseResult) -> CaseResult:
         """The case as it may be told of: with ``deidentify``, in words that hold no name."""
-        return hide_message(result) if self._run.options.deidentify else result
+        return hide_message(result) if self._options.deidentify else result
 
     def _switches(self, result: CaseResult) -> dict[str, bool]:
         """Which files the case gets beside ``case.json``."""
-        options = self._run.options
+        options = self._options
         kinds = {file.kind for file in result.files}
         more = any(self.wants_files(kind) for kind in kinds)
         chosen = (options.pdf in {"auto", "cases"}, options.heatmap, options.geojson, True)
@@ -194,7 +197,7 @@ class Ledger:
         return all(name in listed and (folder / name).is_file() for name in names)
 
     def _summary(self, seconds: float) -> RunSummary:
-        options = self._run.options
+        options = self._options
         return replace(
             summarise(self._results.values()),
             versions=library_versions(),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass
 
+from lungscan.classification.loading import wanted_model
 from lungscan.errors import NothingToDo, UsageProblem, case_error
 from lungscan.inputs import discover
 from lungscan.layout import TABLE
-from lungscan.model.card import find_model
-from lungscan.model.doubt import require_proven
 from lungscan.opening.choice import open_readers
 from lungscan.opening.opener import Readers
 from lungscan.options import ScanOptions
@@ -33,25 +33,22 @@ class PlannedCase:
     note: str
 
 
-def plan(options: ScanOptions) -> tuple[PlannedCase, ...]:
+def planned_cases(options: ScanOptions) -> Generator[PlannedCase, None, None]:
     """Open and tile every case without loading the network or writing anything.
+
+    Skipped files come last.
 
     Raises:
         UsageProblem, NothingToDo, ModelError: as ``scan``.
     """
     check_options(options)
-    card = find_model(options.model)
-    require_proven(card, unproven=options.unproven)
+    card = wanted_model(options)
     inputs = find_inputs(options)
     with open_readers(options, card, threads=1) as readers:
-        planned = [_plan_case(case, readers, options) for case in inputs.cases]
-    return (
-        *planned,
-        *(
-            PlannedCase(file.relative_path, "skipped", 0, None, file.reason)
-            for file in inputs.skipped
-        ),
-    )
+        for case in inputs.cases:
+            yield _plan_case(case, readers, options)
+    for file in inputs.skipped:
+        yield PlannedCase(file.relative_path, "skipped", 0, None, file.reason)
 
 
 def _plan_case(case: CaseInput, readers: Readers, options: ScanOptions) -> PlannedCase:

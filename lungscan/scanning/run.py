@@ -10,34 +10,46 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 
 from lungscan.classification.case_record import skipped_file
-from lungscan.classification.large_cases import BegunCase, begin_case, drop_case, score_case
-from lungscan.classification.small_cases import FieldOutcome, field_jobs, score_fields
-from lungscan.classification.tools import Tools
+from lungscan.classification.classifier import Classifier
+from lungscan.classification.large_cases import BegunCase, drop_case
+from lungscan.classification.small_cases import field_jobs
 from lungscan.events import CaseStarted, Notice, RunStarted, ScanEvent
+from lungscan.results.store import RunStore
 from lungscan.scanning.ledger import DriveAway, Ledger, Written
 from lungscan.scanning.planning import looks_like_fields
-from lungscan.types import CaseInput, CaseStatus, Inputs
+from lungscan.types import CaseInput, CaseResult, CaseStatus, Inputs
 from lungscan.workers import Workers
 
 WRITERS = 8  # records of fields on their way to the disk at once
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """How a case of fields ended; ``result`` is None when it holds a slide after all."""
+
+    case: CaseInput
+    result: CaseResult | None
+    resumed: bool = False  # an earlier run had finished it
+
+
+@dataclass(frozen=True)
 class Run:
     """What classifies the inputs; made once."""
 
-    tools: Tools
+    classifier: Classifier
+    store: RunStore
     inputs: Inputs
     ledger: Ledger
     _started: set[str] = field(default_factory=set)  # keys of cases
 
     def events(self) -> Generator[ScanEvent, None, None]:
         """Everything from the first case to the last file."""
-        run, cases, skipped = self.tools.run, self.inputs.cases, self.inputs.skipped
-        yield RunStarted(len(cases), len(skipped), run.card.name, run.device, run.options.out)
+        run, cases, skipped = self.classifier.run, self.inputs.cases, self.inputs.skipped
+        yield RunStarted(len(cases), len(skipped), run.card.name, run.device, self.store.out)
         for file in skipped:
             yield self.ledger.record(self.ledger.write(skipped_file(file, run)))
         fields = [case for case in cases if looks_like_fields(case)]
@@ -65,16 +77,24 @@ class Run:
                 taken.extend(job)
                 yield job
 
-        def work(part: Sequence[CaseInput]) -> list[FieldOutcome]:
-            return score_fields(part, self.tools, picture)
+        def work(part: Sequence[CaseInput]) -> list[Outcome]:
+            earlier = {case.key: self._earlier(case, pictures=picture) for case in part}
+            todo = [case for case in part if not earlier[case.key]]
+            fresh = iter(self.classifier.small(todo, picture=picture) if todo else ())
+            return [
+                Outcome(case, known, resumed=True)
+                if (known := earlier[case.key])
+                else Outcome(case, next(fresh))
+                for case in part
+            ]
 
-        def write(outcome: FieldOutcome) -> Written | CaseInput:
+        def write(outcome: Outcome) -> Written | CaseInput:
             if outcome.result is None:
                 return outcome.case
             return self.ledger.write(outcome.result, resumed=outcome.resumed)
 
         with ExitStack() as stack:
-            scored = stack.enter_context(self.tools.workers.in_order(work, jobs()))
+            scored = stack.enter_context(self.classifier.workers.in_order(work, jobs()))
             yield from self._take_up(taken)
             # A record waits for the disk, not for the CPU, so writers come on top of the workers.
             writers = stack.enter_context(Workers(WRITERS))
@@ -91,20 +111,30 @@ class Run:
     def _slides(self, cases: Sequence[CaseInput]) -> Generator[ScanEvent, None, None]:
         """One after the other, the next one opened meanwhile."""
 
-        def work(case: CaseInput) -> BegunCase:
-            return begin_case(case, self.tools)
+        def work(case: CaseInput) -> CaseResult | BegunCase:
+            return self._earlier(case, pictures=True) or self.classifier.begin(case)
 
-        with self.tools.workers.in_order(work, cases, ahead=1, drop=drop_case) as opened:
+        with self.classifier.workers.in_order(work, cases, ahead=1, drop=_drop) as opened:
             for case in cases:
                 yield from self._take_up(deque([case]))
-                begun = next(opened)
-                with begun.files:
-                    result = yield from score_case(begun, self.tools)
-                recorded = self.ledger.record(self.ledger.write(result, resumed=begun.resumed))
+                found = next(opened)
+                if isinstance(found, CaseResult):
+                    written = self.ledger.write(found, resumed=True)
+                else:
+                    journal = partial(self.store.journal, case.key)
+                    with found.files:
+                        result = yield from self.classifier.finish(found, journal)
+                    written = self.ledger.write(result)
+                recorded = self.ledger.record(written)
                 if recorded.result.status is not CaseStatus.FAILED:  # a failed one is tried again
-                    self.tools.store.drop_journals(begun.case.key)
+                    self.store.drop_journals(case.key)
                 yield recorded
                 self.ledger.require_drive()
+
+    def _earlier(self, case: CaseInput, *, pictures: bool) -> CaseResult | None:
+        """What an earlier run has found out about the same case with the same settings."""
+        run = self.classifier.run
+        return self.store.finished(case, run.card.sha256, run.settings_hash, pictures=pictures)
 
     def _take_up(self, cases: deque[CaseInput]) -> Iterator[CaseStarted]:
         """Tell of each once: a picture that turned out to be a slide is taken up twice."""
@@ -114,3 +144,8 @@ class Run:
                 self._started.add(case.key)
                 index = len(self.inputs.skipped) + len(self._started)
                 yield CaseStarted(case.key, case.case_id, index)
+
+
+def _drop(found: CaseResult | BegunCase) -> None:
+    if isinstance(found, BegunCase):
+        drop_case(found)

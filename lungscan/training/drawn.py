@@ -5,13 +5,19 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from lungscan.types import RgbArray
+from lungscan.types import RgbArray, RgbBatch
 
 
 def draw_counter_example(rng: np.random.Generator, size_px: int) -> RgbArray:
     """One drawn picture ``(size_px, size_px, 3)``: noise, ramp, shapes, stripes, plain or dots."""
     makers = (_noise, _ramp, _shapes, _stripes, _plain, _blobs)
     return makers[int(rng.integers(len(makers)))](rng, size_px)
+
+
+def draw_counter_examples(seed: int, count: int, size_px: int) -> RgbBatch:
+    """So many drawn pictures ``(count, size_px, size_px, 3)``, the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    return np.stack([draw_counter_example(rng, size_px) for _ in range(count)])
 
 
 def _color(rng: np.random.Generator) -> tuple[int, int, int]:

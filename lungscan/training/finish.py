@@ -7,14 +7,13 @@ import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
-import numpy as np
 import torch
-from safetensors.numpy import save
 from torch import nn
 
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.model.card import Metric, ModelCard, read_card, write_card
-from lungscan.model.doubt import doubt, stated
+from lungscan.model.doubt import stated
+from lungscan.model.folder import write_golden, write_novelty
 from lungscan.results.atomic_files import machine_error
 from lungscan.runtimes.statistics import keep_statistics
 from lungscan.training import wording
@@ -32,12 +31,11 @@ from lungscan.training.judge import (
     refusals,
 )
 from lungscan.training.judge_model import (
-    compress_bundle,
     figures_of,
     judge_bundle,
     keep_evaluation,
     points_of,
-    write_readme,
+    round_off,
 )
 from lungscan.training.model_card import first_card, twin_of
 from lungscan.training.options import TrainOptions
@@ -110,14 +108,7 @@ def finish(
             facts=wording.facts(metrics, options, material),
         )
         write_card(stated(card), out)
-    for metric in card.metrics:
-        yield StageFinished("bundle", wording.metric_line(metric))
-    write_readme(options, out, tested=tested)
-    yield StageFinished("bundle", f"{out.name} {read_card(out).sha256[:12]}")
-    if why := doubt(card):
-        yield StageFinished("bundle", why)
-    if options.int8:
-        yield from compress_bundle(options, material, out, command)
+    yield from round_off(card, options, material, out, command, tested=tested)
 
 
 def write_bundle(
@@ -149,9 +140,8 @@ def write_bundle(
             draft = Path(made)
             write_network(deployed, options.classify_px, draft)
             keep_statistics(draft, material.squares.of(material.split.train))
-            # Not `save_file`: that makes a file which only its owner may read.
-            (draft / "novelty.safetensors").write_bytes(save(fitted.novelty.tensors()))
-            np.savez_compressed(draft / "golden.npz", fields=probe.numpy(), probs=golden)
+            write_novelty(draft, fitted.novelty)
+            write_golden(draft, probe.numpy(), golden)
             for file in draft.iterdir():
                 file.replace(out / file.name)
     except OSError as error:

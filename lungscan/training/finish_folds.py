@@ -16,8 +16,8 @@ from lungscan.evaluation.events import EvaluationFinished, JudgingStarted
 from lungscan.evaluation.judging import load_judge
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.evaluation.records import Evaluation, FieldAnswer
-from lungscan.model.card import Metric, ModelCard, read_card, write_card
-from lungscan.model.doubt import doubt, stated
+from lungscan.model.card import NOVELTY, Metric, ModelCard, read_card, write_card
+from lungscan.model.doubt import stated
 from lungscan.model.novelty import load_novelty
 from lungscan.training import wording
 from lungscan.training.classes import described
@@ -39,10 +39,10 @@ from lungscan.training.joined import (
 )
 from lungscan.training.judge import answers_to, calibrate, refused
 from lungscan.training.judge_model import (
-    compress_bundle,
     figures_of,
     keep_evaluation,
     points_of,
+    round_off,
     write_readme,
 )
 from lungscan.training.model_card import first_card, twin_of
@@ -89,14 +89,7 @@ def finish_folds(
         one = [dataclasses.asdict(metric) for metric in beside.metrics]
         card = dataclasses.replace(card, data=card.data | {"one_split": one})
         write_card(stated(card), out)
-    for metric in card.metrics:
-        yield StageFinished("bundle", wording.metric_line(metric))
-    write_readme(final, out, tested=True)
-    yield StageFinished("bundle", f"{out.name} {read_card(out).sha256[:12]}")
-    if why := doubt(card):
-        yield StageFinished("bundle", why)
-    if options.int8:
-        yield from compress_bundle(final, material, out, command)
+    yield from round_off(card, final, material, out, command, tested=True)
 
 
 def _judged(
@@ -147,7 +140,7 @@ def _calibrated(
     """A fold's model folder, made again with what the other folds taught."""
     card = read_card(folder)
     student = load_network(options.model_stage, options, material, folder / WORK_FOLDER)
-    fitted = calibration_of(joined, load_novelty(folder / "novelty.safetensors"), number)
+    fitted = calibration_of(joined, load_novelty(folder / NOVELTY), number)
     write_bundle(student, fitted, options, material, folder)
     told = card.data | {"figures": wording.FOLD_NOTE}
     card = dataclasses.replace(

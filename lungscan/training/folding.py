@@ -13,6 +13,7 @@ from pathlib import Path
 from lungscan.dataset.folds import Fold
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.model.card import ModelCard, read_card
+from lungscan.model.folder import holds_model
 from lungscan.results.atomic_files import write_atomic
 from lungscan.training.data import SPLIT_FILE, Material
 from lungscan.training.model_card import plain
@@ -98,7 +99,7 @@ def is_done(options: TrainOptions, folder: Path) -> bool:
     Raises:
         UsageProblem: it is whole, but of another recipe or another fold.
     """
-    if not (folder / "card.json").is_file():
+    if not holds_model(folder):
         return False
     try:
         card = read_card(folder)
@@ -131,7 +132,7 @@ def require_same_data(folders: Sequence[Path], material: Material) -> None:
         UsageProblem: which fold.
     """
     for folder in folders:
-        if not (folder / "card.json").is_file():
+        if not holds_model(folder):
             continue
         if read_card(folder).data.get("sha256") != material.data_sha256:
             raise UsageProblem(

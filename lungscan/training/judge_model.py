@@ -20,7 +20,9 @@ from lungscan.evaluation.markdown import section
 from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.records import Coverage, Evaluation
 from lungscan.evaluation.writing import write_evaluation
+from lungscan.model import folder
 from lungscan.model.card import Metric, read_card
+from lungscan.model.doubt import doubt
 from lungscan.training import wording
 from lungscan.training.curve import draw_coverage
 from lungscan.training.data import SPLIT_FILE, Material
@@ -114,8 +116,27 @@ def write_readme(options: TrainOptions, out: Path, *, tested: bool) -> None:
     card = read_card(out)
     if card.coverage:
         (out / wording.CURVE_FILE).write_text(draw_coverage(card.coverage), encoding="utf-8")
-    readme = wording.model_card(card) + ("\n" + text if text else "")
-    (out / "README.md").write_text(readme, encoding="utf-8")
+    folder.write_readme(out, wording.model_card(card) + ("\n" + text if text else ""))
+
+
+def round_off(
+    card: ModelCard,
+    options: TrainOptions,
+    material: Material,
+    out: Path,
+    command: str,
+    *,
+    tested: bool,
+) -> Generator[TrainEvent, None, None]:
+    """The last steps of every bundle: its figures, card for people, doubts and int8 form."""
+    for metric in card.metrics:
+        yield StageFinished("bundle", wording.metric_line(metric))
+    write_readme(options, out, tested=tested)
+    yield StageFinished("bundle", f"{out.name} {read_card(out).sha256[:12]}")
+    if why := doubt(card):
+        yield StageFinished("bundle", why)
+    if options.int8:
+        yield from compress_bundle(options, material, out, command)
 
 
 def compress_bundle(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+import lungscan
 from tests.cli.fake_engine import FakeEngine
 
 
@@ -16,11 +14,8 @@ from tests.cli.fake_engine import FakeEngine
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """Put a fake in the place of the engine's scan."""
     fake = FakeEngine()
-    module = ModuleType("lungscan.scanning.scan")
-    module.scan = fake.scan  # type: ignore[attr-defined]
-    module.plan = fake.plan  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "lungscan.scanning.scan", module)
-    monkeypatch.setattr("lungscan_cli.running.beforehand", nullcontext)  # nothing will be read
+    monkeypatch.setattr(lungscan, "scan", fake.scan)
+    monkeypatch.setattr(lungscan, "plan", fake.plan)
     return fake
 
 

@@ -13,6 +13,7 @@ from lungscan.events import (
     ScanEvent,
     TilesScored,
 )
+from lungscan.jobs import PlanFinished
 from lungscan.options import ScanOptions
 from lungscan.types import (
     CaseResult,
@@ -83,7 +84,7 @@ def make_result(
 
 
 class FakeEngine:
-    """Stands in for ``lungscan.scanning.scan``; keeps the options it was called with."""
+    """Stands in for ``lungscan.scan``; keeps the options it was called with."""
 
     def __init__(self) -> None:
         self.results: Sequence[CaseResult] = ()
@@ -92,9 +93,7 @@ class FakeEngine:
         self.options: ScanOptions | None = None
         self.closed = False
 
-    def scan(
-        self, options: ScanOptions, launched: object = None
-    ) -> Generator[ScanEvent, None, None]:
+    def scan(self, options: ScanOptions) -> Generator[ScanEvent, None, None]:
         """Yield one run over ``results``; ``raises`` is raised after the last of them."""
         self.options = options
         order = EventOrder()
@@ -105,9 +104,9 @@ class FakeEngine:
         finally:
             self.closed = True
 
-    def plan(self, options: ScanOptions) -> tuple[object, ...]:
-        """Return what it was told to plan."""
-        return self.planned
+    def plan(self, options: ScanOptions) -> Generator[PlanFinished, None, None]:
+        """Plan what it was told to plan."""
+        yield PlanFinished(self.planned)  # type: ignore[arg-type]  # looks like planned cases
 
     def _events(self, options: ScanOptions) -> Generator[ScanEvent, None, None]:
         skipped = [r for r in self.results if r.status is CaseStatus.SKIPPED]

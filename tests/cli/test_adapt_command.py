@@ -26,7 +26,7 @@ def test_what_was_typed_reaches_the_engine_and_the_gain_is_shown(
         yield Found("40 fields")
         yield Adapted(AdaptResult(CARD, before, Shares(40, 20, 0.85, right, right), None, None))
 
-    monkeypatch.setattr("lungscan_cli.adapt_running.adapting", fake)
+    monkeypatch.setattr("lungscan.adaptation.adapt.adapting", fake)
     words = ["adapt", str(model), str(tmp_path), "--out", "mine", "--mpp", "0.5", "--folds", "4"]
     assert main(words) == 0
     ((options, out),) = seen
@@ -52,7 +52,7 @@ def test_without_labels_it_says_that_nobody_knows_how_often_it_is_right(
     def fake(card: object, options: AdaptOptions, out: Path) -> object:
         yield Adapted(AdaptResult(CARD, before, after, None, None))
 
-    monkeypatch.setattr("lungscan_cli.adapt_running.adapting", fake)
+    monkeypatch.setattr("lungscan.adaptation.adapt.adapting", fake)
     assert main(["adapt", str(model), str(tmp_path), "--out", "mine"]) == 0
     told = " ".join(capsys.readouterr().err.split())
     assert "How often it is right on your tissue is not known, as no labels were given." in told

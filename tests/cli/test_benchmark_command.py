@@ -61,7 +61,7 @@ class FakeBenchmark:
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeBenchmark:
     """Put a fake in the place of the engine's benchmark."""
     fake = FakeBenchmark()
-    monkeypatch.setattr("lungscan_cli.benchmark_running.benchmark", fake)
+    monkeypatch.setattr("lungscan.benchmarking.benchmark.benchmark", fake)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
     return fake

@@ -19,7 +19,7 @@ from lungscan.options import ScanOptions
 from lungscan.types import CaseStatus, NoResult
 from lungscan_cli.commands.classify import classify
 from lungscan_cli.main import main
-from lungscan_cli.views import BarView, LineView, RateColumn
+from lungscan_cli.views.run import BarView, LineView, RateColumn
 from tests.cli.fake_engine import FakeEngine, make_result
 
 Captured = pytest.CaptureFixture[str]

@@ -69,8 +69,8 @@ class FakeCompression:
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: Path) -> FakeCompression:
     """Put a fake in the place of the engine, in a folder with data, a split and a model."""
     fake = FakeCompression()
-    monkeypatch.setattr("lungscan_cli.compress_running.gather", fake.gather)
-    monkeypatch.setattr("lungscan_cli.compress_running.compressing", fake.compressing)
+    monkeypatch.setattr("lungscan.compression.calibration_fields.gather", fake.gather)
+    monkeypatch.setattr("lungscan.compression.int8.compressing", fake.compressing)
     (tmp_path / "data").mkdir()
     (tmp_path / "split.csv").write_text("file,label,group,part\n", encoding="utf-8")
     (tmp_path / "tiny").symlink_to(model)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lungscan.classification.classifier import Classifier
 from lungscan.layout import LIST
 from lungscan.model.card import ModelCard
 from lungscan_cli.main import main
@@ -131,10 +132,10 @@ def test_6_the_folder_is_in_use(real_model: ModelCard, tmp_path: Path, capsys: C
 def test_130_interrupted(
     real_model: ModelCard, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lungscan.scanning.run.score_fields", interrupted)
+    monkeypatch.setattr(Classifier, "small", interrupted)
     assert classify(real_model, tmp_path / "out", make_field(tmp_path / "f.png")) == 130
     assert "run the same command again" in capsys.readouterr().err
     assert files_below(tmp_path / "out") == set()
@@ -144,7 +145,7 @@ def test_a_dry_run_loads_no_network_and_writes_nothing(
     real_model: ModelCard, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_slide(tmp_path / "in" / "s.svs", 512, 512)
-    monkeypatch.setattr("lungscan.scanning.scan.load_runtime", None)
+    monkeypatch.setattr("lungscan.classification.loading.load_runtime", None)
     line = ["classify", tmp_path / "in", "--model", real_model.folder, "--dry-run", "--json"]
     assert main([str(word) for word in line]) == 0
     (case,) = json.loads(capsys.readouterr().out)["cases"]

@@ -10,13 +10,13 @@ from rich.console import Console
 
 from lungscan.evaluation.events import FieldsJudged, JudgingStarted
 from lungscan.evaluation.writing import NEEDS_MATPLOTLIB
-from lungscan_cli.evaluate_views import (
+from lungscan_cli.main import main
+from lungscan_cli.views.judging import (
     JudgingBarView,
     JudgingView,
     QuietJudgingView,
     judging_view,
 )
-from lungscan_cli.main import main
 from tests.labelled import CLASSES, ColourRuntime, draw_class, draw_folder, write_split
 
 Captured = pytest.CaptureFixture[str]

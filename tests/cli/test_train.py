@@ -21,7 +21,7 @@ from lungscan.training.events import (
 from lungscan.training.options import TrainOptions
 from lungscan_cli.commands.train import STAGES
 from lungscan_cli.main import main
-from lungscan_cli.train_views import TrainBarView, TrainView
+from lungscan_cli.views.training import TrainBarView, TrainView
 
 Captured = pytest.CaptureFixture[str]
 

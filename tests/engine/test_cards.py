@@ -13,9 +13,9 @@ import pytest
 
 from lungscan.errors import ModelError
 from lungscan.model.card import FILES, ModelCard, find_model, list_models, read_card, write_card
+from lungscan.model.folder import read_golden
 from lungscan.model.novelty import load_novelty
 from lungscan.runtimes import load_runtime
-from lungscan.self_check import read_golden
 from tests.models import CARD, SHIPPED, tiny_model
 
 

@@ -26,10 +26,11 @@ from lungscan.compression.records import Bounds, Compressed, Tried, Trying
 from lungscan.compression.wording import all_changes, caution
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.model.card import INT8, Metric, read_card, write_card
+from lungscan.model.folder import read_golden
 from lungscan.model.graph import count_parameters, read_graph
 from lungscan.runtimes import load_runtime
 from lungscan.runtimes import runtime as base
-from lungscan.self_check import REDUCED_TOLERANCE, compare, read_golden
+from lungscan.self_check import REDUCED_TOLERANCE, compare
 from tests.engine.scanning import options, results, run
 from tests.small_model import (
     SIDE,

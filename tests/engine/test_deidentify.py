@@ -19,7 +19,7 @@ from lungscan.options import ScanOptions
 from lungscan.report import wording
 from lungscan.report.write import rebuild
 from lungscan.scanning.deidentify import hide, nameless_errors
-from lungscan.scanning.scan import plan
+from lungscan.scanning.planning import planned_cases
 from lungscan.types import CaseStatus, HiddenName
 from lungscan.verification.verify import State, verify
 from tests.engine.scanning import (
@@ -150,7 +150,7 @@ def test_a_report_that_cannot_be_drawn_tells_no_name(
 def test_the_plan_names_nobody(
     model: Path, fake: FakeRuntime, tmp_path: Path, folder: Path
 ) -> None:
-    planned = plan(hidden(model, tmp_path / "out", folder))
+    planned = tuple(planned_cases(hidden(model, tmp_path / "out", folder)))
     assert len(planned) == 9
     assert named(repr(planned)) == []
     assert not (tmp_path / "out").exists()

@@ -12,8 +12,9 @@ import pytest
 from lungscan import __version__
 from lungscan import self_check as doctor
 from lungscan.errors import MachineError, ModelError
+from lungscan.model.folder import Golden
 from lungscan.runtimes.kernels import best_precision, cpu_precisions
-from lungscan.self_check import FP32_TOLERANCE, NEAR_TIE, REDUCED_TOLERANCE, Check, Golden, compare
+from lungscan.self_check import FP32_TOLERANCE, NEAR_TIE, REDUCED_TOLERANCE, Check, compare
 from lungscan.types import FloatArray, RgbBatch
 
 SIDE = 32

@@ -16,12 +16,12 @@ import pytest
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.events import Notice, RunFinished, RunStarted, TilesScored
 from lungscan.model.card import ModelCard
+from lungscan.model.folder import read_golden
 from lungscan.results.run_json import read_run_json
 from lungscan.runtimes import Runtime, load_runtime
 from lungscan.runtimes.fallback import FallbackRuntime
 from lungscan.runtimes.runtime import DeviceFailed
 from lungscan.scanning.scan import scan
-from lungscan.self_check import read_golden
 from lungscan.types import CaseStatus, FloatArray, RgbBatch
 from tests.engine.scanning import make_field, make_slide, options, results, rows, run
 from tests.models import FakeRuntime
@@ -264,7 +264,7 @@ class Machine:
         self.gpu.device, self.cpu.device = "gpu", "cpu"
         self.gpu.fails_at, self.gpu.error = fails_at, DeviceFailed("The GPU is gone.")
         self.batch_sizes: dict[str, int | None] = {}
-        monkeypatch.setattr("lungscan.scanning.scan.load_runtime", self._load)
+        monkeypatch.setattr("lungscan.classification.loading.load_runtime", self._load)
 
     def _load(self, _: ModelCard, device: str, __: int, batch_size: int | None) -> FakeRuntime:
         runtime = self.cpu if device == "cpu" else self.gpu
@@ -336,7 +336,7 @@ def test_a_gpu_lost_before_the_run_begins(
             raise DeviceFailed("The GPU is full.")
         return cpu
 
-    monkeypatch.setattr("lungscan.scanning.scan.load_runtime", load)
+    monkeypatch.setattr("lungscan.classification.loading.load_runtime", load)
     events = run(options(model, tmp_path / "out", make_field(tmp_path / "f.png")))
     assert isinstance(events[0], RunStarted)
     assert events[0].device == "fake"

@@ -129,7 +129,7 @@ import sys
 import numpy as np
 from pathlib import Path
 from lungscan.model.card import read_card
-from lungscan.self_check import read_golden
+from lungscan.model.folder import read_golden
 from lungscan.runtimes import kernels
 from lungscan.runtimes.openvino import load_openvino
 card = read_card(Path(sys.argv[1]))

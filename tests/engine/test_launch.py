@@ -125,7 +125,7 @@ def test_an_error_of_the_network_arrives_as_it_is(
     def load(*_: object) -> NoReturn:
         raise error
 
-    monkeypatch.setattr("lungscan.scanning.scan.load_runtime", load)
+    monkeypatch.setattr("lungscan.classification.loading.load_runtime", load)
     chosen = options(model, tmp_path / "out", make_slide(tmp_path / "s.svs", 768, 512))
     with pytest.raises(type(error)) as caught:
         list(scan(replace(chosen, device="cpu")))

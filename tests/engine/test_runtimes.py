@@ -16,10 +16,11 @@ import pytest
 
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.model.card import ModelCard, read_card, write_card
+from lungscan.model.folder import Golden, read_golden
 from lungscan.runtimes import Runtime, load_runtime, openvino
 from lungscan.runtimes.kernels import cpu_precisions
 from lungscan.runtimes.openvino import OpenVinoRuntime, load_openvino
-from lungscan.self_check import FP32_TOLERANCE, REDUCED_TOLERANCE, Golden, compare, read_golden
+from lungscan.self_check import FP32_TOLERANCE, REDUCED_TOLERANCE, compare
 from lungscan.types import RgbBatch
 
 
@@ -151,7 +152,8 @@ AS_OLDER = """
 import sys
 from pathlib import Path
 from lungscan.model.card import read_card
-from lungscan.self_check import FP32_TOLERANCE, compare, read_golden
+from lungscan.model.folder import read_golden
+from lungscan.self_check import FP32_TOLERANCE, compare
 from lungscan.runtimes import load_runtime
 card = read_card(Path(sys.argv[1]))
 golden = read_golden(card)

@@ -13,7 +13,8 @@ from PIL import Image, ImageFilter
 from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.events import CaseFinished, CaseStarted, RunFinished, RunStarted, TilesScored
 from lungscan.layout import LIST
-from lungscan.scanning.scan import plan, scan
+from lungscan.scanning.planning import planned_cases
+from lungscan.scanning.scan import scan
 from lungscan.types import CaseStatus, MppSource, NoResult
 from tests.drawing import draw_he, draw_slide, write_generic_tiff, write_svs
 from tests.engine.scanning import (
@@ -167,7 +168,7 @@ def test_a_tiff_that_holds_a_slide_goes_the_way_of_slides(
     names = {path.name for path in (tmp_path / "out" / "cases" / result.key).iterdir()}
     assert names == CASE_FILES - {"tiles.geojson"}
     assert [row["case_id"] for row in rows(tmp_path / "out")][-1] == "x"
-    planned = {case.case_id: case for case in plan(chosen)}
+    planned = {case.case_id: case for case in planned_cases(chosen)}
     assert planned["x"].kind == "slide"
     assert planned["x"].tiles == result.counts.total
 
@@ -215,7 +216,9 @@ def test_a_plan_opens_everything_and_writes_nothing(model: Path, tmp_path: Path)
     make_field(tmp_path / "in" / "f.png")
     (tmp_path / "in" / "bad.svs").write_text("no slide")
     (tmp_path / "in" / "notes.txt").write_text("x")
-    planned = {c.case_id: c for c in plan(options(model, tmp_path / "out", tmp_path / "in"))}
+    planned = {
+        c.case_id: c for c in planned_cases(options(model, tmp_path / "out", tmp_path / "in"))
+    }
     assert planned["s"].tiles > 16
     assert (planned["s"].kind, planned["s"].mpp) == ("slide", 0.5)
     assert (planned["f"].kind, planned["f"].tiles, planned["f"].mpp) == ("field", 1, None)

@@ -9,9 +9,10 @@ from threading import Event, Timer
 import numpy as np
 import pytest
 
+from lungscan.classification.classifier import Classifier
 from lungscan.events import CaseFinished, CaseStarted, RunFinished, RunStarted, TilesScored
 from lungscan.scanning.scan import scan
-from lungscan.types import CaseStatus
+from lungscan.types import CaseInput, CaseStatus
 from tests.drawing import draw_slide, truncate, write_generic_tiff
 from tests.engine.scanning import make_field, make_slide, options, results, run, stored
 from tests.event_order import check_order
@@ -52,14 +53,14 @@ def test_a_case_is_told_of_before_anything_of_it_is_read(
     make_slide(tmp_path / "in" / "a.svs", 768, 512)
     opened, opening = Event(), Event()
 
-    def held(*arguments: object) -> object:
+    begin = Classifier.begin
+
+    def held(self: Classifier, case: CaseInput) -> object:
         opening.set()
         assert opened.wait(20)
-        return begin(*arguments)  # type: ignore[arg-type]
+        return begin(self, case)
 
-    from lungscan.classification.large_cases import begin_case as begin
-
-    monkeypatch.setattr("lungscan.scanning.run.begin_case", held)
+    monkeypatch.setattr(Classifier, "begin", held)
     events = scan(options(model, tmp_path / "out", tmp_path / "in"))
     assert isinstance(next(events), RunStarted)
     told = next(events)  # would wait for ever if the slide had to be open first

@@ -202,7 +202,7 @@ def test_fresh_forgets_but_only_once_the_run_can_begin(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr("lungscan.scanning.scan.load_runtime", broken)
+        patch.setattr("lungscan.classification.loading.load_runtime", broken)
         with pytest.raises(ZeroDivisionError):
             run(options(model, out, folder, fresh=True))
     assert len(stored(out)) == 3

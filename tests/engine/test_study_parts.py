@@ -15,11 +15,11 @@ import torch
 
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.runtimes.deploy import Deployed
-from lungscan.study.arrays import TEST, TRAIN, VALIDATION, keep_material, kept_material
-from lungscan.study.changes import changed
-from lungscan.study.collecting import gather
-from lungscan.study.fitting import class_weights, rate_at
-from lungscan.study.options import (
+from lungscan.studies.arrays import TEST, TRAIN, VALIDATION, keep_material, kept_material
+from lungscan.studies.changes import changed
+from lungscan.studies.collecting import gather
+from lungscan.studies.fitting import class_weights, rate_at
+from lungscan.studies.options import (
     Changes,
     Student,
     StudyOptions,
@@ -27,10 +27,10 @@ from lungscan.study.options import (
     changed_study,
     load_study,
 )
-from lungscan.study.plan import Task, Unit, tasks, units
-from lungscan.study.small import SmallCnn, count_parameters
-from lungscan.study.stepping import Average, loss_of
-from lungscan.study.students import create
+from lungscan.studies.plan import Task, Unit, tasks, units
+from lungscan.studies.small import SmallCnn, count_parameters
+from lungscan.studies.stepping import Average, loss_of
+from lungscan.studies.students import create
 from tests.training_data import draw_data
 
 ROOT = Path(__file__).parents[2]

@@ -19,14 +19,14 @@ pytest.importorskip("timm", reason="a study needs the extra train")
 from lungscan.errors import ModelError
 from lungscan.evaluation.judged import Judged
 from lungscan.evaluation.resampling import GroupBootstrap
-from lungscan.study.arrays import TEST, Material
-from lungscan.study.events import NetworkFitted, OutOfTime, StudyFinished, StudyStarted
-from lungscan.study.options import Student, StudyOptions, TeacherFit
-from lungscan.study.plan import tasks, units
-from lungscan.study.results import Answers
-from lungscan.study.study import study
-from lungscan.study.test_answers import lines, recalls_of
-from lungscan.study.working import Means
+from lungscan.studies.arrays import TEST, Material
+from lungscan.studies.events import NetworkFitted, OutOfTime, StudyFinished, StudyStarted
+from lungscan.studies.options import Student, StudyOptions, TeacherFit
+from lungscan.studies.plan import tasks, units
+from lungscan.studies.results import Answers
+from lungscan.studies.study import study
+from lungscan.studies.test_answers import lines, recalls_of
+from lungscan.studies.working import Means
 from tests.training_data import draw_data
 
 ROOT = Path(__file__).parents[2]
@@ -159,9 +159,9 @@ def test_networks_are_fitted_without_what_only_classifying_needs(
         "for name in ('click','rich','openvino','openslide','imagecodecs','nncf','reportlab'):\n"
         "    sys.modules[name] = None\n"
         "from pathlib import Path\n"
-        "from lungscan.study.options import *\n"
-        "from lungscan.study.plan import units\n"
-        "from lungscan.study.working import Means, fit_units\n"
+        "from lungscan.studies.options import *\n"
+        "from lungscan.studies.plan import units\n"
+        "from lungscan.studies.working import Means, fit_units\n"
         "student = Student('own small CNN', 'small_cnn', 'alexnet', epochs=2)\n"
         "told = StudyOptions('tiny', 'data', (student,), (TeacherFit('alexnet', 1),), seeds=2,\n"
         "    folds=3, protocols=('random',), input_px=32, batch_size=8, bf16=False)\n"

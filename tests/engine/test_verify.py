@@ -68,7 +68,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Place:
     make_field(place.images / "sub" / "b.png", side=120, seed=2)
     tiny_model(place.model)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lungscan.scanning.scan.load_runtime", lambda *_: FakeRuntime())
+        patch.setattr("lungscan.classification.loading.load_runtime", lambda *_: FakeRuntime())
         run(options(place.model, place.out, place.images, pdf="auto", heatmap=True, geojson=True))
     return place
 

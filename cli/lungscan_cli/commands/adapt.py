@@ -83,7 +83,7 @@ def adapt(
     classes, some 20 fields in each (or a groups.csv), the adapted model is also fitted to these
     labels, and judged by cross-validation.
     """
-    from lungscan_cli.adapt_running import Order, run_adaptation
+    from lungscan_cli.jobs.adapting import Order, run_adaptation
 
     order = Order(model, fields, out, mpp, original, name or "", folds, threads)
     return run_adaptation(order, as_json=as_json, quiet=quiet)

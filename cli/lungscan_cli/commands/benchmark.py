@@ -81,7 +81,7 @@ def benchmark(
     """
     from lungscan.benchmarking.records import BenchmarkOptions
     from lungscan.options import DEFAULT_MODEL
-    from lungscan_cli.benchmark_running import run_benchmark
+    from lungscan_cli.jobs.benchmarking import run_benchmark
 
     chosen = models or (() if networks else (DEFAULT_MODEL,))
     options = BenchmarkOptions(chosen, networks, px, threads, rounds, seconds)

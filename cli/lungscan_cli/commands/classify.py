@@ -163,7 +163,7 @@ def classify(*, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> in
     PATH is a slide, an image, or a folder; folders are searched with all below them. Results go
     to --out: cases.csv, summary.pdf, run.json and one folder per case.
     """
-    from lungscan_cli.running import run_scan, show_plan
+    from lungscan_cli.jobs.scanning import run_scan, show_plan
 
     chosen = ScanOptions(**options)  # every option bears its field's name
     act = show_plan if dry_run else run_scan

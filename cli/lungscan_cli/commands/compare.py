@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lungscan_cli.choices import NEW_FOLDER, SETTINGS, model_argument
-from lungscan_cli.evaluate_choices import EPILOG, announce, data_options, judging_options
+from lungscan_cli.evaluate_options import EPILOG, announce, data_options, judging_options
 from lungscan_cli.groups import ExamplesCommand
 
 
@@ -53,13 +53,13 @@ def compare(
     """
     announce(quiet=quiet)
     from lungscan.evaluation.options import DataOptions, JudgeOptions
-    from lungscan_cli.evaluate_running import run_comparison
+    from lungscan.jobs import CompareOptions
+    from lungscan_cli.jobs.evaluating import run_comparison
 
-    return run_comparison(
+    order = CompareOptions(
         (model_a, model_b),
         DataOptions(data, split, part, groups),
         JudgeOptions(mpp=mpp, device=device, seed=seed),
         out,
-        as_json=as_json,
-        quiet=quiet,
     )
+    return run_comparison(order, as_json=as_json, quiet=quiet)

@@ -83,7 +83,7 @@ def compress(
     named as the model names its classes. When int8 loses more than allowed, layers that suffer most
     are kept as they are; when that does not help either, nothing is written.
     """
-    from lungscan_cli.compress_running import Order, run_compression
+    from lungscan_cli.jobs.compressing import Order, run_compression
 
     order = Order(model, data, split, out, bound / 100, refusals / 100, fields, threads)
     return run_compression(order, as_json=as_json, quiet=quiet)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from lungscan.jobs import PROTOCOLS, AuditOptions, Protocol, SplitOptions
 from lungscan_cli.choices import (
     ENVIRONMENT_NOTE,
     FILE,
@@ -20,7 +21,6 @@ from lungscan_cli.choices import (
 from lungscan_cli.groups import ExamplesCommand, LazyGroup
 
 HERE = "lungscan_cli.commands.data"
-PROTOCOLS = ("grouped", "random")
 SOURCE_NAMES = ("lc25000", "iq-oth-nccd", "lunghist700")
 
 groups_option = click.option(
@@ -97,9 +97,9 @@ def audit_data(*, folder: Path, groups: Path | None, out: Path | None, as_json: 
     DIR holds one sub-folder of pictures per class. Near-duplicates (turned, mirrored, cropped,
     recompressed) are found without any table of groups; where there is one, both are compared.
     """
-    from lungscan_cli.data_running import run_audit
+    from lungscan_cli.jobs.data import run_audit
 
-    return run_audit(folder, groups, out, as_json=as_json)
+    return run_audit(AuditOptions(folder, groups, out), as_json=as_json)
 
 
 @click.command(
@@ -141,7 +141,7 @@ def split_data(
     *,
     folder: Path,
     groups: Path | None,
-    protocol: str,
+    protocol: Protocol,
     shares: tuple[float, float, float],
     seed: int,
     out: Path,
@@ -151,9 +151,9 @@ def split_data(
     Groups come from the table of groups; without one, pictures of the same tissue are found first.
     Class by class, so that each part holds every class.
     """
-    from lungscan_cli.data_running import run_split
+    from lungscan_cli.jobs.data import run_split
 
-    return run_split(folder, groups, out, protocol=protocol, shares=shares, seed=seed)
+    return run_split(SplitOptions(folder, out, groups, protocol, shares, seed))
 
 
 @click.command(
@@ -192,6 +192,6 @@ def get_data(*, name: str, root: Path, archive: Path | None, sha256: str | None)
 
     NAME is lc25000, iq-oth-nccd or lunghist700.
     """
-    from lungscan_cli.data_getting import run_get
+    from lungscan_cli.jobs.data_getting import run_get
 
     return run_get(name, root, archive, sha256)

@@ -59,7 +59,7 @@ def demo(*, out: Path, model: str, device: str, quiet: bool) -> int:
     of focus, and get 'No result'. --out gets the pictures and the results.
     """
     from lungscan_cli.console import people, plain, say
-    from lungscan_cli.running import run_scan
+    from lungscan_cli.jobs.scanning import run_scan
 
     console = people()
     images, results = out / "images", out / "results"

@@ -29,13 +29,17 @@ def doctor(*, as_json: bool) -> int:
     """
     from rich.text import Text
 
-    from lungscan.self_check import examine
+    import lungscan
+    from lungscan.jobs import Checked
     from lungscan_cli.border import MACHINE
     from lungscan_cli.console import answers, count, plain, write_json
 
     console = answers()
     checks = []
-    for check in examine():
+    for event in lungscan.doctor():
+        if not isinstance(event, Checked):
+            continue
+        check = event.check
         checks.append(check)
         if not as_json:
             line = Text(f"{check.state:<8}", style=STYLES[check.state])

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lungscan_cli.choices import NEW_FOLDER, SETTINGS, model_argument
-from lungscan_cli.evaluate_choices import EPILOG, announce, data_options, judging_options
+from lungscan_cli.evaluate_options import EPILOG, announce, data_options, judging_options
 from lungscan_cli.groups import ExamplesCommand
 
 
@@ -59,13 +59,13 @@ def evaluate(
     """
     announce(quiet=quiet)
     from lungscan.evaluation.options import DataOptions, JudgeOptions
-    from lungscan_cli.evaluate_running import run_evaluation
+    from lungscan.jobs import EvaluateOptions
+    from lungscan_cli.jobs.evaluating import run_evaluation
 
-    return run_evaluation(
+    order = EvaluateOptions(
         model,
         DataOptions(data, split, part, groups),
         JudgeOptions(mpp=mpp, device=device, robustness=robustness, seed=seed),
         out,
-        as_json=as_json,
-        quiet=quiet,
     )
+    return run_evaluation(order, as_json=as_json, quiet=quiet)

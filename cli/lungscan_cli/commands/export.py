@@ -33,12 +33,13 @@ def export(*, model: str, out: Path, as_json: bool) -> int:
 
     MODEL is a shipped model's name or a model folder. Needs torch (the extra train).
     """
+    import lungscan
     from lungscan import RESEARCH_USE
-    from lungscan.compression.onnx_file import export_onnx
-    from lungscan.model.card import find_model
+    from lungscan.jobs import ExportOptions
     from lungscan_cli.console import answers, people, plain, say, write_json
 
-    done = export_onnx(find_model(model), out)
+    (finished,) = lungscan.export(ExportOptions(model, out))
+    done = finished.export
     if as_json:
         write_json(
             {

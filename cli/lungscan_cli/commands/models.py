@@ -37,10 +37,10 @@ def list_models(*, as_json: bool) -> int:
     from rich import box
     from rich.table import Table
 
-    from lungscan.model import card as cards
+    import lungscan
     from lungscan_cli.console import answers, write_json
 
-    found = cards.list_models()
+    found = lungscan.models()
     if as_json:
         write_json({"schema_version": 1, "models": [_card_data(card) for card in found]})
         return 0
@@ -63,10 +63,10 @@ def show_model(*, model: str, as_json: bool) -> int:
     """
     from rich.markdown import Markdown
 
-    from lungscan.model import card as cards
+    from lungscan.model.card import find_model
     from lungscan_cli.console import answers, write_json
 
-    card = cards.find_model(model)
+    card = find_model(model)
     if as_json:
         write_json(_card_data(card))
         return 0

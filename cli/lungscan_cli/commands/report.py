@@ -34,13 +34,13 @@ def report(*, folder: Path, pdf: PdfChoice | None, quiet: bool) -> int:
     DIR is the folder given to `lungscan classify --out`. Everything is rebuilt from its case.json
     files; no image is read again.
     """
+    import lungscan
     from lungscan import RESEARCH_USE
-    from lungscan.report.write import rebuild
-    from lungscan.results.lock import output_lock
+    from lungscan.jobs import RebuildOptions
     from lungscan_cli.console import count, people, plain, say
 
-    with output_lock(folder):
-        rebuilt = rebuild(folder, pdf=pdf)
+    (done,) = lungscan.rebuild(RebuildOptions(folder, pdf))
+    rebuilt = done.rebuilt
     if not quiet:
         console = people()
         for notice in rebuilt.notices:

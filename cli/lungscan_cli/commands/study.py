@@ -78,7 +78,7 @@ def study(
     are relative to itself. Each student is fitted alone, under its teacher, and made int8. A study
     that was stopped goes on with the same command.
     """
-    from lungscan_cli.study_running import Order, run_study
+    from lungscan_cli.jobs.studying import Order, run_study
 
     order = Order(study, out, others, device, workers, lanes, threads, budget_s)
     return run_study(order, with_int8=with_int8, only_material=only_material)

@@ -153,7 +153,7 @@ def train(
     (file,label,group) says which pictures show the same tissue; without one, near-duplicates are
     found. A run that was stopped goes on with the same command.
     """
-    from lungscan_cli.training import Order, run_training
+    from lungscan_cli.jobs.training import Order, run_training
 
     given = {name: value for name, value in flags.items() if value is not None}
     return run_training(Order(root, recipe, out, stages, given, others))

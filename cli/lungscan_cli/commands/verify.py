@@ -50,6 +50,6 @@ def verify(
     DIR is the folder given to `lungscan classify --out`, PATH what was given to classify. Results
     keep no absolute paths, so without PATH the images are not compared.
     """
-    from lungscan_cli.verify_running import run_verify
+    from lungscan_cli.jobs.verifying import run_verify
 
     return run_verify(folder, inputs, model, as_json=as_json, quiet=quiet)

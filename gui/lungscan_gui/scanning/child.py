@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from lungscan.errors import LungScanError
+from lungscan.errors import Code, LungScanError
 from lungscan.events import RunFinished, TilesScored
 from lungscan.options import ScanOptions
 from lungscan_gui import engine
@@ -82,11 +82,11 @@ def told(error: Exception) -> Failure:
     if isinstance(error, LungScanError):
         return Failure(str(error), error.code)
     if isinstance(error, MemoryError):
-        return Failure(OUT_OF_MEMORY, "E_MEMORY")
+        return Failure(OUT_OF_MEMORY, Code.MEMORY)
     kind = f"{type(error).__name__}: {error}"
     return Failure(
         f"LungScan met something it does not know ({kind}). What is finished is safe.",
-        "E_UNEXPECTED",
+        Code.UNEXPECTED,
         traceback.format_exc(),
     )
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-from lungscan.errors import MachineError
+from lungscan.errors import Code, MachineError
 from lungscan.events import ScanEvent
 from lungscan.options import ScanOptions
 from lungscan_gui.engine import receive, send
@@ -89,7 +89,7 @@ class ChildJob:
             yield Failure(
                 f"The {self._what} ended by itself (status {status}); the window is not affected. "
                 "What was done is kept: start it again to go on.",
-                "E_CRASH",
+                Code.CRASH,
                 self._errors.decode("utf-8", "replace")[-4000:],
             )
 

@@ -18,7 +18,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from lungscan.errors import UnreadableFile
+from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs import show
 from lungscan.inputs.files import open_failure
 from lungscan.reading.colour import stretch_table, usual_peak
@@ -87,7 +87,7 @@ def _refused(file: InputFile) -> UnreadableFile:
         f"{show(file.path.name)} holds more than 8 bits a colour, in a way that LungScan does not "
         "read (it reads tiles of 16-bit RGB or grey, plain or packed by LZW, Deflate or JPEG "
         "2000). Export it with 8 bits a colour.",
-        code="E_UNSUPPORTED",
+        code=Code.UNSUPPORTED,
     )
 
 

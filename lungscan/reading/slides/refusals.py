@@ -8,7 +8,7 @@ from pathlib import Path
 
 from openslide import OpenSlideError
 
-from lungscan.errors import UnreadableFile
+from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs import show
 from lungscan.inputs.dicom import DICOM_DIRECTORY, is_dicom, media_class
 from lungscan.inputs.kinds import TIFF_MAGIC
@@ -72,7 +72,7 @@ def require_mirax(path: Path) -> None:
                 f"{name} and the folder '{show(twin)}' that holds its pixels are spelt "
                 f"differently{_how(folder.name, twin)}; rename the folder so that it has exactly "
                 "the slide's name without the suffix.",
-                code="E_NAME",
+                code=Code.NAME,
             )
         raise UnreadableFile(
             f"{name} lacks the folder '{show(path.stem)}' that holds its pixels; "
@@ -82,7 +82,7 @@ def require_mirax(path: Path) -> None:
         raise UnreadableFile(
             f"{name} is a MIRAX slide, but OpenSlide takes the suffix in small letters only; "
             f"rename it to '{show(path.stem)}.mrxs'.",
-            code="E_NAME",
+            code=Code.NAME,
         )
 
 
@@ -94,9 +94,9 @@ def why_not_a_slide(path: Path) -> UnreadableFile:
     if media_class(path) == DICOM_DIRECTORY:
         return UnreadableFile(
             f"{name} is the index of a DICOM file set, not a picture; give the folder instead.",
-            code="E_FORMAT",
+            code=Code.FORMAT,
         )
-    return UnreadableFile(_no_slide(name, path.suffix.lower(), head), code="E_FORMAT")
+    return UnreadableFile(_no_slide(name, path.suffix.lower(), head), code=Code.FORMAT)
 
 
 def why_not_open(path: Path, error: OpenSlideError) -> UnreadableFile:
@@ -105,12 +105,12 @@ def why_not_open(path: Path, error: OpenSlideError) -> UnreadableFile:
     for pattern, means, cure in _UNSUPPORTED:
         if pattern.search(str(error)):
             return UnreadableFile(
-                f"{name} is not supported: {means} ({detail}). {cure}", code="E_UNSUPPORTED"
+                f"{name} is not supported: {means} ({detail}). {cure}", code=Code.UNSUPPORTED
             )
     return UnreadableFile(
         f"{name} is damaged or incomplete: {detail}. Copy it again from its source; if it opens in "
         "other programs, export it as a tiled TIFF.",
-        code="E_FORMAT",
+        code=Code.FORMAT,
     )
 
 

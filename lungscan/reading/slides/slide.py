@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from lungscan.errors import UnreadableFile
+from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs import require_readable, show
 from lungscan.inputs.files import open_failure
 from lungscan.reading.resize import pixel_frame, sample, shifted
@@ -108,7 +108,7 @@ class SlideSource:
             raise UnreadableFile(
                 f"{show(self._file.path.name)} opens, but none of its pixels can be read; it "
                 "probably ends early. Copy it again from its source.",
-                code="E_FORMAT",
+                code=Code.FORMAT,
             )
         return best
 

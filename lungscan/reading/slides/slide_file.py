@@ -8,7 +8,7 @@ from pathlib import Path
 from openslide import OpenSlide, OpenSlideError, OpenSlideUnsupportedFormatError
 from PIL.ImageCms import PyCMSError
 
-from lungscan.errors import UnreadableFile
+from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs import require_readable, require_regular, show
 from lungscan.inputs.files import open_failure
 from lungscan.reading.icc import IGNORED, is_foreign
@@ -143,7 +143,7 @@ def _guard(handle: OpenSlide, name: str) -> None:
                 f"{name} claims tiles of {tile_width:.0f} × {tile_height:.0f} pixels in a picture "
                 f"of {width} × {height}, more than LungScan will load; the file is damaged, or "
                 "must be saved again with tiles of at most 4096 × 4096.",
-                code="E_TOO_LARGE",
+                code=Code.TOO_LARGE,
             )
 
 

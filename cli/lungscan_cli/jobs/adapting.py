@@ -1,0 +1,159 @@
+"""Run an adaptation for the shell: tell each step, show what was gained."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+import lungscan
+from lungscan import RESEARCH_USE
+from lungscan.adaptation.records import (
+    FOLDS,
+    Adapted,
+    AdaptOptions,
+    AdaptResult,
+    Found,
+    Shares,
+    Step,
+)
+from lungscan.adaptation.wording import OTHER_ORGANS, with_interval
+from lungscan.jobs import AdaptJob
+from lungscan.model.doubt import doubt
+from lungscan_cli.border import INTERRUPTED
+from lungscan_cli.console import answers, people, plain, say, told_path, write_json
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person typed."""
+
+    model: str
+    fields: Path
+    out: Path
+    mpp: float | None
+    original: Path | None
+    name: str
+    folds: int
+    threads: int | None
+
+    def options(self) -> AdaptOptions:
+        """The engine's options."""
+        return AdaptOptions(
+            self.fields,
+            self.mpp,
+            self.original,
+            self.name,
+            self.folds,
+            self.threads,
+            self.command(),
+        )
+
+    def command(self) -> str:
+        """The call as it may stand in a model's card: no folder of this machine is named."""
+        words = ["lungscan", "adapt", told_path(Path(self.model)), told_path(self.fields)]
+        words += ["--out", told_path(self.out)]
+        words += [] if self.mpp is None else ["--mpp", f"{self.mpp:g}"]
+        words += [] if self.original is None else ["--original", told_path(self.original)]
+        words += ["--name", self.name] if self.name else []
+        words += ["--folds", str(self.folds)] if self.folds != FOLDS else []
+        return shlex.join(words)
+
+
+UNKNOWN = (
+    "How often it is right on your tissue is not known, as no labels were given. "
+    "Some 20 labelled fields of each class would tell."
+)
+
+
+def run_adaptation(order: Order, *, as_json: bool, quiet: bool) -> int:
+    """Adapt and return the exit code: 0 fine, 130 interrupted."""
+    console = Console(quiet=True) if quiet else people()
+    try:
+        result = _follow(order, console)
+    except KeyboardInterrupt:
+        say(console, "Stopped; nothing was written.")
+        return INTERRUPTED
+    if as_json:
+        write_json({"schema_version": 1, **_as_data(result)})
+        return 0
+    if not quiet:
+        answers().print(_table(result))
+    say(console, OTHER_ORGANS, style="yellow")
+    if result.after.right is None:
+        say(console, UNKNOWN, style="yellow")
+    if why := doubt(result.card):
+        say(console, why, style="yellow")
+    folder = plain(str(order.out))
+    flag = " --unproven" if why else ""
+    say(console, f"Use it with `lungscan classify --model {shlex.quote(folder)}{flag}`.")
+    say(console, RESEARCH_USE, style="bold")
+    return 0
+
+
+def _follow(order: Order, console: Console) -> AdaptResult:
+    """Draw each event. Leaving early closes the adaptation, which then leaves nothing behind."""
+    animated = console.is_terminal and not console.is_dumb_terminal and not console.quiet
+    status = console.status("Reading the model ...") if animated else None
+    events = lungscan.adapt(AdaptJob(order.model, order.options(), order.out))
+    with closing(events), status or nullcontext():
+        for event in events:
+            match event:
+                case Step():
+                    told = f"{plain(event.told)} ..."
+                    if status is None:
+                        say(console, told, style="dim")
+                    else:
+                        status.update(told)
+                case Found():
+                    say(console, f"  {plain(event.told)}")
+                case Adapted():
+                    return event.result
+    raise RuntimeError("the adaptation ended without saying so")
+
+
+def _table(result: AdaptResult) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("")
+    table.add_column("before", justify="right")
+    table.add_column("adapted", justify="right")
+    pairs = [("Your fields", result.before, result.after)]
+    if result.original_before is not None and result.original_after is not None:
+        pairs.append(("Original data", result.original_before, result.original_after))
+    for name, before, after in pairs:
+        for row in _rows(name, before, after):
+            table.add_row(*row)
+    return table
+
+
+def _rows(name: str, before: Shares, after: Shares) -> list[tuple[str, str, str]]:
+    if not after.fields:
+        return [(name, "slides only", "slides only")]
+    rows = [(f"{name}, answered", f"{before.answered:.1%}", f"{after.answered:.1%}")]
+    if after.right is not None:
+        told = [
+            ("right", before.right, after.right),
+            ("right among answered", before.right_answered, after.right_answered),
+        ]
+        rows += [(f"{name}, {w}", with_interval(b), with_interval(a)) for w, b, a in told]
+    return rows
+
+
+def _as_data(result: AdaptResult) -> dict[str, object]:
+    shares = {
+        name: None if (part := getattr(result, name)) is None else dataclasses.asdict(part)
+        for name in ("before", "after", "original_before", "original_after")
+    }
+    return {
+        "folder": str(result.card.folder),
+        "name": result.card.name,
+        "sha256": result.card.sha256,
+        "unproven": doubt(result.card),
+        **shares,
+    }

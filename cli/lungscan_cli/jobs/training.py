@@ -1,0 +1,134 @@
+"""Run a training for the shell: draw its events, and say how to go on when it is stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shlex
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, assert_never
+
+from rich.console import Console
+
+import lungscan
+from lungscan import RESEARCH_USE
+from lungscan.jobs import TrainFinished, TrainJob
+from lungscan.model.card import read_card
+from lungscan.model.doubt import doubt
+from lungscan.training.events import (
+    EpochFinished,
+    RunStarted,
+    StageFinished,
+    StageStarted,
+    TrainEvent,
+)
+from lungscan.training.options import TrainOptions, changed, load_options
+from lungscan_cli.border import INTERRUPTED
+from lungscan_cli.console import people, plain, say, told_path
+from lungscan_cli.views.training import TrainView, train_view_for
+
+PATHS = ("split_file", "teacher_from", "start_from")  # options that name a file
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person typed."""
+
+    root: Path
+    recipe: Path | None
+    out: Path
+    stages: tuple[str, ...]
+    flags: dict[str, Any]  # fields of the recipe that flags replace
+    others: tuple[str, ...] = ()  # KEY=VALUE of further fields
+
+    def options(self) -> TrainOptions:
+        """The recipe, or the standard one named after the data, with its changes."""
+        if self.recipe is None:
+            options = TrainOptions(name=self.root.resolve().name, pretrained=True)
+        else:
+            options = load_options(self.recipe)
+        return changed(dataclasses.replace(options, **self.flags), self.others)
+
+    def command(self) -> str:
+        """The call as it may stand in a model's card, for all stages at once.
+
+        No folder of this machine is named.
+        """
+        words = ["lungscan", "train", told_path(self.root), "--out", told_path(self.out)]
+        if self.recipe is not None:
+            words += ["--recipe", told_path(self.recipe)]
+        for name, value in self.flags.items():
+            words += _flag(name, value)
+        words += [word for pair in self.others for word in ("--set", pair)]
+        return shlex.join(words)
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    if name == "allow_leakage":
+        return ["--allow-leakage" if value else "--refuse-leakage"]
+    flag = "split" if name == "split_file" else name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    return [f"--{flag}", told_path(Path(value)) if name in PATHS else str(value)]
+
+
+def run_training(order: Order) -> int:
+    """Train and return the exit code: 0 fine, 130 interrupted."""
+    console = people() if _first_rank() else Console(quiet=True)
+    options = order.options()
+    say(console, "Loading torch ...", style="dim")
+    try:
+        job = TrainJob(options, order.root, order.out, order.stages, order.command())
+        events = lungscan.train(job)
+        _follow(events, train_view_for(console))
+    except KeyboardInterrupt:
+        kept = order.out if options.folds else order.out / "training"
+        say(
+            console,
+            "Stopped. The last finished epoch is safe in "
+            f"{plain(str(kept))}; run the same command again to go on from it.",
+        )
+        return INTERRUPTED
+    if not _first_rank():
+        return 0
+    if not order.stages or "bundle" in order.stages:
+        folder = plain(str(order.out))
+        say(console, f"The model lies in {folder}; its README.md says how good it is.")
+        flag = _flag_of(order.out)
+        say(console, f"Use it with `lungscan classify --model {shlex.quote(folder)}{flag}`.")
+        say(console, RESEARCH_USE, style="bold")
+    return 0
+
+
+def _flag_of(out: Path) -> str:
+    """What classify must be told of this model; why, the training has said."""
+    if not (out / "card.json").is_file():
+        return ""
+    return " --unproven" if doubt(read_card(out)) else ""
+
+
+def _first_rank() -> bool:
+    """Whether this process may speak: under torchrun several run the same command."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _follow(events: Generator[TrainEvent | TrainFinished, None, None], view: TrainView) -> None:
+    """Draw each event. Leaving early closes the training."""
+    with closing(events), view:
+        for event in events:
+            match event:
+                case RunStarted():
+                    view.run_started(event)
+                case StageStarted():
+                    view.stage_started(event)
+                case EpochFinished():
+                    view.epoch_finished(event)
+                case StageFinished():
+                    view.stage_finished(event)
+                case TrainFinished():
+                    pass
+                case _:
+                    assert_never(event)

@@ -1,0 +1,1 @@
+"""How the shell draws events and results."""

@@ -1,0 +1,146 @@
+"""What is told when a run has ended: a table and sentences for people, one object for programs."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from lungscan import RESEARCH_USE, __version__
+from lungscan.events import RunFinished, RunStarted
+from lungscan.report.wording import probability
+from lungscan.types import CaseStatus
+from lungscan_cli.border import OK, SOME_FAILED
+from lungscan_cli.console import count, duration, plain, say
+from lungscan_cli.views.run import FEW_CASES
+from lungscan_cli.views.watch import CaseLine, Outcome
+
+FIRST_FEW = 5
+FILES = (
+    ("cases.csv", "one row per case, failures included"),
+    ("summary.pdf", "the batch at a glance"),
+    ("cases", "one folder per case: case.json, and its report, heat map and tiles"),
+    ("run.json", "settings, versions, times"),
+)
+STYLES = {
+    CaseStatus.NO_RESULT: "yellow",
+    CaseStatus.PARTIAL: "yellow",
+    CaseStatus.FAILED: "red",
+    CaseStatus.SKIPPED: "dim",
+}
+
+
+def exit_code(finished: RunFinished) -> int:
+    """0 when every case was read whole, 1 when one failed or was partly unreadable."""
+    return SOME_FAILED if finished.failed or finished.partial else OK
+
+
+def show_summary(console: Console, outcome: Outcome, finished: RunFinished) -> None:
+    """Print the answers, what failed and why, and where the files are."""
+    tiles = f", {count(finished.tiles, 'tile')}" if finished.tiles else ""
+    earlier = f", {count(outcome.resumed, 'case')} by an earlier run" if outcome.resumed else ""
+    say(console, f"Finished{tiles} in {duration(finished.seconds)}{earlier}.", style="bold")
+    few = 0 < len(outcome.lines) <= FEW_CASES
+    console.print(_case_table(outcome.lines) if few else _count_table(outcome, finished))
+    show_failures(console, outcome)
+    _show_files(console, finished.out)
+    say(console, RESEARCH_USE, style="bold")
+
+
+def show_failures(console: Console, outcome: Outcome) -> None:
+    """Print the first few cases that failed or are partial, each with its reason and cure."""
+    bad = outcome.with_status(CaseStatus.FAILED, CaseStatus.PARTIAL)
+    if not bad:
+        return
+    say(console, f"{count(len(bad), 'case')} could not be read in full:", style="red")
+    for line in bad[:FIRST_FEW]:
+        told = f"{plain(line.case_id)}: {plain(line.error_message) or line.answer}"
+        hanging = Padding(Text(told), (0, 0, 0, 2)) if console.is_terminal else Text("  " + told)
+        console.print(hanging, soft_wrap=not console.is_terminal)
+    if len(bad) > FIRST_FEW:
+        say(console, f"  and {len(bad) - FIRST_FEW:,} more, see error_message in cases.csv")
+    console.print()
+
+
+def as_data(outcome: Outcome, started: RunStarted, finished: RunFinished) -> dict[str, Any]:
+    """Return the run as plain data for ``--json``."""
+    statuses = ("ok", "no_result", "partial", "failed", "skipped")
+    return {
+        "schema_version": 1,
+        "lungscan_version": __version__,
+        "out": str(finished.out),
+        "model": started.model,
+        "device": started.device,
+        "seconds": round(finished.seconds, 3),
+        "tiles": finished.tiles,
+        "counts": {status: getattr(finished, status) for status in statuses},
+        "exit_code": exit_code(finished),
+        "cases": [_case_data(line) for line in outcome.lines],
+    }
+
+
+def _case_data(line: CaseLine) -> dict[str, Any]:
+    return {
+        "key": line.key,
+        "case_id": line.case_id,
+        "status": line.status.value,
+        "label": line.label,
+        "confidence": _number(line.confidence),
+        "probabilities": {name: _number(p) for name, p in line.probabilities.items()},
+        "reason": line.reason,
+        "flags": list(line.flags),
+        "seconds": round(line.seconds, 3),
+        "error_code": line.error_code,
+        "error_message": line.error_message,
+    }
+
+
+def _number(value: float | None) -> float | None:
+    """Round to what is meaningful; JSON has no NaN, and knows no numbers of numpy's."""
+    return None if value is None or not math.isfinite(value) else round(float(value), 6)
+
+
+def _case_table(lines: list[CaseLine]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=True)
+    table.add_column("Case", overflow="fold")
+    table.add_column("Model output")
+    table.add_column("Confidence", justify="right")
+    for line in lines:
+        sure = "" if line.label is None else probability(line.confidence)
+        style = STYLES.get(line.status, "")
+        table.add_row(Text(plain(line.case_id)), Text(line.answer, style=style), sure)
+    return table
+
+
+def _count_table(outcome: Outcome, finished: RunFinished) -> Table:
+    counts = Counter((line.status, line.answer) for line in outcome.lines)
+    listed = sum(1 for line in outcome.lines if line.status is CaseStatus.SKIPPED)
+    if finished.skipped > listed:
+        counts[CaseStatus.SKIPPED, "Skipped"] += finished.skipped - listed
+    order = list(CaseStatus)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=True)
+    table.add_column("Model output")
+    table.add_column("Cases", justify="right")
+    for (status, answer), number in sorted(
+        counts.items(), key=lambda item: (order.index(item[0][0]), -item[1], item[0][1])
+    ):
+        table.add_row(Text(answer, style=STYLES.get(status, "")), f"{number:,}")
+    return table
+
+
+def _show_files(console: Console, out: Path) -> None:
+    written = [(name, what) for name, what in FILES if (out / name).exists()]
+    if not written:
+        return
+    say(console, f"In {plain(str(out))}:")
+    for name, what in written:
+        shown = f"{name}/" if (out / name).is_dir() else name
+        say(console, f"  {shown:<12} {what}")
+    console.print()

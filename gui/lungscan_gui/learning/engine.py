@@ -8,12 +8,18 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Generator, Iterator
-from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from lungscan.errors import MachineError
+import lungscan
+from lungscan.jobs import (
+    AuditFinished,
+    AuditOptions,
+    EvaluateFinished,
+    EvaluateOptions,
+    TrainFinished,
+    TrainJob,
+)
 from lungscan.training.events import (
     EpochFinished,
     RunStarted,
@@ -35,7 +41,6 @@ from lungscan_gui.learning.tasks import (
 
 if TYPE_CHECKING:
     from lungscan.dataset.audit import Audit
-    from lungscan.dataset.similar import SearchProgress
     from lungscan.dataset.splits import SplitRow
     from lungscan.evaluation.records import Evaluation
     from lungscan.training.options import TrainOptions
@@ -50,7 +55,6 @@ STEPS = {
     "comparing": "Comparing pairs",
 }
 Told = Step | TrainEvent | DataSeen | ModelMade | Judged
-T = TypeVar("T")
 
 
 def done(task: Task) -> Generator[Told, None, None]:
@@ -68,14 +72,12 @@ def done(task: Task) -> Generator[Told, None, None]:
 
 
 def _seen(task: LookAtData) -> Generator[Told, None, None]:
-    from lungscan.dataset.audit import audit
     from lungscan.dataset.audit_content import class_rows, headline_facts
-    from lungscan.dataset.listing import read_listing
     from lungscan.dataset.splits import SHARES, split_by_group, split_rows
 
     yield Step("Reading the folder", 0, 0)
-    listing = read_listing(task.folder)
-    found = yield from _steps(audit(listing))
+    found = yield from _audited(AuditOptions(task.folder))
+    listing = found.listing
     groups = found.similar.groups if listing.groups is None else listing.groups
     deal = split_by_group(listing.samples(groups), SHARES, 0)
     rows = split_rows(listing, groups, deal)
@@ -90,16 +92,13 @@ def _seen(task: LookAtData) -> Generator[Told, None, None]:
     )
 
 
-def _steps(search: Generator[SearchProgress, None, T]) -> Generator[Told, None, T]:
-    """Tell how far a search is; returns what it found."""
-    with closing(search):
-        while True:
-            try:
-                event = next(search)
-            except StopIteration as end:
-                value: T = end.value
-                return value
-            yield Step(STEPS[event.step], event.done, event.total)
+def _audited(options: AuditOptions) -> Generator[Told, None, Audit]:
+    """Tell how far the audit is; returns it."""
+    for event in lungscan.audit(options):
+        if isinstance(event, AuditFinished):
+            return event.audit
+        yield Step(STEPS[event.step], event.done, event.total)
+    raise RuntimeError("the audit ended without saying so")
 
 
 def _split_table(rows: tuple[SplitRow, ...]) -> Table:
@@ -141,19 +140,13 @@ def _trained(task: TrainModel) -> Generator[Told, None, None]:
     from lungscan.model.card import read_card
     from lungscan.model.doubt import doubt
 
-    try:
-        from lungscan.training.train import train
-    except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
-        if isinstance(error, ImportError) and (error.name or "").split(".")[0] == "lungscan":
-            raise
-        raise MachineError(
-            f"Training needs torch and timm, which cannot be loaded here ({error}). "
-            'Install them with `python -m pip install "lungscan-histology[train]"`.'
-        ) from error
-    options = _options(task)
-    yield from train(options, task.folder, task.out, (), _command(task))
-    card = read_card(task.out)
-    yield ModelMade(task.out, card.name, doubt(card))
+    job = TrainJob(_options(task), task.folder, task.out, (), _command(task))
+    for event in lungscan.train(job):
+        if isinstance(event, TrainFinished):
+            card = read_card(task.out)
+            yield ModelMade(task.out, card.name, doubt(card))
+        else:
+            yield event
 
 
 def _options(task: TrainModel) -> TrainOptions:
@@ -177,25 +170,20 @@ def _command(task: TrainModel) -> str:
 
 
 def _judged(task: JudgeModel) -> Generator[Told, None, None]:
-    from lungscan.evaluation.evaluate import evaluation
-    from lungscan.evaluation.events import EvaluationFinished, FieldsJudged, JudgingStarted
+    from lungscan.evaluation.events import JudgingStarted
     from lungscan.evaluation.options import DataOptions, JudgeOptions
-    from lungscan.evaluation.writing import write_evaluation
 
     split = task.model / SPLIT
-    data = DataOptions(task.folder)
-    if split.is_file():
-        data = replace(data, split=split)
+    data = DataOptions(task.folder, split if split.is_file() else None)
     out, total = task.model / "evaluation", 0
-    for event in evaluation(str(task.model), data, JudgeOptions()):
-        match event:
-            case JudgingStarted():
-                total = event.fields
-            case FieldsJudged():
-                yield Step("Judging fields", event.done, total)
-            case EvaluationFinished():
-                write_evaluation(event.evaluation, out, task.folder)
-                yield Judged(_figures(event.evaluation), event.evaluation.warnings, out)
+    for event in lungscan.evaluate(EvaluateOptions(str(task.model), data, JudgeOptions(), out)):
+        if isinstance(event, EvaluateFinished):
+            found = event.evaluation
+            yield Judged(_figures(found), found.warnings, out)
+        elif isinstance(event, JudgingStarted):
+            total = event.fields
+        else:
+            yield Step("Judging fields", event.done, total)
 
 
 def _figures(found: Evaluation) -> tuple[Table, ...]:

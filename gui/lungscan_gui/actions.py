@@ -54,6 +54,7 @@ COMMANDS = (
     Command("View", "Outlines only", ("O",), "toggle_fill"),
     Command("View", "Next tile of the evidence", ("N",), "next_tile"),
     Command("View", "Previous tile of the evidence", ("P",), "previous_tile"),
+    Command("View", "Read the image again", ("F5",), "reopen"),
     Command("View", "Colours by the image's profile", ("C",), "toggle_profile"),
     Command("View", "Colours: system", (), "scheme_system"),
     Command("View", "Colours: light", (), "scheme_light"),

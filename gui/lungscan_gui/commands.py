@@ -187,6 +187,10 @@ class Commands:
         """Fill, or outlines alone."""
         self._me.result.map.filled.toggle()
 
+    def reopen(self) -> None:
+        """Open the image again: a drive is back, or the file was repaired."""
+        self._me.display.reopen()
+
     def toggle_profile(self) -> None:
         """Colours as the image's profile means them, or as stored."""
         self._me.viewbar.profile.toggle()

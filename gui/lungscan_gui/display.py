@@ -23,6 +23,7 @@ OTHER_IMAGE = (
     "{path} has another size than the image that was analysed, so only the overview that the "
     "result keeps is shown."
 )
+AGAIN = "What was read stays on the screen; F5 reads the image again."
 ONLY_OVERVIEW = (
     "The image itself was not found, so only its overview is shown. Drop the file here to look "
     "at it closely."
@@ -126,7 +127,7 @@ class Display:
             case.unscaled = image.kind == "slide" and info.scale.mpp_um is None
         overview = image.overview
         picture = Picture((info.width, info.height), overview.rgb, overview.downsample, image)
-        picture.broken.connect(self._window.message.say)
+        picture.broken.connect(lambda words: self._window.message.say(f"{words} {AGAIN}"))
         self._window.viewer.show_picture(picture, info.scale.mpp_um, name)
         self._window.viewbar.show_profile(picture.profile)
         picture.recolour(self._window.settings.by_profile)

@@ -136,8 +136,10 @@ class MainWindow(Commands, QMainWindow):
         images.addWidget(framed(self._side_head, self.viewer))
         images.addWidget(self.compare)
         images.setChildrenCollapsible(False)
+        for side in (0, 1):
+            images.setStretchFactor(side, 1)
         images.setSizes([500, 500])
-        middle = _column(self.viewbar, self.message, images, self.evidence)
+        middle = _column(self.viewbar, self.message, self.compare.strip, images, self.evidence)
         side = _column(_padded(self.run), self.result)
         split = QSplitter(Qt.Orientation.Horizontal)
         for widget, stretch in ((self.queue, 0), (middle, 1), (side, 0)):

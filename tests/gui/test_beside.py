@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import QPointF, Qt
 from PyQt6.QtGui import QMouseEvent
-from PyQt6.QtWidgets import QFileDialog
+from PyQt6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 
 from lungscan.scanning.scan import scan
@@ -99,6 +99,7 @@ def test_both_images_move_together_and_the_mouse_is_seen_in_both(
 ) -> None:
     window = analysed
     window.compare_sides()
+    QApplication.processEvents()  # the images take their new sizes
     left, right = window.viewer, window.compare.viewer
     assert right.picture is left.picture  # read once
     left.magnify(20)
@@ -132,6 +133,7 @@ def test_both_images_move_together_and_the_mouse_is_seen_in_both(
 def test_two_viewers_of_one_picture_both_become_sharp(analysed: MainWindow, wait: Wait) -> None:
     window = analysed
     window.compare_sides()
+    QApplication.processEvents()  # the images take their new sizes
     window.viewer.magnify(40)
     window.viewer.go_to(200, 200)
     sharp = lambda v: v.picture.is_sharp(v.camera, v.devicePixelRatioF())  # noqa: E731

@@ -52,7 +52,6 @@ class Beside(QObject):
         self._later.setSingleShot(True)
         self._later.setInterval(EVERY_MS)
         self._later.timeout.connect(self._compare)
-        pane.hide()
         self._connect()
 
     @property
@@ -73,8 +72,12 @@ class Beside(QObject):
         elif self._window.display.case is None:
             self._window.message.say(NO_CASE)
         else:
-            self.pane.show()
+            camera = self._window.viewer.camera
+            fitted = camera is not None and camera == camera.fitted()
+            self.pane.set_open(True)
             self._head.show()
+            if fitted:  # once the images have their new sizes
+                QTimer.singleShot(0, self._window.viewer.fit)
             self._follow_picture()
             self.refresh()
             self.pane.models.setFocus()
@@ -235,7 +238,7 @@ class Beside(QObject):
     # What it shows -----------------------------------------------------------------------------
 
     def _close(self) -> None:
-        self.pane.hide()
+        self.pane.set_open(False)
         self._head.hide()
         self.pane.viewer.show_picture(None, None, "", shared=True)
         self._window.readout.second = None

@@ -9,6 +9,7 @@ from PyQt6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -38,7 +39,7 @@ class ComparePane(QWidget):
         self.models = QComboBox()
         self.models.addItems(models)
         self.models.setAccessibleName("Model to compare with")
-        self.models.setMinimumContentsLength(10)
+        self.models.setMinimumContentsLength(22)
         self.models.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
@@ -50,31 +51,44 @@ class ComparePane(QWidget):
         self.run.clicked.connect(self.run_asked)
         close = _tool("✕", "Close the comparison (Ctrl+D)")
         close.clicked.connect(self.close_asked)
-        self.head = _words("side")
+        self.head = SideHead()
+        self.head.show()
         self.told = _words("muted")
         self.told.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.before = _tool("◀", "Previous changed tile (Shift+D)")
         self.after = _tool("▶", "Next changed tile (D)")
         self.before.clicked.connect(lambda: self.step_asked.emit(-1))
         self.after.clicked.connect(lambda: self.step_asked.emit(1))
-        top = _row((self.models, 1), (self.start, 0), (self.run, 0), (close, 0))
-        below = _row((self.told, 1), (self.before, 0), (self.after, 0))
+        self.strip = QFrame()  # across both images
+        self.strip.setObjectName("bar")
+        choice = _row((self.models, 0), (self.start, 0), (self.run, 0))
+        choice.addStretch()
+        choice.addWidget(close)
+        rows = QVBoxLayout(self.strip)
+        rows.setContentsMargins(10, 6, 6, 6)
+        rows.setSpacing(4)
+        rows.addLayout(choice)
+        rows.addLayout(_row((self.told, 1), (self.before, 0), (self.after, 0)))
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 4, 0, 0)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        layout.addLayout(top)
         layout.addWidget(self.head)
-        layout.addLayout(below)
         layout.addWidget(self.viewer, 1)
+        self.set_open(False)
+
+    def set_open(self, on: bool) -> None:
+        """Show it, or not."""
+        self.setVisible(on)
+        self.strip.setVisible(on)
 
     def show_case(self, case: Case | None) -> None:
         """Say whose answer it is."""
         if case is None:
-            self.head.setText("B: nothing chosen yet")
+            self.head.say("B: nothing chosen yet")
         elif case.result is None:
-            self.head.setText(f"B: {case.name}: {case.line}")
+            self.head.say(f"B: {case.name}: {case.line}")
         else:
-            self.head.setText(side_text("B", case.result))
+            self.head.say(side_text("B", case.result))
 
     def show_changes(self, words: str, changed: int) -> None:
         """Say what changed."""
@@ -85,27 +99,32 @@ class ComparePane(QWidget):
 
 
 class SideHead(QLabel):
-    """Over the first image, while there is a second one."""
+    """One line over an image, while there are two; what does not fit is in its tip."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("side")
         self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setWordWrap(True)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.hide()
 
-    def show_result(self, result: CaseResult | None) -> None:
+    def say(self, words: str) -> None:
         """Say whose answer it is."""
-        self.setText(side_text("A", result) if result else "A: not analysed yet")
+        self.setText(words)
+        self.setToolTip(words)
+
+    def show_result(self, result: CaseResult | None) -> None:
+        """The same of the first image."""
+        self.say(side_text("A", result) if result else "A: not analysed yet")
 
 
 def side_text(side: str, result: CaseResult) -> str:
-    """``A: lung-histology 0.1.0: Adenocarcinoma 0.87``."""
+    """``A: Adenocarcinoma 0.87 (lung-histology 0.1.0)``."""
     prediction = result.prediction
     sure = prediction is not None and prediction.label is not None
     value = f" {engine.probability(prediction.confidence)}" if prediction and sure else ""
     model = f"{result.model.name} {result.model.version}"
-    return f"{side}: {model}: {engine.answer_line(result)}{value}"
+    return f"{side}: {engine.answer_line(result)}{value} ({model})"
 
 
 def _words(name: str) -> QLabel:

@@ -78,7 +78,7 @@ class Curves(QWidget):
         painter.drawRect(frame)
         shown = next((curve for curve in reversed(self.all) if curve.loss), None)
         if shown is None:
-            painter.setPen(rule)
+            painter.setPen(self.palette().placeholderText().color())
             words = "Loss and accuracy appear here, epoch by epoch."
             painter.drawText(frame, Qt.AlignmentFlag.AlignCenter, words)
             return

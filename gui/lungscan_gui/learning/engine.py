@@ -110,10 +110,14 @@ def _split_table(rows: tuple[SplitRow, ...]) -> Table:
     pictures = Counter((label, part) for label, part, _ in cells)
     groups = Counter((label, part) for label, part, _ in set(cells))
     told = tuple(
-        (show(label), *(f"{pictures[label, p]:,} in {groups[label, p]:,} groups" for p in PARTS))
+        (show(label), *(_count(pictures[label, p], groups[label, p]) for p in PARTS))
         for label in sorted({label for label, *_ in cells})
     )
     return Table("Split by groups", ("Class", *(part.capitalize() for part in PARTS)), told)
+
+
+def _count(pictures: int, groups: int) -> str:
+    return f"{pictures:,} in {groups:,} group{'' if groups == 1 else 's'}"
 
 
 def _warnings(found: Audit) -> Iterator[str]:

@@ -16,6 +16,7 @@ from PyQt6.QtWidgets import (
 from lungscan_gui.learning.tasks import Table
 
 ROWS = 14  # shown without scrolling
+ROW_PX, HEAD_PX = 20, 26
 
 
 class TableView(QWidget):
@@ -53,4 +54,7 @@ class TableView(QWidget):
         layout.setSpacing(2)
         layout.addWidget(title)
         layout.addWidget(self.grid)
-        self.setMinimumHeight(58 + 26 * min(ROWS, max(1, len(table.rows))))
+        self.grid.resizeRowsToContents()
+        tall = sum(max(ROW_PX, self.grid.rowHeight(row)) for row in range(len(table.rows)))
+        tall = min(tall, ROW_PX * ROWS) + (HEAD_PX if any(table.heads) else 4)
+        self.grid.setFixedHeight(tall + 4)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lungscan.door.cases import classify, plan, read_results, rebuild, scan, verify
-    from lungscan.door.data import audit, split
+    from lungscan.door.datasets import audit, split
     from lungscan.door.learning import adapt, study, train
     from lungscan.door.models import (
         benchmark,
@@ -58,7 +58,7 @@ RESEARCH_USE = "Research use only. Not for use in diagnostic procedures."
 
 _ROOMS = {
     "cases": ("classify", "plan", "read_results", "rebuild", "scan", "verify"),
-    "data": ("audit", "split"),
+    "datasets": ("audit", "split"),
     "learning": ("adapt", "study", "train"),
     "models": ("benchmark", "compare", "compress", "doctor", "evaluate", "export", "models"),
 }

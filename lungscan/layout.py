@@ -25,7 +25,11 @@ CASES = "cases"  # the folder of the cases' folders
 RECORD = "case.json"
 REPORT, TILES, GEOJSON, HEATMAP = "report.pdf", "tiles.csv", "tiles.geojson", "heatmap.png"
 
-OF_A_RUN = frozenset({CASES, TABLE, LIST, RUN, SUMMARY, LOCK})
+SHARDS = ".lungscan-shards"  # a folder: how the shards of a run know of each other
+WATCH = ".lungscan-watch.json"  # how the files of a watched folder looked when they were read
+STAGES = ".lungscan-cluster"  # a folder: what workers have finished and nobody has filed yet
+
+OF_A_RUN = frozenset({CASES, TABLE, LIST, RUN, SUMMARY, LOCK, SHARDS, WATCH, STAGES})
 
 # What may be removed: nothing else in the folder is ours, however alike its name.
 PSEUDONYM = re.compile(r"case-[0-9a-f]{10}")  # never a key made from a name: those end in 8 digits
@@ -37,7 +41,10 @@ DERIVED = re.compile(
     + TEMPORARY.pattern
 )
 CASE_FILES = re.compile(r"case\.json|" + JOURNAL.pattern + "|" + DERIVED.pattern)
-RUN_FILES = re.compile(r"cases\.csv|summary\.pdf|run\.json|lungscan\.sha256|" + TEMPORARY.pattern)
+RUN_FILES = re.compile(
+    r"cases\.csv|summary\.pdf|run\.json|lungscan\.sha256|\.lungscan-watch\.json|"
+    + TEMPORARY.pattern
+)
 COPIES = re.compile(r"(cases \(\d+\)\.csv|summary \(\d+\)\.pdf)")  # of tables open elsewhere
 
 

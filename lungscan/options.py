@@ -29,6 +29,40 @@ DEFAULT_MODEL = "lung-histology"
 MIN_MPP_UM, MAX_MPP_UM = 0.05, 10.0  # µm per level-0 pixel under a microscope
 MAX_OVERLAP = 0.75  # of a tile's side
 MAX_BATCH, MAX_THREADS, MAX_TIMEOUT_S = 4096, 256, 86_400
+MAX_SHARDS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several processes that share a run: ``number`` ``of``, counted from 1.
+
+    Raises:
+        UsageProblem: there is no such shard.
+    """
+
+    number: int
+    of: int
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        whole = isinstance(self.number, int) and isinstance(self.of, int)
+        if not (whole and 1 <= self.number <= self.of <= MAX_SHARDS):
+            raise UsageProblem(
+                f"There is no shard {self.number!r} of {self.of!r}: write --shard 1/8 to 8/8, for "
+                f"up to {MAX_SHARDS:,} shards."
+            )
+
+    def __str__(self) -> str:
+        """As it is typed: ``3/8``."""
+        return f"{self.number}/{self.of}"
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """The shard that ``3/8`` names. Raises UsageProblem."""
+        found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip(), re.ASCII)
+        if found is None:
+            raise UsageProblem(f"--shard cannot be {text!r}: write --shard 1/8 to 8/8.")
+        return cls(int(found[1]), int(found[2]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +130,46 @@ class ScanOptions(ClassifierOptions):
     fresh: bool = False  # True: forget what an earlier run left in ``out``
     deidentify: bool = False  # show pseudonyms instead of the names of files, folders and cases
     names: Path | None = None  # where to write whose pseudonyms these are; outside of ``out``
+    shard: Shard | None = None  # which part of the run is this process's; see scanning.sharding
+    cluster: str | None = None  # a scheduler's address, local:N or a TOML file; lungscan.cluster
+    watch: bool = False  # True: wait for more images until stopped; see scanning.watching
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
         self._require_paths()
         ClassifierOptions.__post_init__(self)
         require_choice("--pdf", self.pdf, PDF_CHOICES)
-        _require_switches(self, "heatmap", "geojson", "fresh", "deidentify")
+        _require_switches(self, "heatmap", "geojson", "fresh", "deidentify", "watch")
+        self._require_one_way()
+
+    def _require_one_way(self) -> None:
+        """Shards, a cluster and watching divide the work in ways that exclude each other."""
+        shard: object = self.shard
+        if shard is not None and not isinstance(shard, Shard):
+            raise UsageProblem("--shard must be a lungscan.options.Shard.")
+        if self.cluster is not None and (not isinstance(self.cluster, str) or not self.cluster):
+            raise UsageProblem("--cluster must be an address, local:N, or the name of a TOML file.")
+        chosen = [
+            flag
+            for flag, wanted in (
+                ("--shard", self.shard is not None),
+                ("--cluster", self.cluster is not None),
+                ("--watch", self.watch),
+            )
+            if wanted
+        ]
+        if len(chosen) > 1:
+            raise UsageProblem(f"{' and '.join(chosen)} exclude each other. Choose one of them.")
+        if self.watch and self.cases is not None:
+            raise UsageProblem(
+                "--watch and --cases exclude each other, because a table cannot name images that "
+                "are yet to come."
+            )
+        if self.shard is not None and self.fresh:
+            raise UsageProblem(
+                "--fresh and --shard exclude each other, because a shard must not forget what the "
+                "others have finished. Choose a new --out folder."
+            )
 
     def _require_paths(self) -> None:
         paths: object = self.paths  # of whatever type a caller gave

@@ -27,6 +27,7 @@ from lungscan.modalities.histology.quality import measure_quality
 from lungscan.model.card import INT8, ModelCard, list_models
 from lungscan.model.folder import Golden, read_golden
 from lungscan.opening.plan import tissue_of, to_jpeg
+from lungscan.opening.viewing import ViewedImage
 from lungscan.reading import open_source
 from lungscan.results.provenance import library_versions
 from lungscan.runtimes import Runtime, load_runtime
@@ -60,6 +61,7 @@ def examine() -> Generator[Check, None, None]:
     yield from _namesake()
     yield _disk()
     yield from _libraries()
+    yield _reader()
     try:
         cards = list_models()
     except LungScanError as error:
@@ -74,7 +76,7 @@ def examine() -> Generator[Check, None, None]:
     for card in cards:
         yield from _runtimes(card)
     try:
-        yield from _speed(cards[0])
+        yield from speed_checks(cards[0])
     except LungScanError as error:
         yield Check("Speed", "failed", str(error))
 
@@ -124,6 +126,18 @@ def _libraries() -> Generator[Check, None, None]:
         yield Check("torch", "ok", "not installed; needed for a GPU and for training only")
 
 
+def _reader() -> Check:
+    """Whether images can be opened in a process of their own, as runs do."""
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            field = Path(scratch) / "field.png"
+            Image.new("RGB", (64, 64), (200, 120, 170)).save(field)
+            with ViewedImage(field):
+                return Check("Reader process", "ok", "starts, and opens an image")
+    except (LungScanError, OSError) as error:
+        return Check("Reader process", "failed", str(error))
+
+
 def compare(runtime: Runtime, golden: Golden, tolerance: float) -> str:
     """Nothing when a runtime repeats the golden answers, else a sentence that says where not."""
     probs, _ = runtime.predict(golden.fields)
@@ -149,7 +163,7 @@ def _runtimes(card: ModelCard) -> Generator[Check, None, None]:
     ]
     if not int8 and find_spec("torch") is not None and find_spec("timm") is not None:
         devices.append(("torch-cpu", FP32_TOLERANCE))
-        devices += [(name, REDUCED_TOLERANCE) for name in _gpus()]
+        devices += [(name, REDUCED_TOLERANCE) for name in gpu_checks()]
     for device, tolerance in devices:
         try:
             runtime = load_runtime(card, device)
@@ -170,14 +184,15 @@ def _kernels(runtime: Runtime) -> str:
     return f"; computed by {', '.join(names)}" if names else ""
 
 
-def _gpus() -> list[str]:
+def gpu_checks() -> list[str]:
+    """The GPUs that torch finds, by the names of its devices."""
     import torch
 
     found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     return [name for name, there in found.items() if there]
 
 
-def _speed(card: ModelCard) -> Generator[Check, None, None]:
+def speed_checks(card: ModelCard) -> Generator[Check, None, None]:
     """Time what a run spends its time on: reading, decoding, quality and the network."""
     golden = read_golden(card)
     with tempfile.TemporaryDirectory() as scratch:

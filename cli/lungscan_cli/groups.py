@@ -11,12 +11,34 @@ import click
 Examples = tuple[tuple[str, str], ...]  # (what to type, what it does)
 
 
+def path_of(ctx: click.Context) -> tuple[str, ...]:
+    """The names that lead to a context's command, without the program's."""
+    above = ctx.parent
+    return () if above is None else (*path_of(above), str(ctx.info_name))
+
+
 class ExamplesCommand(click.Command):
     """A command whose ``--help`` shows examples first, then the usage and the options."""
 
     def __init__(self, *args: Any, examples: Examples = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.examples = examples
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """As Click does, with what the files of options say in the place of defaults."""
+        if parent is not None and not parent.resilient_parsing and "default_map" not in extra:
+            from lungscan_cli.settings import kept_for
+
+            path = (*path_of(parent), str(info_name))
+            kept = kept_for(self, path, parent.find_root().command)
+            extra["default_map"] = {name: found.value for name, found in kept.items()}
+        return super().make_context(info_name, args, parent, **extra)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples in front of Click's own help."""

@@ -27,6 +27,8 @@ COMMANDS = {
     "export": "lungscan_cli.commands.export:export",
     "benchmark": "lungscan_cli.commands.benchmark:benchmark",
     "doctor": "lungscan_cli.commands.doctor:doctor",
+    "schema": "lungscan_cli.commands.schema:schema",
+    "config": "lungscan_cli.commands.config:config",
     "completion": "lungscan_cli.commands.completion:completion",
 }
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
 
-from lungscan import __version__
+from lungscan import __version__, processes
 from lungscan.events import ScanEvent
 from lungscan.inputs import discover, show
 from lungscan.model.card import ModelCard, find_model, list_models
@@ -84,6 +84,7 @@ __all__ = [
     "percent",
     "pixel_size",
     "probability",
+    "processes",
     "read_run",
     "receive",
     "results_folder",

@@ -23,9 +23,14 @@ from lungscan.jobs import (
 from lungscan.options import DEFAULT_MODEL, ClassifierOptions, ScanOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from lungscan.events import ScanEvent
+    from lungscan.opening.launch import Launched
+
+    Scan = Callable[[ScanOptions, Launched | None, Event | None], Generator[ScanEvent, None, None]]
     from lungscan.types import CaseResult
 
 
@@ -76,7 +81,9 @@ def classify(path: str | Path, *, model: str = DEFAULT_MODEL, **options: Any) ->
 def scan(options: ScanOptions, stop: Event | None = None) -> Generator[ScanEvent, None, None]:
     """Classify everything that ``options`` point at and file the results; see ``lungscan.events``.
 
-    A process that reads images is started before the engine's libraries are loaded.
+    A process that reads images is started before the engine's libraries are loaded. With
+    ``options.watch`` the run goes on until it is stopped, in rounds that each end with
+    ``RunFinished``; see ``lungscan.scanning.watching``.
 
     Args:
         options: what, where, how.
@@ -91,10 +98,24 @@ def scan(options: ScanOptions, stop: Event | None = None) -> Generator[ScanEvent
     from lungscan.opening.launch import beforehand
 
     with ExitStack() as stack:
-        launched = stack.enter_context(beforehand()) if options.isolate else None
-        from lungscan.scanning.scan import scan as run
+        here = options.isolate and not options.cluster
+        launched = stack.enter_context(beforehand()) if here else None
+        yield from _way(options)(options, launched, stop)
 
-        yield from run(options, launched, stop)
+
+def _way(options: ScanOptions) -> Scan:
+    """How the options want a run: once, on a cluster, or for as long as a folder is watched."""
+    if options.watch:
+        from lungscan.scanning.watching.run import watch
+
+        return watch
+    if options.cluster:
+        from lungscan.cluster.driver import scan_on_cluster
+
+        return scan_on_cluster
+    from lungscan.scanning.scan import scan as run
+
+    return run
 
 
 def plan(

@@ -22,6 +22,7 @@ from lungscan.errors import CaseError, LungScanError, case_error
 from lungscan.opening.limits import MEMORY_BYTES, THREAD_BYTES, limit_memory
 from lungscan.opening.local import LocalReaders, open_to_look, out_of_memory
 from lungscan.opening.messages import (
+    READY,
     Answer,
     AreSlides,
     Close,
@@ -152,6 +153,7 @@ def serve(requests: BinaryIO, replies: BinaryIO, memory: int | None) -> None:
     descriptor = os.open(start.file, os.O_RDWR) if memory is None else memory
     child, lock = Child(start.setup, Slots(descriptor, start.layout)), threading.Lock()
     limit_memory(MEMORY_BYTES + start.threads * THREAD_BYTES)
+    send(replies, Answer(READY, "value", None))
 
     def work(answer: Callable[[Request], Answer], request: Request) -> None:
         reply = answer(request)

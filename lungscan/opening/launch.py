@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO, cast
 
-CHILD = ("-m", "lungscan.opening.child")
+from lungscan import processes
+
+CHILD = "lungscan.opening.child"
 DEATH_S = 5.0  # what a killed process may take to end
 
 
@@ -80,13 +81,11 @@ def beforehand() -> Iterator[Launched | None]:
 
 
 def _start(memory: int | None) -> subprocess.Popen[bytes]:
-    # The same modules as here, and none from the working folder, which may hold anything.
-    path = os.pathsep.join(entry for entry in sys.path if entry)
     return subprocess.Popen(  # noqa: S603  our own interpreter and a number
-        [sys.executable, "-P", *CHILD, *([] if memory is None else [str(memory)])],
+        [*processes.command(CHILD), *([] if memory is None else [str(memory)])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         pass_fds=() if memory is None else (memory,),
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "4"},
+        env=processes.environment() | {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "4"},
     )

@@ -27,6 +27,7 @@ from lungscan.types import (
 )
 
 _LENGTH_BYTES = 8
+READY = -1  # the number of the first answer, which no job asked for: the process has begun
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,11 +36,11 @@ class ViewedImage:
             LungScanError: it is no image that LungScan reads, or reading it crashed or hung.
         """
         file = _input_file(path)
-        self._process = ReaderProcess(None, threads, launched, size_px=VIEW_PX)
+        self.process = ReaderProcess(None, threads, launched, size_px=VIEW_PX)
         try:
-            looked: Looked = self._process.call(Look(file, mpp), PATIENCE_S)
+            looked: Looked = self.process.call(Look(file, mpp), PATIENCE_S)
         except BaseException:
-            self._process.close()
+            self.process.close()
             raise
         self._handle = looked.handle
         self.path, self.kind = path, looked.kind
@@ -65,11 +65,11 @@ class ViewedImage:
             UnreadableFile: the drive does not hand out the file, or reading it crashed or hung;
                 nothing more can be read then.
         """
-        return self._process.read_tiles(self._handle, boxes, VIEW_PX, PATIENCE_S)
+        return self.process.read_tiles(self._handle, boxes, VIEW_PX, PATIENCE_S)
 
     def close(self) -> None:
         """Let go of the file; whoever reads gets an error."""
-        self._process.close()
+        self.process.close()
 
     def __enter__(self) -> Self:
         return self

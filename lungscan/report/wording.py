@@ -116,7 +116,8 @@ _CURES: dict[str, str] = {
     Code.TILE: "Copy the file again: parts of it cannot be read.",
     Code.PERMISSION: "Ask for the right to read the file or folder, then run the command again.",
     Code.NOT_FOUND: "Check that the file is still there, then run the same command again.",
-    Code.CRASH: "Copy the file again: it is damaged in a way that a library does not survive.",
+    Code.CRASH: "Copy the file again: it is damaged in a way that a library does not survive. If "
+    "all files end so, run `lungscan doctor`.",
     Code.TIMEOUT: "Check the drive, then run the same command again; --timeout grants more time.",
     Code.MEMORY: "Close other programs or use fewer --threads, then run the same command again.",
 }

@@ -41,6 +41,14 @@ from lungscan.results.checksums import (
     seals_of_cases,
 )
 from lungscan.results.run_json import RunSummary, read_run_json, summarise, write_run_json
+from lungscan.results.shard_files import (
+    ShardPlan,
+    draft_summary,
+    finished_shards,
+    forget_shards,
+    read_plan,
+    records_of_shards,
+)
 from lungscan.types import CaseResult
 
 FEW_FIELDS = 12  # a run of at most this many fields gets per-case files without asking
@@ -168,6 +176,30 @@ def write_run_files(
     return moved(places, out)
 
 
+def write_tables(out: Path, draft: RunSummary, records: Sums) -> tuple[str, ...]:
+    """Write the tables of the cases that ``draft`` names from their records; no image is read.
+
+    ``records`` are checksums, as for ``write_run_files``, and so are the returned sentences.
+    Raises MachineError; DamagedRecord, after all the others are written, naming the records that
+    cannot be read.
+    """
+    paths = [out / "cases" / key / RECORD for key in draft.case_keys]
+    damaged: list[str] = []
+    run = _summarised(paths, draft, records)
+    rows = _readable(paths, damaged, records)
+    notices = write_run_files(out, rows, run, pdf=run.pdf != "none", records=records)
+    _require_sound(damaged, len(paths))
+    return notices
+
+
+def _require_sound(damaged: Sequence[str], cases: int) -> None:
+    if damaged:
+        raise DamagedRecord(
+            f"{cases - len(damaged)} of {cases} cases were rebuilt; the others cannot "
+            f"be read: {' '.join(damaged)}"
+        )
+
+
 def _noting(results: Iterable[CaseResult], rows: list[SummaryRow]) -> Iterator[CaseResult]:
     for result in results:
         rows.append(summary_row(result))
@@ -190,31 +222,33 @@ def rebuild(out: Path, *, pdf: PdfChoice | None = None) -> Rebuilt:
 
     Slides, small runs and cases that already have per-case files get those that the run wanted;
     ``pdf`` replaces its choice of PDFs. When ``run.json`` is missing, damaged or names other cases
-    (a run was stopped), the run is summarised from its cases. Raises UsageProblem for another
-    ``pdf``; NothingToDo without cases;
+    (a run was stopped, or its shards are not finished), the run is summarised from its cases.
+    Raises UsageProblem for another ``pdf``; NothingToDo without cases;
     DamagedRecord, after all the others are written, naming the files that cannot be read;
     MachineError when a file cannot be written.
     """
     if pdf is not None:
         require_choice("--pdf", pdf, PDF_CHOICES)
-    run = _run_summary(out)
+    plan = _shard_plan(out)
+    run = draft_summary(out, plan) if plan else _run_summary(out)
     paths = _case_paths(out, run.case_keys if run else ())
     if not paths:
         raise NothingToDo(f"{out} holds no cases/*/case.json; point to the --out folder of a run.")
-    if run is None or set(run.case_keys) != {path.parent.name for path in paths}:
-        run = _summarised(paths, run, known_sums(out))
+    listed = known_sums(out)
+    if plan:
+        listed |= dict(plan.listed) | records_of_shards(out, plan.shards)
+    if plan or run is None or set(run.case_keys) != {path.parent.name for path in paths}:
+        run = _summarised(paths, run, listed)
     if pdf is not None:
         run = replace(run, pdf=pdf)
     damaged: list[str] = []
-    few = len(paths) <= FEW_FIELDS
+    few = plan.few_fields if plan else len(paths) <= FEW_FIELDS
     places: Places = {}
-    rows = _rederived(_readable(paths, damaged, known_sums(out)), out, run, places, few=few)
-    notices = write_run_files(out, rows, run, pdf=run.pdf != "none")
-    if damaged:
-        raise DamagedRecord(
-            f"{len(paths) - len(damaged)} of {len(paths)} cases were rebuilt; the others cannot "
-            f"be read: {' '.join(damaged)}"
-        )
+    rows = _rederived(_readable(paths, damaged, listed), out, run, places, few=few)
+    notices = write_run_files(out, rows, run, pdf=run.pdf != "none", records=listed)
+    _require_sound(damaged, len(paths))
+    if plan and len(finished_shards(out, plan.shards)) == plan.shards:
+        forget_shards(out)
     return Rebuilt(len(paths), moved(places, out) + notices)
 
 
@@ -230,6 +264,14 @@ def recorded_cases(out: Path) -> tuple[tuple[CaseResult, ...], tuple[str, ...]]:
     damaged: list[str] = []
     results = tuple(_readable(paths, damaged, known_sums(out)))
     return results, tuple(damaged)
+
+
+def _shard_plan(out: Path) -> ShardPlan | None:
+    """The plan of shards that have not all finished; a damaged one is left out of account."""
+    try:
+        return read_plan(out)
+    except DamagedRecord:
+        return None
 
 
 def _run_summary(out: Path) -> RunSummary | None:

@@ -15,9 +15,9 @@ from lungscan.runtimes.deploy import MEAN, STD
 from lungscan.studies.arrays import TRAIN, Material
 from lungscan.studies.changes import changed
 from lungscan.studies.options import StudyOptions
-from lungscan.studies.plan import Task
 from lungscan.studies.stepping import Average, Stepper
 from lungscan.studies.students import create
+from lungscan.studies.tasks import Task
 
 
 @dataclass(frozen=True)

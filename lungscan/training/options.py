@@ -17,6 +17,15 @@ from lungscan.training.sources import DataSource, sources_of
 
 Stage = Literal["features", "teacher", "student", "finetune", "alone"]
 STAGES: tuple[Stage, ...] = ("features", "teacher", "student", "finetune", "alone")
+BUNDLE = "bundle"
+STAGE_TEXTS = {
+    "features": "the student learns the features of an ImageNet network, before any label",
+    "teacher": "a larger network learns the labels",
+    "student": "the network that ships learns from the teacher and the labels",
+    "finetune": "the student again, by labels alone",
+    "alone": "the student without a teacher, for comparison",
+    BUNDLE: "folded, calibrated, judged on unseen groups, written",
+}
 
 # What shapes a stage's weights: options of all stages, and those of its own.
 SHARED_OPTIONS = (

@@ -281,7 +281,7 @@ def test_bars_show_cases_and_tiles_with_names_made_harmless() -> None:
         view.run_started(RunStarted(3, 1, "m", "cpu", Path("r")))
         view.case_started(CaseStarted("k", "[bold]a\x1b[2J.svs", 1))
         view.tiles_scored(TilesScored("k", 30, 120))
-        view._progress.refresh()  # its own thread would do so 0.1 s later
+        view.progress.refresh()  # its own thread would do so 0.1 s later
         shown = console.export_text(clear=False)
         view.case_finished(CaseFinished(make_result("k"), 1), "x")
     assert "1 file skipped" in shown

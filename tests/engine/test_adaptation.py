@@ -19,7 +19,7 @@ from lungscan.adaptation.adapt import adapting
 from lungscan.adaptation.head import Layer, Squares, fit_head
 from lungscan.adaptation.own_fields import gather
 from lungscan.adaptation.records import Adapted, AdaptOptions, AdaptResult
-from lungscan.adaptation.refitting import _some, at_home
+from lungscan.adaptation.refitting import at_home, some_squares
 from lungscan.dataset.pixels import load_squares
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.events import CaseFinished
@@ -297,7 +297,7 @@ def test_every_file_lends_squares_before_any_lends_a_second(
     model: ModelCard, lab: Path, tmp_path: Path
 ) -> None:
     own = gather(AdaptOptions(restain(lab, tmp_path / "own", keep_labels=True)), model)
-    assert len(_some(own)) == len(own.files) == 36
+    assert len(some_squares(own)) == len(own.files) == 36
     assert {file.label for file in own.labelled} == {"lung_aca", "lung_n", "lung_scc"}
 
 

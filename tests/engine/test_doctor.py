@@ -54,7 +54,7 @@ def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     )
     monkeypatch.setattr(doctor, "list_models", lambda: (card,))
     monkeypatch.setattr(doctor, "SPEED_SECONDS", 0.001)
-    monkeypatch.setattr(doctor, "_gpus", list)
+    monkeypatch.setattr(doctor, "gpu_checks", list)
     return card
 
 
@@ -103,7 +103,7 @@ def test_the_kernels_of_this_processor_are_told(monkeypatch: pytest.MonkeyPatch)
     runtime = FakeRuntime(PROBS)
     runtime.kernels = ("brgconv_avx2_1x1_f32", "jit_avx2_dw_f32")  # type: ignore[attr-defined]
     monkeypatch.setattr(doctor, "load_runtime", lambda *_: runtime)
-    monkeypatch.setattr(doctor, "_speed", lambda _: iter(()))
+    monkeypatch.setattr(doctor, "speed_checks", lambda _: iter(()))
     told = by_name(list(doctor.examine()))["tiny on cpu"].detail
     assert told.startswith("fake CPU: repeats the golden answers; computed by brgconv_avx2_1x1_f32")
 
@@ -161,3 +161,13 @@ def test_a_namesake_that_is_installed_too_is_named_with_the_cure(
         assert words in found.detail
         assert f"`lungscan` {installed['lungscan']}" in found.detail
         assert "pip uninstall lungscan lungscan-histology" in found.detail
+
+
+def test_a_reader_process_that_does_not_start_fails_the_check(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert doctor._reader() == Check("Reader process", "ok", "starts, and opens an image")
+    monkeypatch.setattr("lungscan.opening.launch.CHILD", "tests.idle_reader")
+    found = doctor._reader()
+    assert found.state == "failed"
+    assert "did not start" in found.detail

@@ -74,7 +74,7 @@ def test_a_case_is_told_of_before_anything_of_it_is_read(
 def test_a_run_is_stopped_while_a_slide_hangs_and_goes_on_later(
     model: Path, fake: FakeRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("lungscan.opening.launch.CHILD", ("-m", "tests.failing_reader"))
+    monkeypatch.setattr("lungscan.opening.launch.CHILD", "tests.failing_reader")
     make_field(tmp_path / "in" / "done.png")
     make_slide(tmp_path / "in" / f"{name}.svs", 768, 512)
     chosen = options(model, tmp_path / "out", tmp_path / "in", isolate=True)
@@ -90,7 +90,7 @@ def test_a_run_is_stopped_while_a_slide_hangs_and_goes_on_later(
     assert [e.result.case_id for e in seen if isinstance(e, CaseFinished)] == ["done"]
     assert set(stored(tmp_path / "out")) == {"done"}  # no record calls the slide unreadable
 
-    monkeypatch.setattr("lungscan.opening.launch.CHILD", ("-m", "lungscan.opening.child"))
+    monkeypatch.setattr("lungscan.opening.launch.CHILD", "lungscan.opening.child")
     after = check_order(run(chosen))
     assert {item.result.status for item in after.finished} == {CaseStatus.OK}
     assert [item.resumed for item in after.finished] == [True, False]

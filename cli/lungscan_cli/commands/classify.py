@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import click
 
+from lungscan.errors import UsageProblem
 from lungscan.options import (
     ABSTAIN,
     MAX_BATCH,
@@ -18,6 +19,7 @@ from lungscan.options import (
     PDF_CHOICES,
     RULE_NAMES,
     ScanOptions,
+    Shard,
 )
 from lungscan_cli.choices import (
     ENVIRONMENT_NOTE,
@@ -42,6 +44,23 @@ class GivenPath(click.Path):
         super().fail(message, param, ctx)
 
 
+class ShardType(click.ParamType):
+    """``3/8``: the third of eight shards."""
+
+    name = "I/N"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Shard | None:
+        """Read it; what is amiss is told as of any other option."""
+        if value is None or isinstance(value, Shard):
+            return value
+        try:
+            return Shard.parse(value)
+        except UsageProblem as problem:
+            self.fail(str(problem), param, ctx)
+
+
 EXISTING = GivenPath(exists=True, readable=False, path_type=Path)  # the engine says what is amiss
 
 
@@ -52,6 +71,8 @@ EXISTING = GivenPath(exists=True, readable=False, path_type=Path)  # the engine 
         ("lungscan classify slides/ fields/ --out results", "all below two folders"),
         ("lungscan classify scan.tif --mpp 0.25", "a scan without a scale"),
         ("lungscan classify slides/ --dry-run", "what would be done"),
+        ("lungscan classify slides/ --out all --shard 3/8", "the third of eight processes"),
+        ("lungscan classify scanner/ --out results --watch", "slides as they are finished"),
     ),
     context_settings=SETTINGS,
     epilog="Exit codes: 0 fine, 1 some inputs failed, 2 wrong usage, 3 nothing to do, 4 model, "
@@ -156,6 +177,27 @@ EXISTING = GivenPath(exists=True, readable=False, path_type=Path)  # the engine 
     type=GivenPath(dir_okay=False, path_type=Path),
     show_default="not written",
     help="With --deidentify: CSV that tells whose pseudonyms they are. Not inside --out.",
+)
+@click.option(
+    "--shard",
+    type=ShardType(),
+    metavar="I/N",
+    show_default="all",
+    help="Take the I-th of N shards of the inputs, cut by bytes; the last to finish writes the "
+    "tables. All shards share one --out.",
+)
+@click.option(
+    "--cluster",
+    metavar="WHERE",
+    show_default="this process alone",
+    help="Classify on a cluster of dask: the address of its scheduler, local:N for N processes "
+    "here, or a TOML file with address and TLS (extra: cluster).",
+)
+@click.option(
+    "--watch",
+    is_flag=True,
+    show_default="off",
+    help="Go on until stopped: take images as they are finished, and keep the tables current.",
 )
 def classify(*, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> int:
     """Classify slides and field images.

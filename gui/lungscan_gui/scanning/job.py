@@ -7,9 +7,7 @@ either end is closed; a second message on stdin asks it to stop.
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import suppress
@@ -19,7 +17,7 @@ from typing import Any, BinaryIO, cast
 from lungscan.errors import Code, MachineError
 from lungscan.events import ScanEvent
 from lungscan.options import ScanOptions
-from lungscan_gui.engine import receive, send
+from lungscan_gui.engine import processes, receive, send
 
 CHILD = "lungscan_gui.scanning.child"
 # What a process that was asked to stop may take. What it has scored is on the disk, but for the
@@ -54,14 +52,13 @@ class ChildJob:
         Raises MachineError when the system will not.
         """
         self._what = what
-        path = os.pathsep.join(entry for entry in sys.path if entry)
         try:
             self._child = subprocess.Popen(  # noqa: S603  our own interpreter and module
-                [sys.executable, "-P", "-m", module],
+                processes.command(module),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env=os.environ | {"PYTHONPATH": path},
+                env=processes.environment(),
             )
         except OSError as error:
             raise MachineError(

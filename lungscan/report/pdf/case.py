@@ -13,6 +13,7 @@ from lungscan.report.legend import class_rgb
 from lungscan.report.lettering import shorten
 from lungscan.report.pdf.case_detail import detail_story
 from lungscan.report.pdf.case_evidence import class_table, pictures, quality
+from lungscan.report.pdf.flowables import TIGHT, color_of, label_column, label_value, plain_table
 from lungscan.report.pdf.kit import (
     BODY_HEIGHT,
     INK,
@@ -26,7 +27,6 @@ from lungscan.report.pdf.kit import (
     rich,
     write_story,
 )
-from lungscan.report.pdf.parts import TIGHT, color_of, label_column, label_value, plain_table
 from lungscan.report.wording import (
     cure,
     display_name,

@@ -10,8 +10,7 @@ from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Spacer
 from lungscan.report.heatmap import has_heatmap
 from lungscan.report.legend import class_letters, scale_bar
 from lungscan.report.overlay import base_picture
-from lungscan.report.pdf.kit import INK, RULE, WIDTH, Bookmark, paragraph, rich
-from lungscan.report.pdf.parts import (
+from lungscan.report.pdf.flowables import (
     Picture,
     ReliabilityPlot,
     ScaleLine,
@@ -22,6 +21,7 @@ from lungscan.report.pdf.parts import (
     map_for_print,
     plain_table,
 )
+from lungscan.report.pdf.kit import INK, RULE, WIDTH, Bookmark, paragraph, rich
 from lungscan.report.wording import duration, pixel_size, probability
 from lungscan.types import CaseResult, TilePicture
 

@@ -15,12 +15,7 @@ from lungscan.report.legend import (
     used_counts,
 )
 from lungscan.report.overlay import base_picture
-from lungscan.report.pdf.kit import (
-    RULE,
-    WIDTH,
-    paragraph,
-)
-from lungscan.report.pdf.parts import (
+from lungscan.report.pdf.flowables import (
     TIGHT,
     Hatch,
     Picture,
@@ -32,6 +27,11 @@ from lungscan.report.pdf.parts import (
     label_value,
     map_for_print,
     plain_table,
+)
+from lungscan.report.pdf.kit import (
+    RULE,
+    WIDTH,
+    paragraph,
 )
 from lungscan.report.wording import (
     area,

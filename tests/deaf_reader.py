@@ -1,0 +1,5 @@
+"""A reader process that takes no requests, as one that hangs in a library."""
+
+import time
+
+time.sleep(3600)

@@ -17,7 +17,7 @@ class Settings:
     """One file, that of the user unless another is given."""
 
     def __init__(self, file: Path | None = None) -> None:
-        self._file = file
+        self.file = file
         if file is None:
             self._kept = QSettings("LungScan", "LungScan")
         else:
@@ -79,8 +79,8 @@ class Settings:
     @property
     def scratch(self) -> Path:
         """A folder of this user for what can be made again."""
-        if self._file is not None:
-            return self._file.parent / "scratch"
+        if self.file is not None:
+            return self.file.parent / "scratch"
         place = QStandardPaths.StandardLocation.CacheLocation
         return Path(QStandardPaths.writableLocation(place) or tempfile.gettempdir())
 

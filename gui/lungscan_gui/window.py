@@ -136,8 +136,8 @@ class MainWindow(Commands, QMainWindow):
         images.addWidget(framed(self._side_head, self.viewer))
         images.addWidget(self.compare)
         images.setChildrenCollapsible(False)
-        for side in (0, 1):
-            images.setStretchFactor(side, 1)
+        for number in (0, 1):
+            images.setStretchFactor(number, 1)
         images.setSizes([500, 500])
         middle = _column(self.viewbar, self.message, self.compare.strip, images, self.evidence)
         side = _column(_padded(self.run), self.result)

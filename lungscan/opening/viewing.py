@@ -54,7 +54,7 @@ class ViewedImage:
 
         Only for an image that has a ``profile``. Raises as ``read``.
         """
-        overview: Overview = self._process.call(Recolour(self._handle, on), PATIENCE_S)
+        overview: Overview = self.process.call(Recolour(self._handle, on), PATIENCE_S)
         self.overview = overview
         return overview
 

@@ -144,7 +144,7 @@ def quick(window: MainWindow, model: Path, fake: object, request: pytest.Fixture
         made.append(LocalJob(options))
         return made[-1]
 
-    window.analysis.runner._make_job = make
+    window.analysis.runner.make_job = make
     box = window.options.boxes["model"]
     box.addItem(str(model))
     box.setCurrentText(str(model))

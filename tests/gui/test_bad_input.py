@@ -190,7 +190,7 @@ def test_two_windows_on_one_folder(
         made.append(LocalJob(replace(options, isolate=False, pdf="none")))  # type: ignore[type-var]
         return made[-1]
 
-    other.analysis.runner._make_job = make
+    other.analysis.runner.make_job = make
     box = window.options.boxes["model"]
     other.options.boxes["model"].addItem(box.currentText())
     other.options.boxes["model"].setCurrentText(box.currentText())

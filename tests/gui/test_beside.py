@@ -139,9 +139,9 @@ def test_two_viewers_of_one_picture_both_become_sharp(analysed: MainWindow, wait
     sharp = lambda v: v.picture.is_sharp(v.camera, v.devicePixelRatioF())  # noqa: E731
     wait(lambda: sharp(window.viewer) and sharp(window.compare.viewer))
     picture = window.viewer.picture
-    assert set(picture._wishes) == {window.viewer, window.compare.viewer}
+    assert set(picture.wishes) == {window.viewer, window.compare.viewer}
     window.compare_sides()
-    assert window.compare.viewer not in picture._wishes
+    assert window.compare.viewer not in picture.wishes
 
 
 def test_a_run_of_the_command_line_is_shown_beside(

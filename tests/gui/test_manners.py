@@ -398,7 +398,7 @@ def test_label_and_macro_pictures_are_never_shown(
 def test_a_setting_that_goes_back_to_its_default_is_forgotten(settings: Settings) -> None:
     from lungscan_gui.settings import RESULTS
 
-    file = settings._file
+    file = settings.file
     settings.scheme = "dark"
     settings.flush()
     assert "scheme=dark" in file.read_text()

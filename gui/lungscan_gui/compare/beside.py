@@ -132,6 +132,7 @@ class Beside(QObject):
             return
         self._step = (self._step + by) % count if self._step >= 0 else (0 if by > 0 else count - 1)
         x, y, width, height = self.changes.boxes[self._step].tolist()
+        self._window.display.marker.box = (x, y, width, height)
         self._window.viewer.go_to(x + width / 2, y + height / 2, POWER)
         old, new = self.changes.kinds[self._step]
         words = f"Changed tile {self._step + 1:,} of {count:,}: from {old} to {new}"
@@ -252,7 +253,8 @@ class Beside(QObject):
             self._overlay = Overlay(tiles, model)
             self._overlay.look = _fitting(self._window.result.map.look, tiles.classes)
         shown: list[Layer] = [self._overlay] if self._overlay else []
-        self.pane.viewer.layers = [*shown, self.marks[1], self.crosses[1]]
+        marker = self._window.display.marker
+        self.pane.viewer.layers = [*shown, self.marks[1], marker, self.crosses[1]]
         names = model.display_names if model else ()
         self._window.readout.second = (tiles, names) if tiles is not None else None
         self.pane.viewer.update()

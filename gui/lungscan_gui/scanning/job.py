@@ -73,6 +73,11 @@ class ChildJob:
         self._tell(task)
         threading.Thread(target=self._listen, name="job-errors", daemon=True).start()
 
+    @property
+    def process_id(self) -> int:
+        """The number of its process."""
+        return self._child.pid
+
     def events(self) -> Iterator[Any]:
         """What it tells; when it ends otherwise than it should, ``Failure`` or ``Stopped``."""
         ended = yield from self._told()

@@ -29,7 +29,7 @@ class TileLoader(QObject):
 
     def __init__(self, image: ViewedImage, threads: int = THREADS) -> None:
         super().__init__()
-        self._image = image
+        self.image = image
         self._wanted: list[TileKey] = []
         self._reading: set[TileKey] = set()
         self._change = threading.Condition()
@@ -65,12 +65,12 @@ class TileLoader(QObject):
         with self._change:
             self._closed, self._wanted = True, []
             self._change.notify_all()
-        threading.Thread(target=self._image.close, name="close-image", daemon=True).start()
+        threading.Thread(target=self.image.close, name="close-image", daemon=True).start()
 
     def _work(self) -> None:
         while (key := self._next()) is not None:
             try:
-                tile = self._image.read(np.array([key.box], np.int32))
+                tile = self.image.read(np.array([key.box], np.int32))
                 image = None if tile.failed[0] else to_qimage(tile.rgb[0])
             except CaseError as error:
                 self._give_up(str(error))
@@ -88,7 +88,7 @@ class TileLoader(QObject):
             while self._reading and not self._closed:
                 self._change.wait()
         try:
-            overview = self._image.use_profile(by_profile)
+            overview = self.image.use_profile(by_profile)
         except CaseError as error:
             self._give_up(str(error))
             return

@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lungscan.door.cases import classify, plan, read_results, rebuild, scan, verify
+    from lungscan.door.cases import classify, plan, read_results, rebuild, reviews, scan, verify
     from lungscan.door.datasets import audit, split
     from lungscan.door.learning import adapt, study, train
     from lungscan.door.models import (
@@ -45,6 +45,7 @@ __all__ = [
     "plan",
     "read_results",
     "rebuild",
+    "reviews",
     "scan",
     "split",
     "study",
@@ -57,7 +58,7 @@ __version__ = "0.1.0"
 RESEARCH_USE = "Research use only. Not for use in diagnostic procedures."
 
 _ROOMS = {
-    "cases": ("classify", "plan", "read_results", "rebuild", "scan", "verify"),
+    "cases": ("classify", "plan", "read_results", "rebuild", "reviews", "scan", "verify"),
     "datasets": ("audit", "split"),
     "learning": ("adapt", "study", "train"),
     "models": ("benchmark", "compare", "compress", "doctor", "evaluate", "export", "models"),

@@ -9,6 +9,7 @@
         case.json                      the record; all other files of a case are made from it
         report.pdf tiles.csv           and, of each file of the case, ``numbered``:
         tiles.geojson heatmap.png
+        review.json                    what a person said of the answer; no run removes it
 
 A run, the store, the reports, verification and whoever looks for images take them from here.
 """
@@ -19,10 +20,12 @@ import re
 from pathlib import Path
 
 TABLE, SUMMARY, RUN = "cases.csv", "summary.pdf", "run.json"
+REVIEWS = "reviews.csv"  # of all reviewed cases below a folder
 LIST = "lungscan.sha256"  # of checksums
 LOCK = ".lungscan-lock"
 CASES = "cases"  # the folder of the cases' folders
 RECORD = "case.json"
+REVIEW = "review.json"
 REPORT, TILES, GEOJSON, HEATMAP = "report.pdf", "tiles.csv", "tiles.geojson", "heatmap.png"
 
 SHARDS = ".lungscan-shards"  # a folder: how the shards of a run know of each other
@@ -56,6 +59,11 @@ def case_folder(out: Path, key: str) -> Path:
 def record_name(key: str) -> str:
     """The record of a case, as the list of its run names it."""
     return f"{CASES}/{key}/{RECORD}"
+
+
+def list_name(key: str) -> str:
+    """The checksums of a case, as the list of its run names them."""
+    return f"{CASES}/{key}/{LIST}"
 
 
 def journal_name(file_index: int) -> str:

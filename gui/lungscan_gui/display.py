@@ -12,6 +12,7 @@ from lungscan_gui.viewer.marker import Marker
 from lungscan_gui.viewer.opener import Opener
 from lungscan_gui.viewer.overlay import Overlay
 from lungscan_gui.viewer.picture import Picture
+from lungscan_gui.viewer.viewer import Layer
 
 if TYPE_CHECKING:
     from lungscan.types import TilePicture
@@ -38,6 +39,7 @@ class Display:
         self.case: Case | None = None
         self.overlay: Overlay | None = None
         self.marker = Marker()
+        self.over: list[Layer] = []  # what else is drawn over the image, such as regions
         self.opener = Opener()
         self.opener.opened.connect(self._opened)
         self.opener.failed.connect(self._failed)
@@ -88,6 +90,7 @@ class Display:
     def refresh(self) -> None:
         """The chosen case has another state or result."""
         window, case = self._window, self.case
+        window.reviewing.show(case)
         model = window.analysis.runner.model
         window.result.show_case(case, model)
         window.evidence.show_case(case)
@@ -109,8 +112,8 @@ class Display:
             self.overlay.look = window.result.map.look
         elif rows is not None:
             self.overlay.redraw(rows)
-        layers: list[Layer] = [self.overlay, self.marker] if self.overlay else [self.marker]
-        window.viewer.layers = window.beside.layers(layers)
+        below: list[Layer] = [self.overlay] if self.overlay else []
+        window.viewer.layers = window.beside.layers([*below, *self.over, self.marker])
         window.readout.map = tiles if self.overlay else None
         window.readout.names = model.display_names if model else ()
         window.viewer.update()

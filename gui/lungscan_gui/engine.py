@@ -7,7 +7,7 @@ Beside this module only ``lungscan.errors``, ``events``, ``options`` and ``types
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +17,8 @@ from threading import Event
 from lungscan import __version__, processes
 from lungscan.events import ScanEvent
 from lungscan.inputs import discover, show
+from lungscan.jobs import ReviewsOptions
+from lungscan.layout import case_folder
 from lungscan.model.card import ModelCard, find_model, list_models
 from lungscan.opening.launch import Launched, beforehand
 from lungscan.opening.messages import receive, send
@@ -24,6 +26,7 @@ from lungscan.opening.viewing import VIEW_PX, ViewedImage
 from lungscan.options import ScanOptions
 from lungscan.report.legend import (
     UNCERTAIN_BELOW,
+    Rgb,
     ScaleBar,
     class_letters,
     class_rgb,
@@ -31,12 +34,22 @@ from lungscan.report.legend import (
     scale_bar,
     used_counts,
 )
+from lungscan.report.review_wording import CHOICES as VERDICTS
+from lungscan.report.review_wording import (
+    NONE_OF_THESE,
+    agreement_text,
+    as_second,
+    left_out_text,
+    opinion_line,
+    side_by_side,
+)
 from lungscan.report.wording import (
     RESEARCH_USE,
     STATE_NAMES,
     answer_line,
     area,
     cure,
+    display_name,
     duration,
     explanation,
     failure,
@@ -47,53 +60,88 @@ from lungscan.report.wording import (
     pixel_size,
     probability,
 )
+from lungscan.results.provenance import utc_now
+from lungscan.results.review_json import (
+    Beside,
+    Opinion,
+    Region,
+    Review,
+    SecondAnswer,
+    Verdict,
+    answer_digest,
+)
+from lungscan.results.review_json import review_beside as _review_beside
+from lungscan.tiles.connected_components import find_pieces
 from lungscan.types import CaseInput, CaseResult
 
 __all__ = [
+    "NONE_OF_THESE",
     "RESEARCH_USE",
     "STATE_NAMES",
     "UNCERTAIN_BELOW",
+    "VERDICTS",
     "VIEW_PX",
+    "Beside",
     "CaseInput",
     "Export",
     "Launched",
     "ModelCard",
+    "Opinion",
+    "Region",
+    "Review",
+    "Rgb",
     "ScaleBar",
+    "SecondAnswer",
+    "Verdict",
     "ViewedImage",
     "__version__",
+    "answer_again",
+    "answer_digest",
     "answer_line",
     "area",
+    "as_second",
     "beforehand",
     "class_letters",
     "class_rgb",
     "cure",
+    "display_name",
     "duration",
     "explanation",
     "exports",
     "failure",
     "find_cases",
     "find_model",
+    "find_pieces",
     "flag_text",
     "flags_of",
     "headline",
     "holds_results",
+    "left_out_text",
     "list_models",
     "make_demo_slide",
     "moment",
     "on_color",
+    "opinion_line",
     "percent",
     "pixel_size",
     "probability",
     "processes",
     "read_run",
     "receive",
+    "replace",
     "results_folder",
+    "review_of",
+    "save_review",
     "scale_bar",
     "scan",
+    "second_answer",
     "send",
     "show",
+    "side_by_side",
     "time_network",
     "used_counts",
+    "utc_now",
+    "write_reviews",
 ]
 
 TIMED_ROUNDS = 4
@@ -160,6 +208,53 @@ def read_run(out: Path) -> tuple[tuple[CaseResult, ...], tuple[str, ...]]:
     return recorded_cases(out)
 
 
+# Reviews ----------------------------------------------------------------------------------------
+
+
+def review_of(out: Path, result: CaseResult) -> Beside:
+    """The review that lies beside a result in the folder of its run."""
+    return _review_beside(case_folder(out, result.key), result)
+
+
+def save_review(out: Path, result: CaseResult, review: Review) -> None:
+    """``lungscan.review.storing.save_review``. Raises LungScanError."""
+    from lungscan.review.storing import save_review as save
+
+    save(out, result, review)
+
+
+def answer_again(
+    result: CaseResult, regions: tuple[Region, ...], places: tuple[str, ...]
+) -> CaseResult:
+    """The answer without the tiles in these regions; ``places`` are folders of models.
+
+    Raises:
+        LungScanError: the model that answered is not here, or there was no answer.
+    """
+    from lungscan.review.again import answer_again as again
+    from lungscan.review.again import card_of
+
+    return again(result, card_of(result, places), regions)
+
+
+def second_answer(result: CaseResult, again: CaseResult) -> SecondAnswer:
+    """What a review keeps of ``answer_again``."""
+    from lungscan.review.again import second_answer as kept
+
+    return kept(result, again)
+
+
+def write_reviews(root: Path, path: Path) -> str:
+    """All reviews below a folder as one table; returns what to tell. Raises LungScanError."""
+    from lungscan import reviews
+
+    (done,) = reviews(ReviewsOptions(root, out=path))
+    found = done.reviews
+    told = [f"{len(found.cases):,} reviews are in {done.table}."]
+    told += [agreement_text(one.model, one.share) for one in found.agreements if one.share]
+    return " ".join([*told, *found.outdated, *found.damaged])
+
+
 # Exports ----------------------------------------------------------------------------------------
 
 
@@ -172,12 +267,15 @@ class Export:
     write: Callable[[Path], None]  # raises MachineError
 
 
-def exports(result: CaseResult) -> tuple[Export, ...]:
+def exports(
+    result: CaseResult, beside: Callable[[], Beside | None] = lambda: None
+) -> tuple[Export, ...]:
     """What can be made of a result, with the same bytes as the files of its run.
 
-    The writers are imported when one of them is asked for: they load slowly.
+    ``beside`` is asked for the review when the report is written. The writers are imported when one
+    of them is asked for: they load slowly.
     """
-    found = [Export("Report (PDF)", ".pdf", partial(_write_pdf, result))]
+    found = [Export("Report (PDF)", ".pdf", partial(_write_pdf, result, beside))]
     if result.scores:
         found += [
             Export("Tiles (CSV)", ".csv", partial(_write_csv, result)),
@@ -188,11 +286,12 @@ def exports(result: CaseResult) -> tuple[Export, ...]:
     return tuple(found)
 
 
-def _write_pdf(result: CaseResult, path: Path) -> None:
+def _write_pdf(result: CaseResult, beside: Callable[[], Beside | None], path: Path) -> None:
     from lungscan.report.pdf.case import write_case_pdf
     from lungscan.results.atomic_files import put
 
-    put(path, lambda draft: write_case_pdf(draft, result))
+    review = beside()
+    put(path, lambda draft: write_case_pdf(draft, result, review))
 
 
 def _write_csv(result: CaseResult, path: Path) -> None:

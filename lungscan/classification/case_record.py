@@ -101,7 +101,7 @@ def finished_case(
         return finished_case(case, run, sound, (*problems, *spoiled), started, seconds)
     evidence = _evidence(files, run)
     prediction, flags = decide(
-        evidence, run.card, run.options.rule, run.options.abstain, _unscaled(files, run.card)
+        evidence, run.card, run.options.rule, run.options.abstain, how_unscaled(files, run.card)
     )
     damage = [text for file in files if (text := _damage(file))]
     incomplete = bool(problems or damage)
@@ -224,7 +224,7 @@ def _flags(
     return tuple(dict.fromkeys(found))
 
 
-def _unscaled(files: Sequence[ScoredFile], card: ModelCard) -> Unscaled | None:
+def how_unscaled(files: Sequence[ScoredFile], card: ModelCard) -> Unscaled | None:
     """How the first picture without a scale was shown; None where all have one."""
     unknown = [file for file in files if file.result.info.scale.mpp_um is None]
     if not unknown:

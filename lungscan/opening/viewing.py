@@ -35,7 +35,7 @@ class ViewedImage:
         Raises:
             LungScanError: it is no image that LungScan reads, or reading it crashed or hung.
         """
-        file = _input_file(path)
+        file = input_file(path)
         self.process = ReaderProcess(None, threads, launched, size_px=VIEW_PX)
         try:
             looked: Looked = self.process.call(Look(file, mpp), PATIENCE_S)
@@ -83,7 +83,7 @@ class ViewedImage:
         self.close()
 
 
-def _input_file(path: Path) -> InputFile:
+def input_file(path: Path) -> InputFile:
     """The file as a run would find it, with all parts of a slide that has several."""
     found = discover((path,))
     for case in found.cases:

@@ -17,6 +17,7 @@ from lungscan.layout import (
     HEATMAP,
     RECORD,
     REPORT,
+    REVIEW,
     RUN,
     SUMMARY,
     TABLE,
@@ -40,6 +41,7 @@ from lungscan.results.checksums import (
     sealed,
     seals_of_cases,
 )
+from lungscan.results.review_json import Beside, review_beside
 from lungscan.results.run_json import RunSummary, read_run_json, summarise, write_run_json
 from lungscan.results.shard_files import (
     ShardPlan,
@@ -80,19 +82,23 @@ def write_case_files(
     """
     data = to_json(result)
     digest = sha256(data).hexdigest()
+    beside = review_beside(folder, result)  # a person's word outlives a run that answers alike
     with sealed(folder) as written:
         write_atomic(folder / RECORD, data)
         written[RECORD] = digest
         places = _write_derived(
-            folder, result, pdf=pdf, heatmap=heatmap, geojson=geojson, tiles_csv=tiles_csv
+            folder, result, beside, pdf=pdf, heatmap=heatmap, geojson=geojson, tiles_csv=tiles_csv
         )
         written.update(dict.fromkeys(path.name for path in places.values()))
+        if beside.review is not None:
+            written[REVIEW] = None
     return CaseFiles(digest, places)
 
 
 def _write_derived(
     folder: Path,
     result: CaseResult,
+    beside: Beside,
     *,
     pdf: bool,
     heatmap: bool,
@@ -113,7 +119,7 @@ def _write_derived(
             wanted = [folder / numbered(GEOJSON, part.file_index) for part in result.scores]
             places |= zip(wanted, write_tiles_geojson(folder, result), strict=True)
         if pdf:
-            write(REPORT, lambda path: write_case_pdf(path, result))
+            write(REPORT, lambda path: write_case_pdf(path, result, beside))
         for index, picture in drawn.items():
             save = partial(write_atomic, data=picture.result(), durable=False)
             write(numbered(HEATMAP, index), save)
@@ -332,16 +338,20 @@ def _rederived(
         slide = any(file.kind == "slide" for file in result.files)
         more = few or had or slide or run.pdf == "cases"
         if more:
+            beside = review_beside(folder, result)
             with sealed(folder) as written:
                 written[RECORD] = None
                 derived = _write_derived(
                     folder,
                     result,
+                    beside,
                     pdf=run.pdf in {"auto", "cases"},
                     heatmap=run.heatmap,
                     geojson=run.geojson,
                     tiles_csv=True,
                 )
                 written.update(dict.fromkeys(path.name for path in derived.values()))
+                if beside.review is not None:
+                    written[REVIEW] = None
             places |= derived
         yield result

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from pytestqt.qtbot import QtBot
 
-from lungscan.demo.making import FIELDS, TISSUES, _pictures
+from lungscan.demo.making import FIELDS, TISSUES, pictures_in
 from lungscan.demo.stitching import stitch_slide
 from lungscan.errors import LungScanError
 from lungscan.opening.local import open_to_look
 from lungscan.opening.profiled import Profiled, profile_of
-from lungscan.opening.viewing import _input_file
+from lungscan.opening.viewing import input_file
 from lungscan.options import ScanOptions
 from lungscan.reading import TilePixels
 from lungscan.scanning.scan import scan
@@ -32,7 +32,7 @@ WAIT_MS = 60_000  # the machine may be busy
 def demo_slide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's slide, put together from training fields."""
     path = tmp_path_factory.mktemp("demo") / "stitched-slide.svs"
-    pieces = {tissue: _pictures(FIELDS / "slide" / tissue) for tissue in TISSUES}
+    pieces = {tissue: pictures_in(FIELDS / "slide" / tissue) for tissue in TISSUES}
     if not all(pieces.values()):
         pytest.skip("the training fields are not installed")
     stitch_slide(path, pieces)
@@ -52,10 +52,10 @@ class LocalImage:
     """A ``ViewedImage`` in this process, which starts none."""
 
     def __init__(self, path: Path, mpp: float | None, threads: int, launched: object) -> None:
-        source, self.info = open_to_look(_input_file(path), mpp)
+        source, self.info = open_to_look(input_file(path), mpp)
         self.path, self.kind, self.overview = path, source.kind, source.overview(1024)
         self._source: Any = source
-        self._plain, self._profile = source, profile_of(_input_file(path), source)
+        self._plain, self._profile = source, profile_of(input_file(path), source)
         self.profile = self._profile.name if self._profile else ""
 
     def use_profile(self, on: bool) -> Overview:

@@ -55,8 +55,8 @@ class ComparePane(QWidget):
         self.head.show()
         self.told = _words("muted")
         self.told.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.before = _tool("◀", "Previous changed tile (Shift+D)")
-        self.after = _tool("▶", "Next changed tile (D)")
+        self.before = _tool("◀", "Previous changed tile (K)")
+        self.after = _tool("▶", "Next changed tile (J)")
         self.before.clicked.connect(lambda: self.step_asked.emit(-1))
         self.after.clicked.connect(lambda: self.step_asked.emit(1))
         self.strip = QFrame()  # across both images

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QFrame,
@@ -21,6 +23,7 @@ from lungscan_gui.panels.answer import AnswerBox
 from lungscan_gui.panels.classes import ClassTable
 from lungscan_gui.panels.maplook import MapPanel
 from lungscan_gui.panels.options import ScaleQuestion
+from lungscan_gui.review.panel import ReviewPanel
 
 BUSY = (CaseState.QUEUED, CaseState.RUNNING)
 
@@ -41,6 +44,8 @@ class ResultPanel(QScrollArea):
         self.question.answered.connect(self.scale_given)
         self.classes = ClassTable()
         self.map = MapPanel()
+        self.review = ReviewPanel()
+        self.beside: Callable[[], engine.Beside | None] = lambda: None  # the review for reports
         self.classes.switched.connect(self.map.set_shown)
         self.quality = QLabel()
         self.model = QLabel()
@@ -66,6 +71,7 @@ class ResultPanel(QScrollArea):
             "question": _boxed("Pixel size", self.question),
             "classes": _boxed("Classes", self.classes),
             "export": _side_by_side(self.report, self.export),
+            "review": _boxed("Review", self.review),
             "map": _boxed("Map", self.map),
             "quality": _boxed("Quality", self.quality),
             "model": _boxed("Model", self.model, self.card),
@@ -75,6 +81,7 @@ class ResultPanel(QScrollArea):
             self._layout.addWidget(box)
         self._layout.addStretch()
         self.setWidget(column)
+        self.show_review(visible=False)
         self.show_case(None, None)
 
     def show_case(self, case: Case | None, model: ModelStamp | None) -> None:
@@ -107,6 +114,10 @@ class ResultPanel(QScrollArea):
             self.model.setText(model_text(result))
             self._fill_exports(result)
 
+    def show_review(self, *, visible: bool) -> None:
+        """Whether there is an answer to review."""
+        self._show(review=visible)
+
     def _show(self, **wanted: bool) -> None:
         for name, visible in wanted.items():
             self._boxes[name].setVisible(visible)
@@ -120,7 +131,7 @@ class ResultPanel(QScrollArea):
         if menu is None:
             return
         menu.clear()
-        self._report, *others = engine.exports(result)
+        self._report, *others = engine.exports(result, self.beside)
         for export in others:
             action = menu.addAction(export.title + " ...")
             if action is not None:

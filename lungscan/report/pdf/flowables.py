@@ -13,8 +13,13 @@ from reportlab.platypus import Flowable, Table, TableStyle
 
 from lungscan.report.heatmap import overlay_picture
 from lungscan.report.legend import Rgb, ScaleBar, on_color
-from lungscan.report.pdf.kit import INK, MUTED, RULE, WASH, line, paragraph
+from lungscan.report.pdf.kit import INK, MUTED, RULE, WASH, Bookmark, line, paragraph
 from lungscan.types import CaseResult
+
+
+def heading(title: str) -> list[Flowable]:
+    """A section's heading, also in the outline."""
+    return [Bookmark(title), paragraph(title, "heading")]
 
 
 def color_of(rgb: Rgb) -> Color:

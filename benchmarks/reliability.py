@@ -24,7 +24,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [
-    str(ROOT / part) for part in ("", "cli", "models") if str(ROOT / part) not in sys.path
+    str(ROOT / part) for part in ("", "cli", "gui", "models") if str(ROOT / part) not in sys.path
 ]
 
 from attacks import (  # noqa: E402  the checkout must be on the path first
@@ -36,6 +36,7 @@ from attacks import (  # noqa: E402  the checkout must be on the path first
     models,
     names,
     packages,
+    page,
     privacy,
     readers,
     single,
@@ -69,6 +70,7 @@ ATTACKS = {
     "loop": Planned(single.link_loop),
     "readers": Planned(readers.attack),
     "network": Planned(single.network),
+    "page": Planned(page.attack),
     "packages": Planned(packages.attack),
 }
 

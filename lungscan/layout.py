@@ -27,6 +27,7 @@ CASES = "cases"  # the folder of the cases' folders
 RECORD = "case.json"
 REVIEW = "review.json"
 REPORT, TILES, GEOJSON, HEATMAP = "report.pdf", "tiles.csv", "tiles.geojson", "heatmap.png"
+SLICES = "slices.csv"  # in the place of TILES, of cases whose tiles are slices
 
 SHARDS = ".lungscan-shards"  # a folder: how the shards of a run know of each other
 WATCH = ".lungscan-watch.json"  # how the files of a watched folder looked when they were read
@@ -40,7 +41,7 @@ KEY = re.compile(r"[a-z0-9-]+-[0-9a-f]{8}|" + PSEUDONYM.pattern)  # a case's fol
 TEMPORARY = re.compile(r"\.lungscan-[0-9a-f]{12}\.tmp")  # left by a killed process
 JOURNAL = re.compile(r"\.tiles-\d+\.journal")
 DERIVED = re.compile(
-    r"report\.pdf|tiles\.csv|tiles(-\d+)?\.geojson|heatmap(-\d+)?\.png|lungscan\.sha256|"
+    r"report\.pdf|tiles\.csv|slices\.csv|tiles(-\d+)?\.geojson|heatmap(-\d+)?\.png|lungscan\.sha256|"
     + TEMPORARY.pattern
 )
 CASE_FILES = re.compile(r"case\.json|" + JOURNAL.pattern + "|" + DERIVED.pattern)

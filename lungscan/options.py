@@ -45,7 +45,8 @@ class Shard:
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
-        whole = isinstance(self.number, int) and isinstance(self.of, int)
+        numbers: tuple[object, object] = (self.number, self.of)  # of whatever type a caller gave
+        whole = all(isinstance(one, int) and not isinstance(one, bool) for one in numbers)
         if not (whole and 1 <= self.number <= self.of <= MAX_SHARDS):
             raise UsageProblem(
                 f"There is no shard {self.number!r} of {self.of!r}: write --shard 1/8 to 8/8, for "
@@ -147,7 +148,8 @@ class ScanOptions(ClassifierOptions):
         shard: object = self.shard
         if shard is not None and not isinstance(shard, Shard):
             raise UsageProblem("--shard must be a lungscan.options.Shard.")
-        if self.cluster is not None and (not isinstance(self.cluster, str) or not self.cluster):
+        cluster: object = self.cluster
+        if cluster is not None and not (isinstance(cluster, str) and cluster):
             raise UsageProblem("--cluster must be an address, local:N, or the name of a TOML file.")
         chosen = [
             flag

@@ -14,6 +14,7 @@ COMMANDS = {
     "classify": "lungscan_cli.commands.classify:classify",
     "demo": "lungscan_cli.commands.demo:demo",
     "gui": "lungscan_cli.commands.gui:gui",
+    "web": "lungscan_cli.commands.web:web",
     "models": "lungscan_cli.commands.models:models",
     "report": "lungscan_cli.commands.report:report",
     "verify": "lungscan_cli.commands.verify:verify",

@@ -84,8 +84,8 @@ def gather(options: AdaptOptions, card: ModelCard) -> Own:
         strange=strange,
         reviewed=frozenset(
             field.file
-            for field, review in zip(labelled, reviews, strict=True)
-            if review is not None and review.label
+            for (field, part), review in zip(pairs, reviews, strict=True)
+            if len(part.pixels) and review is not None and review.label
         ),
         notes=notes,
     )

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from lungscan import __version__
 from lungscan.classification.aggregate import Evidence, count, gather
 from lungscan.classification.decide import Unscaled, decide
-from lungscan.classification.pictures import choose_pictures, pick_pictures
+from lungscan.classification.pictures import choose_pictures, pick_pictures, shown_first
 from lungscan.classification.scoring import TileBatch, join
 from lungscan.errors import CaseError, TooManyBadTiles
 from lungscan.inputs.motion import IN_MOTION
+from lungscan.modalities.table import modality_of
 from lungscan.model.card import ModelCard
 from lungscan.model.doubt import FLAG, doubt
 from lungscan.opening.plan import Plan
@@ -61,7 +62,7 @@ def scored_file(
 ) -> ScoredFile:
     """What is kept of a file whose tiles are all scored; read again for the ``picture``s."""
     scores = join(batches, planned.grid.boxes, 0, len(card.class_names))
-    pictures = pick_pictures(planned, scores) if picture else ()
+    pictures = pick_pictures(planned, scores, shown_first(card)) if picture else ()
     devices = tuple(dict.fromkeys(batch.device for batch in batches))
     return ScoredFile(planned.result, scores, pictures, planned.unreadable, devices)
 
@@ -115,7 +116,9 @@ def finished_case(
         counts=count(evidence),
         tissue_mm2=None if None in areas else sum(area or 0 for area in areas),
         scores=tuple(file.scores for file in files),
-        pictures=choose_pictures(picture for file in files for picture in file.pictures),
+        pictures=choose_pictures(
+            (picture for file in files for picture in file.pictures), shown_first(run.card)
+        ),
         flags=_flags(flags, files, run.card),
         device=_devices(files) or run.device,
         error_code=problems[0].code if problems else TooManyBadTiles.code if damage else "",
@@ -221,13 +224,14 @@ def _flags(
         if file.result.mode == "whole" and min(info.width, info.height) != card.patch_size_pixels:
             found.append("resized")
         found += [*info.scale.flags, *info.flags]
-    return tuple(dict.fromkeys(found))
+    unsaid = modality_of(card.modality).unsaid
+    return tuple(flag for flag in dict.fromkeys(found) if flag not in unsaid)
 
 
 def how_unscaled(files: Sequence[ScoredFile], card: ModelCard) -> Unscaled | None:
     """How the first picture without a scale was shown; None where all have one."""
     unknown = [file for file in files if file.result.info.scale.mpp_um is None]
-    if not unknown:
+    if not (unknown and modality_of(card.modality).scaled):
         return None
     info, size = unknown[0].result.info, card.patch_size_pixels
     side, longest = min(info.width, info.height), max(info.width, info.height)

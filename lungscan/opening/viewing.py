@@ -5,16 +5,22 @@ It lives in a reader process of its own, so that a file that crashes a library c
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
+from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs import discover
+from lungscan.inputs.parts import PartFinder
 from lungscan.opening.launch import Launched
 from lungscan.opening.messages import Look, Looked, Recolour
 from lungscan.opening.process import ReaderProcess
 from lungscan.reading import TilePixels
-from lungscan.types import BoxArray, InputFile, Overview, SourceInfo
+from lungscan.reading.ct.series import series_box
+from lungscan.types import BoxArray, InputFile, Overview, RgbArray, SourceInfo
 
 VIEW_PX = 512  # side of the tiles that are read
 PATIENCE_S = 30.0  # for one answer; then the file or its drive is given up
@@ -29,13 +35,21 @@ class ViewedImage:
         mpp: float | None = None,
         threads: int = 2,
         launched: Launched | None = None,
+        *,
+        file: InputFile | None = None,
     ) -> None:
-        """Open it; ``mpp`` is the user's µm per level-0 pixel, used if the file says none.
+        """Open it.
+
+        Args:
+            mpp: the user's µm per level-0 pixel, used if the file says none.
+            threads: how many may read at once.
+            launched: a process that was started beforehand.
+            file: the image, if it has been found already; then its folder is not looked at here.
 
         Raises:
             LungScanError: it is no image that LungScan reads, or reading it crashed or hung.
         """
-        file = input_file(path)
+        file = file or input_file(path)
         self.process = ReaderProcess(None, threads, launched, size_px=VIEW_PX)
         try:
             looked: Looked = self.process.call(Look(file, mpp), PATIENCE_S)
@@ -67,6 +81,27 @@ class ViewedImage:
         """
         return self.process.read_tiles(self._handle, boxes, VIEW_PX, PATIENCE_S)
 
+    @property
+    def slices(self) -> int:
+        """How many slices there are to be scrolled through; 0 of anything but a series."""
+        return self.info.series.slices if self.info.series else 0
+
+    def slice_picture(self, index: int) -> RgbArray:
+        """Slice ``index`` (from 0, upwards along the normal), ``VIEW_PX`` squared.
+
+        Raises:
+            IndexError: there is no such slice.
+            UnreadableFile: as ``read``, or its pixels cannot be decoded (E_TILE).
+        """
+        series = self.info.series
+        if series is None or not 0 <= index < series.slices:
+            raise IndexError(f"there is no slice {index}")
+        found = self.read(np.array([series_box(index, series.columns, series.side_px)], np.int32))
+        if found.failed[0]:
+            raise UnreadableFile(f"Slice {index + 1} cannot be decoded.", code=Code.TILE)
+        picture: RgbArray = found.rgb[0]
+        return picture
+
     def close(self) -> None:
         """Let go of the file; whoever reads gets an error."""
         self.process.close()
@@ -88,5 +123,7 @@ def input_file(path: Path) -> InputFile:
     found = discover((path,))
     for case in found.cases:
         for file in case.files:
+            if file.kind == "series":  # whoever names one slice wants to scroll to the others
+                return replace(file, parts=PartFinder().parts_of(path))
             return file
     return InputFile(path, path.name, "field")  # opening it says what is wrong

@@ -19,6 +19,7 @@ from lungscan.layout import (
     REPORT,
     REVIEW,
     RUN,
+    SLICES,
     SUMMARY,
     TABLE,
     TILES,
@@ -27,11 +28,11 @@ from lungscan.layout import (
 )
 from lungscan.options import PDF_CHOICES, PdfChoice, require_choice
 from lungscan.report.cases_csv import write_cases_csv
-from lungscan.report.geojson import write_tiles_geojson
+from lungscan.report.geojson import has_geojson, write_tiles_geojson
 from lungscan.report.heatmap import has_heatmap, render_heatmap
 from lungscan.report.pdf.case import write_case_pdf
 from lungscan.report.pdf.summary import SummaryRow, summary_row, write_summary_rows
-from lungscan.report.tiles_csv import write_tiles_csv
+from lungscan.report.tiles_csv import table_name, write_tiles_csv
 from lungscan.results.atomic_files import put, write_atomic
 from lungscan.results.case_json import DamagedRecord, from_json, to_json
 from lungscan.results.checksums import (
@@ -114,8 +115,8 @@ def _write_derived(
     maps = [i for i in range(len(result.files)) if heatmap and has_heatmap(result, i)]
     with _drawing(result, maps) as drawn:
         if tiles_csv and result.scores:
-            write(TILES, lambda path: write_tiles_csv(path, result))
-        if geojson and result.scores:
+            write(table_name(result), lambda path: write_tiles_csv(path, result))
+        if geojson and has_geojson(result):
             wanted = [folder / numbered(GEOJSON, part.file_index) for part in result.scores]
             places |= zip(wanted, write_tiles_geojson(folder, result), strict=True)
         if pdf:
@@ -334,8 +335,8 @@ def _rederived(
     """Pass the cases on, after writing the files of those that should have them."""
     for result in results:
         folder = case_folder(out, result.key)
-        had = any(folder.glob(REPORT)) or any(folder.glob(TILES))
-        slide = any(file.kind == "slide" for file in result.files)
+        had = any(any(folder.glob(name)) for name in (REPORT, TILES, SLICES))
+        slide = any(file.kind != "field" for file in result.files)
         more = few or had or slide or run.pdf == "cases"
         if more:
             beside = review_beside(folder, result)

@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 Corners = Sequence[tuple[float, float]]
 
 MOST = 0.5  # a tile goes when at least this share of it is covered
+_CHUNK = 256  # tiles measured at once
 _SIDE = 16  # points along a tile's side by which its covered share is measured
 
 
@@ -47,10 +48,12 @@ def covered(boxes: BoxArray, polygons: Sequence[Corners]) -> Floats:
     clear = np.flatnonzero(~crossed)
     shares[clear] = _inside(middle[clear, 0], middle[clear, 1], polygons)
     steps = (np.arange(_SIDE) + 0.5) / _SIDE
-    for row in np.flatnonzero(crossed).tolist():
-        x, y, width, height = corners[row]
-        across, down = np.meshgrid(x + steps * width, y + steps * height)
-        shares[row] = _inside(across.ravel(), down.ravel(), polygons).mean()
+    across, down = (part.ravel() for part in np.meshgrid(steps, steps))
+    rows = np.flatnonzero(crossed)
+    for start in range(0, len(rows), _CHUNK):
+        x, y, width, height = corners[rows[start : start + _CHUNK]].T[..., None]
+        inside = _inside((x + across * width).ravel(), (y + down * height).ravel(), polygons)
+        shares[rows[start : start + _CHUNK]] = inside.reshape(-1, _SIDE**2).mean(1)
     return shares
 
 

@@ -25,7 +25,7 @@ class CaseFilesWanted:
 
     def of(self, kind: FileKind) -> bool:
         """Whether a case of this kind gets more than ``case.json``."""
-        return kind == "slide" or self.few_fields or self.options.pdf == "cases"
+        return kind != "field" or self.few_fields or self.options.pdf == "cases"
 
     def switches(self, result: CaseResult) -> dict[str, bool]:
         """Which files the case gets beside ``case.json``."""

@@ -10,10 +10,12 @@ from lungscan.classification.case_record import RunContext
 from lungscan.errors import MachineError
 from lungscan.events import CaseFinished, RunFinished
 from lungscan.inputs.motion import IN_MOTION
-from lungscan.layout import GEOJSON, HEATMAP, REPORT, TILES, numbered, record_name
+from lungscan.layout import GEOJSON, HEATMAP, REPORT, numbered, record_name
 from lungscan.opening.retrying import AWAY
 from lungscan.options import ScanOptions
+from lungscan.report.geojson import has_geojson
 from lungscan.report.heatmap import has_heatmap
+from lungscan.report.tiles_csv import table_name
 from lungscan.report.write import FEW_FIELDS, Places, moved, write_run_files
 from lungscan.results.checksums import known_sums, unseal
 from lungscan.results.provenance import library_versions, utc_now
@@ -187,8 +189,8 @@ class Ledger:
         switches, files = self.wanted.switches(result), range(len(result.files))
         names = [REPORT] if switches["pdf"] else []
         if switches["tiles_csv"] and result.scores:
-            names.append(TILES)
-        if switches["geojson"]:
+            names.append(table_name(result))
+        if switches["geojson"] and has_geojson(result):
             names += [numbered(GEOJSON, part.file_index) for part in result.scores]
         if switches["heatmap"]:
             names += [numbered(HEATMAP, i) for i in files if has_heatmap(result, i)]

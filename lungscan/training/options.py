@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
+from lungscan.modalities.table import DEFAULT
 from lungscan.training.classes import ClassSettings, changed_settings, settings_of
 from lungscan.training.sources import DataSource, sources_of
 
@@ -78,6 +79,7 @@ class Fit:
     drop_path: float = 0.0
     ema_decay: float = 0.99
     mixup: float = 0.2  # Beta(a, a) parameter; 0 is off
+    balance: float = 0.0  # a class of n pictures weighs n ** -balance: 0 each picture alike
     frozen_stages: int = 0  # of a pretrained network: its stem and so many stages stay as they are
     bf16: bool = False
     compile: bool = False
@@ -119,6 +121,9 @@ class Augment:
     coarsen_most: float = 2.4
     sharpen_share: float = 0.0  # sharpened, as scanners do
     grain_share: float = 0.0  # with a sensor's noise
+    turn_degrees: float = 180.0  # at most turned so far to either side; 180: tissue has no up
+    grey_share: float = 0.0  # shown without colour, so that colour alone never tells
+    window_sigma: float = 0.0  # of a grey picture's brightness and contrast, see `augment.window`
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,8 @@ class TrainOptions:
     limits: tuple[str, ...] = ()  # what this data set did not teach, for the card
     classes: tuple[ClassSettings, ...] = ()  # names, colours, tumour: table [classes.FOLDER]
     intended_use: str = ""  # of the model card; "": a general sentence
+    modality: str = DEFAULT  # what kind of picture, see lungscan.modalities.table
+    window: tuple[float, float] | tuple[()] = ()  # of CT: level and width, Hounsfield units
     minimum_tissue_mm2: float = 0.002  # less tissue cannot be judged: of 0.0125 mm² in a field
     # Tumour area from which a slide is not called benign: eight fields, or 2 % of the tissue,
     # whichever is more; single false alarms among a thousand benign tiles stay below it.

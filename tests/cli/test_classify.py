@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import errno
 import json
+import signal
+from collections.abc import Generator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from rich.console import Console
 from rich.progress import Progress
 
+import lungscan
 from lungscan.classification.aggregate import RULES
 from lungscan.errors import MachineError, ModelError, NothingToDo, OutputLocked
-from lungscan.events import CaseFinished, CaseStarted, RunStarted, TilesScored
-from lungscan.options import ScanOptions
+from lungscan.events import CaseFinished, CaseStarted, RunStarted, ScanEvent, TilesScored
+from lungscan.options import ScanOptions, Shard
 from lungscan.types import CaseStatus, NoResult
 from lungscan_cli.commands.classify import classify
 from lungscan_cli.main import main
-from lungscan_cli.views.run import BarView, LineView, RateColumn
+from lungscan_cli.views.run import BarView, LineView, RateColumn, watch
+from lungscan_cli.views.watch import Outcome
 from tests.cli.fake_engine import FakeEngine, make_result
 
 Captured = pytest.CaptureFixture[str]
@@ -173,7 +178,69 @@ def test_every_option_reaches_the_engine(engine: FakeEngine, slide: Path, tmp_pa
     assert main(["classify", str(slide), "-q"]) == 0
     assert engine.options == plain
     same = [f.name for f in fields(plain) if getattr(plain, f.name) == getattr(expected, f.name)]
-    assert same == ["isolate"]  # so the first line above does show each option but the debugger's
+    # The first line shows each option but the debugger's, and those that exclude some of its own.
+    assert same == ["isolate", "shard", "cluster", "watch"]
+
+
+def test_the_ways_to_divide_the_work_reach_the_engine(engine: FakeEngine, slide: Path) -> None:
+    assert main(["classify", str(slide), "--shard", "3/8", "-q"]) == 0
+    assert engine.options is not None
+    assert engine.options.shard == Shard(3, 8)
+    assert main(["classify", str(slide), "--cluster", "local:2", "-q"]) == 0
+    assert engine.options.cluster == "local:2"
+    assert main(["classify", str(slide), "--watch", "-q"]) == 0
+    assert engine.options.watch
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--shard 9/8", "no shard 9 of 8"),
+        ("--shard three", "1/8 to 8/8"),
+        ("--shard 1/2 --watch", "exclude each other"),
+        ("--cluster local:2 --shard 1/2", "exclude each other"),
+        ("--watch --json", "exclude each other"),
+    ],
+)
+def test_ways_that_make_no_sense_are_wrong_usage(
+    engine: FakeEngine, slide: Path, capsys: Captured, words: str, said: str
+) -> None:
+    assert main(["classify", str(slide), *words.split()]) == 2
+    assert said in capsys.readouterr().err
+    assert engine.options is None
+
+
+def test_a_watch_keeps_no_line_of_what_it_has_told(
+    engine: FakeEngine, slide: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.results = [make_result("a", label="adeno")]
+    kept: list[Outcome] = []
+    honest = watch.watch
+
+    def spy(events: Any, view: Any, outcome: Outcome, *, keep_lines: bool) -> None:
+        kept.append(outcome)
+        honest(events, view, outcome, keep_lines=keep_lines)
+
+    monkeypatch.setattr(watch, "watch", spy)
+    assert main(["classify", str(slide), "--watch"]) == 0
+    assert "a: Adenocarcinoma" in capsys.readouterr().err
+    assert kept[0].lines == []
+
+
+def test_a_termination_ends_a_run_like_an_interrupt(
+    engine: FakeEngine, slide: Path, capsys: Captured
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def terminated(options: ScanOptions) -> Generator[ScanEvent, None, None]:
+        signal.raise_signal(signal.SIGTERM)
+        yield from engine.scan(options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lungscan, "scan", terminated)
+        assert main(["classify", str(slide)]) == 130
+    assert "Finished cases are safe" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_every_rule_of_the_engine_can_be_chosen() -> None:

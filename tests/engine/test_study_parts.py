@@ -18,7 +18,7 @@ from lungscan.runtimes.deploy import Deployed
 from lungscan.studies.arrays import TEST, TRAIN, VALIDATION, keep_material, kept_material
 from lungscan.studies.changes import changed
 from lungscan.studies.collecting import gather
-from lungscan.studies.fitting import class_weights, rate_at
+from lungscan.studies.fitting import rate_at
 from lungscan.studies.options import (
     Changes,
     Student,
@@ -31,6 +31,7 @@ from lungscan.studies.small import SmallCnn, count_parameters
 from lungscan.studies.stepping import Average, loss_of
 from lungscan.studies.students import create
 from lungscan.studies.tasks import Task, Unit, tasks, units
+from lungscan.training.losses import class_weights
 from tests.training_data import draw_data
 
 ROOT = Path(__file__).parents[2]

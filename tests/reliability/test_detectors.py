@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from attacks import faults, kills, malformed, names, packages, privacy, single
+from attacks import faults, kills, malformed, names, packages, page, privacy, single
 from attacks.base import (
     Bench,
     Done,
@@ -298,3 +298,38 @@ def test_what_is_installed_is_asked_about() -> None:
     found = packages.installed()
     assert any(name.startswith("numpy==") for name in found)
     assert not any(name.startswith("torch==") for name in found)
+
+
+def test_what_a_page_lets_through_or_leaks_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from attacks.page_client import CLOSED, Answer, Site
+    from attacks.page_requests import plain, refused
+
+    words = b'{"error": {"message": "This page is not reached by that name."}}'
+    health = [200]
+    monkeypatch.setattr(Site, "ask", lambda *_: Answer(health[0], {}, b"ok"))
+    site = Site(1)
+
+    def seen(answer: Answer, why: str = "") -> list[str]:
+        return page.judged(site, answer, why, [page.CANARY])
+
+    assert seen(Answer(403, {}, words)) == []
+    assert seen(Answer(403, {}, words), "status 200") == ["not as it must be"]
+    assert seen(Answer(403, {}, b"")) == ["without words"]
+    assert seen(Answer(200, {"x": page.CANARY.decode()}, b"")) == ["something leaked"]
+    health[0] = 0
+    assert seen(CLOSED) == ["page stopped"]
+    assert [refused(403)(a) for a in (Answer(403, {}, b""), Answer(200, {}, b""), CLOSED)] == [
+        True, False, False,
+    ]  # fmt: skip
+    assert refused()(CLOSED)
+    assert not refused()(Answer(500, {}, b""))
+    assert not plain(CLOSED)
+    for name in ("open-tmp", "open-cwd", "locked-tmp", "locked-cwd"):
+        (tmp_path / name).mkdir()
+    assert page.written(tmp_path) == []
+    (tmp_path / "open-cwd" / "x").touch()
+    (tmp_path / "open-tmp" / "x").touch()
+    (tmp_path / "out.jpg").touch()
+    assert len(page.written(tmp_path)) == 3

@@ -14,6 +14,7 @@ from attacks import (
     malformed,
     models,
     names,
+    page,
     privacy,
     readers,
     single,
@@ -77,3 +78,8 @@ def test_nothing_outside_is_called(bench: Bench) -> None:
 
 def test_a_reader_that_stops_or_dies_costs_its_file(bench: Bench) -> None:
     check(readers.attack(bench, ("stopped", "aborted")))
+
+
+def test_hostile_requests_and_files_leave_the_page_as_it_was(bench: Bench) -> None:
+    pytest.importorskip("uvicorn", reason="the page needs the extra `web`")
+    check(page.attack(bench, every=8))

@@ -44,7 +44,7 @@ class GivenPath(click.Path):
         super().fail(message, param, ctx)
 
 
-class ShardType(click.ParamType):
+class ShardType(click.ParamType[Shard | None]):
     """``3/8``: the third of eight shards."""
 
     name = "I/N"

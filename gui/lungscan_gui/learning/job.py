@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from lungscan.opening.apart import Apart
 from lungscan_gui.learning.tasks import Task
-from lungscan_gui.scanning.job import ChildJob
 
 CHILD = "lungscan_gui.learning.child"
 STOP_S = 5.0  # a finished epoch is on the disk: nothing is lost by an end at once
 WORDS = {"LookAtData": "audit", "TrainModel": "training", "JudgeModel": "evaluation"}
 
 
-class LearnJob(ChildJob):
+class LearnJob(Apart):
     """A task; its events end, or the last one is ``Failure`` or ``Stopped``."""
 
     def __init__(self, task: Task) -> None:
         """Start the process. Raises MachineError when the system will not."""
-        super().__init__(task, CHILD, WORDS[type(task).__name__], STOP_S)
+        what = WORDS[type(task).__name__]
+        super().__init__(CHILD, others="the window is", stop_s=STOP_S, what=what)
+        self.begin(task)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lungscan.opening.apart import Apart, Failure
 from lungscan_gui import engine
-from lungscan_gui.scanning.job import ChildJob, Failure
 
 MODULE = "lungscan_gui.scanning.machine_child"
 STOP_S = 1.0
@@ -37,12 +37,13 @@ class Machine:
         )
 
 
-class MachineJob(ChildJob):
+class MachineJob(Apart):
     """Asks; its only event is a ``Machine`` or a ``Failure``."""
 
     def __init__(self, question: Question) -> None:
         """Start the process. Raises MachineError when the system will not."""
-        super().__init__(question, MODULE, "look at this machine", STOP_S)
+        super().__init__(MODULE, others="the window is", stop_s=STOP_S, what="look at this machine")
+        self.begin(question)
 
     def events(self) -> Iterator[Machine | Failure]:
         """The answer."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Spacer
 
+from lungscan.modalities.table import modality_of
 from lungscan.report.legend import class_rgb
 from lungscan.report.lettering import shorten
 from lungscan.report.pdf.case_detail import detail_story
@@ -37,7 +38,10 @@ from lungscan.report.wording import (
     objective,
     pixel_size,
     probability,
+    size_of,
+    slices_of,
     standing,
+    window_of,
 )
 from lungscan.results.case_json import to_json
 from lungscan.results.review_json import Beside
@@ -56,9 +60,10 @@ def write_case_pdf(path: Path, result: CaseResult, beside: Beside | None = None)
     digest = hashlib.sha256(to_json(result)).hexdigest()
     beside = beside or Beside()
     story = [*_front_page(result, beside), *detail_story(result, digest, beside)]
+    kicker = modality_of(result.model.modality).words.kicker
     info = PageInfo(
         title=result.case_id,
-        subject="Lung tissue classification, research use only",
+        subject=f"{kicker.capitalize()}, research use only",
         version=result.lungscan_version,
         report_id=report_id(digest),
     )
@@ -115,7 +120,7 @@ def _specimen(result: CaseResult) -> list[Flowable]:
         rows, [label, value, label, value], None, ("SPAN", (1, 0), (3, 0)), TIGHT, *labels
     )
     return [
-        paragraph("LUNG TISSUE CLASSIFICATION", "kicker"),
+        paragraph(modality_of(result.model.modality).words.kicker, "kicker"),
         paragraph(shorten(result.case_id, 88), "title"),
         Spacer(0, 3),
         grid,
@@ -126,12 +131,20 @@ def _file_facts(file: FileResult, files: int) -> list[tuple[str, str]]:
     info = file.info
     first = " (first file)" if files > 1 else ""
     return [
-        ("Size", f"{info.width:,} × {info.height:,} px{first}"),
+        ("Size", f"{size_of(info)}{first}"),
         ("Pixel size", pixel_size(file)),
-        ("Scanner", "field image" if info.vendor == "image" else info.vendor),
-        ("Objective", objective(file)),
+        *_source_facts(file),
         ("SHA-256", f"{file.sha256[:16]}…"),
     ]
+
+
+def _source_facts(file: FileResult) -> list[tuple[str, str]]:
+    """What made the picture; of a series how its slices lie."""
+    info = file.info
+    if info.series is None:
+        scanner = "field image" if info.vendor == "image" else info.vendor
+        return [("Scanner", scanner), ("Objective", objective(file))]
+    return [("Slices", slices_of(info.series)), ("Window", window_of(info.series))]
 
 
 # Answer -----------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from reportlab.lib.units import mm
 from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Spacer
 
+from lungscan.modalities.table import modality_of
 from lungscan.report.heatmap import has_heatmap
 from lungscan.report.legend import class_letters, scale_bar
 from lungscan.report.overlay import base_picture
@@ -22,8 +23,8 @@ from lungscan.report.pdf.flowables import (
     map_for_print,
     plain_table,
 )
-from lungscan.report.pdf.kit import RULE, WIDTH, paragraph, rich
-from lungscan.report.wording import duration, pixel_size, probability
+from lungscan.report.pdf.kit import INK, RULE, WIDTH, Bookmark, paragraph, rich
+from lungscan.report.wording import duration, pixel_size, place_of, probability
 from lungscan.results.review_json import Beside
 from lungscan.types import CaseResult, TilePicture
 
@@ -36,10 +37,11 @@ _LABEL = 38 * mm
 def detail_story(result: CaseResult, digest: str, beside: Beside) -> list[Flowable]:
     """Everything after the answer. ``digest`` is the SHA-256 of the case's ``case.json``."""
     answered = result.prediction is not None and result.prediction.label is not None
-    top = "Tiles that speak for the answer" if answered else "Tiles with the clearest class"
+    words = modality_of(result.model.modality).words
+    top = words.speaking if answered else words.clear
     return [
         *_tiles(result, "top", top),
-        *_tiles(result, "uncertain", "Most uncertain tiles"),
+        *_tiles(result, "uncertain", words.others),
         *_more_files(result),
         *(_trust(result) if result.prediction else []),
         *_provenance(result, digest),
@@ -100,7 +102,7 @@ def _tile(picture: TilePicture, letters: Sequence[str], result: CaseResult) -> l
         Picture(picture.jpeg, _TILE, _TILE),
         Spacer(0, 2),
         paragraph(best, "small"),
-        paragraph(f"x {x:,}, y {y:,}", "small-muted"),
+        paragraph(place_of(result.files[picture.file_index].info, x, y), "small-muted"),
     ]
     if len(result.relative_paths) > 1:
         cell.append(paragraph(f"file {picture.file_index + 1}", "small-muted"))
@@ -121,6 +123,8 @@ def _trust(result: CaseResult) -> list[Flowable]:
     if model.scale_note:
         left += [Spacer(0, 3), rich("<b>Scale.</b> {}", model.scale_note)]
     below: list[Flowable] = []
+    if why := modality_of(model.modality).words.rule:
+        left += [Spacer(0, 3), rich("<b>Rule.</b> {}", why)]
     if model.limits:
         below = [Spacer(0, 3), paragraph("What this model cannot know", "cell-bold")]
         below += [rich("• {}", limit, style="bullet") for limit in model.limits]

@@ -10,10 +10,10 @@ from dataclasses import replace
 from lungscan.classification.case_record import RunContext, failed_case
 from lungscan.errors import OutputLocked, UnreadableFile
 from lungscan.events import RunFinished
+from lungscan.layout import record_name
 from lungscan.model.card import ModelCard
 from lungscan.opening.retrying import AWAY
 from lungscan.options import ScanOptions, Shard
-from lungscan.results.checksums import record_name
 from lungscan.results.lock import ShardLock, shard_lock
 from lungscan.results.provenance import library_versions, utc_now
 from lungscan.results.run_json import summarise

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lungscan.door.cases import classify, plan, read_results, rebuild, reviews, scan, verify
     from lungscan.door.datasets import audit, split
+    from lungscan.door.explaining import explain
     from lungscan.door.learning import adapt, study, train
     from lungscan.door.models import (
         benchmark,
@@ -40,6 +41,7 @@ __all__ = [
     "compress",
     "doctor",
     "evaluate",
+    "explain",
     "export",
     "models",
     "plan",
@@ -60,6 +62,7 @@ RESEARCH_USE = "Research use only. Not for use in diagnostic procedures."
 _ROOMS = {
     "cases": ("classify", "plan", "read_results", "rebuild", "reviews", "scan", "verify"),
     "datasets": ("audit", "split"),
+    "explaining": ("explain",),
     "learning": ("adapt", "study", "train"),
     "models": ("benchmark", "compare", "compress", "doctor", "evaluate", "export", "models"),
 }

@@ -10,6 +10,8 @@
         report.pdf tiles.csv           and, of each file of the case, ``numbered``:
         tiles.geojson heatmap.png
         review.json                    what a person said of the answer; no run removes it
+        explanation.png                where it was asked for
+        report.dcm classes.dcm         where it was asked for, of a case with a DICOM source
 
 A run, the store, the reports, verification and whoever looks for images take them from here.
 """
@@ -28,6 +30,8 @@ RECORD = "case.json"
 REVIEW = "review.json"
 REPORT, TILES, GEOJSON, HEATMAP = "report.pdf", "tiles.csv", "tiles.geojson", "heatmap.png"
 SLICES = "slices.csv"  # in the place of TILES, of cases whose tiles are slices
+EXPLANATION = "explanation.png"
+DICOM_REPORT, DICOM_MAP = "report.dcm", "classes.dcm"
 
 SHARDS = ".lungscan-shards"  # a folder: how the shards of a run know of each other
 WATCH = ".lungscan-watch.json"  # how the files of a watched folder looked when they were read
@@ -41,8 +45,8 @@ KEY = re.compile(r"[a-z0-9-]+-[0-9a-f]{8}|" + PSEUDONYM.pattern)  # a case's fol
 TEMPORARY = re.compile(r"\.lungscan-[0-9a-f]{12}\.tmp")  # left by a killed process
 JOURNAL = re.compile(r"\.tiles-\d+\.journal")
 DERIVED = re.compile(
-    r"report\.pdf|tiles\.csv|slices\.csv|tiles(-\d+)?\.geojson|heatmap(-\d+)?\.png|lungscan\.sha256|"
-    + TEMPORARY.pattern
+    r"report\.pdf|tiles\.csv|slices\.csv|tiles(-\d+)?\.geojson|heatmap(-\d+)?\.png|"
+    r"explanation\.png|report\.dcm|classes(-\d+)?\.dcm|lungscan\.sha256|" + TEMPORARY.pattern
 )
 CASE_FILES = re.compile(r"case\.json|" + JOURNAL.pattern + "|" + DERIVED.pattern)
 RUN_FILES = re.compile(

@@ -15,8 +15,7 @@ from lungscan_gui.viewer.picture import Picture
 from lungscan_gui.viewer.viewer import Layer
 
 if TYPE_CHECKING:
-    from lungscan.types import TilePicture
-    from lungscan_gui.viewer.viewer import Layer
+    from lungscan.types import Explanation, TilePicture
     from lungscan_gui.window import MainWindow
 
 EVIDENCE_POWER = 20.0
@@ -45,6 +44,7 @@ class Display:
         self.opener.failed.connect(self._failed)
         window.queue.chosen.connect(self.show)
         window.evidence.visited.connect(self._visit)
+        window.result.explained.visited.connect(self._visit)
         window.viewer.opacity_asked.connect(window.result.map.nudge)
         window.result.map.changed.connect(self._look)
         window.viewbar.profile.setChecked(window.settings.by_profile)
@@ -156,7 +156,7 @@ class Display:
         self._window.message.say(ONLY_OVERVIEW, error=False)
         return True
 
-    def _visit(self, picture: TilePicture) -> None:
+    def _visit(self, picture: TilePicture | Explanation) -> None:
         self.marker.box = picture.box
         x, y, width, height = picture.box
         self._window.viewer.go_to(x + width / 2, y + height / 2, EVIDENCE_POWER)

@@ -72,7 +72,7 @@ from lungscan.results.review_json import (
 )
 from lungscan.results.review_json import review_beside as _review_beside
 from lungscan.tiles.connected_components import find_pieces
-from lungscan.types import CaseInput, CaseResult
+from lungscan.types import CaseInput, CaseResult, Explanation
 
 __all__ = [
     "NONE_OF_THESE",
@@ -83,6 +83,8 @@ __all__ = [
     "VIEW_PX",
     "Beside",
     "CaseInput",
+    "Explained",
+    "ExplainedTile",
     "Export",
     "Launched",
     "ModelCard",
@@ -107,6 +109,7 @@ __all__ = [
     "display_name",
     "duration",
     "explanation",
+    "explanations",
     "exports",
     "failure",
     "find_cases",
@@ -182,7 +185,9 @@ def results_folder(root: Path, options: ScanOptions) -> Path:
     """
     first = options.paths[0]
     name = show(first.stem if len(options.paths) == 1 else first.parent.name) or "cases"
-    parts = (options.model, options.mpp, options.overlap, options.rule, options.abstain)
+    parts = [options.model, options.mpp, options.overlap, options.rule, options.abstain]
+    if options.explain != "off":  # else the folder stays the one of before there was a choice
+        parts.append(options.explain)
     told = "\n".join([*map(repr, parts), *(str(path.absolute()) for path in options.paths)])
     safe = "".join(c if c.isalnum() or c in " ._-" else "_" for c in name)[:60].strip(" .")
     digest = sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
@@ -283,6 +288,8 @@ def exports(
         ]
         if any(file.thumbnail_jpeg for file in result.files[:1]):
             found.append(Export("Class map (PNG)", ".png", partial(_write_map, result)))
+    if result.explained:
+        found.append(Export("Explanation (PNG)", ".png", partial(_write_explanation, result)))
     return tuple(found)
 
 
@@ -353,3 +360,57 @@ def make_demo_slide(folder: Path) -> Path:
 
     slides = [path for path in make_demo(folder).paths if path.suffix == ".svs"]
     return next(path for path in slides if not path.name.startswith("."))
+
+
+def _write_explanation(result: CaseResult, path: Path) -> None:
+    from lungscan.report.explained import render_explanation
+    from lungscan.results.atomic_files import write_atomic
+
+    write_atomic(path, render_explanation(result), durable=False)
+
+
+# Explanations -----------------------------------------------------------------------------------
+
+
+SCALE_PX = 560  # width of the colour scale: two pixels for each of the screen's
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedTile:
+    """A tile beside its cells, as the report draws them."""
+
+    explanation: Explanation
+    png: bytes
+    caption: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """All that is shown of a case's explanations."""
+
+    tiles: tuple[ExplainedTile, ...]
+    scale_png: bytes  # of the colours, with its numbers
+    title: str
+    sentences: tuple[str, ...]
+
+
+def explanations(result: CaseResult) -> Explained | None:
+    """What was explained of a case; None where nothing was."""
+    if not result.explained:
+        return None
+    from lungscan.report import explained as drawing
+
+    limit, several = drawing.color_limit(result.explained), len(result.files) > 1
+    return Explained(
+        tuple(
+            ExplainedTile(
+                part,
+                drawing.png_bytes(drawing.pair_picture(part, limit, zoom=1.4)),
+                drawing.caption(part, result.model, several=several),
+            )
+            for part in result.explained
+        ),
+        drawing.png_bytes(drawing.scale_picture(limit, SCALE_PX, 2)),
+        drawing.title(result.explained),
+        drawing.sentences(result),
+    )

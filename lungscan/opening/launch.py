@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO, cast
 
 from lungscan import processes
+
 CHILD = "lungscan.opening.child"
 DEATH_S = 5.0  # what a killed process may take to end
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from lungscan.errors import NothingToDo
 from lungscan.layout import (
     CASES,
+    EXPLANATION,
     GEOJSON,
     HEATMAP,
     RECORD,
@@ -119,12 +120,20 @@ def _write_derived(
         if geojson and has_geojson(result):
             wanted = [folder / numbered(GEOJSON, part.file_index) for part in result.scores]
             places |= zip(wanted, write_tiles_geojson(folder, result), strict=True)
+        if result.explained:  # asked for, so whatever else the case gets
+            write(EXPLANATION, lambda path: _write_explanation(path, result))
         if pdf:
             write(REPORT, lambda path: write_case_pdf(path, result, beside))
         for index, picture in drawn.items():
             save = partial(write_atomic, data=picture.result(), durable=False)
             write(numbered(HEATMAP, index), save)
     return places
+
+
+def _write_explanation(path: Path, result: CaseResult) -> None:
+    from lungscan.report.explained import render_explanation
+
+    write_atomic(path, render_explanation(result), durable=False)
 
 
 @contextmanager
@@ -338,7 +347,7 @@ def _rederived(
         had = any(any(folder.glob(name)) for name in (REPORT, TILES, SLICES))
         slide = any(file.kind != "field" for file in result.files)
         more = few or had or slide or run.pdf == "cases"
-        if more:
+        if more or result.explained:
             beside = review_beside(folder, result)
             with sealed(folder) as written:
                 written[RECORD] = None
@@ -346,10 +355,10 @@ def _rederived(
                     folder,
                     result,
                     beside,
-                    pdf=run.pdf in {"auto", "cases"},
-                    heatmap=run.heatmap,
-                    geojson=run.geojson,
-                    tiles_csv=True,
+                    pdf=more and run.pdf in {"auto", "cases"},
+                    heatmap=more and run.heatmap,
+                    geojson=more and run.geojson,
+                    tiles_csv=more,
                 )
                 written.update(dict.fromkeys(path.name for path in derived.values()))
                 if beside.review is not None:

@@ -6,7 +6,8 @@ import errno
 import json
 import signal
 from collections.abc import Generator
-from dataclasses import dataclass, fields
+from contextlib import chdir
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,7 @@ def test_every_option_reaches_the_engine(engine: FakeEngine, slide: Path, tmp_pa
         heatmap=False,
         geojson=False,
         abstain="flag",
+        explain="cam",
         fresh=True,
         timeout=5.0,
         deidentify=True,
@@ -170,7 +172,7 @@ def test_every_option_reaches_the_engine(engine: FakeEngine, slide: Path, tmp_pa
     line = (
         f"classify {slide} {tmp_path} --out res --model m --device cuda:3 --mpp 0.25 "
         f"--overlap 0.5 --rule mean --batch-size 8 --threads 2 --cases {table} --pdf none "
-        "--no-heatmap --no-geojson --abstain flag --fresh --timeout 5 "
+        "--no-heatmap --no-geojson --abstain flag --explain cam --fresh --timeout 5 "
         "--deidentify --names n.csv --unproven -q"
     )
     assert main(line.split()) == 0
@@ -179,7 +181,9 @@ def test_every_option_reaches_the_engine(engine: FakeEngine, slide: Path, tmp_pa
     assert engine.options == plain
     same = [f.name for f in fields(plain) if getattr(plain, f.name) == getattr(expected, f.name)]
     # The first line shows each option but the debugger's, and those that exclude some of its own.
-    assert same == ["isolate", "shard", "cluster", "watch"]
+    assert set(same) == {"isolate", "dicom_sr", "shard", "cluster", "watch"}
+    assert main(["classify", str(slide), "--dicom-sr", "-q"]) == 0
+    assert engine.options == replace(plain, dicom_sr=True)
 
 
 def test_the_ways_to_divide_the_work_reach_the_engine(engine: FakeEngine, slide: Path) -> None:
@@ -241,6 +245,37 @@ def test_a_termination_ends_a_run_like_an_interrupt(
         assert main(["classify", str(slide)]) == 130
     assert "Finished cases are safe" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "method"),
+    [
+        (["--explain", "{}"], "occlusion"),
+        (["{}", "--explain"], "occlusion"),
+        (["--explain", "--quiet", "{}"], "occlusion"),
+        (["--explain", "cam", "{}"], "cam"),
+        (["--explain=cam", "{}"], "cam"),
+        (["--explain", "off", "{}"], "off"),
+        (["{}"], "off"),
+        (["--", "{}"], "off"),
+        (["--explain", "--", "{}"], "occlusion"),
+    ],
+)
+def test_a_path_may_follow_explain(
+    engine: FakeEngine, slide: Path, words: list[str], method: str
+) -> None:
+    assert main(["classify", *(word.format(slide) for word in words)]) == 0
+    assert engine.options is not None
+    assert (engine.options.paths, engine.options.explain) == ((slide,), method)
+
+
+def test_a_path_named_like_the_option_stays_a_path(engine: FakeEngine, tmp_path: Path) -> None:
+    odd = tmp_path / "--explain"
+    odd.write_bytes(b"")
+    with chdir(tmp_path):
+        assert main(["classify", "--", "--explain"]) == 0
+    assert engine.options is not None
+    assert (engine.options.paths, engine.options.explain) == ((Path("--explain"),), "off")
 
 
 def test_every_rule_of_the_engine_can_be_chosen() -> None:

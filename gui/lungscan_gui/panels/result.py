@@ -21,6 +21,7 @@ from lungscan_gui import engine
 from lungscan_gui.cases import Case, CaseState
 from lungscan_gui.panels.answer import AnswerBox
 from lungscan_gui.panels.classes import ClassTable
+from lungscan_gui.panels.explained import ExplainedBox
 from lungscan_gui.panels.maplook import MapPanel
 from lungscan_gui.panels.options import ScaleQuestion
 from lungscan_gui.review.panel import ReviewPanel
@@ -47,6 +48,7 @@ class ResultPanel(QScrollArea):
         self.review = ReviewPanel()
         self.beside: Callable[[], engine.Beside | None] = lambda: None  # the review for reports
         self.classes.switched.connect(self.map.set_shown)
+        self.explained = ExplainedBox()
         self.quality = QLabel()
         self.model = QLabel()
         for label in (self.quality, self.model):
@@ -73,6 +75,7 @@ class ResultPanel(QScrollArea):
             "export": _side_by_side(self.report, self.export),
             "review": _boxed("Review", self.review),
             "map": _boxed("Map", self.map),
+            "explained": _boxed("Explanation", self.explained),
             "quality": _boxed("Quality", self.quality),
             "model": _boxed("Model", self.model, self.card),
         }
@@ -106,9 +109,11 @@ class ResultPanel(QScrollArea):
             classes=mapped,
             export=result is not None,
             map=mapped,
+            explained=bool(result and result.explained),
             quality=result is not None,
             model=result is not None,
         )
+        self.explained.show_result(result)
         if result is not None:
             self.quality.setText(quality_text(result))
             self.model.setText(model_text(result))

@@ -11,6 +11,7 @@ from lungscan.modalities.table import modality_of
 from lungscan.report.heatmap import has_heatmap
 from lungscan.report.legend import class_letters, scale_bar
 from lungscan.report.overlay import base_picture
+from lungscan.report.pdf.case_explained import explained_story
 from lungscan.report.pdf.case_review import review_story
 from lungscan.report.pdf.flowables import (
     Picture,
@@ -23,7 +24,7 @@ from lungscan.report.pdf.flowables import (
     map_for_print,
     plain_table,
 )
-from lungscan.report.pdf.kit import INK, RULE, WIDTH, Bookmark, paragraph, rich
+from lungscan.report.pdf.kit import RULE, WIDTH, paragraph, rich
 from lungscan.report.wording import duration, pixel_size, place_of, probability
 from lungscan.results.review_json import Beside
 from lungscan.types import CaseResult, TilePicture
@@ -41,6 +42,7 @@ def detail_story(result: CaseResult, digest: str, beside: Beside) -> list[Flowab
     top = words.speaking if answered else words.clear
     return [
         *_tiles(result, "top", top),
+        *explained_story(result),
         *_tiles(result, "uncertain", words.others),
         *_more_files(result),
         *(_trust(result) if result.prediction else []),

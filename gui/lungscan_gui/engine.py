@@ -141,14 +141,10 @@ __all__ = [
     "send",
     "show",
     "side_by_side",
-    "time_network",
     "used_counts",
     "utc_now",
     "write_reviews",
 ]
-
-TIMED_ROUNDS = 4
-CM2_UM2 = 1e8
 
 
 ScanEvents = Generator[ScanEvent, None, None]
@@ -324,34 +320,6 @@ def _write_map(result: CaseResult, path: Path) -> None:
     from lungscan.results.atomic_files import write_atomic
 
     write_atomic(path, render_heatmap(result, 0), durable=False)
-
-
-def time_network(model: str, device: str, threads: int | None) -> tuple[str, float]:
-    """What computes a model here, and its seconds for a square centimetre of tissue.
-
-    Loads the network's libraries: for a process of its own. The network alone is timed, on noise.
-
-    Raises:
-        LungScanError: the model or the device is not there.
-    """
-    import time
-
-    import numpy as np
-
-    from lungscan.runtimes import load_runtime
-
-    card = find_model(model)
-    runtime = load_runtime(card, device, threads)
-    side = card.patch_size_pixels
-    noise = np.random.default_rng(0).integers(0, 255, (8, side, side, 3), np.uint8)
-    runtime.predict(noise)  # the first one also prepares
-    begun, rounds = time.perf_counter(), 0
-    while rounds < TIMED_ROUNDS:
-        runtime.predict(noise)
-        rounds += 1
-    rate = rounds * len(noise) / (time.perf_counter() - begun)
-    tiles = CM2_UM2 / (side * card.spacing_um_px) ** 2
-    return runtime.device, tiles / rate
 
 
 def make_demo_slide(folder: Path) -> Path:

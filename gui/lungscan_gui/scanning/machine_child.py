@@ -5,13 +5,13 @@ from __future__ import annotations
 from threading import Event
 
 from lungscan.opening.apart import Send, serve
-from lungscan_gui import engine
+from lungscan_gui.scanning.engine import time_network
 from lungscan_gui.scanning.machine import Machine, Question
 
 
 def work(question: Question, _stop: Event, _send: Send) -> Machine:
     """Load the network and time it. Raises LungScanError."""
-    return Machine(*engine.time_network(question.model, question.device, question.threads))
+    return Machine(*time_network(question.model, question.device, question.threads))
 
 
 if __name__ == "__main__":

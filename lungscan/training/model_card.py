@@ -122,7 +122,7 @@ def first_card(
         },
         command=command,
         seed=options.seed,
-        recipe=_recipe(options),
+        recipe=recipe_of(options),
         metrics=(),
         reliability=(),
         facts=(("Accuracy", "not measured yet: the run that made this model was stopped"),),
@@ -136,7 +136,7 @@ def first_card(
 _LATER = ("modality", "window", "balance", "turn_degrees", "grey_share", "window_sigma")
 
 
-def _recipe(options: TrainOptions) -> dict[str, Any]:
+def recipe_of(options: TrainOptions) -> dict[str, Any]:
     """The options without this machine's folders."""
     return _told(dataclasses.replace(options, start_from=Path(options.start_from).name))
 

@@ -202,7 +202,7 @@ def memory(port: int, process: int, jobs: int) -> list[tuple[int, float]]:
 
 
 def first_picture(port: int, slide: Path) -> dict[str, float]:
-    """Seconds from the end of the upload until the slide is found, open, and its first tile here."""
+    """Seconds from the upload's end until the slide is found, is open, and its first tile here."""
     visitor = Visitor(port)
     time.sleep(4)
     job = visitor.give({slide.name: slide.read_bytes()})

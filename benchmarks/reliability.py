@@ -29,6 +29,7 @@ sys.path[:0] = [
 
 from attacks import (  # noqa: E402  the checkout must be on the path first
     bombs,
+    ct,
     disk,
     faults,
     kills,
@@ -69,6 +70,7 @@ ATTACKS = {
     "tile": Planned(single.one_tile),
     "loop": Planned(single.link_loop),
     "readers": Planned(readers.attack),
+    "ct": Planned(ct.attack, {"slices": 200}, {"slices": 4_000}),
     "network": Planned(single.network),
     "page": Planned(page.attack),
     "packages": Planned(packages.attack),

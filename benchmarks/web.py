@@ -34,7 +34,7 @@ FIELDS = Path(making.__file__).parent / "fields"
 ENGINE = """
 import sys, tempfile, time
 from pathlib import Path
-from lungscan import scan
+from lungscan.scanning import scan
 from lungscan.options import ScanOptions
 import openvino, lungscan.scanning.scan
 begin = time.perf_counter()

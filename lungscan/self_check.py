@@ -61,7 +61,7 @@ def examine() -> Generator[Check, None, None]:
     yield from _namesake()
     yield _disk()
     yield from _libraries()
-    yield _reader()
+    yield reader_check()
     try:
         cards = list_models()
     except LungScanError as error:
@@ -126,7 +126,7 @@ def _libraries() -> Generator[Check, None, None]:
         yield Check("torch", "ok", "not installed; needed for a GPU and for training only")
 
 
-def _reader() -> Check:
+def reader_check() -> Check:
     """Whether images can be opened in a process of their own, as runs do."""
     try:
         with tempfile.TemporaryDirectory() as scratch:

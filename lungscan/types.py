@@ -249,6 +249,27 @@ class TilePicture:
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """What one tile's answer depends on, cell by cell; see ``lungscan.explaining``.
+
+    Numbers are natural logarithms of odds, so that they add up and do not saturate near 1.
+    """
+
+    method: Literal["occlusion", "cam"]
+    file_index: int
+    box: tuple[int, int, int, int]
+    class_index: int  # the class explained, in the model's order
+    probability: float  # of that class, the tile as it is
+    # (rows, columns) from the tile's top left. occlusion: by how much the class's log-odds fall
+    # when the cell is blurred. cam: the cell's part of ``score``.
+    cells: FloatArray
+    score: float  # occlusion: log-odds of the class. cam: its logit minus the mean of the others'
+    rest: float | None  # cam: sum of cells + rest = score. None where cells do not add up
+    lowest: float | None  # occlusion: the class's least probability with one cell blurred
+    jpeg: bytes  # the tile at the network's size
+
+
+@dataclass(frozen=True, slots=True)
 class FileResult:
     """What a report says of one file of a case."""
 
@@ -348,3 +369,5 @@ class CaseResult:
     error_message: str = ""
     lungscan_version: str = ""
     schema_version: int = 1
+    # None where nobody asked; () where there was no answer to explain.
+    explained: tuple[Explanation, ...] | None = field(default=None, metadata=LEFT_OUT_WHILE_NONE)

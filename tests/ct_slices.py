@@ -84,7 +84,7 @@ def write(path: Path, made: FileDataset) -> Path:
 
 def write_series(folder: Path, count: int = 6, step: float = 2.0, **fields: Any) -> list[Path]:
     """A series whose names say nothing of its order."""
-    names = [f"{(index * 7) % count:03d}.dcm" for index in range(count)]
+    names = [f"{(index * 11) % count:03d}.dcm" for index in range(count)]
     return [
         write(folder / name, dataset(draw_chest(index), index * step, **fields))
         for index, name in enumerate(names)

@@ -18,6 +18,7 @@ COMMANDS = {
     "models": "lungscan_cli.commands.models:models",
     "report": "lungscan_cli.commands.report:report",
     "verify": "lungscan_cli.commands.verify:verify",
+    "reviews": "lungscan_cli.commands.reviews:reviews",
     "data": "lungscan_cli.commands.data:data",
     "train": "lungscan_cli.commands.train:train",
     "adapt": "lungscan_cli.commands.adapt:adapt",

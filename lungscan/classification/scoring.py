@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lungscan.errors import LungScanError, MachineError
+from lungscan.explaining import Explainer
 from lungscan.modalities.table import modality_of
 from lungscan.model.card import ModelCard
 from lungscan.model.novelty import Novelty
@@ -25,6 +26,7 @@ class Scorer:
     card: ModelCard
     runtime: Runtime
     novelty: Novelty
+    explainer: Explainer | None = None  # None: nobody asked
 
     def score(self, pixels: TilePixels, tissue_fraction: FloatArray) -> TileBatch:
         """Score n tiles; where ``tissue_fraction`` is NaN, the share that is not blank stands in.

@@ -6,6 +6,7 @@ import re
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from lungscan.errors import UsageProblem
@@ -81,17 +82,9 @@ def _tls(values: Any, path: Path) -> Tls | None:
 
 
 def _checked(cluster: Cluster, where: str) -> Cluster:
-    numbers = (("wait_s", cluster.wait_s, 0, 86_400), ("attempts", cluster.attempts, 1, 10))
-    for name, value, low, high in numbers:
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not low <= value <= high
-        ):
-            raise UsageProblem(f"{where}: {name} must be a number from {low} to {high}.")
-    local: object = cluster.local
-    if isinstance(local, bool) or not isinstance(local, int) or not 0 <= local <= MAX_LOCAL:
-        raise UsageProblem(f"{where}: local must be a number of processes, 1 to {MAX_LOCAL}.")
+    _require_number(where, "wait_s", cluster.wait_s, 0, 86_400, int | float)
+    _require_number(where, "attempts", cluster.attempts, 1, 10, int)
+    _require_number(where, "local", cluster.local, 0, MAX_LOCAL, int)
     if bool(cluster.address) == bool(cluster.local):
         raise UsageProblem(
             f"{where} must name a cluster: local:4 for four processes here, the address of a "
@@ -100,6 +93,15 @@ def _checked(cluster: Cluster, where: str) -> Cluster:
     if cluster.address:
         _check_address(cluster, where)
     return cluster
+
+
+def _require_number(
+    where: str, name: str, value: float, low: int, high: int, kind: type | UnionType
+) -> None:
+    given: object = value  # of whatever type the file has
+    if isinstance(given, bool) or not isinstance(given, kind) or not low <= value <= high:
+        whole = "whole " if kind is int else ""
+        raise UsageProblem(f"{where}: {name} must be a {whole}number from {low} to {high}.")
 
 
 def _check_address(cluster: Cluster, where: str) -> None:

@@ -32,6 +32,7 @@ class ClusterLedger(Ledger):
             _move(stage, folder)
         except OSError as error:
             raise machine_error(error, folder) from error
+        self.write_dicom(result, record_sha256)
         self._records[record_name(result.key)] = record_sha256
         self._outdated += [f"{path} is of an earlier answer. Close and remove it." for path in left]
         return Written(result, resumed=False)

@@ -1,4 +1,4 @@
-"""Cases and their results: classify, scan, plan, rebuild, verify, read_results."""
+"""Cases and their results: classify, scan, plan, rebuild, verify, reviews, read_results."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from lungscan.jobs import (
     PlanFinished,
     RebuildFinished,
     RebuildOptions,
+    ReviewsFinished,
+    ReviewsOptions,
     VerifyFinished,
     VerifyOptions,
 )
@@ -179,6 +181,20 @@ def verify(
         yield VerifyFinished(dict(same), tuple(found))
 
     yield from until(stop, events())
+
+
+def reviews(options: ReviewsOptions) -> Generator[ReviewsFinished, None, None]:
+    """Gather what people said of answers, with how often they agree; see ``lungscan.review``.
+
+    Raises:
+        NothingToDo: there is no review.
+        UsageProblem: the table of groups cannot be read.
+        MachineError: the table cannot be written.
+    """
+    from lungscan.review.table import read_reviews, write_reviews
+
+    found = read_reviews(options.folder, options.groups)
+    yield ReviewsFinished(found, write_reviews(options.out, found) if options.out else None)
 
 
 def read_results(out: str | Path) -> pd.DataFrame:

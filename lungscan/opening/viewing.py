@@ -37,6 +37,7 @@ class ViewedImage:
         launched: Launched | None = None,
         *,
         file: InputFile | None = None,
+        tile_px: int = VIEW_PX,
     ) -> None:
         """Open it.
 
@@ -46,29 +47,31 @@ class ViewedImage:
             launched: a process that was started beforehand.
             file: the image, if it has been found already; then its folder is not looked at here.
 
+        ``tile_px`` is the side of what ``read`` returns.
+
         Raises:
             LungScanError: it is no image that LungScan reads, or reading it crashed or hung.
         """
-        file = file or _input_file(path)
-        self.process = ReaderProcess(None, threads, launched, size_px=VIEW_PX)
+        file = file or input_file(path)
+        self.process = ReaderProcess(None, threads, launched, size_px=tile_px)
         try:
             looked: Looked = self.process.call(Look(file, mpp), PATIENCE_S)
         except BaseException:
             self.process.close()
             raise
-        self._handle = looked.handle
+        self._handle, self._tile_px = looked.handle, tile_px
         self.path, self.kind = path, looked.kind
         self.info: SourceInfo = looked.info  # the scale may be unknown
         self.overview: Overview = looked.overview  # longest side about 1,024 px
 
     def read(self, boxes: BoxArray) -> TilePixels:
-        """Tiles ((n, 4), level-0 pixels), each scaled to ``VIEW_PX`` squared.
+        """Tiles ((n, 4), level-0 pixels), each scaled to ``tile_px`` squared.
 
         Raises:
             UnreadableFile: the drive does not hand out the file, or reading it crashed or hung;
                 nothing more can be read then.
         """
-        return self.process.read_tiles(self._handle, boxes, VIEW_PX, PATIENCE_S)
+        return self.process.read_tiles(self._handle, boxes, self._tile_px, PATIENCE_S)
 
     @property
     def slices(self) -> int:
@@ -107,7 +110,7 @@ class ViewedImage:
         self.close()
 
 
-def _input_file(path: Path) -> InputFile:
+def input_file(path: Path) -> InputFile:
     """The file as a run would find it, with all parts of a slide that has several."""
     found = discover((path,))
     for case in found.cases:

@@ -51,6 +51,7 @@ STATE_NAMES = {
     TileState.UNSCANNED: "not scanned",
     TileState.NOVEL: "unlike lung H&E",
     TileState.FAILED: "not readable",
+    TileState.OTHER_STAIN: "of another stain or scanner",
 }
 
 _MPP_SOURCES = {

@@ -13,10 +13,12 @@ from pathlib import Path
 from lungscan.errors import NothingToDo
 from lungscan.layout import (
     CASES,
+    EXPLANATION,
     GEOJSON,
     HEATMAP,
     RECORD,
     REPORT,
+    REVIEW,
     RUN,
     SLICES,
     SUMMARY,
@@ -41,6 +43,7 @@ from lungscan.results.checksums import (
     sealed,
     seals_of_cases,
 )
+from lungscan.results.review_json import Beside, review_beside
 from lungscan.results.run_json import RunSummary, read_run_json, summarise, write_run_json
 from lungscan.results.shard_files import (
     ShardPlan,
@@ -81,19 +84,23 @@ def write_case_files(
     """
     data = to_json(result)
     digest = sha256(data).hexdigest()
+    beside = review_beside(folder, result)  # a person's word outlives a run that answers alike
     with sealed(folder) as written:
         write_atomic(folder / RECORD, data)
         written[RECORD] = digest
         places = _write_derived(
-            folder, result, pdf=pdf, heatmap=heatmap, geojson=geojson, tiles_csv=tiles_csv
+            folder, result, beside, pdf=pdf, heatmap=heatmap, geojson=geojson, tiles_csv=tiles_csv
         )
         written.update(dict.fromkeys(path.name for path in places.values()))
+        if beside.review is not None:
+            written[REVIEW] = None
     return CaseFiles(digest, places)
 
 
 def _write_derived(
     folder: Path,
     result: CaseResult,
+    beside: Beside,
     *,
     pdf: bool,
     heatmap: bool,
@@ -113,12 +120,20 @@ def _write_derived(
         if geojson and has_geojson(result):
             wanted = [folder / numbered(GEOJSON, part.file_index) for part in result.scores]
             places |= zip(wanted, write_tiles_geojson(folder, result), strict=True)
+        if result.explained:  # asked for, so whatever else the case gets
+            write(EXPLANATION, lambda path: _write_explanation(path, result))
         if pdf:
-            write(REPORT, lambda path: write_case_pdf(path, result))
+            write(REPORT, lambda path: write_case_pdf(path, result, beside))
         for index, picture in drawn.items():
             save = partial(write_atomic, data=picture.result(), durable=False)
             write(numbered(HEATMAP, index), save)
     return places
+
+
+def _write_explanation(path: Path, result: CaseResult) -> None:
+    from lungscan.report.explained import render_explanation
+
+    write_atomic(path, render_explanation(result), durable=False)
 
 
 @contextmanager
@@ -332,17 +347,21 @@ def _rederived(
         had = any(any(folder.glob(name)) for name in (REPORT, TILES, SLICES))
         slide = any(file.kind != "field" for file in result.files)
         more = few or had or slide or run.pdf == "cases"
-        if more:
+        if more or result.explained:
+            beside = review_beside(folder, result)
             with sealed(folder) as written:
                 written[RECORD] = None
                 derived = _write_derived(
                     folder,
                     result,
-                    pdf=run.pdf in {"auto", "cases"},
-                    heatmap=run.heatmap,
-                    geojson=run.geojson,
-                    tiles_csv=True,
+                    beside,
+                    pdf=more and run.pdf in {"auto", "cases"},
+                    heatmap=more and run.heatmap,
+                    geojson=more and run.geojson,
+                    tiles_csv=more,
                 )
                 written.update(dict.fromkeys(path.name for path in derived.values()))
+                if beside.review is not None:
+                    written[REVIEW] = None
             places |= derived
         yield result

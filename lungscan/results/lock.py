@@ -193,8 +193,9 @@ def _owner(path: Path) -> Owner | None:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         names = ("host", "started_utc", "boot", "namespace", "born")
-        told = [str(values.get(name, ""))[:80] for name in names]
-        return Owner(int(values["pid"]), *told, lease_s=float(values.get("lease_s", 0)))
+        host, started, boot, namespace, born = (str(values.get(name, ""))[:80] for name in names)
+        lease_s = float(values.get("lease_s", 0))
+        return Owner(int(values["pid"]), host, started, boot, namespace, born, lease_s)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -7,10 +7,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lungscan.classification.case_record import RunContext
+from lungscan.dicom_out import has_source, sourceless, write_dicom
 from lungscan.errors import MachineError
 from lungscan.events import CaseFinished, RunFinished
 from lungscan.inputs.motion import IN_MOTION
-from lungscan.layout import GEOJSON, HEATMAP, REPORT, numbered, record_name
+from lungscan.layout import (
+    DICOM_REPORT,
+    EXPLANATION,
+    GEOJSON,
+    HEATMAP,
+    REPORT,
+    numbered,
+    record_name,
+)
 from lungscan.opening.retrying import AWAY
 from lungscan.options import ScanOptions
 from lungscan.report.geojson import has_geojson
@@ -22,7 +31,7 @@ from lungscan.results.provenance import library_versions, utc_now
 from lungscan.results.run_json import RunSummary, summarise
 from lungscan.results.store import RunStore
 from lungscan.scanning.casefiles import CaseFilesWanted, file_case
-from lungscan.types import CaseResult, CaseStatus, FileKind, Inputs
+from lungscan.types import CaseInput, CaseResult, CaseStatus, FileKind, Inputs
 
 MOST_UNREAD = 5  # cases in a row; then the drive is away, and it would take all the others
 
@@ -57,6 +66,9 @@ class Ledger:
         self._unread = 0  # cases in a row, up to the last one, that the disk withheld
         self._places: Places = {}  # of cases' files that lie elsewhere than wanted
         self._outdated: list[str] = []  # files of earlier answers, open in another program
+        self._dicom = {case.key: case for case in inputs.cases if _wants_dicom(case, options)}
+        # What could not be made of cases.
+        self._untold = list(sourceless(inputs.cases) if options.dicom_sr else ())
         self.notices: tuple[str, ...] = ()  # what ``close`` has to tell beside the counts
 
     @property
@@ -135,7 +147,7 @@ class Ledger:
     def notices_of_cases(self) -> tuple[str, ...]:
         """What is to be told of cases' files."""
         moved_files = moved(self._places, self._store.out)
-        return (*self._left_for_later(), *moved_files, *self._outdated)
+        return (*self._left_for_later(), *moved_files, *self._outdated, *self._untold)
 
     def _left_for_later(self) -> tuple[str, ...]:
         """Cases that the next run will take."""
@@ -159,10 +171,17 @@ class Ledger:
 
         filed = file_case(folder, result, wanted, clear)
         result, files = filed.result, filed.files
+        self.write_dicom(result, files.sha256)
         self._records[record_name(result.key)] = files.sha256
         self._places |= {path: place for path, place in files.places.items() if path != place}
         self._outdated += [_outdated(path) for path in left if path not in files.places]
         return result
+
+    def write_dicom(self, result: CaseResult, record_sha256: str) -> None:
+        """Write a case's DICOM files beside its others, where they are wanted."""
+        if result.key in self._dicom:
+            folder, case = self._store.folder(result.key), self._dicom[result.key]
+            self._untold += write_dicom(folder, result, case, record_sha256)
 
     def _unseal(self) -> None:
         """The checksums of the run hold again when it is closed."""
@@ -194,6 +213,10 @@ class Ledger:
             names += [numbered(GEOJSON, part.file_index) for part in result.scores]
         if switches["heatmap"]:
             names += [numbered(HEATMAP, i) for i in files if has_heatmap(result, i)]
+        if result.explained:
+            names.append(EXPLANATION)
+        if result.key in self._dicom:
+            names.append(DICOM_REPORT)
         folder = self._store.folder(result.key)
         listed = known_sums(folder)  # what is left of an earlier answer is not
         return all(name in listed and (folder / name).is_file() for name in names)
@@ -214,10 +237,14 @@ class Ledger:
         )
 
 
+def _wants_dicom(case: CaseInput, options: ScanOptions) -> bool:
+    return options.dicom_sr and all(map(has_source, case.files))
+
+
 def for_tables(result: CaseResult) -> CaseResult:
     """A case without tiles and pictures."""
     files = tuple(replace(file, thumbnail_jpeg=None) for file in result.files)
-    return replace(result, scores=(), pictures=(), files=files)
+    return replace(result, scores=(), pictures=(), files=files, explained=None)
 
 
 def _outdated(path: Path) -> str:

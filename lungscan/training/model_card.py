@@ -1,4 +1,4 @@
-"""A model's card before it is judged, and the twin whose figures it may borrow."""
+"""A model's card before it is judged, and the held-out run whose figures it may borrow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lungscan.training.data import Material
 from lungscan.training.judge import Calibration
 from lungscan.training.options import TrainOptions
 
-# What a twin that lends its figures may be told otherwise.
+# What a held-out run that lends its figures may be told otherwise.
 MAY_DIFFER = {
     "name",
     "summary",
@@ -44,7 +44,7 @@ MAY_DIFFER = {
 }
 
 
-def twin_of(options: TrainOptions, words: Sequence[ClassWords]) -> ModelCard:
+def held_out_run(options: TrainOptions, words: Sequence[ClassWords]) -> ModelCard:
     """The card of a model that was fitted by the same recipe with groups held out.
 
     Raises:
@@ -122,7 +122,7 @@ def first_card(
         },
         command=command,
         seed=options.seed,
-        recipe=_recipe(options),
+        recipe=recipe_of(options),
         metrics=(),
         reliability=(),
         facts=(("Accuracy", "not measured yet: the run that made this model was stopped"),),
@@ -136,7 +136,7 @@ def first_card(
 _LATER = ("modality", "window", "balance", "turn_degrees", "grey_share", "window_sigma")
 
 
-def _recipe(options: TrainOptions) -> dict[str, Any]:
+def recipe_of(options: TrainOptions) -> dict[str, Any]:
     """The options without this machine's folders."""
     return _told(dataclasses.replace(options, start_from=Path(options.start_from).name))
 

@@ -66,7 +66,7 @@ def facts(
         return _facts(by_name, f"Accuracy, {options.folds}-fold cross-validation", _FOLDED)
     apart = leak(material) or "none of them seen in training"
     if not len(material.split.test):
-        apart = "of a twin model, fitted by the same recipe without these groups"
+        apart = "of a held-out run, fitted by the same recipe without these groups"
     return _facts(by_name, f"Accuracy, {options.protocol} test", apart)
 
 
@@ -156,7 +156,8 @@ def figures_note(options: TrainOptions, material: Material) -> str:
     if options.figures_from:
         return (
             "This model was fitted on all groups but those that calibration needs. The figures are "
-            "those of a twin, fitted by the same recipe with test groups held out from everything."
+            "those of a held-out run, fitted by the same recipe with test groups held out from "
+            "everything."
         )
     return "No groups were held out, so there are no figures."
 

@@ -347,7 +347,7 @@ def test_a_gpu_lost_before_the_run_begins(
 def test_a_slide_that_goes_on_remembers_who_scored_its_first_tiles(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lungscan.classification.journal.BAND_TILES", 8)
+    monkeypatch.setattr("lungscan.classification.journal.BLOCK_TILES", 8)
     chosen = options(
         model, tmp_path / "out", make_slide(tmp_path / "s.svs"), threads=1, batch_size=8
     )

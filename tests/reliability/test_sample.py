@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 from attacks import (
     bombs,
+    ct,
     disk,
     faults,
     kills,
@@ -54,6 +55,10 @@ def test_hostile_file_names(bench: Bench) -> None:
 
 def test_hostile_model_folders(bench: Bench) -> None:
     check(models.attack(bench, every=9))
+
+
+def test_hostile_ct_series(bench: Bench) -> None:
+    check(ct.attack(bench, slices=30))
 
 
 def test_planted_identifiers_are_nowhere(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -10,6 +11,7 @@ import click
 from lungscan.errors import UsageProblem
 from lungscan.options import (
     ABSTAIN,
+    EXPLAIN_CHOICES,
     MAX_BATCH,
     MAX_MPP_UM,
     MAX_OVERLAP,
@@ -44,7 +46,7 @@ class GivenPath(click.Path):
         super().fail(message, param, ctx)
 
 
-class ShardType(click.ParamType):
+class ShardType(click.ParamType[Shard | None]):
     """``3/8``: the third of eight shards."""
 
     name = "I/N"
@@ -64,12 +66,28 @@ class ShardType(click.ParamType):
 EXISTING = GivenPath(exists=True, readable=False, path_type=Path)  # the engine says what is amiss
 
 
+class ClassifyCommand(ExamplesCommand):
+    """Lets a path follow ``--explain``, whose value may be left out."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give a bare ``--explain`` the value that it stands for."""
+        told = []
+        for word, after in zip_longest(args, args[1:]):
+            bare = word == "--explain" and after not in EXPLAIN_CHOICES
+            told.append("--explain=occlusion" if bare else word)
+            if word == "--":
+                told += args[len(told) :]
+                break
+        return super().parse_args(ctx, told)
+
+
 @click.command(
-    cls=ExamplesCommand,
+    cls=ClassifyCommand,
     examples=(
         ("lungscan classify slide.svs", "one slide"),
         ("lungscan classify slides/ fields/ --out results", "all below two folders"),
         ("lungscan classify scan.tif --mpp 0.25", "a scan without a scale"),
+        ("lungscan classify field.jpg --explain", "and what the answer depends on"),
         ("lungscan classify slides/ --dry-run", "what would be done"),
         ("lungscan classify slides/ --out all --shard 3/8", "the third of eight processes"),
         ("lungscan classify scanner/ --out results --watch", "slides as they are finished"),
@@ -126,8 +144,25 @@ EXISTING = GivenPath(exists=True, readable=False, path_type=Path)  # the engine 
 )
 @json_option
 @quiet_option
+@click.option(
+    "--explain",
+    type=click.Choice(EXPLAIN_CHOICES),
+    is_flag=False,
+    flag_value="occlusion",
+    default="off",
+    help="Show what the answer of a field, or of a slide's surest tiles, depends on: occlusion "
+    "(what --explain alone means) blurs cell after cell, some 40 to 65 passes more for a tile; cam "
+    "spreads the score over the network's last maps and costs one.",
+)
 @click.option("--heatmap/--no-heatmap", default=True, help="Write heatmap.png for slides.")
 @click.option("--geojson/--no-geojson", default=True, help="Write tiles.geojson for QuPath.")
+@click.option(
+    "--dicom-sr",
+    is_flag=True,
+    show_default="off",
+    help="Of DICOM images write the answer as DICOM, too: report.dcm (structured report), and of "
+    "slides classes.dcm (segmentation). They hold the patient's name and number.",
+)
 @click.option(
     "--fresh",
     is_flag=True,

@@ -125,7 +125,7 @@ class LineView(SilentView):
             return
         self._fresh += not event.resumed
         place = f"{done:,} of {count(self._cases, 'case')}"
-        if self._cases <= FEW_CASES or any(file.kind == "slide" for file in result.files):
+        if self._cases <= FEW_CASES or any(file.kind != "field" for file in result.files):
             again = "from an earlier run" if event.resumed else duration(result.seconds)
             tiles = f", {count(result.counts.total, 'tile')}" if result.counts.total else ""
             say(self._console, f"  {place}: {plain(result.case_id)}: {answer}{tiles}, {again}")

@@ -94,11 +94,11 @@ def shape_of(rgb: NDArray[np.uint8]) -> Shape:
     channels = rgb.astype(np.int16)
     colour = float((channels.max(2) - channels.min(2) > _COLOUR).mean())
     grey = channels.mean(2).astype(np.float32)
-    bright = grey > _between(grey)
+    bright = grey > otsu_level(grey)
     if not bright.any() or bright.all():
         return Shape(colour, 0, 0, 0, 0, 0, 0, 0, 0)
     tissue, air = float(np.median(grey[bright])), float(grey[~bright].mean())
-    body, lungs = _body_and_lungs(bright)
+    body, lungs = body_and_lungs(bright)
     rows, columns = np.flatnonzero(body.any(1)), np.flatnonzero(body.any(0))
     top, height = rows[0], rows[-1] - rows[0] + 1
     width = columns[-1] - columns[0] + 1
@@ -136,7 +136,7 @@ def _excess(shape: Shape) -> float:
     return worst
 
 
-def _body_and_lungs(bright: MaskArray) -> tuple[MaskArray, MaskArray]:
+def body_and_lungs(bright: MaskArray) -> tuple[MaskArray, MaskArray]:
     """The largest bright piece with its holes filled, and its large holes."""
     pieces = find_pieces(bright)
     largest = np.zeros(len(pieces.area), np.bool_)
@@ -149,7 +149,7 @@ def _body_and_lungs(bright: MaskArray) -> tuple[MaskArray, MaskArray]:
     return outline | gaps.keep(holes), gaps.keep(large)
 
 
-def _between(grey: FloatArray) -> int:
+def otsu_level(grey: FloatArray) -> int:
     """The level that parts dark from bright best (Otsu 1979)."""
     counts = np.bincount(np.clip(grey, 0, 255).astype(np.int64).ravel(), minlength=256)
     below = counts.cumsum().astype(np.float64)

@@ -26,7 +26,7 @@ DECODER_DEPENDENCIES = dict.fromkeys(SYNTAXES, ("numpy", "imagecodecs>=2025.3.30
 
 def register() -> None:
     """Make the plugin known to pydicom; once is enough, more does no harm."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     for uid in SYNTAXES:
         decoder = get_decoder(uid)

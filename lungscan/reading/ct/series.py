@@ -288,7 +288,7 @@ class SeriesSource:
 
     def _stored(self, one: Slice) -> NDArray[np.int32]:
         """The values as the file holds them ``(rows, columns)``."""
-        from pydicom.pixels import pixel_array
+        from pydicom.pixels.utils import pixel_array
 
         try:
             with warnings.catch_warnings():

@@ -127,6 +127,8 @@ def _by_number(slices: Sequence[Slice], left_out: Counter[str]) -> Stack:
 def _by_place(slices: Sequence[Slice], left_out: Counter[str]) -> Stack:
     slices = _without_copies(slices, left_out)
     normal = _normal(slices[0])
+    if normal is None:  # an orientation without a direction
+        return _by_number(slices, left_out)
     along = {one: float(np.dot(one.position_mm or (0, 0, 0), normal)) for one in slices}
     ordered = sorted(slices, key=lambda one: (along[one], one.number, one.path.name))
     stack: list[Slice] = []

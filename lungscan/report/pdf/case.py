@@ -14,6 +14,7 @@ from lungscan.report.legend import class_rgb
 from lungscan.report.lettering import shorten
 from lungscan.report.pdf.case_detail import detail_story
 from lungscan.report.pdf.case_evidence import class_table, pictures, quality
+from lungscan.report.pdf.case_review import reviewed_line
 from lungscan.report.pdf.flowables import TIGHT, color_of, label_column, label_value, plain_table
 from lungscan.report.pdf.kit import (
     BODY_HEIGHT,
@@ -43,19 +44,22 @@ from lungscan.report.wording import (
     window_of,
 )
 from lungscan.results.case_json import to_json
+from lungscan.results.review_json import Beside
 from lungscan.types import CaseResult, CaseStatus, FileResult, Prediction
 
 _TALLEST, _SHORTEST = 88 * mm, 42 * mm  # of the pictures
 _LONGEST_WHY = 1200  # characters; a case of many files may have a sentence for each
 
 
-def write_case_pdf(path: Path, result: CaseResult) -> None:
+def write_case_pdf(path: Path, result: CaseResult, beside: Beside | None = None) -> None:
     """Write the report of one case, answered, refused or failed; the same bytes each time.
 
+    ``beside`` is a person's review of it; without one the report has a block to fill in by hand.
     Raises MachineError when the file cannot be written.
     """
     digest = hashlib.sha256(to_json(result)).hexdigest()
-    story = [*_front_page(result), *detail_story(result, digest)]
+    beside = beside or Beside()
+    story = [*_front_page(result, beside), *detail_story(result, digest, beside)]
     kicker = modality_of(result.model.modality).words.kicker
     info = PageInfo(
         title=result.case_id,
@@ -66,12 +70,13 @@ def write_case_pdf(path: Path, result: CaseResult) -> None:
     write_story(path, story, info)
 
 
-def _front_page(result: CaseResult) -> list[Flowable]:
+def _front_page(result: CaseResult, beside: Beside) -> list[Flowable]:
     top: list[Flowable] = [
         Bookmark("Result"),
         *_specimen(result),
         Spacer(0, 6),
         _answer_box(result),
+        *reviewed_line(result, beside),
     ]
     if result.prediction is None:
         return [*top, *_what_to_do(result)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lungscan import __version__
 from lungscan.errors import UsageProblem
 from lungscan.model.card import ModelCard
@@ -87,15 +85,19 @@ def _require_same(options: ScanOptions, shard: Shard, card: ModelCard, plan: Sha
     if plan.shards != shard.of:
         raise _other(f"numbers: {plan.shards} shards, not {shard.of}")
     mine = _empty_run(options, card, Inputs((), ()))
-    told = {
-        "model": lambda run: run.model.sha256,
-        "version of LungScan": lambda run: run.lungscan_version,
-        "settings": lambda run: run.settings_hash,
-        "choice of --pdf, --heatmap or --geojson": lambda run: (run.pdf, run.heatmap, run.geojson),
-    }
-    for what, value in told.items():
-        if value(mine) != value(replace(plan.run)):
+    for what, value in _told(mine).items():
+        if value != _told(plan.run)[what]:
             raise _other(what)
+
+
+def _told(run: RunSummary) -> dict[str, object]:
+    """What all shards of a run must have in common."""
+    return {
+        "model": run.model.sha256,
+        "version of LungScan": run.lungscan_version,
+        "settings": run.settings_hash,
+        "choice of --pdf, --heatmap or --geojson": (run.pdf, run.heatmap, run.geojson),
+    }
 
 
 def _other(what: str) -> UsageProblem:

@@ -10,10 +10,10 @@ from dataclasses import replace
 from lungscan.classification.case_record import RunContext, failed_case
 from lungscan.errors import OutputLocked, UnreadableFile
 from lungscan.events import RunFinished
+from lungscan.layout import record_name
 from lungscan.model.card import ModelCard
 from lungscan.opening.retrying import AWAY
 from lungscan.options import ScanOptions, Shard
-from lungscan.results.checksums import record_name
 from lungscan.results.lock import ShardLock, shard_lock
 from lungscan.results.provenance import library_versions, utc_now
 from lungscan.results.run_json import summarise
@@ -169,8 +169,8 @@ class ShardLedger(Ledger):
             waiting = shard.of - len(finished_shards(out, shard.of))
             if waiting > 0:
                 notices.append(
-                    f"Shard {shard} is finished, {waiting:,} of {shard.of:,} are not. The last one "
-                    "writes the tables of all."
+                    f"Shard {shard} is finished, {waiting:,} still to come. The last one writes "
+                    "the tables of all."
                 )
                 return tuple(notices)
             try:
@@ -179,7 +179,7 @@ class ShardLedger(Ledger):
                 time.sleep(PAUSE_S)
                 continue
             if closed is not None:
-                notices += [f"All {shard.of:,} shards are finished; this one wrote the tables."]
+                notices += ["All shards are finished; this one wrote the tables of all."]
                 notices += closed
             return tuple(notices)
         notices.append(f"Another process is still writing to {out}. See `lungscan report`.")

@@ -77,9 +77,7 @@ def test_a_queue_says_how_far_how_fast_and_how_long_yet(page: Page) -> None:
     play(page, asked, STATE)
     give(page, [PICTURE])
     job = page.locator(".job")
-    expect(job.locator(".pace")).to_have_text(
-        "1 of 3 cases are done. 212 tiles/s, about 12 s left"
-    )
+    expect(job.locator(".pace")).to_have_text("1 of 3 cases are done. 212 tiles/s, about 12 s left")
     progress = job.locator("progress").first
     expect(progress).to_have_attribute("max", "3")
     assert float(progress.get_attribute("value") or 0) == 1.3  # a case, and 120 of 400 tiles

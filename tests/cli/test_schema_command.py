@@ -30,7 +30,7 @@ def written(model: Path, fake: FakeRuntime, tmp_path: Path) -> dict[str, list[An
         for name in FILES
     }
     assert {name: len(files) for name, files in found.items()} == {
-        "case.json": 3, "run.json": 1, "tiles.geojson": 1,
+        "case.json": 3, "run.json": 1, "tiles.geojson": 2,
     }  # fmt: skip
     return found
 

@@ -25,7 +25,7 @@ pytestmark = [
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("deb")
     script = ROOT / "packaging" / "make_deb.py"
-    subprocess.run([sys.executable, script, FOLDER, "--out", out], check=True)
+    subprocess.run([sys.executable, script, FOLDER, "--out", out, "--level", "1"], check=True)
     (made,) = out.glob("lungscan_*.deb")
     return made
 

@@ -29,7 +29,7 @@ def entry() -> dict[str, str]:
 
 def test_every_slide_s_name_has_a_type_and_every_type_opens_lungscan() -> None:
     named = {f".{suffix}" for suffix in re.findall(r'<glob pattern="\*\.(\w+)"', MIME)}
-    assert (SLIDE_SUFFIXES | FIELD_SUFFIXES) - KNOWN_TO_SYSTEM == named
+    assert named == (SLIDE_SUFFIXES | FIELD_SUFFIXES) - KNOWN_TO_SYSTEM
     declared = set(re.findall(r'<mime-type type="([^"]+)"', MIME))
     assert len(declared) == len(named)
     opened = set(entry()["MimeType"].strip(";").split(";"))

@@ -111,6 +111,23 @@ def test_a_part_that_is_none_of_ours_is_refused(cage: Cage) -> None:
 
 
 @needs_window
+@pytest.mark.skipif(sys.platform != "linux", reason="libraries of X11")
+def test_the_window_brings_along_what_x11_needs() -> None:
+    """Qt leaves these to the system, and a fresh one lacks them (xcb-cursor and others)."""
+    plugin = Path(FOLDER) / "_internal/PyQt6/Qt6/plugins/platforms/libqxcb.so"
+    told = subprocess.run(
+        ["ldd", plugin],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"LD_LIBRARY_PATH": str(Path(FOLDER).resolve() / "_internal")},
+    ).stdout
+    assert "not found" not in told
+    cursor = next(line for line in told.splitlines() if "libxcb-cursor" in line)
+    assert "_internal" in cursor
+
+
+@needs_window
 def test_the_window_opens_a_slide_and_reads_it(cage: Cage, demo: Path) -> None:
     slide = cage.inside(cage.home / SLIDE)
     with cage.start("gui", slide, QT_QPA_PLATFORM="offscreen") as window:

@@ -2,8 +2,8 @@
 
     python packaging/check_packages.py --out dist
 
-Ends with 1 unless both builds have the same bytes, the wheel holds every model with the SHA-256 that
-its card names, and the sdist builds the very same wheel. Leaves wheel and sdist in ``--out``.
+Ends with 1 unless both builds have the same bytes, the wheel holds every model with the SHA-256
+that its card names, and the sdist builds the very same wheel. Leaves wheel and sdist in ``--out``.
 """
 
 from __future__ import annotations

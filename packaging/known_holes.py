@@ -3,8 +3,8 @@
     python packaging/known_holes.py [REQUIREMENTS]      needs pip-audit
 
 pip-audit skips what its service does not know, and then ends with success: behind a mirror of the
-package index that has no such data it finds nothing in anything. So it is first asked about a version
-whose hole is known; where that is not found, nothing is proved, and this says so.
+package index that has no such data it finds nothing in anything. So it is first asked about a
+version whose hole is known; where that is not found, nothing is proved, and this says so.
 
 Exit codes: 0 none known, 1 some, 3 no database was at hand.
 """

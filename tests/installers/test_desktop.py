@@ -73,3 +73,8 @@ def test_the_icons_are_what_the_script_draws(tmp_path: Path) -> None:
         ):
             assert kept.size == (size, size)
             assert new.tobytes() == kept.tobytes()
+
+
+def test_the_window_bears_the_same_icon() -> None:
+    kept = (PACKAGING.parent / "gui/lungscan_gui/icon.png").read_bytes()
+    assert kept == (PACKAGING / "icon/lungscan-256.png").read_bytes()

@@ -2,10 +2,10 @@
 
     python benchmarks/qupath_resize.py [MODEL...]
 
-QuPath reads a tile at the nearest level above the model's scale and resizes it by halving and linear
-interpolation; LungScan's kernel widens with the reduction. Here the demo's slide, whose pieces are
-training fields, is cut at level 0 into tiles of 1.5 to 3 times the network's size, and each is brought
-to that size in both ways; the same network answers both. Also the exported network's own difference.
+QuPath reads a tile at the nearest level above the model's scale and resizes it by halving and
+linear interpolation; LungScan's kernel widens with the reduction. Here the demo's slide, whose
+pieces are training fields, is cut at level 0 into tiles of 1.5 to 3 times the network's size, and
+each is brought to that size in both ways; the same network answers both.
 """
 
 from __future__ import annotations

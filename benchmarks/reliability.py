@@ -24,11 +24,12 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [
-    str(ROOT / part) for part in ("", "cli", "models") if str(ROOT / part) not in sys.path
+    str(ROOT / part) for part in ("", "cli", "gui", "models") if str(ROOT / part) not in sys.path
 ]
 
 from attacks import (  # noqa: E402  the checkout must be on the path first
     bombs,
+    ct,
     disk,
     faults,
     kills,
@@ -36,6 +37,7 @@ from attacks import (  # noqa: E402  the checkout must be on the path first
     models,
     names,
     packages,
+    page,
     privacy,
     readers,
     single,
@@ -68,7 +70,9 @@ ATTACKS = {
     "tile": Planned(single.one_tile),
     "loop": Planned(single.link_loop),
     "readers": Planned(readers.attack),
+    "ct": Planned(ct.attack, {"slices": 200}, {"slices": 4_000}),
     "network": Planned(single.network),
+    "page": Planned(page.attack),
     "packages": Planned(packages.attack),
 }
 

@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lungscan.studies.events import NetworkFitted
 from lungscan.studies.options import GROUPED, RANDOM, WHOLE, StudyOptions, load_study
-from lungscan.studies.plan import Task, tasks, units
 from lungscan.studies.results import answers_path, weights_path
+from lungscan.studies.tasks import Task, tasks, units
 
 FILE_BYTES = 15_900_000
 FIRST_FILES = 4  # what comes back at once; the others lie in the folder ``more``

@@ -15,8 +15,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lungscan.door.cases import classify, plan, read_results, rebuild, scan, verify
-    from lungscan.door.data import audit, split
+    from lungscan.door.cases import classify, plan, read_results, rebuild, reviews, scan, verify
+    from lungscan.door.datasets import audit, split
+    from lungscan.door.explaining import explain
     from lungscan.door.learning import adapt, study, train
     from lungscan.door.models import (
         benchmark,
@@ -40,11 +41,13 @@ __all__ = [
     "compress",
     "doctor",
     "evaluate",
+    "explain",
     "export",
     "models",
     "plan",
     "read_results",
     "rebuild",
+    "reviews",
     "scan",
     "split",
     "study",
@@ -57,8 +60,9 @@ __version__ = "0.1.0"
 RESEARCH_USE = "Research use only. Not for use in diagnostic procedures."
 
 _ROOMS = {
-    "cases": ("classify", "plan", "read_results", "rebuild", "scan", "verify"),
-    "data": ("audit", "split"),
+    "cases": ("classify", "plan", "read_results", "rebuild", "reviews", "scan", "verify"),
+    "datasets": ("audit", "split"),
+    "explaining": ("explain",),
     "learning": ("adapt", "study", "train"),
     "models": ("benchmark", "compare", "compress", "doctor", "evaluate", "export", "models"),
 }

@@ -10,7 +10,8 @@
     ├── OutputLocked              6   another run is writing to the same folder
     └── CaseError                 1   one case fails, the others go on
         ├── UnreadableFile        E_OPEN, E_FORMAT, E_UNSUPPORTED, E_NAME, E_TOO_LARGE,
-        │                         E_TOO_SMALL, E_TOO_COARSE, E_IO, E_CHANGING
+        │                         E_TOO_SMALL, E_TOO_COARSE, E_IO, E_CHANGING, E_MODALITY,
+        │                         E_PLANE
         ├── NoScale               E_NO_MPP, E_BAD_MPP
         └── TooManyBadTiles       E_TILE
 """
@@ -34,6 +35,7 @@ class Code(StrEnum):
     LOCKED = "E_LOCKED"
     MACHINE = "E_MACHINE"
     MEMORY = "E_MEMORY"
+    MODALITY = "E_MODALITY"
     MODEL = "E_MODEL"
     NAME = "E_NAME"
     NOTHING = "E_NOTHING"
@@ -41,6 +43,7 @@ class Code(StrEnum):
     NO_MPP = "E_NO_MPP"
     OPEN = "E_OPEN"
     PERMISSION = "E_PERMISSION"
+    PLANE = "E_PLANE"
     RECORD = "E_RECORD"
     TILE = "E_TILE"
     TIMEOUT = "E_TIMEOUT"

@@ -4,6 +4,9 @@ In this order: ``RunStarted``; ``CaseFinished`` of each skipped file; for each c
 any number of ``TilesScored`` if it holds a slide, and ``CaseFinished``: many fields at once, then
 the slides one by one; ``RunFinished``. A ``Notice`` may come anywhere after the start. A run that
 is left, stopped or broken off by an error ends without ``RunFinished``.
+
+On a cluster (``--cluster``) several cases are under way at once, the largest first. A watched
+folder (``--watch``) gives one such sequence after the other, until it is stopped.
 """
 
 from __future__ import annotations

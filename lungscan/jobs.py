@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lungscan.evaluation.records import Comparison, Evaluation
     from lungscan.evaluation.writing import Written
     from lungscan.report.write import Rebuilt
+    from lungscan.review.table import Reviews
     from lungscan.scanning.planning import PlannedCase
     from lungscan.self_check import Check
     from lungscan.studies.options import StudyOptions
@@ -99,6 +100,23 @@ class VerifyFinished:
 
     same: Mapping[str, int]
     found: tuple[FileCheck, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewsOptions:
+    """Gather the reviews of all runs below ``folder``; ``out`` None: no table is written."""
+
+    folder: Path
+    groups: Path | None = None  # CSV file,group; None: the folder's groups.csv, if any
+    out: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewsFinished:
+    """All reviews are read; ``table`` is where the table lies in the end."""
+
+    reviews: Reviews
+    table: Path | None
 
 
 @dataclass(frozen=True, slots=True)

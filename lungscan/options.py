@@ -14,10 +14,12 @@ from typing import Any, Literal, get_args
 from lungscan.errors import UsageProblem
 
 Abstain = Literal["strict", "flag", "never"]
+Explain = Literal["off", "occlusion", "cam"]
 PdfChoice = Literal["auto", "cases", "summary", "none"]
 RuleName = Literal["tumour-aware", "mean", "majority"]
 
 ABSTAIN: tuple[Abstain, ...] = get_args(Abstain)
+EXPLAIN_CHOICES: tuple[Explain, ...] = get_args(Explain)
 PDF_CHOICES: tuple[PdfChoice, ...] = get_args(PdfChoice)
 RULE_NAMES: tuple[RuleName, ...] = get_args(RuleName)
 ANY_CUDA = "cuda:N"
@@ -29,6 +31,41 @@ DEFAULT_MODEL = "lung-histology"
 MIN_MPP_UM, MAX_MPP_UM = 0.05, 10.0  # µm per level-0 pixel under a microscope
 MAX_OVERLAP = 0.75  # of a tile's side
 MAX_BATCH, MAX_THREADS, MAX_TIMEOUT_S = 4096, 256, 86_400
+MAX_SHARDS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several processes that share a run: ``number`` ``of``, counted from 1.
+
+    Raises:
+        UsageProblem: there is no such shard.
+    """
+
+    number: int
+    of: int
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        numbers: tuple[object, object] = (self.number, self.of)  # of whatever type a caller gave
+        whole = all(isinstance(one, int) and not isinstance(one, bool) for one in numbers)
+        if not (whole and 1 <= self.number <= self.of <= MAX_SHARDS):
+            raise UsageProblem(
+                f"There is no shard {self.number!r} of {self.of!r}: write --shard 1/8 to 8/8, for "
+                f"up to {MAX_SHARDS:,} shards."
+            )
+
+    def __str__(self) -> str:
+        """As it is typed: ``3/8``."""
+        return f"{self.number}/{self.of}"
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """The shard that ``3/8`` names. Raises UsageProblem."""
+        found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip(), re.ASCII)
+        if found is None:
+            raise UsageProblem(f"--shard cannot be {text!r}: write --shard 1/8 to 8/8.")
+        return cls(int(found[1]), int(found[2]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +80,13 @@ class AnswerOptions:
     overlap: float = 0.0  # share of a tile's side, 0 to 0.75
     rule: RuleName = "tumour-aware"  # see lungscan.classification.aggregate
     abstain: Abstain = "strict"
+    explain: Explain = "off"  # show what the answer of a field or of top tiles depends on, and how
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
         require_choice("--rule", self.rule, RULE_NAMES)
         require_choice("--abstain", self.abstain, ABSTAIN)
+        require_choice("--explain", self.explain, EXPLAIN_CHOICES)
         if self.mpp is not None:
             usual = "µm per pixel (usual: 0.25 at 40x, 0.5 at 20x)"
             _require_number("--mpp", self.mpp, MIN_MPP_UM, MAX_MPP_UM, usual)
@@ -93,16 +132,56 @@ class ScanOptions(ClassifierOptions):
     pdf: PdfChoice = "auto"  # auto: per-case files for slides and for at most 12 fields
     heatmap: bool = True
     geojson: bool = True
+    dicom_sr: bool = False  # write answers of DICOM images as DICOM objects, too
     fresh: bool = False  # True: forget what an earlier run left in ``out``
     deidentify: bool = False  # show pseudonyms instead of the names of files, folders and cases
     names: Path | None = None  # where to write whose pseudonyms these are; outside of ``out``
+    shard: Shard | None = None  # which part of the run is this process's; see scanning.sharding
+    cluster: str | None = None  # a scheduler's address, local:N or a TOML file; lungscan.cluster
+    watch: bool = False  # True: wait for more images until stopped; see scanning.watching
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
         self._require_paths()
         ClassifierOptions.__post_init__(self)
         require_choice("--pdf", self.pdf, PDF_CHOICES)
-        _require_switches(self, "heatmap", "geojson", "fresh", "deidentify")
+        _require_switches(self, "heatmap", "geojson", "fresh", "deidentify", "watch", "dicom_sr")
+        self._require_one_way()
+        if self.dicom_sr and self.deidentify:
+            raise UsageProblem(
+                "--dicom-sr puts an answer into its patient's study, --deidentify hides whose it "
+                "is: choose one of them."
+            )
+
+    def _require_one_way(self) -> None:
+        """Shards, a cluster and watching divide the work in ways that exclude each other."""
+        shard: object = self.shard
+        if shard is not None and not isinstance(shard, Shard):
+            raise UsageProblem("--shard must be a lungscan.options.Shard.")
+        cluster: object = self.cluster
+        if cluster is not None and not (isinstance(cluster, str) and cluster):
+            raise UsageProblem("--cluster must be an address, local:N, or the name of a TOML file.")
+        chosen = [
+            flag
+            for flag, wanted in (
+                ("--shard", self.shard is not None),
+                ("--cluster", self.cluster is not None),
+                ("--watch", self.watch),
+            )
+            if wanted
+        ]
+        if len(chosen) > 1:
+            raise UsageProblem(f"{' and '.join(chosen)} exclude each other. Choose one of them.")
+        if self.watch and self.cases is not None:
+            raise UsageProblem(
+                "--watch and --cases exclude each other, because a table cannot name images that "
+                "are yet to come."
+            )
+        if self.shard is not None and self.fresh:
+            raise UsageProblem(
+                "--fresh and --shard exclude each other, because a shard must not forget what the "
+                "others have finished. Choose a new --out folder."
+            )
 
     def _require_paths(self) -> None:
         paths: object = self.paths  # of whatever type a caller gave

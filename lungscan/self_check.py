@@ -76,7 +76,7 @@ def examine() -> Generator[Check, None, None]:
     for card in cards:
         yield from _runtimes(card)
     try:
-        yield from _speed(cards[0])
+        yield from speed_checks(cards[0])
     except LungScanError as error:
         yield Check("Speed", "failed", str(error))
 
@@ -163,7 +163,7 @@ def _runtimes(card: ModelCard) -> Generator[Check, None, None]:
     ]
     if not int8 and find_spec("torch") is not None and find_spec("timm") is not None:
         devices.append(("torch-cpu", FP32_TOLERANCE))
-        devices += [(name, REDUCED_TOLERANCE) for name in _gpus()]
+        devices += [(name, REDUCED_TOLERANCE) for name in gpu_checks()]
     for device, tolerance in devices:
         try:
             runtime = load_runtime(card, device)
@@ -184,14 +184,15 @@ def _kernels(runtime: Runtime) -> str:
     return f"; computed by {', '.join(names)}" if names else ""
 
 
-def _gpus() -> list[str]:
+def gpu_checks() -> list[str]:
+    """The GPUs that torch finds, by the names of its devices."""
     import torch
 
     found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     return [name for name, there in found.items() if there]
 
 
-def _speed(card: ModelCard) -> Generator[Check, None, None]:
+def speed_checks(card: ModelCard) -> Generator[Check, None, None]:
     """Time what a run spends its time on: reading, decoding, quality and the network."""
     golden = read_golden(card)
     with tempfile.TemporaryDirectory() as scratch:

@@ -24,7 +24,7 @@ BoxArray = NDArray[np.int32]  # (n, 4): x, y, width, height in level-0 pixels
 # Metadata of a field that newer models fill: results of the others are written as ever.
 LEFT_OUT_WHILE_NONE = {"left_out_while_none": True}
 
-FileKind = Literal["slide", "field"]
+FileKind = Literal["slide", "field", "series"]
 Stamp = tuple[int, int]  # of a file: bytes, time of the last change in ns
 
 
@@ -51,6 +51,8 @@ class NoResult(StrEnum):
     """Why a case has no answer."""
 
     NOT_LUNG = "not_lung_he"
+    NOT_CHEST_CT = "not_axial_chest_ct"
+    NO_LUNG = "no_lung_in_view"
     UNCERTAIN = "too_uncertain"
     LITTLE_TISSUE = "too_little_tissue"
     BLURRED = "too_blurred"
@@ -59,12 +61,12 @@ class NoResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """One image to classify: a field image, or a slide (named by its first file)."""
+    """One image to classify: a field image, a slide or a series (named by its first file)."""
 
     path: Path
     relative_path: str  # below the PATH that led here, "/" between parts, always encodable as UTF-8
     kind: FileKind
-    parts: tuple[Path, ...] = ()  # every file of the slide when it has several (DICOM, MIRAX)
+    parts: tuple[Path, ...] = ()  # every file of a slide or series when it has several
     stamps: tuple[Stamp | None, ...] = ()  # of each part when it was found; see inputs.motion
     um_px: float | None = None  # of a field: µm per pixel by a table, used if the file says none
 
@@ -142,6 +144,27 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesInfo:
+    """The slices of a CT series, in the order in which they lie.
+
+    They are laid out as squares of ``side_px``, ``columns`` beside each other: see
+    ``lungscan.reading.ct.series``.
+    """
+
+    slices: int
+    columns: int
+    side_px: int
+    positions_mm: tuple[float, ...] | None  # along the normal, rising; None: the files do not say
+    spacing_mm: float | None  # usual distance of neighbours
+    window: tuple[float, float]  # level and width, Hounsfield units
+    left_out: tuple[tuple[str, int], ...] = ()  # what does not belong to the stack, and how many
+
+    def index_at(self, x: int, y: int) -> int:
+        """Which slice, from 0, a level-0 pixel lies in."""
+        return y // self.side_px * self.columns + x // self.side_px
+
+
+@dataclass(frozen=True, slots=True)
 class SourceInfo:
     """What is known of an opened image. Only harmless metadata: never a patient field."""
 
@@ -152,6 +175,7 @@ class SourceInfo:
     objective_power: float | None
     flags: tuple[str, ...] = ()  # such as "multi_page", "grey", "alpha"
     bounds_origin: tuple[int, int] = (0, 0)  # level 0; QuPath's corner, see ``report.geojson``
+    series: SeriesInfo | None = field(default=None, metadata=LEFT_OUT_WHILE_NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +249,27 @@ class TilePicture:
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """What one tile's answer depends on, cell by cell; see ``lungscan.explaining``.
+
+    Numbers are natural logarithms of odds, so that they add up and do not saturate near 1.
+    """
+
+    method: Literal["occlusion", "cam"]
+    file_index: int
+    box: tuple[int, int, int, int]
+    class_index: int  # the class explained, in the model's order
+    probability: float  # of that class, the tile as it is
+    # (rows, columns) from the tile's top left. occlusion: by how much the class's log-odds fall
+    # when the cell is blurred. cam: the cell's part of ``score``.
+    cells: FloatArray
+    score: float  # occlusion: log-odds of the class. cam: its logit minus the mean of the others'
+    rest: float | None  # cam: sum of cells + rest = score. None where cells do not add up
+    lowest: float | None  # occlusion: the class's least probability with one cell blurred
+    jpeg: bytes  # the tile at the network's size
+
+
+@dataclass(frozen=True, slots=True)
 class FileResult:
     """What a report says of one file of a case."""
 
@@ -294,6 +339,8 @@ class ModelStamp:
     reliability: tuple[tuple[float, float, int], ...] = ()  # (mean confidence, accuracy, n) per bin
     trained_on: str = ""
     scale_note: str = ""  # how fields without a scale, or larger than the input, are treated
+    # A key of ``lungscan.modalities.modality.MODALITIES``; None: H&E, the first.
+    modality: str | None = field(default=None, metadata=LEFT_OUT_WHILE_NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,3 +369,5 @@ class CaseResult:
     error_message: str = ""
     lungscan_version: str = ""
     schema_version: int = 1
+    # None where nobody asked; () where there was no answer to explain.
+    explained: tuple[Explanation, ...] | None = field(default=None, metadata=LEFT_OUT_WHILE_NONE)

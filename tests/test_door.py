@@ -43,11 +43,17 @@ ROOT = Path(__file__).parents[1]
 PUBLIC = {
     "DISTRIBUTION", "RESEARCH_USE", "__version__",
     "adapt", "audit", "benchmark", "classify", "compare", "compress", "doctor", "evaluate",
-    "export", "models", "plan", "read_results", "rebuild", "scan", "split", "study", "train",
-    "verify",
+    "explain", "export", "models", "plan", "read_results", "rebuild", "reviews", "scan", "split",
+    "study",
+    "train", "verify",
 }  # fmt: skip
 FUNCTIONS = sorted(name for name in PUBLIC if name.islower() and not name.startswith("_"))
-AT_ONCE = {"classify", "models", "read_results"}  # they return; all others are generators
+AT_ONCE = {
+    "classify",
+    "explain",
+    "models",
+    "read_results",
+}  # they return; all others are generators
 
 
 def test_these_are_the_public_names() -> None:

@@ -100,7 +100,7 @@ PLAIN = ("--pdf", "none", "--no-heatmap", "--no-geojson")  # results only
 
 def environment(**more: str) -> dict[str, str]:
     """The environment of every process here: the checkout first, no debug output."""
-    folders = [str(ROOT / part) for part in ("", "cli", "models", "benchmarks")]
+    folders = [str(ROOT / part) for part in ("", "cli", "gui", "models", "benchmarks")]
     folders += [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
     kept = {key: text for key, text in os.environ.items() if not key.startswith("LUNGSCAN_")}
     return kept | {"PYTHONPATH": os.pathsep.join(folders), "NO_COLOR": "1"} | more

@@ -143,18 +143,19 @@ def _kill(process: subprocess.Popen[str], rng: Random) -> None:
 
 def _when(process: subprocess.Popen[str], path: Path) -> float:
     """Wait until ``path`` is there or the process has ended; returns the time."""
-    return _until(lambda: path.exists() or process.poll() is not None, 120)
+    return until(lambda: path.exists() or process.poll() is not None, 120)
 
 
 def _orphans(leader: int) -> int:
     """How many processes of a session still live when they should have ended; they are killed."""
-    _until(lambda: not session(leader), GRACE_SECONDS)
+    until(lambda: not session(leader), GRACE_SECONDS)
     alive = len(session(leader))
     kill_session(leader)
     return alive
 
 
-def _until(condition: Callable[[], bool], seconds: float) -> float:
+def until(condition: Callable[[], bool], seconds: float) -> float:
+    """Wait for ``condition``, no longer than ``seconds``; returns when it was met."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.005)

@@ -86,12 +86,12 @@ def _judge(titles: dict[str, str], found: Sequence[Row], tally: _Tally) -> None:
         tally.ends[f"{status} {code}".strip() if status in _FAILED else status] += 1
         if code in _NOTABLE:
             tally.notable.append(title)
-        if not _is_proper(row):
+        if not is_proper(row):
             tally.improper += 1
             tally.at_fault.append(title)
 
 
-def _is_proper(row: Row) -> bool:
+def is_proper(row: Row) -> bool:
     """A known status, and where it is a failure a code and a sentence, never a traceback."""
     text = row["error_message"]
     if row["status"] not in _STATES or "Traceback" in text or 'File "' in text:

@@ -103,7 +103,7 @@ def attack(bench: Bench, count: int = 200) -> list[Line]:
         for each in (honest, hostile):
             done = bench.classify(each / "out", each / "in", "--pdf", "cases")
             bad["runs that failed"] += done.crashed or done.code != 0
-        allowed = _pictures_in(next((honest / "out").glob("cases/*/report.pdf"), None))
+        allowed = pictures_in(next((honest / "out").glob("cases/*/report.pdf"), None))
         _judge(hostile / "out", made, allowed, bad)
     detail = f"{made} names that this disk accepts, each with CSV, PDF, map and GeoJSON"
     return [Line("hostile file names", made, bad, detail)]
@@ -150,11 +150,11 @@ def _judge(out: Path, made: int, allowed: int, bad: dict[str, int]) -> None:
         bad["formulas"] += len(formulas(path.read_text(encoding="utf-8")))
     for path in out.glob("cases/*/report.pdf"):
         bad["broken PDFs"] += not readable(path)
-        bad["pictures that do not belong"] += _pictures_in(path) != allowed
+        bad["pictures that do not belong"] += pictures_in(path) != allowed
     bad["broken PDFs"] += sum(not (path.parent / "report.pdf").exists() for path in folders)
     bad["broken PDFs"] += not readable(out / "summary.pdf")
     for path in out.glob("cases/*/tiles.geojson"):
-        bad["invalid GeoJSON"] += not _is_geojson(path)
+        bad["invalid GeoJSON"] += not is_geojson(path)
 
 
 def formulas(text: str) -> list[str]:
@@ -188,7 +188,7 @@ def readable(path: Path) -> bool:
         return False
 
 
-def _pictures_in(path: Path | None) -> int:
+def pictures_in(path: Path | None) -> int:
     """How many pictures the pages of a PDF show; -1 when it cannot be read."""
     if path is None or not path.exists():
         return -1
@@ -201,7 +201,8 @@ def _pictures_in(path: Path | None) -> int:
         return -1
 
 
-def _is_geojson(path: Path) -> bool:
+def is_geojson(path: Path) -> bool:
+    """Whether a file is a collection of closed polygons."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         features: Sequence[dict[str, dict[str, object]]] = content["features"]

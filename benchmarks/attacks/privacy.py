@@ -22,7 +22,7 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from attacks.base import Bench, Line, execute, rows
 from tests.drawing import draw_he, truncate, write_svs
 
-_NEON = (8, 250, 4)  # of the label and macro pictures; nothing else here is of this colour
+NEON = (8, 250, 4)  # of the label and macro pictures; nothing else here is of this colour
 _NEAR = 40  # what JPEG makes of it
 _ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "latin-1")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{64,}={0,2}")
@@ -132,7 +132,7 @@ def _name(folder: Path, planted: Planted) -> Path:
 
 def _slides(folder: Path, planted: Planted) -> None:
     word = planted.word
-    label = np.full((120, 160, 3), _NEON, np.uint8)
+    label = np.full((120, 160, 3), NEON, np.uint8)
     rgb = draw_he(512, 512)
     told = "|".join(
         f"{key} = {word(f'SVS {key}')}"
@@ -295,4 +295,4 @@ def _shows_label(content: bytes) -> bool:
             rgb = np.asarray(image.convert("RGB"), np.int16)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         return False
-    return bool((np.abs(rgb - _NEON).max(-1) <= _NEAR).any())
+    return bool((np.abs(rgb - NEON).max(-1) <= _NEAR).any())

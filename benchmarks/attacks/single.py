@@ -14,10 +14,10 @@ from attacks.base import PLAIN, Bench, Line, execute, rows, tiles
 _SIDE = 512  # of a file tile and of a field alike
 _TILES = 8  # a side
 _DAMAGED = 27
-_CONNECTS = re.compile(r"\b(connect|sendto|sendmsg)\(.*sa_family=AF_(?!UNIX|NETLINK|UNSPEC)")
+CONNECTS = re.compile(r"\b(connect|sendto|sendmsg)\(.*sa_family=AF_(?!UNIX|NETLINK|UNSPEC)")
 
 # Python's own view of it, where no system calls can be watched.
-_WATCHED = """
+WATCHED = """
 import sys
 def see(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto", "socket.bind"):
@@ -91,10 +91,10 @@ def network(bench: Bench) -> list[Line]:
             how = "system calls of the whole process tree watched by strace"
             watch = ["strace", "-f", "-q", "-e", "trace=network", "-o", str(log)]
             done = execute([*watch, *command])
-            attempts = len(_CONNECTS.findall(_text(log)))
+            attempts = len(CONNECTS.findall(_text(log)))
         else:
             how = "Python's audit events of the main process"
-            done = execute([sys.executable, "-c", _WATCHED, *command[3:]])
+            done = execute([sys.executable, "-c", WATCHED, *command[3:]])
             attempts = done.err.count("NETWORK ")
     bad = {"connections attempted": attempts, "runs that failed": int(done.code != 0)}
     return [Line("network", 1, bad, how)]

@@ -60,7 +60,7 @@ class Commands:
         """Write the PDF of the chosen case."""
         case = self._me.display.case
         if case is not None and case.result is not None:
-            self.export(engine.exports(case.result)[0])
+            self.export(engine.exports(case.result, self._me.reviewing.beside)[0])
 
     def export(self, export: engine.Export) -> None:
         """Ask where, and write."""
@@ -206,9 +206,12 @@ class Commands:
 
     def _write(self, export: engine.Export, path: Path) -> None:
         window = self._me
+        first = window.reviewing.before_export() if export.suffix == ".pdf" else None
 
         def work() -> None:
             try:
+                if first is not None:
+                    first()
                 export.write(path)
                 words = f"{path} is written."
             except LungScanError as error:

@@ -12,9 +12,10 @@ from lungscan_gui.viewer.marker import Marker
 from lungscan_gui.viewer.opener import Opener
 from lungscan_gui.viewer.overlay import Overlay
 from lungscan_gui.viewer.picture import Picture
+from lungscan_gui.viewer.viewer import Layer
 
 if TYPE_CHECKING:
-    from lungscan.types import TilePicture
+    from lungscan.types import Explanation, TilePicture
     from lungscan_gui.window import MainWindow
 
 EVIDENCE_POWER = 20.0
@@ -36,11 +37,13 @@ class Display:
         self.case: Case | None = None
         self.overlay: Overlay | None = None
         self.marker = Marker()
+        self.over: list[Layer] = []  # what else is drawn over the image, such as regions
         self.opener = Opener()
         self.opener.opened.connect(self._opened)
         self.opener.failed.connect(self._failed)
         window.queue.chosen.connect(self.show)
         window.evidence.visited.connect(self._visit)
+        window.result.explained.visited.connect(self._visit)
         window.viewer.opacity_asked.connect(window.result.map.nudge)
         window.result.map.changed.connect(self._look)
 
@@ -83,6 +86,7 @@ class Display:
     def refresh(self) -> None:
         """The chosen case has another state or result."""
         window, case = self._window, self.case
+        window.reviewing.show(case)
         model = window.analysis.runner.model
         window.result.show_case(case, model)
         window.evidence.show_case(case)
@@ -104,7 +108,8 @@ class Display:
             self.overlay.look = window.result.map.look
         elif rows is not None:
             self.overlay.redraw(rows)
-        window.viewer.layers = [self.overlay, self.marker] if self.overlay else [self.marker]
+        below = [self.overlay] if self.overlay else []
+        window.viewer.layers = [*below, *self.over, self.marker]
         window.readout.map = tiles if self.overlay else None
         window.readout.names = model.display_names if model else ()
         window.viewer.update()
@@ -145,7 +150,7 @@ class Display:
         self._window.message.say(ONLY_OVERVIEW)
         return True
 
-    def _visit(self, picture: TilePicture) -> None:
+    def _visit(self, picture: TilePicture | Explanation) -> None:
         self.marker.box = picture.box
         x, y, width, height = picture.box
         self._window.viewer.go_to(x + width / 2, y + height / 2, EVIDENCE_POWER)

@@ -7,7 +7,7 @@ Beside this module only ``lungscan.errors``, ``events``, ``options`` and ``types
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +17,8 @@ from threading import Event
 from lungscan import __version__, processes
 from lungscan.events import ScanEvent
 from lungscan.inputs import discover, show
+from lungscan.jobs import ReviewsOptions
+from lungscan.layout import case_folder
 from lungscan.model.card import ModelCard, find_model, list_models
 from lungscan.opening.launch import Launched, beforehand
 from lungscan.opening.messages import receive, send
@@ -24,6 +26,7 @@ from lungscan.opening.viewing import VIEW_PX, ViewedImage
 from lungscan.options import ScanOptions
 from lungscan.report.legend import (
     UNCERTAIN_BELOW,
+    Rgb,
     ScaleBar,
     class_letters,
     class_rgb,
@@ -31,12 +34,22 @@ from lungscan.report.legend import (
     scale_bar,
     used_counts,
 )
+from lungscan.report.review_wording import CHOICES as VERDICTS
+from lungscan.report.review_wording import (
+    NONE_OF_THESE,
+    agreement_text,
+    as_second,
+    left_out_text,
+    opinion_line,
+    side_by_side,
+)
 from lungscan.report.wording import (
     RESEARCH_USE,
     STATE_NAMES,
     answer_line,
     area,
     cure,
+    display_name,
     duration,
     explanation,
     failure,
@@ -47,52 +60,90 @@ from lungscan.report.wording import (
     pixel_size,
     probability,
 )
-from lungscan.types import CaseInput, CaseResult
+from lungscan.results.provenance import utc_now
+from lungscan.results.review_json import (
+    Beside,
+    Opinion,
+    Region,
+    Review,
+    SecondAnswer,
+    Verdict,
+    answer_digest,
+)
+from lungscan.results.review_json import review_beside as _review_beside
+from lungscan.tiles.connected_components import find_pieces
+from lungscan.types import CaseInput, CaseResult, Explanation
 
 __all__ = [
+    "NONE_OF_THESE",
     "RESEARCH_USE",
     "STATE_NAMES",
     "UNCERTAIN_BELOW",
+    "VERDICTS",
     "VIEW_PX",
+    "Beside",
     "CaseInput",
+    "Explained",
+    "ExplainedTile",
     "Export",
     "Launched",
     "ModelCard",
+    "Opinion",
+    "Region",
+    "Review",
+    "Rgb",
     "ScaleBar",
+    "SecondAnswer",
+    "Verdict",
     "ViewedImage",
     "__version__",
+    "answer_again",
+    "answer_digest",
     "answer_line",
     "area",
+    "as_second",
     "beforehand",
     "class_letters",
     "class_rgb",
     "cure",
+    "display_name",
     "duration",
     "explanation",
+    "explanations",
     "exports",
     "failure",
     "find_cases",
     "find_model",
+    "find_pieces",
     "flag_text",
     "flags_of",
     "headline",
     "holds_results",
+    "left_out_text",
     "list_models",
     "make_demo_slide",
     "moment",
     "on_color",
+    "opinion_line",
     "percent",
     "pixel_size",
     "probability",
     "processes",
     "read_run",
     "receive",
+    "replace",
     "results_folder",
+    "review_of",
+    "save_review",
     "scale_bar",
     "scan",
+    "second_answer",
     "send",
     "show",
+    "side_by_side",
     "used_counts",
+    "utc_now",
+    "write_reviews",
 ]
 
 
@@ -130,7 +181,9 @@ def results_folder(root: Path, options: ScanOptions) -> Path:
     """
     first = options.paths[0]
     name = show(first.stem if len(options.paths) == 1 else first.parent.name) or "cases"
-    parts = (options.model, options.mpp, options.overlap, options.rule, options.abstain)
+    parts = [options.model, options.mpp, options.overlap, options.rule, options.abstain]
+    if options.explain != "off":  # else the folder stays the one of before there was a choice
+        parts.append(options.explain)
     told = "\n".join([*map(repr, parts), *(str(path.absolute()) for path in options.paths)])
     safe = "".join(c if c.isalnum() or c in " ._-" else "_" for c in name)[:60].strip(" .")
     digest = sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
@@ -156,6 +209,53 @@ def read_run(out: Path) -> tuple[tuple[CaseResult, ...], tuple[str, ...]]:
     return recorded_cases(out)
 
 
+# Reviews ----------------------------------------------------------------------------------------
+
+
+def review_of(out: Path, result: CaseResult) -> Beside:
+    """The review that lies beside a result in the folder of its run."""
+    return _review_beside(case_folder(out, result.key), result)
+
+
+def save_review(out: Path, result: CaseResult, review: Review) -> None:
+    """``lungscan.review.storing.save_review``. Raises LungScanError."""
+    from lungscan.review.storing import save_review as save
+
+    save(out, result, review)
+
+
+def answer_again(
+    result: CaseResult, regions: tuple[Region, ...], places: tuple[str, ...]
+) -> CaseResult:
+    """The answer without the tiles in these regions; ``places`` are folders of models.
+
+    Raises:
+        LungScanError: the model that answered is not here, or there was no answer.
+    """
+    from lungscan.review.again import answer_again as again
+    from lungscan.review.again import card_of
+
+    return again(result, card_of(result, places), regions)
+
+
+def second_answer(result: CaseResult, again: CaseResult) -> SecondAnswer:
+    """What a review keeps of ``answer_again``."""
+    from lungscan.review.again import second_answer as kept
+
+    return kept(result, again)
+
+
+def write_reviews(root: Path, path: Path) -> str:
+    """All reviews below a folder as one table; returns what to tell. Raises LungScanError."""
+    from lungscan import reviews
+
+    (done,) = reviews(ReviewsOptions(root, out=path))
+    found = done.reviews
+    told = [f"{len(found.cases):,} reviews are in {done.table}."]
+    told += [agreement_text(one.model, one.share) for one in found.agreements if one.share]
+    return " ".join([*told, *found.outdated, *found.damaged])
+
+
 # Exports ----------------------------------------------------------------------------------------
 
 
@@ -168,12 +268,15 @@ class Export:
     write: Callable[[Path], None]  # raises MachineError
 
 
-def exports(result: CaseResult) -> tuple[Export, ...]:
+def exports(
+    result: CaseResult, beside: Callable[[], Beside | None] = lambda: None
+) -> tuple[Export, ...]:
     """What can be made of a result, with the same bytes as the files of its run.
 
-    The writers are imported when one of them is asked for: they load slowly.
+    ``beside`` is asked for the review when the report is written. The writers are imported when one
+    of them is asked for: they load slowly.
     """
-    found = [Export("Report (PDF)", ".pdf", partial(_write_pdf, result))]
+    found = [Export("Report (PDF)", ".pdf", partial(_write_pdf, result, beside))]
     if result.scores:
         found += [
             Export("Tiles (CSV)", ".csv", partial(_write_csv, result)),
@@ -181,14 +284,17 @@ def exports(result: CaseResult) -> tuple[Export, ...]:
         ]
         if any(file.thumbnail_jpeg for file in result.files[:1]):
             found.append(Export("Class map (PNG)", ".png", partial(_write_map, result)))
+    if result.explained:
+        found.append(Export("Explanation (PNG)", ".png", partial(_write_explanation, result)))
     return tuple(found)
 
 
-def _write_pdf(result: CaseResult, path: Path) -> None:
+def _write_pdf(result: CaseResult, beside: Callable[[], Beside | None], path: Path) -> None:
     from lungscan.report.pdf.case import write_case_pdf
     from lungscan.results.atomic_files import put
 
-    put(path, lambda draft: write_case_pdf(draft, result))
+    review = beside()
+    put(path, lambda draft: write_case_pdf(draft, result, review))
 
 
 def _write_csv(result: CaseResult, path: Path) -> None:
@@ -222,3 +328,57 @@ def make_demo_slide(folder: Path) -> Path:
 
     slides = [path for path in make_demo(folder).paths if path.suffix == ".svs"]
     return next(path for path in slides if not path.name.startswith("."))
+
+
+def _write_explanation(result: CaseResult, path: Path) -> None:
+    from lungscan.report.explained import render_explanation
+    from lungscan.results.atomic_files import write_atomic
+
+    write_atomic(path, render_explanation(result), durable=False)
+
+
+# Explanations -----------------------------------------------------------------------------------
+
+
+SCALE_PX = 560  # width of the colour scale: two pixels for each of the screen's
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedTile:
+    """A tile beside its cells, as the report draws them."""
+
+    explanation: Explanation
+    png: bytes
+    caption: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """All that is shown of a case's explanations."""
+
+    tiles: tuple[ExplainedTile, ...]
+    scale_png: bytes  # of the colours, with its numbers
+    title: str
+    sentences: tuple[str, ...]
+
+
+def explanations(result: CaseResult) -> Explained | None:
+    """What was explained of a case; None where nothing was."""
+    if not result.explained:
+        return None
+    from lungscan.report import explained as drawing
+
+    limit, several = drawing.color_limit(result.explained), len(result.files) > 1
+    return Explained(
+        tuple(
+            ExplainedTile(
+                part,
+                drawing.png_bytes(drawing.pair_picture(part, limit, zoom=1.4)),
+                drawing.caption(part, result.model, several=several),
+            )
+            for part in result.explained
+        ),
+        drawing.png_bytes(drawing.scale_picture(limit, SCALE_PX, 2)),
+        drawing.title(result.explained),
+        drawing.sentences(result),
+    )

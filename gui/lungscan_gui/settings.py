@@ -48,6 +48,15 @@ class Settings:
         self._kept.setValue("results", str(folder))
 
     @property
+    def reviewer(self) -> str:
+        """Who reviewed last."""
+        return str(self._kept.value("reviewer", ""))
+
+    @reviewer.setter
+    def reviewer(self, name: str) -> None:
+        self._kept.setValue("reviewer", name)
+
+    @property
     def scheme(self) -> Scheme:
         """Light, dark, or as the system says."""
         kept = str(self._kept.value("scheme", "system"))

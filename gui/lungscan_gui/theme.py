@@ -41,6 +41,8 @@ QPushButton { padding: 5px 12px; border: 1px solid palette(mid); border-radius: 
   background: palette(button); }
 QPushButton:hover, QToolButton:hover { background: palette(alternate-base); }
 QPushButton:focus, QToolButton:focus { border-color: palette(highlight); }
+QPushButton:checked { background: palette(highlight); color: palette(highlighted-text);
+  border-color: palette(highlight); font-weight: 600; }
 QPushButton:disabled, QToolButton:disabled { color: palette(placeholder-text); }
 QPushButton#primary { background: palette(highlight); color: palette(highlighted-text);
   border-color: palette(highlight); font-weight: 600; padding: 7px 14px; }

@@ -29,13 +29,15 @@ from lungscan_gui.panels.queue import QueuePanel
 from lungscan_gui.panels.result import ResultPanel
 from lungscan_gui.panels.run import RunPanel
 from lungscan_gui.panels.toolbar import Readout, ViewBar
+from lungscan_gui.review.commands import ReviewCommands
+from lungscan_gui.review.reviewing import Reviewing
 from lungscan_gui.settings import Settings
 from lungscan_gui.theme import backdrop
 from lungscan_gui.viewer.minimap import Minimap
 from lungscan_gui.viewer.viewer import Viewer
 
 
-class MainWindow(Commands, QMainWindow):
+class MainWindow(Commands, ReviewCommands, QMainWindow):
     """Holds the parts; what they do together is in ``analysis``, ``display`` and ``commands``."""
 
     said = pyqtSignal(str)  # a message, from any thread
@@ -58,6 +60,8 @@ class MainWindow(Commands, QMainWindow):
         self._lay_out()
         self.analysis = Analysis(self)
         self.display = Display(self)
+        self.reviewing = Reviewing(self)
+        self.result.beside = self.reviewing.beside
         self.actions_by_name = add_commands(self)
         files = self.actions_by_name["open_files"].associatedObjects()
         menu = next(item for item in files if isinstance(item, QMenu))
@@ -101,9 +105,14 @@ class MainWindow(Commands, QMainWindow):
             event.acceptProposedAction()
 
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802
-        """End what runs; what was scored is kept."""
+        """End what runs; what was scored is kept. Unsaved reviews are asked about."""
+        if not self.reviewing.may_close():
+            if event:
+                event.ignore()
+            return
         self.settings.geometry = self.saveGeometry()
         self.settings.flush()
+        self.reviewing.close()
         self.analysis.close()
         self.display.close()
         super().closeEvent(event)

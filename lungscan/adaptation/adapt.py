@@ -101,6 +101,10 @@ def _told(own: Own) -> Generator[AdaptEvent, None, None]:
         f"{counted(own) or 'no pictures'}, {len(own.tiles):,} squares of tissue; "
         + (f"labelled: {classes}" if labels else "no labels")
     )
+    for note in own.notes:
+        yield Found(f"review: {show(note)}")
+    if own.reviewed:
+        yield Found(f"{len(own.reviewed)} of the labels are a reviewer's")
     if own.strange:
         yield Found(f"no class of the model, used without labels: {', '.join(own.strange)}")
 

@@ -97,6 +97,7 @@ def _told(
         "slides": len(own.slides),
         "squares": len(own.tiles),
         "labelled": {name: labels.count(name) for name in sorted(set(labels))},
+        **({"reviewed": len(own.reviewed)} if own.reviewed else {}),
         "own_share": made.share,
         "novel_after_matching": made.novel,
         "limits": made.limits.tolist(),

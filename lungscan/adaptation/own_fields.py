@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungscan.adaptation.records import AdaptOptions, Own
+from lungscan.adaptation.reviewed import Reviews, labelled_by, reviews_of, shown_in
 from lungscan.dataset.group_table import GroupRow, read_groups
 from lungscan.dataset.listing import groups_table
 from lungscan.errors import case_error
@@ -19,6 +20,7 @@ from lungscan.modalities.histology.quality import judge, measure_quality
 from lungscan.model.card import ModelCard
 from lungscan.opening.plan import plan_file
 from lungscan.options import ScanOptions
+from lungscan.review.labels import ReviewedFile
 from lungscan.scanning.planning import find_inputs
 from lungscan.types import InputFile, RgbBatch, TileState
 from lungscan.workers import Workers, available_threads
@@ -40,7 +42,8 @@ def gather(options: AdaptOptions, card: ModelCard) -> Own:
     """Read what ``options.fields`` points at, as classification would.
 
     A file's class is the folder that it lies in, or the label that ``groups.csv`` gives it, where
-    the model knows a class of that name; any other file is used without a label.
+    the model knows a class of that name; any other file is used without a label. Where it was
+    reviewed in ``options.reviews``, the reviewer's word counts instead.
 
     Raises:
         UsageProblem: there is no such folder, or the table is wrong.
@@ -53,9 +56,17 @@ def gather(options: AdaptOptions, card: ModelCard) -> Own:
     rows = read_groups(table) if table else {}
     labelled = [_labelled(file, root, rows, card) for file in inputs]
     strange = _strange(labelled, rows)
+    threads = options.threads or available_threads()
+    reviews: Reviews = (None,) * len(inputs)
+    notes: tuple[str, ...] = ()
+    if options.reviews is not None:
+        reviews, notes = reviews_of(inputs, options.reviews, card, threads)
+        labelled = [labelled_by(*pair) for pair in zip(reviews, labelled, strict=True)]
     with (
-        Workers(options.threads or available_threads()) as workers,
-        workers.in_order(lambda file: _look(file, scan, card), inputs) as found,
+        Workers(threads) as workers,
+        workers.in_order(
+            lambda pair: _look(*pair, scan, card), list(zip(inputs, reviews, strict=True))
+        ) as found,
     ):
         seen = list(found)
     pairs = list(zip(labelled, seen, strict=True))
@@ -71,6 +82,12 @@ def gather(options: AdaptOptions, card: ModelCard) -> Own:
         skipped=tuple((file.file, part.why) for file, part in pairs if part.why),
         empty=tuple(file.file for file, part in pairs if not part.why and not len(part.pixels)),
         strange=strange,
+        reviewed=frozenset(
+            field.file
+            for (field, part), review in zip(pairs, reviews, strict=True)
+            if len(part.pixels) and review is not None and review.label
+        ),
+        notes=notes,
     )
 
 
@@ -94,7 +111,9 @@ def _strange(fields: list[LabelledField], rows: Mapping[str, GroupRow]) -> tuple
     return tuple(sorted({show(text.split("/")[0]) for text in said if text}))
 
 
-def _look(file: InputFile, scan: ScanOptions, card: ModelCard) -> _Seen:
+def _look(
+    file: InputFile, review: ReviewedFile | None, scan: ScanOptions, card: ModelCard
+) -> _Seen:
     none = np.empty((0, card.patch_size_pixels, card.patch_size_pixels, 3), np.uint8)
     try:
         plan = plan_file(file, scan, card, picture=False, digest="not needed")
@@ -103,7 +122,8 @@ def _look(file: InputFile, scan: ScanOptions, card: ModelCard) -> _Seen:
     try:
         slide = plan.source.kind == "slide"
         boxes, fraction = plan.grid.boxes, plan.fraction
-        rows = spread(len(boxes), SLIDE_SQUARES if slide else FIELD_SQUARES)
+        shown = shown_in(boxes, review)
+        rows = shown[spread(len(shown), SLIDE_SQUARES if slide else FIELD_SQUARES)]
         if not len(rows):
             return _Seen(slide, none)
         read = plan.source.read_tiles(boxes[rows], plan.grid.size_px)

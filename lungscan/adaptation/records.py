@@ -26,6 +26,7 @@ class AdaptOptions:
     folds: int = FOLDS
     threads: int | None = None
     command: str = ""  # how it was started, for the card
+    reviews: Path | None = None  # results whose reviews say what the fields show
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Own:
     skipped: tuple[tuple[str, str], ...]  # file, why it is left out
     empty: tuple[str, ...]  # files in which no H&E-stained tissue was found
     strange: tuple[str, ...] = ()  # folders that are no class of the model
+    reviewed: frozenset[str] = frozenset()  # files whose label is a reviewer's
+    notes: tuple[str, ...] = ()  # sentences about reviews that cannot be used
 
     @property
     def labelled(self) -> tuple[LabelledField, ...]:

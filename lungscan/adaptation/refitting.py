@@ -64,7 +64,7 @@ def draft(own: Own, source: Source, folder: Path, *, labels: bool) -> Draft:
     folder.mkdir(parents=True)
     share = len(own.files) / (len(own.files) + TRUST)
     network = Network(source.card.folder, source.card.patch_size_pixels)
-    network.match(_some(own), source.moments, share)
+    network.match(some_squares(own), source.moments, share)
     network.write(folder)
     card = dataclasses.replace(source.card, folder=folder, sha256="", official=False)
     features = features_of(card, own.tiles, source.threads)
@@ -113,7 +113,7 @@ def features_of(card: ModelCard, tiles: RgbBatch, threads: int) -> FloatArray:
         return np.concatenate([features for _, features in found])
 
 
-def _some(own: Own) -> RgbBatch:
+def some_squares(own: Own) -> RgbBatch:
     """Squares to match by: the first of every file, then the second, as many as are wanted."""
     first = np.searchsorted(own.owner, own.owner)
     rank = np.arange(len(own.owner)) - first

@@ -59,6 +59,7 @@ def adapted_to(source: ModelCard, own: Own) -> str:
     labels = len(own.labelled)
     classes = len({file.label for file in own.labelled})
     how = f"{labels} of them labelled, in {classes} classes" if labels else "without labels"
+    how += f", {len(own.reviewed)} by review" if own.reviewed else ""
     return (
         f"from {source.name} {source.version} ({source.sha256[:12]}) to {counted(own)} of "
         f"{own.folder}, {how}"
@@ -109,6 +110,11 @@ def limits(own: Own, card: ModelCard) -> tuple[str, ...]:
         told.append(
             f"No field of {' or '.join(named)} was among the labelled ones, so how well it tells "
             "that class is not known here."
+        )
+    if own.reviewed:
+        told.append(
+            f"{len(own.reviewed)} labels are reviews of a model's answers: the reviewer saw the "
+            "answer first, which makes agreement likelier than a blind label would."
         )
     if not own.labelled:
         told.append("How often it is right on these fields is not known: they bore no labels.")

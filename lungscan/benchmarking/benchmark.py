@@ -48,7 +48,7 @@ def benchmark(options: BenchmarkOptions) -> Generator[BenchmarkEvent, None, None
         yield RoundDone(number, options.rounds)
     subjects = tuple(candidate.subject for candidate in found)
     rows = tuple(contender.measured() for contender in contenders)
-    notes = _notes(machine, subjects)
+    notes = notes_on(machine, subjects)
     yield BenchmarkFinished(Benchmark(utc_now(), machine, options, subjects, rows, notes))
 
 
@@ -66,7 +66,8 @@ def _require_different(subjects: list[Subject]) -> None:
         raise UsageProblem(f"{twice} was named twice; nobody could tell the rows apart.")
 
 
-def _notes(machine: Machine, subjects: tuple[Subject, ...]) -> tuple[str, ...]:
+def notes_on(machine: Machine, subjects: tuple[Subject, ...]) -> tuple[str, ...]:
+    """What to know when reading the figures."""
     notes = [
         "Only the network is timed, uint8 tiles in and probabilities and features out, in the very "
         "runtimes that a scan uses; latency is that of one tile at a time, throughput that of the "

@@ -4,6 +4,11 @@
 small carcinoma benign. Tumour area is measured first; the subtype is asked of tumour tiles only;
 benign is said only when the tumour area stays below a limit that lone false alarms do not reach.
 
+*tumour-aware of slices*. A CT series is mostly not tumour either, and its tiles are slices, each of
+which shows the whole chest, so areas say nothing. A nodule of a centimetre shows in several
+neighbouring slices, a false alarm mostly in one, and the worst of hundreds of slices is bad in any
+chest. So three neighbours must name tumour together; the class is asked of them.
+
 *mean*. The average probability over all tissue. For fields that a person has already chosen, and
 for comparing with programs that average.
 
@@ -19,10 +24,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lungscan.modalities.table import modality_of
 from lungscan.model.card import ModelCard
 from lungscan.options import RULE_NAMES, require_choice
 from lungscan.types import FloatArray, MaskArray, TileCounts, TileScores, TileState
 
+NEIGHBOURS = 3  # slices that must agree
 AREA_UNIT = 0.0125  # mm² of one tile at 0.5 µm/px and 224 px, for images without a scale
 
 
@@ -137,6 +144,30 @@ def tumour_aware(probs: FloatArray, weight: FloatArray, card: ModelCard) -> Answ
     return Answer(index, float(mean[index]), _tuple(mean), flags)
 
 
+def tumour_in_neighbours(probs: FloatArray, weight: FloatArray, card: ModelCard) -> Answer:
+    """Tumour when the mean of some three neighbouring slices names it; else the likeliest other.
+
+    Rows are slices in the order in which they lie; of fewer than three all count together.
+    """
+    tumour = np.array(card.tumour)
+    if not tumour.any() or tumour.all():
+        return mean_probability(probs, weight, card)
+    span = min(NEIGHBOURS, len(probs))
+    means = np.stack(
+        [probs[start : start + span].mean(0) for start in range(len(probs) - span + 1)]
+    )
+    named = tumour[means.argmax(1)]
+    if named.any():
+        suspicion = np.where(named, means[:, tumour].sum(1), -1)
+        mean = means[int(suspicion.argmax())]
+        index = int(np.argmax(np.where(tumour, mean, -1)))
+        return Answer(index, float(mean[index]), _tuple(mean))
+    mean = _mean(probs, weight)
+    index = int(np.argmax(np.where(tumour, -1, mean)))
+    flags = ("lone_suspicious_slice",) if tumour[probs.argmax(1)].any() else ()
+    return Answer(index, float(mean[index]), _tuple(mean), flags)
+
+
 def mean_probability(probs: FloatArray, weight: FloatArray, _card: ModelCard) -> Answer:
     """The likeliest class of the average tile."""
     mean = _mean(probs, weight)
@@ -161,14 +192,15 @@ RULES: dict[str, Rule] = {
 }
 
 
-def rule_named(name: str) -> Rule:
-    """The rule of that name.
+def rule_named(name: str, modality: str | None = None) -> Rule:
+    """The rule of that name, as a model's ``modality`` understands it.
 
     Raises:
         UsageProblem: there is no such rule.
     """
     require_choice("--rule", name, RULE_NAMES)
-    return RULES[name]
+    by_slices = modality_of(modality).tumour_by == "neighbours"
+    return tumour_in_neighbours if by_slices and name == "tumour-aware" else RULES[name]
 
 
 def _mean(probs: FloatArray, weight: FloatArray) -> FloatArray:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from lungscan import __version__
 from lungscan.classification.aggregate import Evidence, count, gather
 from lungscan.classification.decide import Unscaled, decide
-from lungscan.classification.pictures import choose_pictures, pick_pictures
+from lungscan.classification.pictures import choose_pictures, pick_pictures, shown_first
 from lungscan.classification.scoring import TileBatch, join
 from lungscan.errors import CaseError, TooManyBadTiles
 from lungscan.inputs.motion import IN_MOTION
+from lungscan.modalities.table import modality_of
 from lungscan.model.card import ModelCard
 from lungscan.model.doubt import FLAG, doubt
 from lungscan.opening.plan import Plan
@@ -21,8 +22,10 @@ from lungscan.types import (
     CaseInput,
     CaseResult,
     CaseStatus,
+    Explanation,
     FileResult,
     InputFile,
+    Prediction,
     SkippedFile,
     TileCounts,
     TilePicture,
@@ -31,6 +34,7 @@ from lungscan.types import (
 )
 
 BAD_SHARE = 0.05  # with a larger share unreadable the answer would not stand for the slide
+EXPLAINED_TILES = 3  # of a case: each costs some fifty passes of the network
 NO_TILES = TileCounts(0, 0, 0, 0, 0, 0, 0, 0)
 
 
@@ -54,6 +58,7 @@ class ScoredFile:
     pictures: tuple[TilePicture, ...]  # candidates for those of the case
     unreadable: float  # share of its overview
     devices: tuple[str, ...] = ()  # what answered, in the order in which they did
+    explained: tuple[Explanation, ...] | None = None  # None where nobody asked
 
 
 def scored_file(
@@ -61,7 +66,7 @@ def scored_file(
 ) -> ScoredFile:
     """What is kept of a file whose tiles are all scored; read again for the ``picture``s."""
     scores = join(batches, planned.grid.boxes, 0, len(card.class_names))
-    pictures = pick_pictures(planned, scores) if picture else ()
+    pictures = pick_pictures(planned, scores, shown_first(card)) if picture else ()
     devices = tuple(dict.fromkeys(batch.device for batch in batches))
     return ScoredFile(planned.result, scores, pictures, planned.unreadable, devices)
 
@@ -101,7 +106,7 @@ def finished_case(
         return finished_case(case, run, sound, (*problems, *spoiled), started, seconds)
     evidence = _evidence(files, run)
     prediction, flags = decide(
-        evidence, run.card, run.options.rule, run.options.abstain, _unscaled(files, run.card)
+        evidence, run.card, run.options.rule, run.options.abstain, how_unscaled(files, run.card)
     )
     damage = [text for file in files if (text := _damage(file))]
     incomplete = bool(problems or damage)
@@ -115,8 +120,11 @@ def finished_case(
         counts=count(evidence),
         tissue_mm2=None if None in areas else sum(area or 0 for area in areas),
         scores=tuple(file.scores for file in files),
-        pictures=choose_pictures(picture for file in files for picture in file.pictures),
+        pictures=choose_pictures(
+            (picture for file in files for picture in file.pictures), shown_first(run.card)
+        ),
         flags=_flags(flags, files, run.card),
+        explained=_explained(files, prediction, run),
         device=_devices(files) or run.device,
         error_code=problems[0].code if problems else TooManyBadTiles.code if damage else "",
         error_message=" ".join([*map(str, problems), *damage]),
@@ -144,6 +152,7 @@ def spoiled_case(result: CaseResult, error: CaseError) -> CaseResult:
         scores=(),
         pictures=(),
         flags=(),
+        explained=None,
         error_code=error.code,
         error_message=str(error),
     )
@@ -161,13 +170,31 @@ def skipped_file(file: SkippedFile, run: RunContext) -> CaseResult:
 
 def _numbered(file: ScoredFile, index: int) -> ScoredFile:
     """The file as number ``index`` of those that could be read."""
-    if index == file.scores.file_index and not file.pictures:
+    if index == file.scores.file_index and not (file.pictures or file.explained):
         return file
+    explained = file.explained
+    if explained is not None:
+        explained = tuple(replace(part, file_index=index) for part in explained)
     return replace(
         file,
         scores=replace(file.scores, file_index=index),
         pictures=tuple(replace(picture, file_index=index) for picture in file.pictures),
+        explained=explained,
     )
+
+
+def _explained(
+    files: Sequence[ScoredFile], prediction: Prediction, run: RunContext
+) -> tuple[Explanation, ...] | None:
+    """The surest of the files' explained tiles that speak for the case's answer."""
+    asked = [part for file in files for part in file.explained or ()]
+    if all(file.explained is None for file in files):
+        return None
+    if prediction.label is None:
+        return ()
+    answer = run.card.class_names.index(prediction.label)
+    mine = [part for part in asked if part.class_index == answer]
+    return tuple(sorted(mine, key=lambda part: -part.probability)[:EXPLAINED_TILES])
 
 
 def _evidence(files: Sequence[ScoredFile], run: RunContext) -> Evidence:
@@ -221,13 +248,14 @@ def _flags(
         if file.result.mode == "whole" and min(info.width, info.height) != card.patch_size_pixels:
             found.append("resized")
         found += [*info.scale.flags, *info.flags]
-    return tuple(dict.fromkeys(found))
+    unsaid = modality_of(card.modality).unsaid
+    return tuple(flag for flag in dict.fromkeys(found) if flag not in unsaid)
 
 
-def _unscaled(files: Sequence[ScoredFile], card: ModelCard) -> Unscaled | None:
+def how_unscaled(files: Sequence[ScoredFile], card: ModelCard) -> Unscaled | None:
     """How the first picture without a scale was shown; None where all have one."""
     unknown = [file for file in files if file.result.info.scale.mpp_um is None]
-    if not unknown:
+    if not (unknown and modality_of(card.modality).scaled):
         return None
     info, size = unknown[0].result.info, card.patch_size_pixels
     side, longest = min(info.width, info.height), max(info.width, info.height)

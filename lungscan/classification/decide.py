@@ -14,6 +14,7 @@ from lungscan.classification.aggregate import (
     rule_named,
     total_weight,
 )
+from lungscan.modalities.table import modality_of
 from lungscan.model.card import ModelCard
 from lungscan.options import Abstain
 from lungscan.types import FloatArray, MaskArray, NoResult, Prediction, TileState
@@ -86,13 +87,14 @@ def _reason_before_answer(evidence: Evidence, card: ModelCard) -> NoResult | Non
     novel = evidence.where(TileState.NOVEL)
     strange = evidence.where(TileState.OTHER_STAIN)
     seen = used | blurred | novel | strange
+    modality = modality_of(card.modality)
     if not seen.any():
-        return NoResult.LITTLE_TISSUE
+        return modality.little
     if evidence.measured and total_weight(evidence.weight[seen]) < card.minimum_tissue_mm2:
-        return NoResult.LITTLE_TISSUE
+        return modality.little
     lung = used | strange
     if evidence.share(novel, lung | novel) > MOST or not (lung | blurred).any():
-        return NoResult.NOT_LUNG
+        return modality.foreign
     if evidence.share(strange, lung) > MOST or not (used | blurred).any():
         return NoResult.OTHER_STAIN
     if evidence.share(blurred, seen) > MOST or not used.any():
@@ -115,7 +117,7 @@ def _ask(evidence: Evidence, basis: MaskArray, card: ModelCard, rule: str) -> An
     weight = evidence.weight[basis]
     if not weight.any():  # tiles without any tissue, asked for all the same: count them alike
         weight = np.ones_like(weight)
-    return rule_named(rule)(evidence.probs[basis], weight, card)
+    return rule_named(rule, card.modality)(evidence.probs[basis], weight, card)
 
 
 def _prediction(
@@ -149,7 +151,7 @@ def _withholds(abstain: Abstain, reason: NoResult | None) -> bool:
         case "strict":
             return reason is not None
         case "flag":
-            return reason is NoResult.LITTLE_TISSUE
+            return reason in {NoResult.LITTLE_TISSUE, NoResult.NO_LUNG}
         case "never":
             return False
         case _:  # whatever it is, it must not act as a milder policy
@@ -157,16 +159,17 @@ def _withholds(abstain: Abstain, reason: NoResult | None) -> bool:
 
 
 def _explain(reason: NoResult, evidence: Evidence, answer: Answer | None, card: ModelCard) -> str:
-    if reason is NoResult.LITTLE_TISSUE:
-        return "Too little H&E-stained tissue was found to judge."
+    modality = modality_of(card.modality)
+    if reason is modality.little:
+        return modality.words.little
     if reason is NoResult.BLURRED:
         share = evidence.share(evidence.where(TileState.BLURRED), evidence.where(*_SCORED))
         return f"{share:.0%} of the tissue is out of focus; scan it again."
-    if reason is NoResult.NOT_LUNG:
+    if reason is modality.foreign:
         novel = evidence.where(TileState.NOVEL)
         lung = evidence.where(TileState.USED, TileState.OTHER_STAIN)
         share = evidence.share(novel, lung | novel) or 1.0
-        return f"{share:.0%} of what was seen does not look like lung H&E."
+        return modality.words.foreign_share.format(share=f"{share:.0%}")
     if reason is NoResult.OTHER_STAIN:
         strange = evidence.where(TileState.OTHER_STAIN)
         share = evidence.share(strange, strange | evidence.where(TileState.USED)) or 1.0

@@ -1,8 +1,8 @@
-"""The journal of one file: scored tiles reach the disk band by band, while the slide still runs.
+"""The journal of one file: scored tiles reach the disk block by block, while the slide still runs.
 
-A run that is killed loses the band in flight; the next run of the same command takes the earlier
+A run that is killed loses the block in flight; the next run of the same command takes the earlier
 tiles over and goes on behind them. The first line names input, model and settings, so nothing is
-taken over from another question. Each band bears its own checksum: a half-written one at the end
+taken over from another question. Each block bears its own checksum: a half-written one at the end
 is dropped.
 """
 
@@ -24,7 +24,7 @@ from lungscan.errors import MachineError
 from lungscan.results.atomic_files import machine_error
 from lungscan.types import FloatArray, TileQuality, TileState
 
-BAND_TILES = 128  # a fraction of a second on two cores; each band costs one fsync
+BLOCK_TILES = 128  # a fraction of a second on two cores; each block costs one fsync
 
 _MAGIC = "lungscan journal 3"
 _STATES = tuple(TileState)
@@ -65,9 +65,9 @@ class Journal:
         return sum(len(batch.state) for batch in self.earlier)
 
     def add(self, batch: TileBatch) -> None:
-        """The next tiles; put on the disk as soon as they fill a band. Raises MachineError."""
+        """The next tiles; put on the disk as soon as they fill a block. Raises MachineError."""
         self._fresh.append(batch)
-        if sum(len(b.state) for b in self._fresh) >= BAND_TILES:
+        if sum(len(b.state) for b in self._fresh) >= BLOCK_TILES:
             self.flush()
 
     def flush(self) -> None:
@@ -101,7 +101,7 @@ class Journal:
                 self._file.close()
 
     def _read(self, head: bytes) -> tuple[tuple[TileBatch, ...], int]:
-        """The sound bands of the file, and where they end; nothing of another key."""
+        """The sound blocks of the file, and where they end; nothing of another key."""
         try:
             data = self._path.read_bytes()
         except FileNotFoundError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from itertools import chain
@@ -25,6 +25,7 @@ from lungscan.classification.case_record import (
     finished_case,
     scored_file,
 )
+from lungscan.classification.explained import explain_file
 from lungscan.classification.journal import Journal, NoJournal
 from lungscan.classification.scoring import Scorer, TileBatch, score_span
 from lungscan.errors import CaseError, case_error
@@ -94,7 +95,7 @@ def score_case(
             try:
                 progress.file_index = len(files)
                 kept = _journal(journal, index, opened, run)
-                files.append((yield from _score_file(opened, scorer, workers, progress, kept)))
+                files.append((yield from _score_file(opened, run, scorer, workers, progress, kept)))
             except Exception as error:  # noqa: BLE001  one bad file must not cost the others
                 problems.append(about(case_error(error), file, case))
             begun.files.close()
@@ -144,6 +145,7 @@ def _journal(
 
 def _score_file(
     opened: Opened,
+    run: RunContext,
     scorer: Scorer,
     workers: Workers,
     progress: _Progress,
@@ -169,7 +171,8 @@ def _score_file(
     result = scored_file(opened, batches, scorer.card, picture=True)
     if moving := in_motion(opened.file, opened.before):
         raise moving
-    return result
+    explained = explain_file(opened, result.scores, scorer, run.options)
+    return replace(result, explained=explained)
 
 
 def _journal_key(opened: Plan, run: RunContext) -> str:

@@ -59,6 +59,7 @@ class Loading:
         from lungscan.classification.case_record import RunContext
         from lungscan.classification.classifier import Classifier
         from lungscan.classification.scoring import Scorer
+        from lungscan.explaining import load_explainer
         from lungscan.workers import Workers
 
         options, card = self.options, self.card
@@ -66,7 +67,8 @@ class Loading:
         novelty = load_novelty(card.folder / NOVELTY)
         run = RunContext(options, card, runtime.device, *settings_of(options, card))
         workers = self._stack.enter_context(Workers(_jobs(options), self.ending, self.readers.stop))
-        return Classifier(run, Scorer(card, runtime, novelty), workers, self.readers)
+        explainer = load_explainer(options.explain, card, runtime)
+        return Classifier(run, Scorer(card, runtime, novelty, explainer), workers, self.readers)
 
     def news(self) -> Iterator[str]:
         """Sentences about what has changed since this was asked last: a GPU was lost."""

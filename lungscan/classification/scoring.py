@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lungscan.errors import LungScanError, MachineError
-from lungscan.modalities.histology.quality import judge, measure_quality
+from lungscan.explaining import Explainer
+from lungscan.modalities.table import modality_of
 from lungscan.model.card import ModelCard
 from lungscan.model.novelty import Novelty
 from lungscan.opening.plan import Plan
@@ -25,6 +26,7 @@ class Scorer:
     card: ModelCard
     runtime: Runtime
     novelty: Novelty
+    explainer: Explainer | None = None  # None: nobody asked
 
     def score(self, pixels: TilePixels, tissue_fraction: FloatArray) -> TileBatch:
         """Score n tiles; where ``tissue_fraction`` is NaN, the share that is not blank stands in.
@@ -32,16 +34,20 @@ class Scorer:
         Raises:
             MachineError: the network failed. No file is to blame: all tiles are alike to it.
         """
-        quality = measure_quality(pixels.rgb, pixels.valid)
+        modality = modality_of(self.card.modality)
+        quality = modality.measure(pixels.rgb, pixels.valid)
         fraction = np.where(np.isnan(tissue_fraction), 1 - quality.blank, tissue_fraction)
         probs, novelty = self._ask(pixels.rgb)
+        if modality.unlike is not None:
+            novelty = np.maximum(novelty, modality.unlike(pixels.rgb))
         device = self.runtime.device  # of this very batch
         known = self.novelty.appearance
         appearance = None if known is None else known.score(pixels.rgb)
         strange = np.zeros(len(novelty)) if appearance is None else appearance
+        fit = modality.judge(quality, fraction)
         states = [
             self._unlike(unlike, far) if state is TileState.USED else state
-            for state, unlike, far in zip(judge(quality, fraction), novelty, strange, strict=True)
+            for state, unlike, far in zip(fit, novelty, strange, strict=True)
         ]
         columns = [probs, novelty, quality.focus, quality.pen, quality.blank]
         columns += [] if appearance is None else [appearance]

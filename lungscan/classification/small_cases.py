@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from lungscan.classification.case_record import (
     finished_case,
     scored_file,
 )
+from lungscan.classification.explained import explain_file
 from lungscan.classification.scoring import Scorer, TileBatch, score_span
 from lungscan.errors import CaseError, case_error
 from lungscan.inputs import in_motion, look
@@ -63,7 +65,7 @@ def classify_fields(
     slides = _slides_among(cases, readers)
     fields = [case for case in cases if case.key not in slides]
     files = [file for case in fields for file in case.files]
-    scored = iter(_score_files(files, scorer, readers, picture))
+    scored = iter(_score_files(files, run, scorer, readers, picture))
     seconds = (time.perf_counter() - clock) / max(1, len(cases))
     return [
         None
@@ -94,7 +96,7 @@ def _judge(
 
 
 def _score_files(
-    files: Sequence[InputFile], scorer: Scorer, readers: Readers, picture: bool
+    files: Sequence[InputFile], run: RunContext, scorer: Scorer, readers: Readers, picture: bool
 ) -> list[Scored]:
     """Open and score a handful at a time, in order."""
     scored: list[Scored] = []
@@ -105,7 +107,7 @@ def _score_files(
         fields = [item for item in opened if isinstance(item, OpenedField)]
         shared = iter(_score_together([item for item in fields if item.pixels], scorer))
         done = [
-            _finish(item, shared, scorer, picture) if isinstance(item, OpenedField) else item
+            _finish(item, shared, run, scorer, picture) if isinstance(item, OpenedField) else item
             for item in opened
         ]
         scored += [
@@ -129,13 +131,20 @@ def _score_together(fields: Sequence[OpenedField], scorer: Scorer) -> list[TileB
 
 
 def _finish(
-    item: OpenedField, shared: Iterator[TileBatch], scorer: Scorer, picture: bool
+    item: OpenedField,
+    shared: Iterator[TileBatch],
+    run: RunContext,
+    scorer: Scorer,
+    picture: bool,
 ) -> Scored:
     """The field with its scores: the next of the ``shared`` ones, or now those of its own."""
     planned = item.plan
     batches = [next(shared)] if item.pixels else None
     try:
-        return scored_file(planned, batches or _score_alone(planned, scorer), scorer.card, picture)
+        batches = batches or _score_alone(planned, scorer)
+        scored = scored_file(planned, batches, scorer.card, picture)
+        explained = explain_file(planned, scored.scores, scorer, run.options, item.pixels)
+        return replace(scored, explained=explained)
     except Exception as error:  # noqa: BLE001  one bad field must not cost the others
         return case_error(error)
     finally:

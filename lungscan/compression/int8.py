@@ -44,7 +44,7 @@ TIE = 0.01  # of the bounds: what the nearness of the features weighs beside cha
 
 
 @dataclass(frozen=True)
-class _Setting:
+class Setting:
     """What every method works on."""
 
     job: CompressionJob
@@ -100,13 +100,13 @@ def compressing(job: CompressionJob, out: Path) -> Generator[CompressionEvent, N
     raise ModelError(_missed(job, told))
 
 
-def _set_out(job: CompressionJob) -> _Setting:
+def _set_out(job: CompressionJob) -> Setting:
     threads = job.threads or available_threads()
     foreign = job.tiles.pixels[:0] if job.foreign is None else job.foreign
     novelty = load_novelty(job.source.folder / NOVELTY)
     model = read_graph(ov.Core(), job.source.folder)
     before = _judge(job.source, "cpu-fp32", job, foreign, novelty, threads)
-    return _Setting(job, foreign, threads, novelty, model, before)
+    return Setting(job, foreign, threads, novelty, model, before)
 
 
 def _judge(
@@ -122,7 +122,7 @@ def _judge(
     return Judged(known, answer(runtime, card, novelty, foreign, threads), runtime.device)
 
 
-def _write(model: ov.Model, method: str, folder: Path, setting: _Setting) -> tuple[Agreement, str]:
+def _write(model: ov.Model, method: str, folder: Path, setting: Setting) -> tuple[Agreement, str]:
     """Write a model folder, and judge what lies in it; unfinished when it is not good enough.
 
     With the agreement comes the caution, "" where enough fields were judged.
@@ -144,16 +144,16 @@ def _write(model: ov.Model, method: str, folder: Path, setting: _Setting) -> tup
     return agreement, warned
 
 
-def _all_layers(setting: _Setting) -> ov.Model:
+def _all_layers(setting: Setting) -> ov.Model:
     return quantize(setting.model, setting.job.calibration, depthwise=True)
 
 
-def _but_depthwise(setting: _Setting) -> ov.Model:
+def _but_depthwise(setting: Setting) -> ov.Model:
     """Depthwise convolutions lose most: each channel has a range of its own."""
     return quantize(setting.model, setting.job.calibration, depthwise=False)
 
 
-def _but_sensitive(setting: _Setting) -> ov.Model:
+def _but_sensitive(setting: Setting) -> ov.Model:
     job, before = setting.job, setting.before.known
     right = before.probs.argmax(1) == job.tiles.labels
     lengths = (before.features**2).sum(1)
@@ -174,7 +174,7 @@ def _but_sensitive(setting: _Setting) -> ov.Model:
 
 
 # From the smallest and fastest network to the one that differs least.
-METHODS: dict[str, Callable[[_Setting], ov.Model]] = {
+METHODS: dict[str, Callable[[Setting], ov.Model]] = {
     "all layers": _all_layers,
     "all but depthwise layers": _but_depthwise,
     "all but sensitive layers": _but_sensitive,

@@ -22,8 +22,8 @@ from lungscan.dataset.audit_content import (
 )
 from lungscan.dataset.audit_shapes import TITLE, shape_facts
 from lungscan.dataset.similar import Pair
+from lungscan.report.pdf.flowables import TIGHT, Picture, label_value, plain_table
 from lungscan.report.pdf.kit import WIDTH, PageInfo, paragraph, report_id, write_story
-from lungscan.report.pdf.parts import TIGHT, Picture, label_value, plain_table
 
 _SIDE = 26 * mm  # of a picture
 _ACROSS = 3  # pairs in a line

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lungscan.errors import CaseError, UnreadableFile, UsageProblem
 from lungscan.inputs import show
+from lungscan.modalities.table import DEFAULT
 from lungscan.opening.plan import NetworkInput, plan_field
 from lungscan.options import ClassifierOptions
 from lungscan.reading import open_field
@@ -59,6 +60,8 @@ class Look:
 
     patch_size_pixels: int
     spacing_um_px: float
+    modality: str = DEFAULT
+    window: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

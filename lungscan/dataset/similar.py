@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from lungscan.dataset.candidates import candidate_pairs
 from lungscan.dataset.descriptors import HalfArray, Looks, empty_looks, look
-from lungscan.dataset.layout import without_layout
 from lungscan.dataset.pixels import read_rgb
 from lungscan.dataset.registration import alikeness
 from lungscan.dataset.rotation import Guess, guess_turns
+from lungscan.dataset.shared_layout import without_layout
 from lungscan.dataset.significance import details, proof
 from lungscan.dataset.union_find import Unions
 from lungscan.types import FloatArray

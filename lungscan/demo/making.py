@@ -33,8 +33,8 @@ def make_demo(folder: Path) -> DemoPictures:
     The same pictures every time. Raises OSError when it cannot write.
     """
     drawn = draw_demo(folder)
-    singles = {tissue: _pictures(FIELDS / "single" / tissue) for tissue in TISSUES}
-    pieces = {tissue: _pictures(FIELDS / "slide" / tissue) for tissue in TISSUES}
+    singles = {tissue: pictures_in(FIELDS / "single" / tissue) for tissue in TISSUES}
+    pieces = {tissue: pictures_in(FIELDS / "slide" / tissue) for tissue in TISSUES}
     if not all([*singles.values(), *pieces.values()]):
         return DemoPictures(drawn, real=False)
     paths = [path for path in drawn if path.name != SLIDE]
@@ -50,5 +50,6 @@ def make_demo(folder: Path) -> DemoPictures:
     return DemoPictures(tuple(paths), real=True)
 
 
-def _pictures(folder: Path) -> tuple[Path, ...]:
+def pictures_in(folder: Path) -> tuple[Path, ...]:
+    """The training fields of one tissue."""
     return tuple(sorted(folder.glob("*.jpeg")))

@@ -1,4 +1,4 @@
-"""Cases and their results: classify, scan, plan, rebuild, verify, read_results."""
+"""Cases and their results: classify, scan, plan, rebuild, verify, reviews, read_results."""
 
 from __future__ import annotations
 
@@ -17,15 +17,22 @@ from lungscan.jobs import (
     PlanFinished,
     RebuildFinished,
     RebuildOptions,
+    ReviewsFinished,
+    ReviewsOptions,
     VerifyFinished,
     VerifyOptions,
 )
 from lungscan.options import DEFAULT_MODEL, ClassifierOptions, ScanOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from lungscan.events import ScanEvent
+    from lungscan.opening.launch import Launched
+
+    Scan = Callable[[ScanOptions, Launched | None, Event | None], Generator[ScanEvent, None, None]]
     from lungscan.types import CaseResult
 
 
@@ -76,7 +83,9 @@ def classify(path: str | Path, *, model: str = DEFAULT_MODEL, **options: Any) ->
 def scan(options: ScanOptions, stop: Event | None = None) -> Generator[ScanEvent, None, None]:
     """Classify everything that ``options`` point at and file the results; see ``lungscan.events``.
 
-    A process that reads images is started before the engine's libraries are loaded.
+    A process that reads images is started before the engine's libraries are loaded. With
+    ``options.watch`` the run goes on until it is stopped, in rounds that each end with
+    ``RunFinished``; see ``lungscan.scanning.watching``.
 
     Args:
         options: what, where, how.
@@ -91,10 +100,24 @@ def scan(options: ScanOptions, stop: Event | None = None) -> Generator[ScanEvent
     from lungscan.opening.launch import beforehand
 
     with ExitStack() as stack:
-        launched = stack.enter_context(beforehand()) if options.isolate else None
-        from lungscan.scanning.scan import scan as run
+        here = options.isolate and not options.cluster
+        launched = stack.enter_context(beforehand()) if here else None
+        yield from _way(options)(options, launched, stop)
 
-        yield from run(options, launched, stop)
+
+def _way(options: ScanOptions) -> Scan:
+    """How the options want a run: once, on a cluster, or for as long as a folder is watched."""
+    if options.watch:
+        from lungscan.scanning.watching.run import watch
+
+        return watch
+    if options.cluster:
+        from lungscan.cluster.driver import scan_on_cluster
+
+        return scan_on_cluster
+    from lungscan.scanning.scan import scan as run
+
+    return run
 
 
 def plan(
@@ -158,6 +181,20 @@ def verify(
         yield VerifyFinished(dict(same), tuple(found))
 
     yield from until(stop, events())
+
+
+def reviews(options: ReviewsOptions) -> Generator[ReviewsFinished, None, None]:
+    """Gather what people said of answers, with how often they agree; see ``lungscan.review``.
+
+    Raises:
+        NothingToDo: there is no review.
+        UsageProblem: the table of groups cannot be read.
+        MachineError: the table cannot be written.
+    """
+    from lungscan.review.table import read_reviews, write_reviews
+
+    found = read_reviews(options.folder, options.groups)
+    yield ReviewsFinished(found, write_reviews(options.out, found) if options.out else None)
 
 
 def read_results(out: str | Path) -> pd.DataFrame:

@@ -99,12 +99,14 @@ def _changed(cases: Sequence[CaseInput], shift: Shift) -> Iterator[list[CaseInpu
     """
     with tempfile.TemporaryDirectory(prefix="lungscan-") as folder:
         yield [
-            replace(case, files=(_copy(case.files[0], shift, Path(folder) / f"{case.key}.tif"),))
+            replace(case, files=(changed_copy(case.files[0], shift, Path(folder) / name),))
             for case in cases
+            for name in [f"{case.key}.tif"]
         ]
 
 
-def _copy(file: InputFile, shift: Shift, path: Path) -> InputFile:
+def changed_copy(file: InputFile, shift: Shift, path: Path) -> InputFile:
+    """A copy at ``path`` changed by ``shift``; the file itself where it cannot be read."""
     try:
         source = open_field(file)
     except CaseError:

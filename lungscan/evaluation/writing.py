@@ -57,7 +57,7 @@ def write_evaluation(evaluation: Evaluation, out: Path, root: Path) -> Written:
     if evaluation.robustness:
         write_robustness(out / "robustness.csv", evaluation)
         files.append("robustness.csv")
-    figures, note = _drawn(evaluation)
+    figures, note = drawn_figures(evaluation)
     paths = {answer.file: root / answer.file for answer in evaluation.answers}
     figures["errors.png"] = error_sheet(evaluation, paths)
     for name, data in figures.items():
@@ -80,7 +80,7 @@ def as_data(record: Evaluation | Comparison) -> dict[str, Any]:
     return encode(record)
 
 
-def _drawn(evaluation: Evaluation) -> tuple[dict[str, bytes], str]:
+def drawn_figures(evaluation: Evaluation) -> tuple[dict[str, bytes], str]:
     """The figures by name, or none and the reason."""
     try:
         from lungscan.evaluation.plots import draw_figures

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -65,16 +65,19 @@ def _assemble(candidates: Sequence[Candidate]) -> list[InputFile]:
         for part in parts:
             owner.setdefault(identity_of(part, part.stat()), item.identity)
     # Asked again at the end: a part may have come before the index that names it.
+    named = {item.path for item in candidates}
     return [
-        _stamped(item, parts)
+        _stamped(item, parts, named)
         for item, parts in images
         if owner.get(item.identity, item.identity) == item.identity
     ]
 
 
-def _stamped(item: Candidate, parts: tuple[Path, ...]) -> InputFile:
+def _stamped(item: Candidate, parts: tuple[Path, ...], named: Set[Path]) -> InputFile:
     # What a person names is tried as a picture, whatever it is.
     kind = guess(item.path) or "field"
+    if kind == "series":  # of one slice that a person named its neighbours are not wanted
+        parts = tuple(part for part in parts if part in named)
     file = InputFile(item.path, item.relative_path, kind, parts, (item.stamp,))
     return replace(file, stamps=look(file)) if parts else file
 

@@ -10,7 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from lungscan.inputs.dicom import DICOM_DIRECTORY, WHOLE_SLIDE, is_dicom, media_class
+from lungscan.inputs.dicom import (
+    CT_SLICES,
+    DICOM_DIRECTORY,
+    WHOLE_SLIDE,
+    is_dicom,
+    media_class,
+)
 from lungscan.types import FileKind
 
 SLIDE_SUFFIXES = frozenset(
@@ -45,18 +51,28 @@ UNKNOWN = "not an image format LungScan reads"
 
 
 def guess(path: Path) -> FileKind | None:
-    """Whether a file is a slide or a field; None: nothing that LungScan reads.
+    """Whether a file is a slide, a series or a field; None: nothing that LungScan reads.
 
-    A TIFF counts as a field until it is opened.
+    A TIFF counts as a field until it is opened. DICOM that is no whole slide counts as a series:
+    opening it says what else it is.
     """
     suffix = path.suffix.lower()
+    if suffix == ".dcm":
+        return _dicom_kind(path)
     if suffix in SLIDE_SUFFIXES:
         return "slide"
     if suffix in FIELD_SUFFIXES:
         return "field"
     if why_not(path):
         return None
-    return "slide" if content_of(path) in {"dicom", "czi"} else "field"
+    content = content_of(path)
+    if content == "dicom":
+        return _dicom_kind(path)
+    return "slide" if content == "czi" else "field"
+
+
+def _dicom_kind(path: Path) -> FileKind:
+    return "slide" if media_class(path) in {None, WHOLE_SLIDE} else "series"
 
 
 def why_not(path: Path) -> str:
@@ -71,7 +87,8 @@ def why_not(path: Path) -> str:
         kind = media_class(path)
         if kind == DICOM_DIRECTORY:
             return "index of a DICOM file set, not an image"
-        return "" if kind == WHOLE_SLIDE else "DICOM, but not a whole-slide image"
+        known = kind == WHOLE_SLIDE or kind in CT_SLICES
+        return "" if known else "DICOM, but neither a whole-slide image nor CT slices"
     return "" if content else UNKNOWN
 
 

@@ -14,7 +14,7 @@ from lungscan.inputs.files import Identity, identity_of
 from lungscan.inputs.kinds import why_not
 from lungscan.inputs.motion import stamp_of
 from lungscan.inputs.names import natural, same_name, show
-from lungscan.layout import CASES, OF_A_RUN, RECORD
+from lungscan.layout import CASES, LOCK, OF_A_RUN, RECORD, SHARDS
 from lungscan.types import Stamp
 
 _MIRAX_INDEX = "slidedat.ini"
@@ -100,7 +100,10 @@ def _children(folder: _Entry) -> list[_Entry] | None:
         names = sorted((entry.name for entry in listing), key=natural)
     if any(name.lower() == _MIRAX_INDEX for name in names):
         return None
-    if CASES in names and any((folder.path / CASES).glob(f"*/{RECORD}")):
+    # What shards of a run keep there, even before the first case is finished.
+    names = [name for name in names if name != SHARDS]
+    ours = any((folder.path / CASES).glob(f"*/{RECORD}")) if CASES in names else False
+    if ours or LOCK in names:
         # Results of LungScan. They are not listed as skipped either, or a run that goes on would
         # not end with the tables of one that was never stopped.
         names = [name for name in names if name not in OF_A_RUN]

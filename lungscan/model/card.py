@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lungscan.errors import ModelError
+from lungscan.modalities.table import DEFAULT, modality_of
 from lungscan.options import MAX_MPP_UM, MIN_MPP_UM
 from lungscan.types import ModelStamp
 
@@ -104,6 +105,8 @@ class ModelCard:
     appearance_limit: float = 1.0
     # Accuracy when the most confident share is answered: share, accuracy, its interval.
     coverage: tuple[tuple[float, float, float, float], ...] = ()
+    modality: str = DEFAULT  # what kind of picture it judges; left out of the file at the default
+    window: tuple[float, float] | None = None  # of CT: level and width, Hounsfield units
 
     def stamp(self) -> ModelStamp:
         """What results say of the model."""
@@ -121,6 +124,7 @@ class ModelCard:
             reliability=self.reliability,
             trained_on=str(self.data.get("summary", "")),
             scale_note=self.large_fields,
+            modality=None if self.modality == DEFAULT else self.modality,
         )
 
 
@@ -131,6 +135,10 @@ def write_card(card: ModelCard, folder: Path) -> None:
         del values[name]
     if not card.adaptation:  # most models are adapted to nothing
         del values["adaptation"]
+    if card.modality == DEFAULT:
+        del values["modality"]
+    if card.window is None:
+        del values["window"]
     found = [name for name in OPTIONAL_FILES if (folder / name).is_file()]
     values["files"] = {name: _hash(folder / name) for name in (*FILES, *found)}
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
@@ -214,6 +222,8 @@ def _parse(raw: bytes, folder: Path) -> ModelCard:
         values.setdefault("coverage", ())  # older cards have none
         for name in ("reliability", "facts", "coverage"):
             values[name] = tuple(tuple(row) for row in values[name])
+        if values.get("window") is not None:
+            values["window"] = tuple(values["window"])
         for name in ("class_names", "display_names", "colors", "tumour", "limits"):
             values[name] = tuple(values[name])
         card = ModelCard(**values)
@@ -242,7 +252,9 @@ def _check_sense(card: ModelCard) -> None:
     _check_figures(card)
     if not 32 <= card.patch_size_pixels <= 2048:
         raise ValueError("patch_size_pixels is outside 32 to 2048")
-    if not MIN_MPP_UM <= card.spacing_um_px <= MAX_MPP_UM:
+    _check_window(card)
+    scaled = modality_of(card.modality).scaled
+    if scaled and not MIN_MPP_UM <= card.spacing_um_px <= MAX_MPP_UM:
         raise ValueError("spacing_um_px is outside 0.05 to 10")
     positive = (
         *(card.temperature, card.confidence_threshold, card.novelty_threshold),
@@ -254,6 +266,14 @@ def _check_sense(card: ModelCard) -> None:
         raise ValueError(f"precision is {FP16} or {INT8}, not {card.precision}")
     if min(card.minimum_tissue_mm2, card.tumour_limit_mm2, card.tumour_limit_share) < 0:
         raise ValueError("areas and shares must not be negative")
+
+
+def _check_window(card: ModelCard) -> None:
+    if card.window is None:
+        return
+    level, width = card.window
+    if not (abs(level) <= 4000 and 0 < width <= 8000):
+        raise ValueError("window must be a level and a width in Hounsfield units")
 
 
 def _check_classes(card: ModelCard) -> None:

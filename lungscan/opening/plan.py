@@ -19,15 +19,28 @@ from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs import require_regular, sha256_of, show
 from lungscan.inputs.files import open_failure
 from lungscan.modalities.histology.survey import SURVEY_UM, survey
+from lungscan.modalities.modality import Modality
+from lungscan.modalities.table import modality_of
 from lungscan.options import ClassifierOptions
 from lungscan.reading import ImageSource, disguised, kind_of, open_field, open_source
+from lungscan.reading.ct.series import LUNG_WINDOW, open_series
 from lungscan.reading.source import TileSource
 from lungscan.tiles.grid import pen_area_mm2, plan_grid, tissue_area_mm2, whole_grid
 from lungscan.tiles.mask import TissueMask
-from lungscan.types import FileResult, FloatArray, InputFile, Overview, SourceInfo, Stamp, TileGrid
+from lungscan.types import (
+    FileKind,
+    FileResult,
+    FloatArray,
+    InputFile,
+    Overview,
+    SourceInfo,
+    Stamp,
+    TileGrid,
+)
 from lungscan.workers import available_threads
 
 THUMBNAIL_PX = 1024
+SHEET_SLICES = 24  # of a series, in the picture that stands for it
 # Of the network's side; a smaller picture holds no detail, and its answer would only look sure.
 LEAST_FIELD = 0.5
 LEAST_TILE = 0.75  # a field whose shorter side is below this share of a tile is taken whole
@@ -45,6 +58,14 @@ class NetworkInput(Protocol):
     @property
     def spacing_um_px(self) -> float:
         """Scale of tissue there, µm per pixel."""
+
+    @property
+    def modality(self) -> str:
+        """What kind of picture it judges, see ``lungscan.modalities``."""
+
+    @property
+    def window(self) -> tuple[float, float] | None:
+        """Of CT: level and width that grey stands for, Hounsfield units."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +104,52 @@ def plan_file(
     Raises:
         UnreadableFile, NoScale: the file cannot be classified.
     """
-    if kind_of(file) == "field":
-        return plan_field(file, options, card, picture=picture)
-    return _plan_slide(file, options, card, picture=picture, digest=digest)
+    match kind_of(file):
+        case "field":
+            return plan_field(file, options, card, picture=picture)
+        case "series":
+            return _plan_series(file, card, picture=picture, digest=digest)
+        case "slide":
+            return _plan_slide(file, options, card, picture=picture, digest=digest)
+
+
+_KINDS: dict[FileKind, str] = {
+    "slide": "a slide",
+    "field": "a picture",
+    "series": "a DICOM series",
+}
+
+
+def _require_kind(kind: FileKind, file: InputFile, modality: Modality) -> None:
+    """Refuse what a model cannot judge whatever it shows."""
+    if kind not in modality.kinds:
+        raise UnreadableFile(
+            f"{show(file.path.name)} is {_KINDS[kind]}, and this model judges "
+            f"{modality.words.judged}. Choose a model for it with --model; `lungscan models list` "
+            "names those that are here.",
+            code=Code.MODALITY,
+        )
+
+
+def _plan_series(file: InputFile, card: NetworkInput, *, picture: bool, digest: str | None) -> Plan:
+    """Plan a CT series: each slice is a tile.
+
+    Raises:
+        UnreadableFile: see ``lungscan.reading.ct.series.open_series``.
+    """
+    source = open_series(file, card.window or LUNG_WINDOW)
+    _require_kind("series", file, modality_of(card.modality))
+    boxes = source.boxes
+    grid = TileGrid(
+        boxes, np.ones(len(boxes), np.float32), card.patch_size_pixels, None, mode="whole"
+    )
+    thumbnail: tuple[bytes, float] | tuple[None, None] = (None, None)
+    if picture:
+        sheet = source.contact_sheet(SHEET_SLICES, THUMBNAIL_PX)
+        thumbnail = to_jpeg(sheet, 85), source.info.width / sheet.width
+    known = sha256_of(file) if digest is None else digest
+    record = _record(file, source, known, grid, thumbnail, None, None)
+    return Plan(file, source, grid, record, source.unreadable)
 
 
 def _plan_slide(
@@ -96,6 +160,7 @@ def _plan_slide(
     picture: bool,
     digest: str | None = None,
 ) -> Plan:
+    _require_kind("slide", file, modality_of(card.modality))
     unwanted = Event()
     # Hashing waits for the disk, planning computes.
     with ThreadPoolExecutor(1, "hash") as beside, ExitStack() as given_up:
@@ -121,7 +186,9 @@ def plan_field(
     if disguised(file, data):
         del data  # as much as the slide
         return _plan_slide(replace(file, kind="slide"), options, card, picture=picture)
-    source = open_field(file, data=data, mpp=file.um_px or options.mpp)
+    modality = modality_of(card.modality)
+    mpp = file.um_px or options.mpp if modality.scaled else None
+    source = open_field(file, data=data, mpp=mpp, background=modality.background)
     info, digest = source.info, sha256(data).hexdigest()
     side = card.patch_size_pixels
     if min(info.width, info.height) < side * LEAST_FIELD:
@@ -131,6 +198,10 @@ def plan_field(
             "the least.",
             code=Code.TOO_SMALL,
         )
+    if not modality.scaled:
+        thumbnail = _thumbnail(source.overview(THUMBNAIL_PX)) if picture else (None, None)
+        grid = _one_square(info.width, info.height, side)
+        return Plan(file, source, grid, _record(file, source, digest, grid, thumbnail, None, None))
     if not _taken_whole(info, side, card.spacing_um_px):
         return _plan_tiled(file, source, digest, options, card, picture=picture)
     _require_fine(file, info, card)  # of very long pixels one side alone is too coarse
@@ -148,6 +219,13 @@ def _taken_whole(info: SourceInfo, size_px: int, spacing_um_px: float) -> bool:
     tile_um = size_px * spacing_um_px
     sides = (info.width, info.scale.x_um), (info.height, info.scale.y_um)
     return any(um is None or length < tile_um / um * LEAST_TILE for length, um in sides)
+
+
+def _one_square(width: int, height: int, size_px: int) -> TileGrid:
+    """A picture that is a slice: one square around all of it, whatever its shape."""
+    side = max(width, height)
+    box = [(width - side) // 2, (height - side) // 2, side, side]
+    return TileGrid(np.array([box], np.int32), np.ones(1, np.float32), size_px, None, mode="whole")
 
 
 @lru_cache(maxsize=64)

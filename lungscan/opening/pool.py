@@ -44,19 +44,19 @@ class ReaderPool:
     def __init__(self, setup: Setup, threads: int, launched: Launched | None = None) -> None:
         self._setup, self._threads = setup, threads
         self._patience_s = setup.options.timeout
-        self._idle: list[ReaderProcess] = []
-        self._all: list[ReaderProcess] = []
+        self.idle: list[ReaderProcess] = []
+        self.processes: list[ReaderProcess] = []
         self._lock = threading.Lock()
         self._closed = False
         self._beside = ThreadPoolExecutor(1, "planning")
-        self._begun: dict[InputFile, Future[Plan]] = {}
-        self.give_back(self._start(launched))  # one is ready when the network is loaded
+        self.begun: dict[InputFile, Future[Plan]] = {}
+        self.give_back(self.start_process(launched))  # one is ready when the network is loaded
 
     def close(self) -> None:
         """End all processes."""
         with self._lock:
             self._closed = True
-            everyone, self._all, self._idle = self._all, [], []
+            everyone, self.processes, self.idle = self.processes, [], []
         for process in everyone:
             process.close()
         self._beside.shutdown()
@@ -65,17 +65,17 @@ class ReaderPool:
         """See ``Readers.stop``. ``close`` is still to be called: their memory may be in use."""
         with self._lock:
             self._closed = True
-            everyone = list(self._all)
+            everyone = list(self.processes)
         for process in everyone:
             process.stop()
 
     def begin(self, file: InputFile) -> None:
         """See ``Readers.begin``."""
-        self._begun[file] = self._beside.submit(self._plan_file, file, True, None)
+        self.begun[file] = self._beside.submit(self._plan_file, file, True, None)
 
     def plan(self, file: InputFile, *, picture: bool, digest: str | None = None) -> Plan:
         """See ``Readers.plan``."""
-        begun = self._begun.pop(file, None) if picture else None
+        begun = self.begun.pop(file, None) if picture else None
         return begun.result() if begun else self._plan_file(file, picture, digest)
 
     def _plan_file(self, file: InputFile, picture: bool, digest: str | None) -> Plan:
@@ -85,7 +85,8 @@ class ReaderPool:
         except UnreadableFile as error:
             if error.code not in DEADLY:
                 raise
-            planned = self._plan_in(self._start(), file, picture, digest)  # was it the file before?
+            # Was it the file before? A process of its own will tell.
+            planned = self._plan_in(self.start_process(), file, picture, digest)
         return replace(planned, before=before)
 
     def _plan_in(
@@ -108,7 +109,7 @@ class ReaderPool:
             opened = [error] * len(files)  # one of them ended the process
         alone = len(files) == 1
         again = DEADLY if alone else DEADLY | {Code.TIMEOUT}
-        processes = (self._start,) if alone else (self._lend, self._start)
+        processes = (self.start_process,) if alone else (self._lend, self.start_process)
         return [
             self._alone(file, picture, processes)
             if isinstance(item, CaseError) and item.code in again
@@ -147,30 +148,31 @@ class ReaderPool:
     def give_back(self, process: ReaderProcess) -> None:
         """Keep a process for the next file, or bury it."""
         with self._lock:
-            known = process in self._all
+            known = process in self.processes
             if known and process.alive:
-                self._idle.append(process)
+                self.idle.append(process)
                 return
             if known:
-                self._all.remove(process)
+                self.processes.remove(process)
         if known:
             process.close()
 
     def _lend(self) -> ReaderProcess:
         with self._lock:
-            while self._idle:
-                process = self._idle.pop()
+            while self.idle:
+                process = self.idle.pop()
                 if process.alive:
                     return process
-                self._all.remove(process)
+                self.processes.remove(process)
                 process.close()
-        return self._start()
+        return self.start_process()
 
-    def _start(self, launched: Launched | None = None) -> ReaderProcess:
+    def start_process(self, launched: Launched | None = None) -> ReaderProcess:
+        """A new process of this pool. Raises UnreadableFile once the run has ended."""
         process = ReaderProcess(self._setup, self._threads, launched)
         with self._lock:
             if not self._closed:
-                self._all.append(process)
+                self.processes.append(process)
                 return process
         process.close()
         raise UnreadableFile("The run has ended.", code=Code.CLOSED)

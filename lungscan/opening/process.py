@@ -55,7 +55,7 @@ class ReaderProcess:
         for slot in range(layout.count):
             self._slots.put(slot)
         self._numbers = count()
-        self._waiting: dict[int, Future[Any]] = {}
+        self.waiting: dict[int, Future[Any]] = {}
         self._lock = threading.Lock()
         self._verdict: CaseError | None = None  # why it is dead
         self._spent = False
@@ -63,13 +63,13 @@ class ReaderProcess:
         try:
             if launched is None or launched.closed:
                 launched = launch.Launched()
-            self._launched = launched
+            self.launched = launched
             with ExitStack() as stack:
-                stack.callback(self._launched.close)
-                memory = shared_memory(self._launched.memory, layout)
+                stack.callback(self.launched.close)
+                memory = shared_memory(self.launched.memory, layout)
                 descriptor, name = stack.enter_context(memory)
                 self._pixels = Slots(descriptor, layout)
-                self._launched.let_go_of_memory()
+                self.launched.let_go_of_memory()
                 self._rest = stack.pop_all()  # a file goes only after the child: see close
         except OSError as error:
             raise MachineError(
@@ -77,7 +77,7 @@ class ReaderProcess:
                 "other programs, or ask for a higher limit of processes."
             ) from error
         self._send(Start(setup, threads, layout, name))
-        replies = (self._launched.hand_over_replies(),)
+        replies = (self.launched.hand_over_replies(),)
         threading.Thread(
             target=self._listen, args=replies, name="lungscan-replies", daemon=True
         ).start()
@@ -85,7 +85,7 @@ class ReaderProcess:
     @property
     def alive(self) -> bool:
         """Whether it can take another job."""
-        return self._verdict is None and not self._spent and self._launched.child.poll() is None
+        return self._verdict is None and not self._spent and self.launched.child.poll() is None
 
     def retire(self) -> None:
         """Take no further file: this one left it short of memory."""
@@ -104,9 +104,9 @@ class ReaderProcess:
             if self._verdict:
                 raise _again(self._verdict)
             number = next(self._numbers)
-            self._waiting[number] = future
+            self.waiting[number] = future
             self._send(Request(number, job))
-            patience_s *= len(self._waiting)  # all of them share the process and the drive
+            patience_s *= len(self.waiting)  # all of them share the process and the drive
         try:
             return _result(future, patience_s)
         except TimeoutError:
@@ -171,13 +171,13 @@ class ReaderProcess:
     def close(self) -> None:
         """End it, whatever it is at."""
         self._kill(UnreadableFile("The reading process has been closed.", code=Code.CRASH))
-        self._launched.close()
+        self.launched.close()
         self._pixels.close()
         self._rest.close()
 
     def _send(self, message: object) -> None:
         with suppress(OSError):  # it died; the listener says why
-            send(self._launched.requests, message)
+            send(self.launched.requests, message)
 
     def _listen(self, replies: BinaryIO) -> None:
         with replies, suppress(EOFError, OSError):
@@ -187,7 +187,7 @@ class ReaderProcess:
                     self._began = True
                     continue
                 with self._lock:
-                    future = self._waiting.pop(answer.number)
+                    future = self.waiting.pop(answer.number)
                 if answer.kind == "value":
                     future.set_result(answer.value)
                 else:
@@ -196,17 +196,17 @@ class ReaderProcess:
 
     def _bury(self) -> None:
         """Tell everybody who waits that the process is gone."""
-        status = self._launched.child.wait()
+        status = self.launched.child.wait()
         with self._lock:
             self._verdict = self._verdict or _crashed(status, began=self._began)
-            waiting, self._waiting = self._waiting, {}
+            waiting, self.waiting = self.waiting, {}
         for future in waiting.values():
             future.set_exception(_again(self._verdict))
 
     def _kill(self, verdict: CaseError) -> None:
         self._verdict = self._verdict or verdict  # no lock: a sender who cannot write may hold it
         with suppress(OSError):
-            self._launched.child.kill()
+            self.launched.child.kill()
 
 
 def _result(future: Future[Any], patience_s: float) -> Any:
@@ -228,7 +228,7 @@ def _crashed(status: int, *, began: bool) -> UnreadableFile:
             f"The process that reads images did not start, or ended by itself ({how}). The file "
             "was not looked at, and nothing is known to be wrong with it. Run `lungscan doctor`; "
             "if it says the same, install LungScan again.",
-            code="E_CRASH",
+            code=Code.CRASH,
         )
     return UnreadableFile(
         f"Reading the file ended the process that read it ({how}): the file is damaged in a way "

@@ -5,16 +5,22 @@ It lives in a reader process of its own, so that a file that crashes a library c
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
+from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs import discover
+from lungscan.inputs.parts import PartFinder
 from lungscan.opening.launch import Launched
 from lungscan.opening.messages import Look, Looked
 from lungscan.opening.process import ReaderProcess
 from lungscan.reading import TilePixels
-from lungscan.types import BoxArray, InputFile, Overview, SourceInfo
+from lungscan.reading.ct.series import series_box
+from lungscan.types import BoxArray, InputFile, Overview, RgbArray, SourceInfo
 
 VIEW_PX = 512  # side of the tiles that are read
 PATIENCE_S = 30.0  # for one answer; then the file or its drive is given up
@@ -29,36 +35,68 @@ class ViewedImage:
         mpp: float | None = None,
         threads: int = 2,
         launched: Launched | None = None,
+        *,
+        file: InputFile | None = None,
+        tile_px: int = VIEW_PX,
     ) -> None:
-        """Open it; ``mpp`` is the user's µm per level-0 pixel, used if the file says none.
+        """Open it.
+
+        Args:
+            mpp: the user's µm per level-0 pixel, used if the file says none.
+            threads: how many may read at once.
+            launched: a process that was started beforehand.
+            file: the image, if it has been found already; then its folder is not looked at here.
+
+        ``tile_px`` is the side of what ``read`` returns.
 
         Raises:
             LungScanError: it is no image that LungScan reads, or reading it crashed or hung.
         """
-        file = _input_file(path)
-        self._process = ReaderProcess(None, threads, launched, size_px=VIEW_PX)
+        file = file or input_file(path)
+        self.process = ReaderProcess(None, threads, launched, size_px=tile_px)
         try:
-            looked: Looked = self._process.call(Look(file, mpp), PATIENCE_S)
+            looked: Looked = self.process.call(Look(file, mpp), PATIENCE_S)
         except BaseException:
-            self._process.close()
+            self.process.close()
             raise
-        self._handle = looked.handle
+        self._handle, self._tile_px = looked.handle, tile_px
         self.path, self.kind = path, looked.kind
         self.info: SourceInfo = looked.info  # the scale may be unknown
         self.overview: Overview = looked.overview  # longest side about 1,024 px
 
     def read(self, boxes: BoxArray) -> TilePixels:
-        """Tiles ((n, 4), level-0 pixels), each scaled to ``VIEW_PX`` squared.
+        """Tiles ((n, 4), level-0 pixels), each scaled to ``tile_px`` squared.
 
         Raises:
             UnreadableFile: the drive does not hand out the file, or reading it crashed or hung;
                 nothing more can be read then.
         """
-        return self._process.read_tiles(self._handle, boxes, VIEW_PX, PATIENCE_S)
+        return self.process.read_tiles(self._handle, boxes, self._tile_px, PATIENCE_S)
+
+    @property
+    def slices(self) -> int:
+        """How many slices there are to be scrolled through; 0 of anything but a series."""
+        return self.info.series.slices if self.info.series else 0
+
+    def slice_picture(self, index: int) -> RgbArray:
+        """Slice ``index`` (from 0, upwards along the normal), ``VIEW_PX`` squared.
+
+        Raises:
+            IndexError: there is no such slice.
+            UnreadableFile: as ``read``, or its pixels cannot be decoded (E_TILE).
+        """
+        series = self.info.series
+        if series is None or not 0 <= index < series.slices:
+            raise IndexError(f"there is no slice {index}")
+        found = self.read(np.array([series_box(index, series.columns, series.side_px)], np.int32))
+        if found.failed[0]:
+            raise UnreadableFile(f"Slice {index + 1} cannot be decoded.", code=Code.TILE)
+        picture: RgbArray = found.rgb[0]
+        return picture
 
     def close(self) -> None:
         """Let go of the file; whoever reads gets an error."""
-        self._process.close()
+        self.process.close()
 
     def __enter__(self) -> Self:
         return self
@@ -72,10 +110,12 @@ class ViewedImage:
         self.close()
 
 
-def _input_file(path: Path) -> InputFile:
+def input_file(path: Path) -> InputFile:
     """The file as a run would find it, with all parts of a slide that has several."""
     found = discover((path,))
     for case in found.cases:
         for file in case.files:
+            if file.kind == "series":  # whoever names one slice wants to scroll to the others
+                return replace(file, parts=PartFinder().parts_of(path))
             return file
     return InputFile(path, path.name, "field")  # opening it says what is wrong

@@ -57,13 +57,19 @@ _TURNS = {  # what makes a picture upright, by its EXIF orientation
 Decoded = tuple[Image.Image, tuple[float, float] | None, tuple[str, ...]]
 
 
-def open_field(file: InputFile, data: bytes | None = None, mpp: float | None = None) -> FieldSource:
+def open_field(
+    file: InputFile,
+    data: bytes | None = None,
+    mpp: float | None = None,
+    background: tuple[int, int, int] = _WHITE,
+) -> FieldSource:
     """Decode a field image.
 
     Args:
         file: names the image; read from the disk unless ``data`` is given.
         data: the content of the file, when the caller has it already (to hash it, say).
         mpp: the user's µm per pixel, used if the file says none.
+        background: shown where a tile reaches beyond the picture.
 
     Raises:
         UnreadableFile: not an image in a format LungScan reads, damaged, cut short or too large.
@@ -71,11 +77,11 @@ def open_field(file: InputFile, data: bytes | None = None, mpp: float | None = N
     """
     name = show(file.path.name)
     if data is not None:
-        return _decode(io.BytesIO(data), name, mpp)
+        return _decode(io.BytesIO(data), name, mpp, background)
     require_regular(file.path)
     try:
         with file.path.open("rb") as stream:
-            return _decode(stream, name, mpp)
+            return _decode(stream, name, mpp, background)
     except OSError as error:
         raise open_failure(file.path.name, error) from error
 
@@ -94,9 +100,12 @@ class FieldSource:
 
     kind: FileKind = "field"
 
-    def __init__(self, image: Image.Image, info: SourceInfo) -> None:
+    def __init__(
+        self, image: Image.Image, info: SourceInfo, background: tuple[int, int, int] = _WHITE
+    ) -> None:
         self._image = image
         self._info = info
+        self._background = background  # of what lies beside the picture
 
     @property
     def info(self) -> SourceInfo:
@@ -134,13 +143,15 @@ class FieldSource:
             image, box = self._image, (x, y, x + width, y + height)
             inside = _overlap(box, image.size)
             if inside < 1:
-                image, box = _padded(image, box), (0, 0, width, height)
+                image, box = _padded(image, box, self._background), (0, 0, width, height)
                 valid[row] = inside
             rgb[row] = np.asarray(sample(image, box, (size_px, size_px)))
         return TilePixels(rgb, valid, np.zeros(count, np.bool_))
 
 
-def _decode(stream: BinaryIO, name: str, mpp: float | None) -> FieldSource:
+def _decode(
+    stream: BinaryIO, name: str, mpp: float | None, background: tuple[int, int, int]
+) -> FieldSource:
     try:
         deep = find_deep(stream, name)
         if deep is None:
@@ -162,7 +173,7 @@ def _decode(stream: BinaryIO, name: str, mpp: float | None) -> FieldSource:
     except Exception as error:  # Pillow has no common error for damage: it lets a dozen kinds out
         raise damaged(name, error) from error
     scale = field_scale(mpp_xy, mpp)
-    return FieldSource(rgb, SourceInfo(*rgb.size, scale, "image", None, flags))
+    return FieldSource(rgb, SourceInfo(*rgb.size, scale, "image", None, flags), background)
 
 
 def _by_pillow(stream: BinaryIO, name: str) -> Decoded:
@@ -251,9 +262,11 @@ def _overlap(box: tuple[int, int, int, int], size: tuple[int, int]) -> float:
     return width * height / ((right - left) * (bottom - top))
 
 
-def _padded(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    """Cut ``box`` out of ``image``; what lies outside is white, as on an empty slide."""
+def _padded(
+    image: Image.Image, box: tuple[int, int, int, int], background: tuple[int, int, int]
+) -> Image.Image:
+    """Cut ``box`` out of ``image``; what lies outside has the colour of the background."""
     left, top, right, bottom = box
-    canvas = Image.new("RGB", (right - left, bottom - top), _WHITE)
+    canvas = Image.new("RGB", (right - left, bottom - top), background)
     canvas.paste(image, (-left, -top))
     return canvas

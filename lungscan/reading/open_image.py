@@ -10,6 +10,7 @@ from lungscan.inputs import require_regular
 from lungscan.inputs.files import open_failure
 from lungscan.inputs.kinds import PLAIN_SUFFIXES, SLIDE_SUFFIXES, content_in, first_bytes
 from lungscan.inputs.parts import NAMED_BY_INDEX
+from lungscan.reading.ct.series import open_series
 from lungscan.reading.deep_tiff import Tags, read_tags
 from lungscan.reading.field import is_picture, open_field
 from lungscan.reading.slides.slide import open_slide
@@ -59,7 +60,7 @@ def kind_of(file: InputFile) -> FileKind:
         case "picture":
             return "field" if file.kind == "field" or is_picture(file.path) else "slide"
         case "dicom" | "czi":
-            return "slide"
+            return "series" if file.kind == "series" else "slide"
         case "tiff":
             return _tiff_kind(file)
     return file.kind
@@ -112,4 +113,10 @@ def open_source(file: InputFile, mpp: float | None = None) -> ImageSource:
         UnreadableFile: not an image LungScan reads, damaged, cut short or too large.
         NoScale: a slide whose pixel size is unknown or absurd.
     """
-    return open_slide(file, mpp) if kind_of(file) == "slide" else open_field(file, mpp=mpp)
+    match kind_of(file):
+        case "slide":
+            return open_slide(file, mpp)
+        case "series":
+            return open_series(file)
+        case "field":
+            return open_field(file, mpp=mpp)

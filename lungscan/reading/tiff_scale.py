@@ -16,7 +16,7 @@ from lungscan.reading.units import CENTIMETRE_UM, INCH_UM, unit_um
 Mpp = tuple[float, float]  # µm per pixel: x, y
 
 _MAX_PAGES = 64
-_MAX_TEXT = 8 << 20  # bytes; a slide has some kilobytes
+MAX_TEXT = 8 << 20  # bytes; a slide has some kilobytes
 _DESCRIPTION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 270, 282, 283, 296
 _INCH = 2  # ResolutionUnit where the tag is not there
 _UNITS_UM = {_INCH: INCH_UM, 3: CENTIMETRE_UM}
@@ -89,7 +89,7 @@ def _page(
 def _description(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> bytes:
     """The bytes of the ImageDescription: what encoding they have, only they can say."""
     tag = page.tags.get(_DESCRIPTION)
-    if tag is None or tag.valuebytecount > _MAX_TEXT:
+    if tag is None or tag.valuebytecount > MAX_TEXT:
         return b""
     tiff.filehandle.seek(tag.valueoffset)
     return tiff.filehandle.read(tag.valuebytecount).rstrip(b"\0")

@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 import numpy as np
 
 from lungscan.layout import GEOJSON, numbered
+from lungscan.modalities.table import modality_of
 from lungscan.report.legend import class_rgb
 from lungscan.report.tiles_csv import file_name, measures
 from lungscan.results.atomic_files import atomic_writer, put
@@ -21,6 +22,11 @@ from lungscan.types import CaseResult, TileScores, TileState
 _NAMESPACE = UUID("6f0b1a2e-5c1d-5a4e-9b7a-2d7c3a1e8f40")  # LungScan's own, for uuid5
 _MEASURE_NAMES = ("Novelty", "Focus", "Pen share", "Blank share", "Valid share", "Tissue share")
 _dumps = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+def has_geojson(result: CaseResult) -> bool:
+    """Whether the tiles lie in a picture that QuPath could show."""
+    return bool(result.scores) and modality_of(result.model.modality).maps
 
 
 def write_tiles_geojson(folder: Path, result: CaseResult) -> list[Path]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from PIL import Image, ImageDraw
 
 from lungscan.errors import LungScanError
+from lungscan.modalities.table import modality_of
 from lungscan.report.legend import (
     UNCERTAIN_BELOW,
     Rgb,
@@ -31,6 +32,8 @@ Entry = tuple[Callable[[ImageDraw.ImageDraw, int, int], None], str]
 
 def has_heatmap(result: CaseResult, file_index: int = 0) -> bool:
     """Whether there is a thumbnail and at least one tile to draw on it."""
+    if not modality_of(result.model.modality).maps:
+        return False
     if file_index >= len(result.files) or result.files[file_index].thumbnail_jpeg is None:
         return False
     scores = scores_of(result, file_index)

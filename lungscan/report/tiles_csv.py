@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lungscan.layout import SLICES, TILES
+from lungscan.modalities.table import modality_of
+from lungscan.report.slices_csv import write_slices_csv
 from lungscan.results.csv_table import number_cell, text_cell, write_csv
 from lungscan.types import CaseResult, TileScores
 
@@ -15,15 +18,24 @@ _MEASURES = ("novelty", "focus", "pen", "blank", "valid", "tissue_fraction")
 _APPEARANCE = "appearance"  # a last measure, of models that know it
 
 
+def table_name(result: CaseResult) -> str:
+    """What the table of a case's tiles is called."""
+    return SLICES if modality_of(result.model.modality).slices else TILES
+
+
 def write_tiles_csv(path: Path, result: CaseResult) -> None:
     """Write every planned tile: its box in level-0 pixels, probabilities, quality and state.
 
     Cells of tiles that could not be read are empty. A case of several files has a last column
-    ``file``. Raises MachineError when the file cannot be written.
+    ``file``. Slices of CT have a table of their own. Raises MachineError when the file cannot be
+    written.
     """
     probs = tuple(f"prob_{name}" for name in result.model.class_names)
     files = ("file",) if len(result.relative_paths) > 1 else ()
     known = (_APPEARANCE,) if any(s.appearance is not None for s in result.scores) else ()
+    if modality_of(result.model.modality).slices:
+        write_slices_csv(path, result)
+        return
     columns = _BOX + probs + _MEASURES + known + ("state",) + files
     write_csv(path, columns, _rows(result, bool(files)))
 

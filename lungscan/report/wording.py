@@ -14,6 +14,8 @@ from lungscan.types import (
     ModelStamp,
     MppSource,
     NoResult,
+    SeriesInfo,
+    SourceInfo,
     TileState,
 )
 
@@ -26,6 +28,8 @@ REASONS = {
     NoResult.LITTLE_TISSUE: "too little tissue",
     NoResult.BLURRED: "too blurred",
     NoResult.OTHER_STAIN: "another stain or scanner",
+    NoResult.NOT_CHEST_CT: "does not look like axial chest CT",
+    NoResult.NO_LUNG: "no lung in view",
 }
 
 # Reasons that a picture without a scale may have only because it was shown at another one.
@@ -47,6 +51,7 @@ STATE_NAMES = {
     TileState.UNSCANNED: "not scanned",
     TileState.NOVEL: "unlike lung H&E",
     TileState.FAILED: "not readable",
+    TileState.OTHER_STAIN: "of another stain or scanner",
 }
 
 _MPP_SOURCES = {
@@ -78,6 +83,17 @@ _FLAGS = {
     "too_little_tissue": "Too little tissue.",
     "too_blurred": "Too blurred.",
     "other_stain_or_scanner": "Another stain or scanner than the training's: less certain.",
+    "not_axial_chest_ct": "Does not look like axial chest CT.",
+    "no_lung_in_view": "No lung is in view.",
+    "lone_suspicious_slice": "Single slices look like tumour, but no three neighbouring ones.",
+    "localizers_left_out": "Localizers were left out of the series.",
+    "other_planes_left_out": "Slices of another plane or tilt were left out of the series.",
+    "other_sizes_left_out": "Slices of another size were left out of the series.",
+    "duplicates_left_out": "Copies of slices, or second ones in the same place, were left out.",
+    "slices_unreadable": "Some files of the series could not be read.",
+    "slices_missing": "Slices are missing: gaps are twice the usual distance or more.",
+    "spacing_uneven": "Slices do not lie at even distances.",
+    "positions_unknown": "The files do not say where slices lie; they are in the scanner's order.",
 }
 
 _CODES: dict[str, str] = {
@@ -93,6 +109,8 @@ _CODES: dict[str, str] = {
     Code.NO_MPP: "no µm per pixel",
     Code.BAD_MPP: "implausible µm per pixel",
     Code.TILE: "unreadable tiles",
+    Code.MODALITY: "not what this model judges",
+    Code.PLANE: "not the axial plane",
     Code.PERMISSION: "no permission to read",
     Code.NOT_FOUND: "not found",
     Code.CRASH: "a library crashed on it",
@@ -114,6 +132,8 @@ _CURES: dict[str, str] = {
     Code.NO_MPP: "Give the scanner's µm per pixel with --mpp (usual: 0.25 at 40x, 0.5 at 20x).",
     Code.BAD_MPP: "Give the true µm per pixel with --mpp (usual: 0.25 at 40x, 0.5 at 20x).",
     Code.TILE: "Copy the file again: parts of it cannot be read.",
+    Code.MODALITY: "Choose a model for this kind of picture with --model.",
+    Code.PLANE: "Choose the series of axial slices.",
     Code.PERMISSION: "Ask for the right to read the file or folder, then run the command again.",
     Code.NOT_FOUND: "Check that the file is still there, then run the same command again.",
     Code.CRASH: "Copy the file again: it is damaged in a way that a library does not survive. If "
@@ -211,8 +231,40 @@ def pixel_size(file: FileResult) -> str:
     scale = file.info.scale
     if scale.mpp_um is None:
         return "scale unknown"
+    if file.info.series is not None:
+        return f"{scale.mpp_um / 1000:.3g} mm, {_MPP_SOURCES[scale.source]}"
     sides = " × ".join(f"{side:.4g}" for side in scale.mpp_xy_um or (scale.mpp_um,))
     return f"{sides} µm, {_MPP_SOURCES[scale.source]}"
+
+
+def size_of(info: SourceInfo) -> str:
+    """``512 × 512 px`` of a picture, or of a slice of a series."""
+    if info.series is not None:
+        return f"{info.series.side_px:,} × {info.series.side_px:,} px"
+    return f"{info.width:,} × {info.height:,} px"
+
+
+def slices_of(series: SeriesInfo) -> str:
+    """``24, 1.25 mm apart``."""
+    if series.spacing_mm is None:
+        return f"{series.slices:,}"
+    return f"{series.slices:,}, {series.spacing_mm:g} mm apart"
+
+
+def window_of(series: SeriesInfo) -> str:
+    """``level -500, width 1500 HU``."""
+    level, width = series.window
+    return f"level {level:g}, width {width:g} HU"
+
+
+def place_of(info: SourceInfo, x: int, y: int) -> str:
+    """Where a tile lies: its corner, or its number among the slices and the place of that."""
+    series = info.series
+    if series is None:
+        return f"x {x:,}, y {y:,}"
+    index = series.index_at(x, y)
+    where = f", {series.positions_mm[index]:.1f} mm" if series.positions_mm else ""
+    return f"{index + 1:,} of {series.slices:,}{where}"
 
 
 def objective(file: FileResult) -> str:

@@ -13,11 +13,14 @@ from pathlib import Path
 from lungscan.errors import NothingToDo
 from lungscan.layout import (
     CASES,
+    EXPLANATION,
     GEOJSON,
     HEATMAP,
     RECORD,
     REPORT,
+    REVIEW,
     RUN,
+    SLICES,
     SUMMARY,
     TABLE,
     TILES,
@@ -26,11 +29,11 @@ from lungscan.layout import (
 )
 from lungscan.options import PDF_CHOICES, PdfChoice, require_choice
 from lungscan.report.cases_csv import write_cases_csv
-from lungscan.report.geojson import write_tiles_geojson
+from lungscan.report.geojson import has_geojson, write_tiles_geojson
 from lungscan.report.heatmap import has_heatmap, render_heatmap
 from lungscan.report.pdf.case import write_case_pdf
 from lungscan.report.pdf.summary import SummaryRow, summary_row, write_summary_rows
-from lungscan.report.tiles_csv import write_tiles_csv
+from lungscan.report.tiles_csv import table_name, write_tiles_csv
 from lungscan.results.atomic_files import put, write_atomic
 from lungscan.results.case_json import DamagedRecord, from_json, to_json
 from lungscan.results.checksums import (
@@ -40,7 +43,16 @@ from lungscan.results.checksums import (
     sealed,
     seals_of_cases,
 )
+from lungscan.results.review_json import Beside, review_beside
 from lungscan.results.run_json import RunSummary, read_run_json, summarise, write_run_json
+from lungscan.results.shard_files import (
+    ShardPlan,
+    draft_summary,
+    finished_shards,
+    forget_shards,
+    read_plan,
+    records_of_shards,
+)
 from lungscan.types import CaseResult
 
 FEW_FIELDS = 12  # a run of at most this many fields gets per-case files without asking
@@ -72,19 +84,23 @@ def write_case_files(
     """
     data = to_json(result)
     digest = sha256(data).hexdigest()
+    beside = review_beside(folder, result)  # a person's word outlives a run that answers alike
     with sealed(folder) as written:
         write_atomic(folder / RECORD, data)
         written[RECORD] = digest
         places = _write_derived(
-            folder, result, pdf=pdf, heatmap=heatmap, geojson=geojson, tiles_csv=tiles_csv
+            folder, result, beside, pdf=pdf, heatmap=heatmap, geojson=geojson, tiles_csv=tiles_csv
         )
         written.update(dict.fromkeys(path.name for path in places.values()))
+        if beside.review is not None:
+            written[REVIEW] = None
     return CaseFiles(digest, places)
 
 
 def _write_derived(
     folder: Path,
     result: CaseResult,
+    beside: Beside,
     *,
     pdf: bool,
     heatmap: bool,
@@ -100,16 +116,24 @@ def _write_derived(
     maps = [i for i in range(len(result.files)) if heatmap and has_heatmap(result, i)]
     with _drawing(result, maps) as drawn:
         if tiles_csv and result.scores:
-            write(TILES, lambda path: write_tiles_csv(path, result))
-        if geojson and result.scores:
+            write(table_name(result), lambda path: write_tiles_csv(path, result))
+        if geojson and has_geojson(result):
             wanted = [folder / numbered(GEOJSON, part.file_index) for part in result.scores]
             places |= zip(wanted, write_tiles_geojson(folder, result), strict=True)
+        if result.explained:  # asked for, so whatever else the case gets
+            write(EXPLANATION, lambda path: _write_explanation(path, result))
         if pdf:
-            write(REPORT, lambda path: write_case_pdf(path, result))
+            write(REPORT, lambda path: write_case_pdf(path, result, beside))
         for index, picture in drawn.items():
             save = partial(write_atomic, data=picture.result(), durable=False)
             write(numbered(HEATMAP, index), save)
     return places
+
+
+def _write_explanation(path: Path, result: CaseResult) -> None:
+    from lungscan.report.explained import render_explanation
+
+    write_atomic(path, render_explanation(result), durable=False)
 
 
 @contextmanager
@@ -168,6 +192,30 @@ def write_run_files(
     return moved(places, out)
 
 
+def write_tables(out: Path, draft: RunSummary, records: Sums) -> tuple[str, ...]:
+    """Write the tables of the cases that ``draft`` names from their records; no image is read.
+
+    ``records`` are checksums, as for ``write_run_files``, and so are the returned sentences.
+    Raises MachineError; DamagedRecord, after all the others are written, naming the records that
+    cannot be read.
+    """
+    paths = [out / "cases" / key / RECORD for key in draft.case_keys]
+    damaged: list[str] = []
+    run = _summarised(paths, draft, records)
+    rows = _readable(paths, damaged, records)
+    notices = write_run_files(out, rows, run, pdf=run.pdf != "none", records=records)
+    _require_sound(damaged, len(paths))
+    return notices
+
+
+def _require_sound(damaged: Sequence[str], cases: int) -> None:
+    if damaged:
+        raise DamagedRecord(
+            f"{cases - len(damaged)} of {cases} cases were rebuilt; the others cannot "
+            f"be read: {' '.join(damaged)}"
+        )
+
+
 def _noting(results: Iterable[CaseResult], rows: list[SummaryRow]) -> Iterator[CaseResult]:
     for result in results:
         rows.append(summary_row(result))
@@ -190,31 +238,33 @@ def rebuild(out: Path, *, pdf: PdfChoice | None = None) -> Rebuilt:
 
     Slides, small runs and cases that already have per-case files get those that the run wanted;
     ``pdf`` replaces its choice of PDFs. When ``run.json`` is missing, damaged or names other cases
-    (a run was stopped), the run is summarised from its cases. Raises UsageProblem for another
-    ``pdf``; NothingToDo without cases;
+    (a run was stopped, or its shards are not finished), the run is summarised from its cases.
+    Raises UsageProblem for another ``pdf``; NothingToDo without cases;
     DamagedRecord, after all the others are written, naming the files that cannot be read;
     MachineError when a file cannot be written.
     """
     if pdf is not None:
         require_choice("--pdf", pdf, PDF_CHOICES)
-    run = _run_summary(out)
+    plan = _shard_plan(out)
+    run = draft_summary(out, plan) if plan else _run_summary(out)
     paths = _case_paths(out, run.case_keys if run else ())
     if not paths:
         raise NothingToDo(f"{out} holds no cases/*/case.json; point to the --out folder of a run.")
-    if run is None or set(run.case_keys) != {path.parent.name for path in paths}:
-        run = _summarised(paths, run, known_sums(out))
+    listed = known_sums(out)
+    if plan:
+        listed |= dict(plan.listed) | records_of_shards(out, plan.shards)
+    if plan or run is None or set(run.case_keys) != {path.parent.name for path in paths}:
+        run = _summarised(paths, run, listed)
     if pdf is not None:
         run = replace(run, pdf=pdf)
     damaged: list[str] = []
-    few = len(paths) <= FEW_FIELDS
+    few = plan.few_fields if plan else len(paths) <= FEW_FIELDS
     places: Places = {}
-    rows = _rederived(_readable(paths, damaged, known_sums(out)), out, run, places, few=few)
-    notices = write_run_files(out, rows, run, pdf=run.pdf != "none")
-    if damaged:
-        raise DamagedRecord(
-            f"{len(paths) - len(damaged)} of {len(paths)} cases were rebuilt; the others cannot "
-            f"be read: {' '.join(damaged)}"
-        )
+    rows = _rederived(_readable(paths, damaged, listed), out, run, places, few=few)
+    notices = write_run_files(out, rows, run, pdf=run.pdf != "none", records=listed)
+    _require_sound(damaged, len(paths))
+    if plan and len(finished_shards(out, plan.shards)) == plan.shards:
+        forget_shards(out)
     return Rebuilt(len(paths), moved(places, out) + notices)
 
 
@@ -230,6 +280,14 @@ def recorded_cases(out: Path) -> tuple[tuple[CaseResult, ...], tuple[str, ...]]:
     damaged: list[str] = []
     results = tuple(_readable(paths, damaged, known_sums(out)))
     return results, tuple(damaged)
+
+
+def _shard_plan(out: Path) -> ShardPlan | None:
+    """The plan of shards that have not all finished; a damaged one is left out of account."""
+    try:
+        return read_plan(out)
+    except DamagedRecord:
+        return None
 
 
 def _run_summary(out: Path) -> RunSummary | None:
@@ -286,20 +344,24 @@ def _rederived(
     """Pass the cases on, after writing the files of those that should have them."""
     for result in results:
         folder = case_folder(out, result.key)
-        had = any(folder.glob(REPORT)) or any(folder.glob(TILES))
-        slide = any(file.kind == "slide" for file in result.files)
+        had = any(any(folder.glob(name)) for name in (REPORT, TILES, SLICES))
+        slide = any(file.kind != "field" for file in result.files)
         more = few or had or slide or run.pdf == "cases"
-        if more:
+        if more or result.explained:
+            beside = review_beside(folder, result)
             with sealed(folder) as written:
                 written[RECORD] = None
                 derived = _write_derived(
                     folder,
                     result,
-                    pdf=run.pdf in {"auto", "cases"},
-                    heatmap=run.heatmap,
-                    geojson=run.geojson,
-                    tiles_csv=True,
+                    beside,
+                    pdf=more and run.pdf in {"auto", "cases"},
+                    heatmap=more and run.heatmap,
+                    geojson=more and run.geojson,
+                    tiles_csv=more,
                 )
                 written.update(dict.fromkeys(path.name for path in derived.values()))
+                if beside.review is not None:
+                    written[REVIEW] = None
             places |= derived
         yield result

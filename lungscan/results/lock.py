@@ -1,23 +1,27 @@
-"""One writer at a time in an output folder."""
+"""One writer at a time in an output folder, or several that share one run as its shards."""
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Event, Thread
 
 from lungscan.errors import OutputLocked
 from lungscan.inputs import show
-from lungscan.layout import LOCK
+from lungscan.layout import LOCK, SHARDS
 from lungscan.results.atomic_files import machine_error
 from lungscan.results.provenance import utc_now
 
 EMPTY_FOR = 60.0  # seconds after which a lock without a word belongs to a killed process
+RENEW_S = 60.0  # between two signs of life of a shard
+LEASE_S = 900.0  # without a sign of life after which the shard of another machine counts as dead
 
 _held: set[Path] = set()  # by this process: its number alone cannot tell its own runs apart
 
@@ -32,6 +36,7 @@ class Owner:
     boot: str = ""  # which start of the machine
     namespace: str = ""  # in which the number counts: a container has its own
     born: str = ""  # when the process began, in ticks since the boot
+    lease_s: float = 0.0  # how long the lock holds without a sign of life; 0: for ever
 
     @property
     def told(self) -> str:
@@ -45,33 +50,81 @@ def output_lock(out: Path) -> Iterator[None]:
     """Make the folder ``out`` and hold it for one run.
 
     Raises:
-        OutputLocked: another live run holds it; the message names it.
+        OutputLocked: another live run, or a shard of one, holds it; the message names it.
         MachineError: the folder cannot be made or written.
     """
-    path = out / LOCK
+    with _held_lock(out / LOCK, lambda: _shard_locks(out), _this_process()):
+        yield
+
+
+class ShardLock:
+    """The lock of one shard; the shards of a run hold one each, and all keep whole runs out."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path, self._text = path, text
+
+    def require(self) -> None:
+        """Raises OutputLocked when another machine has taken this shard for dead, and its place."""
+        try:
+            text = self._path.read_text(encoding="utf-8")
+        except OSError:  # of a drive that is away, writing will tell more
+            return
+        if text != self._text:
+            raise OutputLocked(
+                "This shard gave no sign of life for so long that another process took its place. "
+                "That one goes on; this one ends."
+            )
+
+
+@contextmanager
+def shard_lock(out: Path, number: int) -> Iterator[ShardLock]:
+    """Make the folder ``out`` and hold it for one shard of a run, beside its other shards.
+
+    A thread renews the lock, so that one of another machine that died can be told from a live one.
+    Raises OutputLocked and MachineError as ``output_lock``.
+    """
+    path = out / SHARDS / f"{number}.lock"
+    with _held_lock(path, lambda: [out / LOCK], _this_process(LEASE_S)) as text, _renewing(path):
+        yield ShardLock(path, text)
+
+
+def refuse_if_locked(out: Path) -> None:
+    """Raise OutputLocked when a live run holds ``out``; nothing is written."""
+    for path in (out / LOCK, *_shard_locks(out)):
+        if path.exists() and not _is_stale(path):
+            raise _locked(path)
+
+
+def _shard_locks(out: Path) -> list[Path]:
+    return sorted((out / SHARDS).glob("*.lock"))
+
+
+@contextmanager
+def _held_lock(path: Path, rivals: Callable[[], list[Path]], owner: Owner) -> Iterator[str]:
+    """Hold the lock ``path``; yields what it says. Nobody may hold one of the ``rivals``.
+
+    Those are looked at once the own lock stands: of two that begin in one moment none goes on,
+    rather than both.
+    """
+    text = json.dumps(asdict(owner))
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        _take(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _take(path, owner)
     except OSError as error:
         raise machine_error(error, path) from error
     name = path.resolve()
     _held.add(name)
     try:
-        yield
+        for rival in rivals():
+            if not _is_stale(rival):
+                raise _locked(rival)
+        yield text
     finally:
         _held.discard(name)
-        with suppress(OSError):
-            path.unlink()
+        _give_up(path, text)
 
 
-def refuse_if_locked(out: Path) -> None:
-    """Raise OutputLocked when a live run holds ``out``; nothing is written."""
-    path = out / LOCK
-    if path.exists() and not _is_stale(path):
-        raise _locked(path)
-
-
-def _take(path: Path) -> None:
+def _take(path: Path, owner: Owner) -> None:
     for _ in range(2):
         try:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
@@ -82,26 +135,57 @@ def _take(path: Path) -> None:
             continue
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(asdict(_this_process()), file)
+                json.dump(asdict(owner), file)
         except OSError:
             path.unlink(missing_ok=True)  # an empty lock would keep everybody out for a while
             raise
         return
-    raise OutputLocked(f"Another run has just begun to write to {path.parent}. Wait for it.")
+    raise OutputLocked(f"Another run has just begun to write to {_out_of(path)}. Wait for it.")
+
+
+def _give_up(path: Path, text: str) -> None:
+    """Remove the lock, unless another process has taken it over."""
+    with suppress(OSError):
+        if path.read_text(encoding="utf-8") == text:
+            path.unlink()
+
+
+@contextmanager
+def _renewing(path: Path) -> Iterator[None]:
+    """Touch the lock again and again while the block runs."""
+    ended = Event()
+
+    def renew() -> None:
+        while not ended.wait(RENEW_S):
+            with suppress(OSError):  # the drive may be away for a while
+                os.utime(path)
+
+    thread = Thread(target=renew, name="lungscan-lock", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _out_of(path: Path) -> Path:
+    """The output folder that a lock belongs to."""
+    return path.parent.parent if path.parent.name == SHARDS else path.parent
 
 
 def _locked(path: Path) -> OutputLocked:
     owner = _owner(path)
     who = f": {owner.told}" if owner else ""
     return OutputLocked(
-        f"Another run is writing to {path.parent}{who}. Wait for it, or choose another --out "
+        f"Another run is writing to {_out_of(path)}{who}. Wait for it, or choose another --out "
         f"folder. If no run is alive, remove {path}."
     )
 
 
-def _this_process() -> Owner:
+def _this_process(lease_s: float = 0.0) -> Owner:
     pid = os.getpid()
-    return Owner(pid, socket.gethostname(), utc_now(), _boot(), _namespace(), _born(pid))
+    return Owner(pid, socket.gethostname(), utc_now(), _boot(), _namespace(), _born(pid), lease_s)
 
 
 def _owner(path: Path) -> Owner | None:
@@ -109,22 +193,27 @@ def _owner(path: Path) -> Owner | None:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         names = ("host", "started_utc", "boot", "namespace", "born")
-        return Owner(int(values["pid"]), *(str(values.get(name, ""))[:80] for name in names))
+        host, started, boot, namespace, born = (str(values.get(name, ""))[:80] for name in names)
+        lease_s = float(values.get("lease_s", 0))
+        return Owner(int(values["pid"]), host, started, boot, namespace, born, lease_s)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def _is_stale(path: Path) -> bool:
-    """Whether the lock's process is known to be gone; a lock of another host never is."""
+    """Whether the lock's process is known to be gone.
+
+    Of another host that is known only of a shard, once its lock was not renewed for too long.
+    """
     owner = _owner(path)
     if owner is None:
         return _is_old_and_empty(path)
     if owner.host != socket.gethostname():
-        return False
+        return _is_overdue(owner, path)
     if owner.boot and _boot() and owner.boot != _boot():
         return True  # the machine was started anew since
     if owner.namespace and _namespace() and owner.namespace != _namespace():
-        return False  # of another container: its numbers mean nothing here
+        return _is_overdue(owner, path)  # of another container: its numbers mean nothing here
     if owner.pid == os.getpid():  # a run of this process, or of one long gone that had its number
         return path.resolve() not in _held
     return _is_gone(owner)
@@ -139,6 +228,23 @@ def _is_old_and_empty(path: Path) -> bool:
     except OSError:
         return False
     return status.st_size == 0 and time.time() - status.st_mtime > EMPTY_FOR
+
+
+def _is_overdue(owner: Owner, path: Path) -> bool:
+    return owner.lease_s > 0 and _age_s(path) > owner.lease_s
+
+
+def _age_s(path: Path) -> float:
+    """Seconds since a lock was renewed, by the clock of the machine that has the disk."""
+    probe = path.with_name(f".clock-{secrets.token_hex(4)}")
+    try:
+        probe.touch()
+        return probe.stat().st_mtime - path.stat().st_mtime
+    except OSError:
+        return 0.0
+    finally:
+        with suppress(OSError):
+            probe.unlink()
 
 
 def _is_gone(owner: Owner) -> bool:

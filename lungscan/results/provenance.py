@@ -18,7 +18,7 @@ def settings_of(options: AnswerOptions, card: ModelCard) -> tuple[tuple[tuple[st
 
     Device, threads and batch size are left out, because they must not change an answer.
     """
-    shown = (
+    shown: tuple[tuple[str, str], ...] = (
         ("rule", options.rule),
         ("abstain", options.abstain),
         ("overlap", f"{options.overlap:g}"),
@@ -26,6 +26,8 @@ def settings_of(options: AnswerOptions, card: ModelCard) -> tuple[tuple[tuple[st
         ("tile", f"{card.patch_size_pixels} px at {card.spacing_um_px:g} µm/px"),
         ("settings_schema", str(SETTINGS_SCHEMA)),
     )
+    if options.explain != "off":  # else the hash stays what it was before there was a choice
+        shown += (("explain", options.explain),)
     return shown, sha256(json.dumps(shown).encode()).hexdigest()
 
 

@@ -108,6 +108,13 @@ class RunStore:
                 "The --out folder holds results that show names. Choose a new one for --deidentify."
             )
 
+    def forget_case(self, key: str) -> None:
+        """Remove what was written of one case, and nothing else. Raises MachineError."""
+        folder = self.folder(key)
+        if KEY.fullmatch(key) and folder.is_dir() and not folder.is_symlink():
+            _remove(folder, CASE_FILES)
+            _remove_empty(folder)
+
     def forget(self) -> None:
         """Remove what earlier runs wrote (``--fresh``), and nothing else.
 

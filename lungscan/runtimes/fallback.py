@@ -30,24 +30,24 @@ class FallbackRuntime:
         self._local = threading.local()
         self._news: deque[str] = deque()
         try:
-            self._now = load(device, threads, batch_size)
+            self.now = load(device, threads, batch_size)
         except MachineError as error:
-            self._now = self._spare(error)
+            self.now = self._spare(error)
 
     @property
     def device(self) -> str:
         """What answered the calling thread's last batch; before its first, what would answer."""
-        answered: str = getattr(self._local, "device", self._now.device)
+        answered: str = getattr(self._local, "device", self.now.device)
         return answered
 
     @property
     def batch_size(self) -> int:
         """Tiles per call that suit the device at present."""
-        return self._now.batch_size
+        return self.now.batch_size
 
     def predict(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
         """See ``Runtime.predict``. One device answers the whole batch."""
-        runtime = self._now
+        runtime = self.now
         try:
             answer = runtime.predict(batch)
         except DeviceFailed as error:
@@ -63,8 +63,8 @@ class FallbackRuntime:
 
     def _replace(self, failed: Runtime, error: DeviceFailed) -> None:
         with self._lock:
-            if self._now is failed:  # else another thread met the same and was faster
-                self._now = self._spare(error)
+            if self.now is failed:  # else another thread met the same and was faster
+                self.now = self._spare(error)
 
     def _spare(self, error: MachineError) -> Runtime:
         """The network on the CPU; raises ``error`` when that is not wanted or works no better."""

@@ -42,9 +42,9 @@ class OpenVinoRuntime:
             MachineError: OpenVINO cannot compile it here.
         """
         self._batch_size = batch_size
-        self._compiled = compile_graph(model, threads, hint)
+        self.compiled = compile_graph(model, threads, hint)
         # Not ``hint``: where the CPU has no such arithmetic, OpenVINO takes fp32 without a word.
-        used = self._compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+        used = self.compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
         self._precision = f"int8 with {used}" if int8 else used
         self._local = threading.local()
 
@@ -64,13 +64,13 @@ class OpenVinoRuntime:
 
         ``brgconv_avx2_1x1_f32``, for example: the instructions of the processor are in the name.
         """
-        return convolutions(self._compiled)
+        return convolutions(self.compiled)
 
     def predict(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
         """See ``Runtime.predict``."""
         lane = getattr(self._local, "lane", None)
         if lane is None:
-            lane = self._local.lane = _Lane(self._compiled)
+            lane = self._local.lane = _Lane(self.compiled)
         answers = [lane.answer(tile) for tile in batch]
         return np.concatenate([p for p, _ in answers]), np.concatenate([f for _, f in answers])
 

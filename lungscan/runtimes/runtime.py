@@ -85,7 +85,7 @@ def load_runtime(
     require_device(device)
     threads = threads or available_threads()
     if device == "auto":
-        device = "cuda" if card.precision != INT8 and _cuda_works() else "cpu"
+        device = "cuda" if card.precision != INT8 and cuda_works() else "cpu"
     if device in _PRECISIONS:
         from lungscan.runtimes.openvino import BATCH, load_openvino
 
@@ -106,7 +106,7 @@ def load_runtime(
     return load_torch(card, device, threads, batch_size)
 
 
-def _cuda_works() -> bool:
+def cuda_works() -> bool:
     """Whether a CUDA device can be used; torch is only imported where a driver is present."""
     driver = Path("/proc/driver/nvidia/version").exists() or os.name == "nt"
     if not driver or find_spec("torch") is None or find_spec("timm") is None:

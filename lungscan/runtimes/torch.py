@@ -74,17 +74,17 @@ class TorchRuntime:
         """
         self._device = _device(device)
         self._on_cuda = self._device.type == "cuda"
-        self._tile_by_tile = self._device.type == "cpu"
+        self.tile_by_tile = self._device.type == "cpu"
         self._precision = precision or ("fp16" if self._on_cuda else "fp32")
         self._batch_size = batch_size or (128 if self._on_cuda else 16)
         try:
-            self._network = network.to(self._device).to(memory_format=torch.channels_last)
+            self.network = network.to(self._device).to(memory_format=torch.channels_last)
         except RuntimeError as error:
             if _is_full(error):
                 raise DeviceFailed(NO_MEMORY.format(what="the network")) from error
             raise _lost(self._device, error) from error
-        self._lanes = lanes_on(self._device.type, threads)
-        self._gate = threading.BoundedSemaphore(self._lanes)
+        self.lanes = lanes_on(self._device.type, threads)
+        self.gate = threading.BoundedSemaphore(self.lanes)
         self._turn = threading.Lock()
         self._local = threading.local()
 
@@ -115,7 +115,7 @@ class TorchRuntime:
 
     def _beside_others(self, tiles: RgbBatch) -> tuple[FloatArray, FloatArray] | None:
         """The answer, or None when the memory is full. Raises DeviceFailed."""
-        with self._gate:
+        with self.gate:
             return self._try(tiles)
 
     def _alone(self, tiles: RgbBatch, size: int) -> tuple[FloatArray, FloatArray] | None:
@@ -125,8 +125,8 @@ class TorchRuntime:
         DeviceFailed when a single tile is too much.
         """
         with self._turn, ExitStack() as lanes:  # two waiting for all lanes would never end
-            for _ in range(self._lanes):
-                lanes.enter_context(self._gate)
+            for _ in range(self.lanes):
+                lanes.enter_context(self.gate)
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
             answer = self._try(tiles)
@@ -151,11 +151,11 @@ class TorchRuntime:
             if self._on_cuda:
                 return self._infer_on_cuda(batch)
             tiles = torch.from_numpy(np.require(batch, requirements=["C", "W"])).to(self._device)
-            if not self._tile_by_tile:
-                return _to_numpy(*self._network(tiles))
+            if not self.tile_by_tile:
+                return _to_numpy(*self.network(tiles))
             if torch.get_num_threads() != 1:  # each thread has a number of its own
                 torch.set_num_threads(1)
-            answers = [self._network(tile[None]) for tile in tiles]
+            answers = [self.network(tile[None]) for tile in tiles]
             return _to_numpy(*(torch.cat(column) for column in zip(*answers, strict=True)))
 
     def _infer_on_cuda(self, batch: RgbBatch) -> tuple[FloatArray, FloatArray]:
@@ -165,7 +165,7 @@ class TorchRuntime:
         with torch.cuda.stream(lane.stream):
             tiles = lane.pinned(batch).to(self._device, non_blocking=True)
             # Copies to pageable memory wait for this stream alone.
-            return _to_numpy(*self._network(tiles))
+            return _to_numpy(*self.network(tiles))
 
 
 def load_torch(card: ModelCard, device: str, threads: int, batch_size: int | None) -> TorchRuntime:

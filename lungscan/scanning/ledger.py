@@ -6,24 +6,34 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lungscan.classification.case_record import RunContext, spoiled_case
-from lungscan.errors import MachineError, case_error
+from lungscan.classification.case_record import RunContext
+from lungscan.dicom_out import has_source, sourceless, write_dicom
+from lungscan.errors import MachineError
 from lungscan.events import CaseFinished, RunFinished
 from lungscan.inputs.motion import IN_MOTION
-from lungscan.layout import GEOJSON, HEATMAP, REPORT, TILES, numbered, record_name
+from lungscan.layout import (
+    DICOM_REPORT,
+    EXPLANATION,
+    GEOJSON,
+    HEATMAP,
+    REPORT,
+    numbered,
+    record_name,
+)
 from lungscan.opening.retrying import AWAY
 from lungscan.options import ScanOptions
+from lungscan.report.geojson import has_geojson
 from lungscan.report.heatmap import has_heatmap
-from lungscan.report.write import FEW_FIELDS, Places, moved, write_case_files, write_run_files
+from lungscan.report.tiles_csv import table_name
+from lungscan.report.write import FEW_FIELDS, Places, moved, write_run_files
 from lungscan.results.checksums import known_sums, unseal
 from lungscan.results.provenance import library_versions, utc_now
 from lungscan.results.run_json import RunSummary, summarise
 from lungscan.results.store import RunStore
-from lungscan.scanning.deidentify import hide_message
-from lungscan.types import CaseResult, CaseStatus, FileKind, Inputs
+from lungscan.scanning.casefiles import CaseFilesWanted, file_case
+from lungscan.types import CaseInput, CaseResult, CaseStatus, FileKind, Inputs
 
 MOST_UNREAD = 5  # cases in a row; then the drive is away, and it would take all the others
-SWITCHES = ("pdf", "heatmap", "geojson", "tiles_csv")  # of ``write_case_files``
 
 
 class DriveAway(MachineError):
@@ -56,6 +66,9 @@ class Ledger:
         self._unread = 0  # cases in a row, up to the last one, that the disk withheld
         self._places: Places = {}  # of cases' files that lie elsewhere than wanted
         self._outdated: list[str] = []  # files of earlier answers, open in another program
+        self._dicom = {case.key: case for case in inputs.cases if _wants_dicom(case, options)}
+        # What could not be made of cases.
+        self._untold = list(sourceless(inputs.cases) if options.dicom_sr else ())
         self.notices: tuple[str, ...] = ()  # what ``close`` has to tell beside the counts
 
     @property
@@ -65,7 +78,12 @@ class Ledger:
 
     def wants_files(self, kind: FileKind) -> bool:
         """Whether a case of this kind gets more than ``case.json``."""
-        return kind == "slide" or self._few_fields or self._options.pdf == "cases"
+        return self.wanted.of(kind)
+
+    @property
+    def wanted(self) -> CaseFilesWanted:
+        """Which files the cases get."""
+        return CaseFilesWanted(self._options, self._few_fields)
 
     def write(self, result: CaseResult, *, resumed: bool = False) -> Written:
         """Put a case on the disk.
@@ -84,7 +102,7 @@ class Ledger:
     def record(self, written: Written) -> CaseFinished:
         """Keep what the tables need of a case, and tell of it."""
         result, resumed, index = written.result, written.resumed, self.next_index
-        self._results[result.key] = _for_tables(result)
+        self._results[result.key] = for_tables(result)
         self._resumed += resumed
         self._unread = self._unread + 1 if self._is_withheld(result) else 0
         return CaseFinished(result, index, resumed)
@@ -103,7 +121,7 @@ class Ledger:
         """Take what earlier runs recorded of the cases that this one did not come to."""
         for key in self._keys:
             if key not in self._results and (earlier := self._earlier(key)):
-                self._results[key] = _for_tables(earlier)
+                self._results[key] = for_tables(earlier)
 
     def close(self) -> RunFinished:
         """Write the tables of the run, and note what to tell of them. Raises MachineError."""
@@ -114,12 +132,7 @@ class Ledger:
         elsewhere = write_run_files(
             out, ordered, summary, pdf=options.pdf != "none", records=self._records
         )
-        self.notices = (
-            *self._left_for_later(),
-            *moved(self._places, out),
-            *self._outdated,
-            *elsewhere,
-        )
+        self.notices = (*self.notices_of_cases(), *elsewhere)
         return RunFinished(
             summary.ok,
             summary.no_result,
@@ -130,6 +143,11 @@ class Ledger:
             seconds,
             out,
         )
+
+    def notices_of_cases(self) -> tuple[str, ...]:
+        """What is to be told of cases' files."""
+        moved_files = moved(self._places, self._store.out)
+        return (*self._left_for_later(), *moved_files, *self._outdated, *self._untold)
 
     def _left_for_later(self) -> tuple[str, ...]:
         """Cases that the next run will take."""
@@ -144,20 +162,32 @@ class Ledger:
     def _write(self, result: CaseResult, *, keep: bool) -> CaseResult:
         """Write a case, without what an earlier run left of it unless that still holds."""
         folder = self._store.folder(result.key)
-        if not self._unsealed:
-            unseal(self._store.out)  # the checksums of the run hold again when it is closed
-            self._unsealed = True  # only now: no thread may write a file before
+        self._unseal()
+        wanted = self.wanted
         left = self._store.clear(result.key, stale=not keep)
-        try:
-            files = write_case_files(folder, result, **self._switches(result))
-        except Exception as error:  # noqa: BLE001  a report that cannot be drawn costs its own case
-            result = self._told(spoiled_case(result, case_error(error)))
-            left = self._store.clear(result.key, stale=True)
-            files = write_case_files(folder, result, **dict.fromkeys(SWITCHES, False))
+
+        def clear() -> None:
+            left[:] = self._store.clear(result.key, stale=True)
+
+        filed = file_case(folder, result, wanted, clear)
+        result, files = filed.result, filed.files
+        self.write_dicom(result, files.sha256)
         self._records[record_name(result.key)] = files.sha256
         self._places |= {path: place for path, place in files.places.items() if path != place}
         self._outdated += [_outdated(path) for path in left if path not in files.places]
         return result
+
+    def write_dicom(self, result: CaseResult, record_sha256: str) -> None:
+        """Write a case's DICOM files beside its others, where they are wanted."""
+        if result.key in self._dicom:
+            folder, case = self._store.folder(result.key), self._dicom[result.key]
+            self._untold += write_dicom(folder, result, case, record_sha256)
+
+    def _unseal(self) -> None:
+        """The checksums of the run hold again when it is closed."""
+        if not self._unsealed:
+            unseal(self._store.out)
+            self._unsealed = True  # only now: no thread may write a file before
 
     @staticmethod
     def _is_withheld(result: CaseResult) -> bool:
@@ -171,27 +201,22 @@ class Ledger:
         return None if result is None or result.status is CaseStatus.FAILED else result
 
     def _told(self, result: CaseResult) -> CaseResult:
-        """The case as it may be told of: with ``deidentify``, in words that hold no name."""
-        return hide_message(result) if self._options.deidentify else result
-
-    def _switches(self, result: CaseResult) -> dict[str, bool]:
-        """Which files the case gets beside ``case.json``."""
-        options = self._options
-        kinds = {file.kind for file in result.files}
-        more = any(self.wants_files(kind) for kind in kinds)
-        chosen = (options.pdf in {"auto", "cases"}, options.heatmap, options.geojson, True)
-        return {name: more and wanted for name, wanted in zip(SWITCHES, chosen, strict=True)}
+        return self.wanted.told(result)
 
     def _is_complete(self, result: CaseResult) -> bool:
         """Whether every file that the case gets is there; a run may have been stopped before."""
-        switches, files = self._switches(result), range(len(result.files))
+        switches, files = self.wanted.switches(result), range(len(result.files))
         names = [REPORT] if switches["pdf"] else []
         if switches["tiles_csv"] and result.scores:
-            names.append(TILES)
-        if switches["geojson"]:
+            names.append(table_name(result))
+        if switches["geojson"] and has_geojson(result):
             names += [numbered(GEOJSON, part.file_index) for part in result.scores]
         if switches["heatmap"]:
             names += [numbered(HEATMAP, i) for i in files if has_heatmap(result, i)]
+        if result.explained:
+            names.append(EXPLANATION)
+        if result.key in self._dicom:
+            names.append(DICOM_REPORT)
         folder = self._store.folder(result.key)
         listed = known_sums(folder)  # what is left of an earlier answer is not
         return all(name in listed and (folder / name).is_file() for name in names)
@@ -212,10 +237,14 @@ class Ledger:
         )
 
 
-def _for_tables(result: CaseResult) -> CaseResult:
-    """Without tiles and pictures."""
+def _wants_dicom(case: CaseInput, options: ScanOptions) -> bool:
+    return options.dicom_sr and all(map(has_source, case.files))
+
+
+def for_tables(result: CaseResult) -> CaseResult:
+    """A case without tiles and pictures."""
     files = tuple(replace(file, thumbnail_jpeg=None) for file in result.files)
-    return replace(result, scores=(), pictures=(), files=files)
+    return replace(result, scores=(), pictures=(), files=files, explained=None)
 
 
 def _outdated(path: Path) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from lungscan.classification.loading import wanted_model
+from lungscan.dicom_out import require_libraries, require_sources
 from lungscan.errors import NothingToDo, UsageProblem, case_error
 from lungscan.inputs import discover
 from lungscan.layout import TABLE
@@ -83,13 +84,15 @@ def check_options(options: ScanOptions) -> None:
             "another --out folder."
         )
     check_names(options)
+    if options.dicom_sr:
+        require_libraries()
 
 
 def find_inputs(options: ScanOptions) -> Inputs:
     """All cases and skipped files that ``options`` point at, under pseudonyms if so asked.
 
     Raises:
-        UsageProblem: a path or the manifest is wrong.
+        UsageProblem: a path or the manifest is wrong, or ``dicom_sr`` has nothing to refer to.
         NothingToDo: there is no case, and nothing that failed to be one.
     """
     with nameless_inputs(options.deidentify):
@@ -97,6 +100,9 @@ def find_inputs(options: ScanOptions) -> Inputs:
     if not inputs.cases and not any(file.error_code for file in inputs.skipped):
         raise NothingToDo(
             f"No slide or field image was found ({len(inputs.skipped)} other files were skipped). "
-            "LungScan reads what OpenSlide opens, and JPEG, PNG, TIFF, BMP and WebP."
+            "LungScan reads what OpenSlide opens, CT slices in DICOM, and JPEG, PNG, TIFF, BMP "
+            "and WebP."
         )
+    if options.dicom_sr:
+        require_sources(inputs.cases)
     return hide(inputs) if options.deidentify else inputs

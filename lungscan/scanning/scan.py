@@ -14,11 +14,12 @@ from threading import Event
 from lungscan.classification.loading import Loading, begin_loading, wanted_model
 from lungscan.events import Notice, ScanEvent
 from lungscan.layout import RECORD
+from lungscan.model.card import ModelCard
 from lungscan.opening.launch import Launched
 from lungscan.options import ScanOptions
-from lungscan.results.lock import output_lock
 from lungscan.results.store import RunStore
-from lungscan.scanning.deidentify import nameless_errors, write_names
+from lungscan.scanning.deidentify import nameless_errors
+from lungscan.scanning.part import Part
 from lungscan.scanning.planning import check_options, find_inputs, looks_like_fields
 from lungscan.types import InputFile, Inputs
 
@@ -44,41 +45,41 @@ def scan(
     """
     check_options(options)
     card = wanted_model(options)
-    inputs = find_inputs(options)
-    store = RunStore(options.out)
-    first = _first_slide(inputs, store)
+    yield from run_part(_part(options, card, find_inputs(options)), card, launched, stop)
+
+
+def _part(options: ScanOptions, card: ModelCard, found: Inputs) -> Part:
+    """What this process takes of all that was found."""
+    if options.shard is None:
+        return Part(options, found)
+    from lungscan.scanning.sharding.shard import ShardPart
+
+    return ShardPart(options, options.shard, card, found)
+
+
+def run_part(
+    part: Part, card: ModelCard, launched: Launched | None = None, stop: Event | None = None
+) -> Generator[ScanEvent, None, None]:
+    """Classify one part of a run; for the rest see ``scan``."""
+    options, store = part.options, RunStore(part.options.out)
     with ExitStack() as stack:
-        stack.enter_context(nameless_errors(inputs.hidden))
-        stack.enter_context(output_lock(options.out))
+        stack.enter_context(nameless_errors(part.inputs.hidden))
+        stack.enter_context(part.lock())
+        first = _first_slide(part.inputs, store)
         loading = stack.enter_context(
             begin_loading(options, card, launched=launched, stop=stop, first=first)
         )
         # What follows takes as long to import as the network to compile.
-        from lungscan.scanning.ledger import Ledger
         from lungscan.scanning.run import Run
         from lungscan.workers import Stopped
 
         classifier = loading.classifier()
-        _make_ready(store, options, inputs)
-        ledger = Ledger(options, classifier.run, store, inputs)
+        part.prepare(store)  # only now: a run that cannot begin must not cost an earlier one
+        ledger = part.ledger(classifier.run, store)
         try:
-            yield from _with_news(Run(classifier, store, inputs, ledger).events(), loading)
+            yield from _with_news(Run(classifier, store, part.inputs, ledger).events(), loading)
         except Stopped:
             return
-
-
-def _make_ready(store: RunStore, options: ScanOptions, inputs: Inputs) -> None:
-    """The output folder, as it has to be before anything is written.
-
-    Only now: a run that cannot begin must not cost an earlier one.
-    """
-    if options.fresh:
-        store.forget()
-    store.tidy()
-    if options.deidentify:
-        store.refuse_names()
-    if options.names:
-        write_names(options.names, inputs.hidden)
 
 
 def _with_news(

@@ -25,7 +25,7 @@ from lungscan.studies.arrays import (
     hash_of,
 )
 from lungscan.studies.options import RANDOM, WHOLE, StudyOptions
-from lungscan.studies.plan import Unit, units
+from lungscan.studies.tasks import Unit, units
 from lungscan.training.drawn import draw_counter_example
 from lungscan.training.more import ALLOWED, FILES_FILE
 from lungscan.workers import Workers

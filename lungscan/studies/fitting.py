@@ -15,9 +15,10 @@ from lungscan.runtimes.deploy import MEAN, STD
 from lungscan.studies.arrays import TRAIN, Material
 from lungscan.studies.changes import changed
 from lungscan.studies.options import StudyOptions
-from lungscan.studies.plan import Task
 from lungscan.studies.stepping import Average, Stepper
 from lungscan.studies.students import create
+from lungscan.studies.tasks import Task
+from lungscan.training.losses import class_weights
 
 
 @dataclass(frozen=True)
@@ -113,17 +114,6 @@ def rate_at(options: StudyOptions, task: Task, progress: float) -> float:
         return task.learning_rate * (progress + 0.1) / (warm + 0.1)
     done = (progress - warm) / max(task.epochs - warm, 1e-9)
     return task.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * min(done, 1.0))) / 2)
-
-
-def class_weights(labels: NDArray[np.int64], classes: int, balance: float) -> Tensor:
-    """Weight of a picture by its class ``(classes + 1,)``, 1 on average; counter-examples weigh 1.
-
-    A class of n pictures weighs n ** -balance: at 1 all classes count alike, at 0 all pictures do.
-    """
-    counts = np.bincount(labels, minlength=classes).clip(min=1)
-    raw = counts.astype(np.float64) ** -balance
-    mean = (raw * counts).sum() / counts.sum()
-    return torch.tensor([*(raw / mean), 1.0], dtype=torch.float32)
 
 
 @torch.inference_mode()

@@ -20,10 +20,10 @@ from lungscan.errors import ModelError
 from lungscan.results.atomic_files import write_atomic
 from lungscan.runtimes.deploy import Deployed, convert
 from lungscan.studies.arrays import DAMAGED, TEST, TRAIN, VALIDATION, Bytes, Material, archive
-from lungscan.studies.plan import Task
 from lungscan.studies.results import Answers, fingerprint, load_network, weights_path
 from lungscan.studies.small import count_parameters
 from lungscan.studies.students import create
+from lungscan.studies.tasks import Task
 from lungscan.studies.test_answers import temperature_of
 
 FOLDER = "int8"

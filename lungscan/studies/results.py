@@ -17,8 +17,8 @@ from torch import nn
 
 from lungscan.errors import ModelError
 from lungscan.studies.arrays import DAMAGED, archive
-from lungscan.studies.plan import Task
 from lungscan.studies.students import create
+from lungscan.studies.tasks import Task
 
 FOLDER = "networks"
 

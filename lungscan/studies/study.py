@@ -18,10 +18,10 @@ from lungscan.studies.events import (
     StudyStarted,
 )
 from lungscan.studies.options import WHOLE, StudyOptions
-from lungscan.studies.plan import Task, tasks, units
 from lungscan.studies.quantized import costs_of, has_weights, make_int8, quantized
 from lungscan.studies.results import Answers, kept
 from lungscan.studies.table import as_csv, markdown
+from lungscan.studies.tasks import Task, tasks, units
 from lungscan.studies.test_answers import Probs, lines
 from lungscan.studies.working import Means, fit_units
 from lungscan.workers import available_threads

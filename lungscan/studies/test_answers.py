@@ -20,8 +20,8 @@ from lungscan.evaluation.resampling import Floats, GroupBootstrap, divide
 from lungscan.model.card import Metric
 from lungscan.studies.arrays import TEST, VALIDATION, Material
 from lungscan.studies.options import Student, StudyOptions
-from lungscan.studies.plan import Role, Task, tasks, units
 from lungscan.studies.results import Answers
+from lungscan.studies.tasks import Role, Task, tasks, units
 from lungscan.training.calibrate import fit_temperature, softmax
 
 BALANCED = "balanced accuracy"

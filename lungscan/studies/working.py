@@ -21,8 +21,8 @@ from lungscan.studies.arrays import MATERIAL_FILE, TEST, Material, kept_material
 from lungscan.studies.events import NetworkEpoch, NetworkFitted, NetworkStarted
 from lungscan.studies.fitting import Fitted, OnDevice, fit
 from lungscan.studies.options import StudyOptions
-from lungscan.studies.plan import Task, Unit, tasks
 from lungscan.studies.results import Answers, keep, kept, load_network, weights_path
+from lungscan.studies.tasks import Task, Unit, tasks
 
 FitEvent = NetworkStarted | NetworkEpoch | NetworkFitted
 

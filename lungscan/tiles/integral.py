@@ -10,7 +10,7 @@ from lungscan.tiles.connected_components import Runs
 IntArray = NDArray[np.int64]
 Float64Array = NDArray[np.float64]
 
-_LINES = 256  # of points at a time: the sums of all lines of a large grid would fill the memory
+LINES = 256  # of points at a time: the sums of all lines of a large grid would fill the memory
 
 
 def count_before(runs: Runs, x: Float64Array, y: Float64Array) -> Float64Array:
@@ -25,8 +25,8 @@ def count_before(runs: Runs, x: Float64Array, y: Float64Array) -> Float64Array:
     cells = len(x) + 1
     carried = np.zeros((4, cells))  # sums of the corners of all lines so far
     out = np.empty((len(y), len(x)))
-    for start in range(0, len(y), _LINES):
-        lines = y[start : start + _LINES]
+    for start in range(0, len(y), LINES):
+        lines = y[start : start + LINES]
         low = -np.inf if start == 0 else y[start - 1]
         sums = np.zeros((4, len(lines), cells))
         for down, side in ((runs.row, 1.0), (runs.row + 1, -1.0)):

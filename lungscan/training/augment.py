@@ -3,7 +3,7 @@
 Geometry: any angle, either mirror image, a random crop and scale: tissue has no up or left.
 Colour: each stain's strength changes in optical density, where stains add up (Ruifrok and
 Johnston 2001; as augmentation: Tellez et al. 2018), then the lamp's brightness. Focus: a mild blur.
-Storage: JPEG's loss.
+Storage: JPEG's loss. A CT slice has an up and no stains: small turns, and its window.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ STAINS = ((0.650, 0.704, 0.286), (0.072, 0.990, 0.105), (0.268, 0.570, 0.776))
 
 
 def crop_and_turn(
-    fields: Tensor, crop_px: int, span_px: tuple[int, int], generator: torch.Generator
+    fields: Tensor,
+    crop_px: int,
+    span_px: tuple[int, int],
+    generator: torch.Generator,
+    degrees: float = 180.0,
 ) -> Tensor:
     """Cut a turned, mirrored, scaled square from each field.
 
@@ -34,6 +38,7 @@ def crop_and_turn(
         fields: ``(b, 3, s, s)`` float, 0 to 255.
         crop_px: side of the result.
         span_px: least and most side of the square in the field's pixels.
+        degrees: at most turned so far to either side; below 180 only left and right are mirrored.
 
     Returns:
         ``(b, 3, crop_px, crop_px)`` float; what lies outside the field is mirrored in.
@@ -41,7 +46,9 @@ def crop_and_turn(
     count, _, side, _ = fields.shape
     low, high = (math.log(s / side) for s in span_px)
     scale = torch.exp(torch.empty(count).uniform_(low, high, generator=generator))
-    angle = torch.empty(count).uniform_(0, 2 * math.pi, generator=generator)
+    most = math.radians(degrees)  # the second bound is 360 degrees where all angles are drawn
+    first = 0.0 if degrees >= 180 else -most
+    angle = torch.empty(count).uniform_(first, first + 2 * most, generator=generator)
     mirror = torch.randint(0, 2, (count,), generator=generator) * 2.0 - 1.0
     room = (1 - scale).clamp_min(0)
     shift = (torch.rand(count, 2, generator=generator) * 2 - 1) * room[:, None]
@@ -97,6 +104,27 @@ def soften(fields: Tensor, share: float, generator: torch.Generator) -> Tensor:
     return result
 
 
+def greyed(fields: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Show a random ``share`` of ``(b, 3, h, w)`` without colour."""
+    chosen = (torch.rand(fields.shape[0], generator=generator) < share).to(fields.device)
+    grey = fields.mean(1, keepdim=True).expand_as(fields)
+    return torch.where(chosen[:, None, None, None], grey, fields)
+
+
+def window(fields: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
+    """Change brightness and contrast of ``(b, 3, h, w)`` float, 0 to 255, as a CT's window does.
+
+    The logarithm of the contrast has the standard deviation ``sigma``, and what is added has two
+    thirds of it, as a share of the whole range.
+    """
+    count = fields.shape[0]
+    factor = torch.exp(torch.randn(count, generator=generator) * sigma).to(fields.device)
+    added = (torch.randn(count, generator=generator) * sigma * 170.0).to(fields.device)
+    middle = fields.mean((1, 2, 3), keepdim=True)
+    changed = (fields - middle) * factor[:, None, None, None] + middle
+    return (changed + added[:, None, None, None]).clamp(0, 255)
+
+
 def augment(
     fields: Tensor,
     crop_px: int,
@@ -106,8 +134,13 @@ def augment(
 ) -> Tensor:
     """The whole augmentation: ``(b, s, s, 3)`` uint8 in, ``(b, 3, crop_px, crop_px)`` float out."""
     picture = fields.permute(0, 3, 1, 2).float()
-    picture = crop_and_turn(picture, crop_px, span_px, generator)
-    picture = stain_shift(picture, how.stain_sigma, generator)
+    picture = crop_and_turn(picture, crop_px, span_px, generator, how.turn_degrees)
+    if how.grey_share > 0:
+        picture = greyed(picture, how.grey_share, generator)
+    if how.stain_sigma > 0:
+        picture = stain_shift(picture, how.stain_sigma, generator)
+    if how.window_sigma > 0:
+        picture = window(picture, how.window_sigma, generator)
     if how.restain_share > 0:
         picture = restain(picture, how.restain_share, generator)
     if how.coarsen_share > 0:

@@ -89,7 +89,9 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
         UsageProblem: data that cannot be read or split, or a split that leaks without
             ``allow_leakage``.
     """
-    look = Look(options.classify_px, options.classify_spacing)
+    look = Look(
+        options.classify_px, options.classify_spacing, options.modality, options.window or None
+    )
     whole = _listing(options, root, work)
     squares, refused = load_squares(whole.paths, look, options.field_px, whole.um_px)
     left_out = {whole.names[row]: why for row, why in refused.items()}

@@ -37,7 +37,7 @@ from lungscan.training.judge_model import (
     points_of,
     round_off,
 )
-from lungscan.training.model_card import first_card, twin_of
+from lungscan.training.model_card import first_card, held_out_run
 from lungscan.training.options import TrainOptions
 from lungscan.training.stages import load_network
 
@@ -71,8 +71,8 @@ def finish(
     yield StageStarted("calibrate", "on the validation groups")
     tested = len(material.split.test) > 0
     words = described(options.classes, material.samples.class_names)
-    twin = twin_of(options, words) if options.figures_from and not tested else None
-    fitted = calibrate(student, material, twin, options.augment)
+    held_out = held_out_run(options, words) if options.figures_from and not tested else None
+    fitted = calibrate(student, material, held_out, options.augment)
     yield StageFinished(
         "calibrate",
         f"temperature {fitted.temperature:.3f}, least confidence {fitted.confidence:.3f}",
@@ -98,13 +98,13 @@ def finish(
     if tested:
         card = yield from _judged(card, options, material, others, root, work, out)
     else:
-        metrics = () if twin is None else twin.metrics
-        reliability = () if twin is None else twin.reliability
+        metrics = () if held_out is None else held_out.metrics
+        reliability = () if held_out is None else held_out.reliability
         card = dataclasses.replace(
             card,
             metrics=metrics,
             reliability=reliability,
-            coverage=() if twin is None else twin.coverage,
+            coverage=() if held_out is None else held_out.coverage,
             facts=wording.facts(metrics, options, material),
         )
         write_card(stated(card), out)

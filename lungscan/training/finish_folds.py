@@ -45,7 +45,7 @@ from lungscan.training.judge_model import (
     round_off,
     write_readme,
 )
-from lungscan.training.model_card import first_card, twin_of
+from lungscan.training.model_card import first_card, held_out_run
 from lungscan.training.options import TrainOptions
 from lungscan.training.stages import load_network
 
@@ -71,7 +71,7 @@ def finish_folds(
     folders = [fold_folder(out, number) for number in range(1, options.folds + 1)]
     material = at_input_size(material, options.classify_px)
     words = described(options.classes, material.samples.class_names)
-    beside = twin_of(options, words) if options.figures_from else None
+    beside = held_out_run(options, words) if options.figures_from else None
     yield StageStarted("calibrate", f"on the answers of {options.folds} folds")
     joined = read_joined(folders, material)
     student = load_network(final.model_stage, final, material, work)

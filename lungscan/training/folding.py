@@ -29,6 +29,8 @@ MAY_DIFFER = {
     "summary",
     "limits",
     "intended_use",
+    "modality",
+    "window",
     "classes",
     "figures_from",
     "folds",

@@ -50,7 +50,7 @@ class Calibration:
 
 
 def calibrate(
-    student: nn.Module, material: Material, twin: ModelCard | None, how: Augment
+    student: nn.Module, material: Material, held_out: ModelCard | None, how: Augment
 ) -> Calibration:
     """Fit temperature and limits on the validation groups.
 
@@ -59,7 +59,7 @@ def calibrate(
     and reach as far as ``lungscan.model.appearance`` lets a tile be judged.
 
     Of two estimates the more careful one counts: a model that was fitted on nearly all groups has
-    few left to calibrate on, so it is never surer than its twin was found to be.
+    few left to calibrate on, so it is never surer than its held-out run was found to be.
     """
     classes, parts = material.classes, material.split
     squares, every = material.squares, np.repeat(material.samples.labels, material.squares.counts)
@@ -70,9 +70,9 @@ def calibrate(
     labels = every[rows]
     temperature = fit_temperature(known.logits[:, :classes], labels)
     least = LEAST_CONFIDENCE
-    if twin is not None:
-        temperature = max(temperature, twin.temperature)
-        least = max(least, twin.confidence_threshold)
+    if held_out is not None:
+        temperature = max(temperature, held_out.temperature)
+        least = max(least, held_out.confidence_threshold)
     layer = student.get_classifier()  # type: ignore[operator]  # every timm network has it
     novelty = fit_novelty(
         outputs_of(student, seen) + outputs_of(student, changed),

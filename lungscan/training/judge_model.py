@@ -21,7 +21,7 @@ from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.records import Coverage, Evaluation
 from lungscan.evaluation.writing import write_evaluation
 from lungscan.model import folder
-from lungscan.model.card import Metric, read_card
+from lungscan.model.card import Metric, ModelCard, read_card
 from lungscan.model.doubt import doubt
 from lungscan.training import wording
 from lungscan.training.curve import draw_coverage
@@ -106,11 +106,11 @@ def keep_evaluation(
 
 
 def write_readme(options: TrainOptions, out: Path, *, tested: bool) -> None:
-    """The card for people, its curve, and the evaluation's section: the model's or its twin's."""
+    """The card for people, its curve, and the evaluation: its own or its held-out run's."""
     text, path = "", out / FOLDER / SECTION
     if not tested:
         path = Path(options.figures_from) / FOLDER / SECTION
-        text = "The twin, judged on its test groups:\n\n"
+        text = "The held-out run, judged on its test groups:\n\n"
     known = tested or (options.figures_from and path.exists())
     text = text + path.read_text(encoding="utf-8") if known else ""
     card = read_card(out)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -44,14 +45,32 @@ def mix(
     )
 
 
-def loss_of(logits: Tensor, targets: Tensor, soft: Tensor | None, distil: Distil) -> Tensor:
+def class_weights(labels: NDArray[np.int64], classes: int, balance: float) -> Tensor:
+    """Weight of a picture by its class ``(classes + 1,)``, 1 on average; counter-examples weigh 1.
+
+    A class of n pictures weighs n ** -balance: at 1 all classes count alike, at 0 all pictures do.
+    """
+    counts = np.bincount(labels, minlength=classes).clip(min=1)
+    raw = counts.astype(np.float64) ** -balance
+    mean = (raw * counts).sum() / counts.sum()
+    return torch.tensor([*(raw / mean), 1.0], dtype=torch.float32)
+
+
+def loss_of(
+    logits: Tensor,
+    targets: Tensor,
+    soft: Tensor | None,
+    distil: Distil,
+    weights: Tensor | None = None,
+) -> Tensor:
     """Cross-entropy with the targets, shared with the teacher's answers where there are any.
 
     Args:
         logits: the learner's outputs ``(b, outputs)``.
         soft: the teacher's outputs for the same augmented views, or None.
+        weights: of each class ``(outputs,)``; None: all weigh the same.
     """
-    hard = F.cross_entropy(logits, targets)
+    hard = F.cross_entropy(logits, targets, None if weights is None else weights.to(logits.device))
     if soft is None:
         return hard
     likeness = soft_loss(logits, soft, distil.temperature)

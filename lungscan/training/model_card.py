@@ -1,4 +1,4 @@
-"""A model's card before it is judged, and the twin whose figures it may borrow."""
+"""A model's card before it is judged, and the held-out run whose figures it may borrow."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lungscan import __version__
 from lungscan.errors import UsageProblem
+from lungscan.modalities.table import modality_of
 from lungscan.model.card import CARD_SCHEMA, ModelCard, read_card
 from lungscan.training import wording
 from lungscan.training.classes import ClassWords
@@ -18,12 +20,14 @@ from lungscan.training.data import Material
 from lungscan.training.judge import Calibration
 from lungscan.training.options import TrainOptions
 
-# What a twin that lends its figures may be told otherwise.
+# What a held-out run that lends its figures may be told otherwise.
 MAY_DIFFER = {
     "name",
     "summary",
     "limits",
     "intended_use",
+    "modality",
+    "window",
     "classes",  # their names and colours; that the same are tumour is checked
     "split",
     "fold",
@@ -40,7 +44,7 @@ MAY_DIFFER = {
 }
 
 
-def twin_of(options: TrainOptions, words: Sequence[ClassWords]) -> ModelCard:
+def held_out_run(options: TrainOptions, words: Sequence[ClassWords]) -> ModelCard:
     """The card of a model that was fitted by the same recipe with groups held out.
 
     Raises:
@@ -91,7 +95,9 @@ def first_card(
         patch_size_pixels=options.classify_px,
         spacing_um_px=options.classify_spacing,
         spacing_note=options.spacing_note,
-        large_fields=wording.LARGE_FIELDS,
+        modality=options.modality,
+        window=options.window or None,
+        large_fields=modality_of(options.modality).words.large,
         temperature=fitted.temperature,
         confidence_threshold=fitted.confidence,
         novelty_threshold=1.0,
@@ -116,7 +122,7 @@ def first_card(
         },
         command=command,
         seed=options.seed,
-        recipe=dataclasses.asdict(_nameless(options)),
+        recipe=_recipe(options),
         metrics=(),
         reliability=(),
         facts=(("Accuracy", "not measured yet: the run that made this model was stopped"),),
@@ -126,9 +132,30 @@ def first_card(
     )
 
 
-def _nameless(options: TrainOptions) -> TrainOptions:
+# Options that came later: cards that do not use them are what they were.
+_LATER = ("modality", "window", "balance", "turn_degrees", "grey_share", "window_sigma")
+
+
+def _recipe(options: TrainOptions) -> dict[str, Any]:
     """The options without this machine's folders."""
-    return dataclasses.replace(options, start_from=Path(options.start_from).name)
+    return _told(dataclasses.replace(options, start_from=Path(options.start_from).name))
+
+
+def _told(record: Any) -> dict[str, Any]:
+    """The fields of a record of options, its records as dicts; without later ones at default."""
+    values = {}
+    for item in dataclasses.fields(record):
+        value = getattr(record, item.name)
+        if item.name in _LATER and value == item.default:
+            continue
+        values[item.name] = _plain_value(value)
+    return values
+
+
+def _plain_value(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return _told(value)
+    return tuple(map(_plain_value, value)) if isinstance(value, tuple) else value
 
 
 def _commonest(options: TrainOptions, material: Material) -> float:

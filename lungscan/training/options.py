@@ -12,11 +12,21 @@ from typing import Any, Literal
 
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
+from lungscan.modalities.table import DEFAULT
 from lungscan.training.classes import ClassSettings, changed_settings, settings_of
 from lungscan.training.sources import DataSource, sources_of
 
 Stage = Literal["features", "teacher", "student", "finetune", "alone"]
 STAGES: tuple[Stage, ...] = ("features", "teacher", "student", "finetune", "alone")
+BUNDLE = "bundle"
+STAGE_TEXTS = {
+    "features": "the student learns the features of an ImageNet network, before any label",
+    "teacher": "a larger network learns the labels",
+    "student": "the network that ships learns from the teacher and the labels",
+    "finetune": "the student again, by labels alone",
+    "alone": "the student without a teacher, for comparison",
+    BUNDLE: "folded, calibrated, judged on unseen groups, written",
+}
 
 # What shapes a stage's weights: options of all stages, and those of its own.
 SHARED_OPTIONS = (
@@ -69,6 +79,7 @@ class Fit:
     drop_path: float = 0.0
     ema_decay: float = 0.99
     mixup: float = 0.2  # Beta(a, a) parameter; 0 is off
+    balance: float = 0.0  # a class of n pictures weighs n ** -balance: 0 each picture alike
     frozen_stages: int = 0  # of a pretrained network: its stem and so many stages stay as they are
     bf16: bool = False
     compile: bool = False
@@ -110,6 +121,9 @@ class Augment:
     coarsen_most: float = 2.4
     sharpen_share: float = 0.0  # sharpened, as scanners do
     grain_share: float = 0.0  # with a sensor's noise
+    turn_degrees: float = 180.0  # at most turned so far to either side; 180: tissue has no up
+    grey_share: float = 0.0  # shown without colour, so that colour alone never tells
+    window_sigma: float = 0.0  # of a grey picture's brightness and contrast, see `augment.window`
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +153,8 @@ class TrainOptions:
     limits: tuple[str, ...] = ()  # what this data set did not teach, for the card
     classes: tuple[ClassSettings, ...] = ()  # names, colours, tumour: table [classes.FOLDER]
     intended_use: str = ""  # of the model card; "": a general sentence
+    modality: str = DEFAULT  # what kind of picture, see lungscan.modalities.table
+    window: tuple[float, float] | tuple[()] = ()  # of CT: level and width, Hounsfield units
     minimum_tissue_mm2: float = 0.002  # less tissue cannot be judged: of 0.0125 mm² in a field
     # Tumour area from which a slide is not called benign: eight fields, or 2 % of the tissue,
     # whichever is more; single false alarms among a thousand benign tiles stay below it.

@@ -22,7 +22,7 @@ from lungscan.training.distributed import Ranks
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.features import Learner, feature_loss, feature_teacher, start_from
 from lungscan.training.fit import Job, Pictures, fit
-from lungscan.training.losses import Loss, loss_of
+from lungscan.training.losses import UNLABELLED, Loss, class_weights, loss_of
 from lungscan.training.networks import create
 from lungscan.training.options import Fit, Stage, TrainOptions
 from lungscan.training.starting import network_of
@@ -73,7 +73,7 @@ def _fit(
     job: Job, stage: Stage, options: TrainOptions, material: Material, work: Path, ranks: Ranks
 ) -> Generator[TrainEvent, None, None]:
     teacher: Teacher | None = None
-    loss: Loss = partial(loss_of, distil=options.distil)
+    loss: Loss = partial(loss_of, distil=options.distil, weights=_weights(job))
     if stage == "student":
         teacher = Teacher(load_teacher(options, material, work), ranks.device)
     torch.manual_seed(options.seed)
@@ -84,6 +84,15 @@ def _fit(
         network = Learner(network, taught.standardise(job.train.pixels, *views))
         teacher, loss = taught, partial(feature_loss, weights=options.features)
     yield from fit(job, network, teacher, loss, ranks)
+
+
+def _weights(job: Job) -> torch.Tensor | None:
+    """How much each class weighs, where the recipe balances them."""
+    if not job.fit.balance:
+        return None
+    labels = job.train.labels.numpy()
+    known = labels[(labels != UNLABELLED) & (labels < job.classes)]
+    return class_weights(known, job.classes, job.fit.balance)
 
 
 def _beginning(stage: Stage, options: TrainOptions, material: Material, work: Path) -> nn.Module:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lungscan.evaluation.wording import with_interval
+from lungscan.modalities.table import modality_of
 from lungscan.model.card import Metric, ModelCard
 from lungscan.model.doubt import doubt
 from lungscan.training.classes import ClassWords, unstated
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
 INTENDED_USE = (
     "Research: sorting collections, comparing methods, teaching. "
     "Not for diagnosis, and not for any decision about a patient."
-)
-LARGE_FIELDS = (
-    "A field image without a scale is taken as one field at the model's scale: its shorter side "
-    "is resized to the network's input (several squares cover a long picture). With a scale it is "
-    "tiled."
 )
 FOLD_NOTE = (
     "This is one of several folds. Its test groups took no part in its training; temperature and "
@@ -70,7 +66,7 @@ def facts(
         return _facts(by_name, f"Accuracy, {options.folds}-fold cross-validation", _FOLDED)
     apart = leak(material) or "none of them seen in training"
     if not len(material.split.test):
-        apart = "of a twin model, fitted by the same recipe without these groups"
+        apart = "of a held-out run, fitted by the same recipe without these groups"
     return _facts(by_name, f"Accuracy, {options.protocol} test", apart)
 
 
@@ -107,7 +103,8 @@ def leak(material: Material) -> str:
 
 def summary(options: TrainOptions, words: Sequence[ClassWords]) -> str:
     """What the model tells apart, in a sentence."""
-    return options.summary or f"{', '.join(item.name for item in words)} in H&E-stained tissue."
+    judged = modality_of(options.modality).words.judged.removesuffix(" under a microscope")
+    return options.summary or f"{', '.join(item.name for item in words)} in {judged}."
 
 
 def limits(
@@ -120,8 +117,7 @@ def limits(
         *((open_question,) if open_question else ()),
         f"It knows {len(words)} kinds of tissue; any other disease gets one of them or no result.",
         *options.limits,
-        "Confidence is calibrated for single fields; that of a whole slide is the mean over its "
-        "deciding tiles and has not been validated.",
+        modality_of(options.modality).words.calibrated,
         "Other organs and metastases are not always refused.",
     )
 
@@ -160,7 +156,8 @@ def figures_note(options: TrainOptions, material: Material) -> str:
     if options.figures_from:
         return (
             "This model was fitted on all groups but those that calibration needs. The figures are "
-            "those of a twin, fitted by the same recipe with test groups held out from everything."
+            "those of a held-out run, fitted by the same recipe with test groups held out from "
+            "everything."
         )
     return "No groups were held out, so there are no figures."
 

@@ -14,6 +14,7 @@ from lungscan.layout import (
     KEY,
     LIST,
     RECORD,
+    REVIEW,
     RUN,
     RUN_FILES,
     SUMMARY,
@@ -31,6 +32,12 @@ _GO_ON = "Run the same command again."
 _NO_TABLES = f"The run was stopped before it wrote its tables. {_GO_ON}"
 _NO_LIST = f"It was removed, or a later run was stopped before its end. {_GO_ON}"
 _NO_CASE_LIST = f"This case has no checksum, because a run was stopped before its end. {_GO_ON}"
+
+_STRAY_REVIEW = (
+    "It is of another answer than the one here, or was put there by hand; the reports do not show "
+    "it. Review the case again, or move the file away."
+)
+_OF_A_CASE = re.compile(CASE_FILES.pattern + "|" + re.escape(REVIEW))
 
 Checks = Iterator[Check]
 
@@ -86,7 +93,7 @@ def _contents(
 ) -> Generator[Check, None, CaseFacts | None]:
     """Check the files of a case against ``sums``; none but these and the ``known`` belong there."""
     sound = yield from _files(folder, shown, sums)
-    yield from _strangers(folder, shown, CASE_FILES, known | set(sums))
+    yield from _strangers(folder, shown, _OF_A_CASE, known | set(sums))
     return (yield from _facts(folder, shown)) if RECORD in sound else None
 
 
@@ -149,6 +156,7 @@ def _strangers(folder: Path, shown: str, ours: re.Pattern[str], known: set[str])
     for name in names:
         if ours.fullmatch(name) and name not in known and not name.startswith("."):
             text = "The last run did not write it; it may be left from an earlier one."
+            text = _STRAY_REVIEW if name == REVIEW else text
             yield Check("output", State.UNEXPECTED, shown + name, text)
 
 

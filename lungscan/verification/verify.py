@@ -8,7 +8,7 @@ from pathlib import Path
 from lungscan.errors import NothingToDo
 from lungscan.results.lock import refuse_if_locked
 from lungscan.verification.checks import AMISS, Check, State
-from lungscan.verification.models import check_models
+from lungscan.verification.model_files import check_models
 from lungscan.verification.originals import check_inputs
 from lungscan.verification.outputs import check_outputs, holds_results
 

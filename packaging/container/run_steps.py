@@ -1,6 +1,6 @@
 """Run the steps of a container recipe without a container: in a chroot over this system, as root.
 
-    python packaging/container/run_steps.py packaging/container/Containerfile [COMMAND...]
+    python packaging/container/run_steps.py packaging/container/Containerfile.cpu [COMMAND...]
 
 The place of the base image takes this very system (its Python has to be 3.11 or newer) under an
 overlay, so nothing outside changes. COPY, RUN, WORKDIR and ENV are carried out in order, all stages

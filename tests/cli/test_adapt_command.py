@@ -28,10 +28,13 @@ def test_what_was_typed_reaches_the_engine_and_the_gain_is_shown(
 
     monkeypatch.setattr("lungscan.adaptation.adapt.adapting", fake)
     words = ["adapt", str(model), str(tmp_path), "--out", "mine", "--mpp", "0.5", "--folds", "4"]
+    words += ["--reviews", str(tmp_path)]
     assert main(words) == 0
     ((options, out),) = seen
     assert (options.fields, options.mpp, options.folds, out) == (tmp_path, 0.5, 4, Path("mine"))
-    command = f"lungscan adapt {model.name} {tmp_path.name} --out mine --mpp 0.5 --folds 4"
+    assert options.reviews == tmp_path
+    command = f"lungscan adapt {model.name} {tmp_path.name} --out mine --mpp 0.5"
+    command += f" --reviews {tmp_path.name} --folds 4"
     assert options.command == command
     told = capsys.readouterr()
     assert "5.0%" in told.out

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import errno
 import json
-from dataclasses import dataclass, fields
+import signal
+from collections.abc import Generator
+from contextlib import chdir
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from rich.console import Console
 from rich.progress import Progress
 
+import lungscan
 from lungscan.classification.aggregate import RULES
 from lungscan.errors import MachineError, ModelError, NothingToDo, OutputLocked
-from lungscan.events import CaseFinished, CaseStarted, RunStarted, TilesScored
-from lungscan.options import ScanOptions
+from lungscan.events import CaseFinished, CaseStarted, RunStarted, ScanEvent, TilesScored
+from lungscan.options import ScanOptions, Shard
 from lungscan.types import CaseStatus, NoResult
 from lungscan_cli.commands.classify import classify
 from lungscan_cli.main import main
-from lungscan_cli.views.run import BarView, LineView, RateColumn
+from lungscan_cli.views.run import BarView, LineView, RateColumn, watch
+from lungscan_cli.views.watch import Outcome
 from tests.cli.fake_engine import FakeEngine, make_result
 
 Captured = pytest.CaptureFixture[str]
@@ -155,6 +161,7 @@ def test_every_option_reaches_the_engine(engine: FakeEngine, slide: Path, tmp_pa
         heatmap=False,
         geojson=False,
         abstain="flag",
+        explain="cam",
         fresh=True,
         timeout=5.0,
         deidentify=True,
@@ -165,7 +172,7 @@ def test_every_option_reaches_the_engine(engine: FakeEngine, slide: Path, tmp_pa
     line = (
         f"classify {slide} {tmp_path} --out res --model m --device cuda:3 --mpp 0.25 "
         f"--overlap 0.5 --rule mean --batch-size 8 --threads 2 --cases {table} --pdf none "
-        "--no-heatmap --no-geojson --abstain flag --fresh --timeout 5 "
+        "--no-heatmap --no-geojson --abstain flag --explain cam --fresh --timeout 5 "
         "--deidentify --names n.csv --unproven -q"
     )
     assert main(line.split()) == 0
@@ -173,7 +180,102 @@ def test_every_option_reaches_the_engine(engine: FakeEngine, slide: Path, tmp_pa
     assert main(["classify", str(slide), "-q"]) == 0
     assert engine.options == plain
     same = [f.name for f in fields(plain) if getattr(plain, f.name) == getattr(expected, f.name)]
-    assert same == ["isolate"]  # so the first line above does show each option but the debugger's
+    # The first line shows each option but the debugger's, and those that exclude some of its own.
+    assert set(same) == {"isolate", "dicom_sr", "shard", "cluster", "watch"}
+    assert main(["classify", str(slide), "--dicom-sr", "-q"]) == 0
+    assert engine.options == replace(plain, dicom_sr=True)
+
+
+def test_the_ways_to_divide_the_work_reach_the_engine(engine: FakeEngine, slide: Path) -> None:
+    assert main(["classify", str(slide), "--shard", "3/8", "-q"]) == 0
+    assert engine.options is not None
+    assert engine.options.shard == Shard(3, 8)
+    assert main(["classify", str(slide), "--cluster", "local:2", "-q"]) == 0
+    assert engine.options.cluster == "local:2"
+    assert main(["classify", str(slide), "--watch", "-q"]) == 0
+    assert engine.options.watch
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--shard 9/8", "no shard 9 of 8"),
+        ("--shard three", "1/8 to 8/8"),
+        ("--shard 1/2 --watch", "exclude each other"),
+        ("--cluster local:2 --shard 1/2", "exclude each other"),
+        ("--watch --json", "exclude each other"),
+    ],
+)
+def test_ways_that_make_no_sense_are_wrong_usage(
+    engine: FakeEngine, slide: Path, capsys: Captured, words: str, said: str
+) -> None:
+    assert main(["classify", str(slide), *words.split()]) == 2
+    assert said in capsys.readouterr().err
+    assert engine.options is None
+
+
+def test_a_watch_keeps_no_line_of_what_it_has_told(
+    engine: FakeEngine, slide: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.results = [make_result("a", label="adeno")]
+    kept: list[Outcome] = []
+    honest = watch.watch
+
+    def spy(events: Any, view: Any, outcome: Outcome, *, keep_lines: bool) -> None:
+        kept.append(outcome)
+        honest(events, view, outcome, keep_lines=keep_lines)
+
+    monkeypatch.setattr(watch, "watch", spy)
+    assert main(["classify", str(slide), "--watch"]) == 0
+    assert "a: Adenocarcinoma" in capsys.readouterr().err
+    assert kept[0].lines == []
+
+
+def test_a_termination_ends_a_run_like_an_interrupt(
+    engine: FakeEngine, slide: Path, capsys: Captured
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def terminated(options: ScanOptions) -> Generator[ScanEvent, None, None]:
+        signal.raise_signal(signal.SIGTERM)
+        yield from engine.scan(options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lungscan, "scan", terminated)
+        assert main(["classify", str(slide)]) == 130
+    assert "Finished cases are safe" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "method"),
+    [
+        (["--explain", "{}"], "occlusion"),
+        (["{}", "--explain"], "occlusion"),
+        (["--explain", "--quiet", "{}"], "occlusion"),
+        (["--explain", "cam", "{}"], "cam"),
+        (["--explain=cam", "{}"], "cam"),
+        (["--explain", "off", "{}"], "off"),
+        (["{}"], "off"),
+        (["--", "{}"], "off"),
+        (["--explain", "--", "{}"], "occlusion"),
+    ],
+)
+def test_a_path_may_follow_explain(
+    engine: FakeEngine, slide: Path, words: list[str], method: str
+) -> None:
+    assert main(["classify", *(word.format(slide) for word in words)]) == 0
+    assert engine.options is not None
+    assert (engine.options.paths, engine.options.explain) == ((slide,), method)
+
+
+def test_a_path_named_like_the_option_stays_a_path(engine: FakeEngine, tmp_path: Path) -> None:
+    odd = tmp_path / "--explain"
+    odd.write_bytes(b"")
+    with chdir(tmp_path):
+        assert main(["classify", "--", "--explain"]) == 0
+    assert engine.options is not None
+    assert (engine.options.paths, engine.options.explain) == ((Path("--explain"),), "off")
 
 
 def test_every_rule_of_the_engine_can_be_chosen() -> None:
@@ -281,7 +383,7 @@ def test_bars_show_cases_and_tiles_with_names_made_harmless() -> None:
         view.run_started(RunStarted(3, 1, "m", "cpu", Path("r")))
         view.case_started(CaseStarted("k", "[bold]a\x1b[2J.svs", 1))
         view.tiles_scored(TilesScored("k", 30, 120))
-        view._progress.refresh()  # its own thread would do so 0.1 s later
+        view.progress.refresh()  # its own thread would do so 0.1 s later
         shown = console.export_text(clear=False)
         view.case_finished(CaseFinished(make_result("k"), 1), "x")
     assert "1 file skipped" in shown

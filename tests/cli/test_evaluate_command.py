@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from lungscan.evaluation import writing
 from lungscan.evaluation.events import FieldsJudged, JudgingStarted
 from lungscan.evaluation.writing import NEEDS_MATPLOTLIB
 from lungscan_cli.main import main
@@ -31,7 +32,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     network = ColourRuntime()
     monkeypatch.setattr("lungscan.evaluation.judging.load_runtime", lambda *_: network)
     # Figures take the longest of all; the engine's tests draw them.
-    monkeypatch.setattr("lungscan.evaluation.writing._drawn", lambda _: ({}, NEEDS_MATPLOTLIB))
+    monkeypatch.setattr(writing, "drawn_figures", lambda _: ({}, NEEDS_MATPLOTLIB))
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.chdir(tmp_path)
     return tmp_path

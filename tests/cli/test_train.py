@@ -140,10 +140,10 @@ def test_a_bar_says_which_fold_it_is_of() -> None:
     with TrainBarView(console, clock=lambda: 0.0) as view:
         view.run_started(RunStarted("fold 2 of 5", 2, 6))
         view.stage_started(StageStarted("student", "ghostnet_100", epochs=30))
-        view._progress.refresh()
+        view.progress.refresh()
         shown = console.export_text(clear=False)
         view.run_started(RunStarted("fold 3 of 5", 3, 6))
-        assert view._task is None
+        assert view.task is None
     assert "Fold 2 of 5 (training 2 of 6)" in shown
     assert "fold 2 of 5, student" in shown
 
@@ -289,7 +289,7 @@ def test_a_terminal_gets_a_bar_that_keeps_the_last_accuracy() -> None:
         view.epoch_finished(EpochFinished("student", 5, 30, 0.5, 0.912, 61.0, 30.0))
         now[0] = 60.0
         view.epoch_finished(EpochFinished("student", 6, 30, 0.4, None, 61.0, 30.0))
-        view._progress.refresh()  # its own thread would do so 0.1 s later
+        view.progress.refresh()  # its own thread would do so 0.1 s later
         shown = console.export_text(clear=False)
         view.stage_finished(StageFinished("student", "30 epochs done"))
     assert "90 fields to train on" in shown

@@ -19,7 +19,7 @@ from lungscan.adaptation.adapt import adapting
 from lungscan.adaptation.head import Layer, Squares, fit_head
 from lungscan.adaptation.own_fields import gather
 from lungscan.adaptation.records import Adapted, AdaptOptions, AdaptResult
-from lungscan.adaptation.refitting import _some, at_home
+from lungscan.adaptation.refitting import at_home, some_squares
 from lungscan.dataset.pixels import load_squares
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.events import CaseFinished
@@ -28,12 +28,15 @@ from lungscan.model.doubt import FLAG, doubt
 from lungscan.model.novelty import load_novelty
 from lungscan.options import ScanOptions
 from lungscan.report.wording import UNPROVEN
+from lungscan.results.review_json import Verdict
+from lungscan.review.storing import save_review
 from lungscan.runtimes import load_runtime
 from lungscan.runtimes.layers import Network
 from lungscan.runtimes.statistics import load_statistics
 from lungscan.scanning.scan import scan
 from lungscan.training.options import Fit, Phase, TrainOptions
 from lungscan.training.train import train
+from tests.reviewing import review_of
 from tests.training_data import SIDE, draw_data
 
 FIT = Fit((Phase(8, 48, (48, 64)),), 8, 5e-3, ema_decay=0.8, mixup=0.0, warmup_epochs=1.0)
@@ -188,6 +191,39 @@ def test_with_labels_it_is_judged_by_fields_it_did_not_see_and_classifies(
     assert sum(right) >= 0.8 * len(right)
 
 
+def test_reviewed_answers_are_labels(model: ModelCard, lab: Path, tmp_path: Path) -> None:
+    own = restain(lab, tmp_path / "own", keep_labels=False)
+    asked = ScanOptions((own,), tmp_path / "results", model=str(model.folder), pdf="none")
+    results = [event.result for event in scan(asked) if isinstance(event, CaseFinished)]
+    truth = {}
+    for number, result in enumerate(results):
+        name = Path(result.relative_paths[0]).name
+        truth[name] = name.rpartition("-")[0]
+        answered = result.prediction.label == truth[name]
+        verdict = Verdict.AGREE if answered else Verdict.DISAGREE
+        review = review_of(result, verdict, "" if answered else truth[name])
+        if number == 0:  # nobody can tell: used, but without a label
+            del truth[name]
+            review = review_of(result, Verdict.NOT_ASSESSABLE)
+        save_review(tmp_path / "results", result, review)
+    (own / "fields").rename(own / "renamed")  # known by their content
+    chosen = {"reviews": tmp_path / "results", "folds": 3}
+    found = gather(AdaptOptions(own, **chosen), model)
+    assert {Path(f.file).name: f.label for f in found.labelled} == truth
+    assert len(found.files) == len(truth) + 1
+    assert "names no class" in found.notes[0]
+    result = adapt(model, own, tmp_path / "mine", **chosen)
+    assert result.after.right.n == len(truth)
+    assert result.after.right.value >= max(0.75, result.before.right.value)
+    assert f"{len(truth)} by review" in dict(result.card.facts)["Adapted"]
+    assert any("saw the answer first" in limit for limit in result.card.limits)
+    assert result.card.adaptation["reviewed"] == len(truth)
+    for path in (own / "renamed").iterdir():
+        path.write_bytes(path.read_bytes() + b" ")  # other content
+    with pytest.raises(UsageProblem, match="None of the images is one whose answer was reviewed"):
+        gather(AdaptOptions(own, **chosen), model)
+
+
 @pytest.mark.parametrize(
     ("labels", "count", "told"),
     [(True, 3, "labelled fields in 3 groups"), (False, 1, "at least 20 fields or two slides")],
@@ -297,7 +333,7 @@ def test_every_file_lends_squares_before_any_lends_a_second(
     model: ModelCard, lab: Path, tmp_path: Path
 ) -> None:
     own = gather(AdaptOptions(restain(lab, tmp_path / "own", keep_labels=True)), model)
-    assert len(_some(own)) == len(own.files) == 36
+    assert len(some_squares(own)) == len(own.files) == 36
     assert {file.label for file in own.labelled} == {"lung_aca", "lung_n", "lung_scc"}
 
 

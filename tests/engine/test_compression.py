@@ -126,7 +126,7 @@ def test_torch_refuses_an_int8_model(device: str) -> None:
 
 
 def test_a_gpu_does_not_draw_an_int8_model_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "_cuda_works", lambda: True)
+    monkeypatch.setattr(base, "cuda_works", lambda: True)
     assert "OpenVINO" in load_runtime(small_int8(), "auto", 1).device
 
 
@@ -138,7 +138,7 @@ def test_a_card_of_an_unknown_precision_is_refused(tmp_path: Path) -> None:
         read_card(folder)
 
 
-def _ruined(setting: int8._Setting) -> ov.Model:
+def _ruined(setting: int8.Setting) -> ov.Model:
     """Ranges measured on nothing but black cut off all that tissue shows."""
     black = np.zeros((4, SIDE, SIDE, 3), np.uint8)
     return quantize(setting.model, black, depthwise=True)

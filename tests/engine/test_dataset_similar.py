@@ -12,8 +12,8 @@ from PIL import Image, ImageOps
 
 from lungscan.dataset.audit import agreement
 from lungscan.dataset.descriptors import SIDE_PX
-from lungscan.dataset.layout import without_layout
 from lungscan.dataset.listing import read_listing
+from lungscan.dataset.shared_layout import without_layout
 from lungscan.dataset.significance import details, proof
 from lungscan.dataset.similar import find_similar
 from lungscan.dataset.union_find import Unions

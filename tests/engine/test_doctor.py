@@ -54,7 +54,7 @@ def card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     )
     monkeypatch.setattr(doctor, "list_models", lambda: (card,))
     monkeypatch.setattr(doctor, "SPEED_SECONDS", 0.001)
-    monkeypatch.setattr(doctor, "_gpus", list)
+    monkeypatch.setattr(doctor, "gpu_checks", list)
     return card
 
 
@@ -103,7 +103,7 @@ def test_the_kernels_of_this_processor_are_told(monkeypatch: pytest.MonkeyPatch)
     runtime = FakeRuntime(PROBS)
     runtime.kernels = ("brgconv_avx2_1x1_f32", "jit_avx2_dw_f32")  # type: ignore[attr-defined]
     monkeypatch.setattr(doctor, "load_runtime", lambda *_: runtime)
-    monkeypatch.setattr(doctor, "_speed", lambda _: iter(()))
+    monkeypatch.setattr(doctor, "speed_checks", lambda _: iter(()))
     told = by_name(list(doctor.examine()))["tiny on cpu"].detail
     assert told.startswith("fake CPU: repeats the golden answers; computed by brgconv_avx2_1x1_f32")
 

@@ -276,7 +276,7 @@ def test_a_slide_that_the_drive_withholds_is_not_called_damaged(
 def test_a_place_that_no_file_has_is_damage(tmp_path: Path) -> None:
     path = make_slide(tmp_path / "s.svs", 768, 512, downsamples=())
     source = SlideSource(InputFile(path, path.name, "slide"), None)
-    native, boxes = source._native, np.array([(0, 0, 64, 64), (512, 256, 64, 64)], np.int32)
+    native, boxes = source.native, np.array([(0, 0, 64, 64), (512, 256, 64, 64)], np.int32)
     assert native is not None
     (level,) = native.levels
     assert level is not None
@@ -285,7 +285,7 @@ def test_a_place_that_no_file_has_is_damage(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"Invalid|large"):
         native.file.read(int(offsets[0]), 1000)
     hostile = replace(native, levels=[replace(level, offsets=offsets)], tiles=TileCache())
-    source._native = hostile
+    source.native = hostile
     assert source.read_tiles(boxes, 64).failed.tolist() == [True, False]
     source.close()
 

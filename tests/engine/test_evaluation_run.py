@@ -56,7 +56,7 @@ def _coarse(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No figures, which take the longest of all."""
-    monkeypatch.setattr("lungscan.evaluation.writing._drawn", lambda _: ({}, ""))
+    monkeypatch.setattr("lungscan.evaluation.writing.drawn_figures", lambda _: ({}, ""))
 
 
 @pytest.fixture(scope="module")

@@ -146,7 +146,7 @@ def test_a_copy_that_ends_between_planning_and_scoring_is_seen(
 
     def begin(pool: ReaderPool, file: InputFile) -> None:
         honest(pool, file)
-        pool._begun[file].result()
+        pool.begun[file].result()
         slide.write_bytes(whole)
         aged(slide, 3600)  # as a copy does that keeps the time of the original
 

@@ -57,8 +57,8 @@ class Refusing:
 def refusing(card: ModelCard, most: int, error: Exception, batch: int = 16) -> Any:
     """A torch runtime with such a network."""
     runtime: Any = load_runtime(card, "torch-cpu", 1, batch)
-    runtime._tile_by_tile = False  # whole batches, as on a GPU
-    runtime._network = Refusing(runtime._network, most, error)
+    runtime.tile_by_tile = False  # whole batches, as on a GPU
+    runtime.network = Refusing(runtime.network, most, error)
     return runtime
 
 
@@ -93,23 +93,23 @@ def test_a_full_gpu_gets_smaller_batches(
     probs, features = runtime.predict(tiles)
     np.testing.assert_allclose(probs, expected, atol=1e-3)
     assert len(features) == len(tiles)
-    assert runtime._network.sizes == [4, 4, 4, 4, 2]  # 16 and 8 were refused
+    assert runtime.network.sizes == [4, 4, 4, 4, 2]  # 16 and 8 were refused
     assert runtime.batch_size == 4
 
 
 def test_what_was_too_much_is_not_tried_again(real_model: ModelCard, tiles: RgbBatch) -> None:
     runtime = refusing(real_model, 3, OUT_OF_MEMORY[0])
     runtime.predict(tiles)
-    refused = runtime._network.refused
+    refused = runtime.network.refused
     runtime.predict(tiles)
-    assert runtime._network.refused == refused == 6  # 16, 8 and 4: beside others, and alone
+    assert runtime.network.refused == refused == 6  # 16, 8 and 4: beside others, and alone
 
 
 def test_threads_that_all_find_it_full_end(
     real_model: ModelCard, tiles: RgbBatch, expected: FloatArray
 ) -> None:
     runtime = refusing(real_model, 2, OUT_OF_MEMORY[0])
-    runtime._lanes, runtime._gate = 2, threading.BoundedSemaphore(2)  # as on a GPU
+    runtime.lanes, runtime.gate = 2, threading.BoundedSemaphore(2)  # as on a GPU
     found: list[FloatArray] = []
     threads = [
         threading.Thread(target=lambda: found.append(runtime.predict(tiles)[0]), daemon=True)
@@ -141,7 +141,7 @@ def test_a_last_tile_that_met_another_batch_does_not_end_the_gpu(
     real_model: ModelCard, tiles: RgbBatch, expected: FloatArray
 ) -> None:
     runtime: Any = load_runtime(real_model, "torch-cpu", 2, 16)
-    runtime._network = Crowded(runtime._network)
+    runtime.network = Crowded(runtime.network)
     np.testing.assert_allclose(runtime.predict(tiles[:1])[0], expected[:1], atol=1e-3)
     assert runtime.batch_size == 8  # a batch of 16 and one tile were too much
 
@@ -162,7 +162,7 @@ def test_a_lost_driver_is_told_in_one_line(
         runtime.predict(tiles)
     assert "\n" not in str(caught.value)
     assert "TORCH_USE" not in str(caught.value)
-    assert runtime._network.refused == 1  # smaller batches would not help
+    assert runtime.network.refused == 1  # smaller batches would not help
 
 
 # The CPU instead ----------------------------------------------------------------------------------
@@ -225,8 +225,8 @@ def test_a_cpu_that_fails_as_well_ends_it(real_model: ModelCard, tiles: RgbBatch
     first = refusing(real_model, 0, OUT_OF_MEMORY[0])
     runtime = falling(real_model, "auto", first, cpu=ImportError("no OpenVINO"))
     runtime.predict(tiles)
-    now: Any = runtime._now
-    now._network = Refusing(now._network, 0, RuntimeError("broken"))
+    now: Any = runtime.now
+    now.network = Refusing(now.network, 0, RuntimeError("broken"))
     with pytest.raises(DeviceFailed, match="broken"):
         runtime.predict(tiles)
 
@@ -347,7 +347,7 @@ def test_a_gpu_lost_before_the_run_begins(
 def test_a_slide_that_goes_on_remembers_who_scored_its_first_tiles(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lungscan.classification.journal.BAND_TILES", 8)
+    monkeypatch.setattr("lungscan.classification.journal.BLOCK_TILES", 8)
     chosen = options(
         model, tmp_path / "out", make_slide(tmp_path / "s.svs"), threads=1, batch_size=8
     )

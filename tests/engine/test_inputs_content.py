@@ -75,7 +75,7 @@ def test_a_slide_of_unknown_name_is_a_slide(tmp_path: Path) -> None:
         ("a.svs.part", "backup or unfinished copy, by its name"),
         ("a.jpg~", "backup or unfinished copy, by its name"),
         ("DICOMDIR", "index of a DICOM file set, not an image"),
-        ("IM1", "DICOM, but not a whole-slide image"),
+        ("IM1", "DICOM, but neither a whole-slide image nor CT slices"),
     ],
 )
 def test_what_is_no_image_is_left_out_with_its_reason(
@@ -85,7 +85,7 @@ def test_what_is_no_image_is_left_out_with_its_reason(
         "notes.txt": b"BMW parked near the river. " * 20,
         "bitmap.text": b"II*" + b"stars" * 80,
         "DICOMDIR": object_of(DICOM_DIRECTORY),
-        "IM1": object_of("1.2.840.10008.5.1.4.1.1.2"),  # a CT image
+        "IM1": object_of("1.2.840.10008.5.1.4.1.1.4"),  # an MR image
     }
     touch(tmp_path / "in" / name, content.get(name, picture("TIFF")))
     found = discover((tmp_path / "in",))

@@ -20,7 +20,7 @@ from tests.engine.scanning import files_below, make_slide, options, rows, run
 from tests.models import FakeRuntime
 
 KEY = "0" * 64
-BAND = 8
+BLOCK = 8
 
 
 def batch(count: int, seed: int, state: TileState = TileState.USED) -> TileBatch:
@@ -46,7 +46,7 @@ def same(one: TileBatch, other: TileBatch) -> bool:
 
 
 def written(path: Path, *batches: TileBatch) -> bytes:
-    """A journal of these, each a band of its own."""
+    """A journal of these, each a block of its own."""
     with Journal(path, KEY, 3) as journal:
         for part in batches:
             journal.add(part)
@@ -112,8 +112,8 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
 
 @pytest.fixture
 def slide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A small slide of several bands."""
-    monkeypatch.setattr("lungscan.classification.journal.BAND_TILES", BAND)
+    """A small slide of several blocks."""
+    monkeypatch.setattr("lungscan.classification.journal.BLOCK_TILES", BLOCK)
     return make_slide(tmp_path / "s.svs")
 
 

@@ -25,13 +25,13 @@ from tests.models import FakeRuntime
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Launched | None]:
     """What each reader process of a pool was made from; None where it was started then."""
     seen: list[Launched | None] = []
-    start = ReaderPool._start
+    start = ReaderPool.start_process
 
     def noted(pool: ReaderPool, launched: Launched | None = None) -> object:
         seen.append(launched)
         return start(pool, launched)
 
-    monkeypatch.setattr(ReaderPool, "_start", noted)
+    monkeypatch.setattr(ReaderPool, "start_process", noted)
     return seen
 
 

@@ -201,8 +201,8 @@ def test_a_format_that_cannot_be_written_is_refused(measured: Benchmark, tmp_pat
 def test_a_busy_machine_is_told(measured: Benchmark) -> None:
     quiet = dataclasses.replace(measured.machine, load=0.0, cores=4)
     busy = dataclasses.replace(quiet, load=3.0)
-    assert not any("Other work" in note for note in run._notes(quiet, measured.subjects))
-    assert any("load 3.0" in note for note in run._notes(busy, measured.subjects))
+    assert not any("Other work" in note for note in run.notes_on(quiet, measured.subjects))
+    assert any("load 3.0" in note for note in run.notes_on(busy, measured.subjects))
     unknown = dataclasses.replace(quiet, load=None, memory_gb=None)
     text = markdown(dataclasses.replace(measured, machine=unknown))
     assert "GB of memory" not in text
@@ -215,7 +215,7 @@ def test_without_torch_openvino_alone_is_measured(monkeypatch: pytest.MonkeyPatc
     (candidate,) = candidates(options)
     assert {n.variant.runtime for n in networks_of(candidate, 1, ())} == {"OpenVINO"}
     assert gpu_devices() == ()
-    assert NO_TORCH in run._notes(describe(1, ()), (candidate.subject,))
+    assert NO_TORCH in run.notes_on(describe(1, ()), (candidate.subject,))
     with pytest.raises(MachineError, match=r"lungscan-histology\[train\]"):
         list(candidates(dataclasses.replace(QUICK, networks=("test_resnet",))))
 

@@ -107,12 +107,12 @@ def test_no_process_outlives_the_run(model: Path, tmp_path: Path) -> None:
     with open_readers(chosen, read_card(model), 2) as readers:
         assert isinstance(readers, ReaderPool)
         first, second = (readers.plan(file, picture=False) for _ in range(2))
-        children = [process._launched.child for process in readers._all]
+        children = [process.launched.child for process in readers.processes]
         assert len(children) == 2
         assert all(child.poll() is None for child in children)
         first.source.close()
         third = readers.plan(file, picture=False)
-        assert len(readers._all) == 2  # the process that was given back served again
+        assert len(readers.processes) == 2  # the process that was given back served again
     assert all(child.returncode is not None for child in children)
     for plan in (second, third):
         with pytest.raises(UnreadableFile) as caught:
@@ -129,16 +129,16 @@ def test_a_process_that_died_between_files_costs_none(model: Path, tmp_path: Pat
     with open_readers(chosen, read_card(model), 1) as readers:
         assert isinstance(readers, ReaderPool)
         for _ in range(2):
-            for process in readers._idle:  # the pool believes them alive for a moment
-                os.kill(process._launched.child.pid, signal.SIGSTOP)
-                os.kill(process._launched.child.pid, signal.SIGKILL)
+            for process in readers.idle:  # the pool believes them alive for a moment
+                os.kill(process.launched.child.pid, signal.SIGSTOP)
+                os.kill(process.launched.child.pid, signal.SIGKILL)
             readers.plan(files["slide"], picture=False).source.close()
-            for process in readers._idle:
-                os.kill(process._launched.child.pid, signal.SIGKILL)
+            for process in readers.idle:
+                os.kill(process.launched.child.pid, signal.SIGKILL)
             (opened,) = readers.fields([files["field"]], picture=False)
             assert isinstance(opened, OpenedField)
             opened.plan.source.close()
-        assert len(readers._all) == len(readers._idle)
+        assert len(readers.processes) == len(readers.idle)
 
 
 def test_a_killed_process_that_will_not_die_is_not_waited_for(
@@ -151,14 +151,14 @@ def test_a_killed_process_that_will_not_die_is_not_waited_for(
     file = discover(chosen.paths).cases[0].files[0]
     with open_readers(chosen, read_card(model), 1) as readers:
         assert isinstance(readers, ReaderPool)
-        (process,) = readers._all
-        kill = process._launched.child.kill
-        process._launched.child.kill = lambda: None  # type: ignore[method-assign]  as on a dead drive
+        (process,) = readers.processes
+        kill = process.launched.child.kill
+        process.launched.child.kill = lambda: None  # type: ignore[method-assign]  as on a dead drive
         with pytest.raises(UnreadableFile) as caught:
             readers.plan(file, picture=False)
         assert caught.value.code == "E_TIMEOUT"
         kill()
-        process._launched.child.wait()
+        process.launched.child.wait()
 
 
 def test_the_watchdog_ends_a_process_that_takes_no_requests(
@@ -179,7 +179,7 @@ def test_the_watchdog_ends_a_process_that_takes_no_requests(
 
     with ThreadPoolExecutor(2) as pool:
         waiting = pool.submit(code, Close(0))
-        while not process._waiting:  # the first must be waiting before the second begins
+        while not process.waiting:  # the first must be waiting before the second begins
             time.sleep(0.01)
         stuck = pool.submit(code, ReadTiles(0, boxes, 8, 0))
         assert {waiting.result(30), stuck.result(30)} == {"E_TIMEOUT"}
@@ -191,9 +191,9 @@ def test_a_lone_field_is_tried_twice(
     model: Path, fake: FakeRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = []
-    start = ReaderPool._start
+    start = ReaderPool.start_process
     monkeypatch.setattr(
-        ReaderPool, "_start", lambda pool, *given: started.append(1) or start(pool, *given)
+        ReaderPool, "start_process", lambda pool, *given: started.append(1) or start(pool, *given)
     )
     make_field(tmp_path / "in" / "abort.png")
     found = results(run(options(model, tmp_path / "out", tmp_path / "in", isolate=True)))

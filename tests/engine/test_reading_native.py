@@ -480,8 +480,8 @@ def test_a_drive_that_was_away_is_asked_again(
         raise OSError("gone")
 
     for source in (back, away):  # what opening has read is not asked for again
-        assert source._native is not None
-        source._native = replace(source._native, tiles=TileCache())
+        assert source.native is not None
+        source.native = replace(source.native, tiles=TileCache())
     monkeypatch.setattr(os, "pread", stale)
     assert same(back.read_tiles(boxes, 224), expected)
     assert broken
@@ -580,4 +580,4 @@ def test_a_shortage_of_memory_is_no_damage() -> None:
         raise MemoryError
 
     with pytest.raises(MemoryError):
-        tile_codecs._guarded(starved, b"")
+        tile_codecs.guarded(starved, b"")

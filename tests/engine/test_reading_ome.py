@@ -229,8 +229,8 @@ def test_documents_that_would_swell_are_refused() -> None:
         '<!DOCTYPE OME [<!ENTITY x SYSTEM "file:///etc/hostname">]><OME><Image>&x;</Image></OME>'
     )
     for text in (bomb, outside, entity):
-        with pytest.raises(ome_reader._Refused):  # before anything is expanded or fetched
-            ome_reader._parsed(text.encode(), None)
+        with pytest.raises(ome_reader.Refused):  # before anything is expanded or fetched
+            ome_reader.parsed(text.encode(), None)
         assert read(text) is None
     assert read(sized('PhysicalSizeX="0.5"')[38:]) == (0.5, 0.5)  # the same without a DOCTYPE
 

@@ -238,7 +238,7 @@ def test_a_description_without_end_is_not_read(
     text = OME.format(MAIN.format(0, FIELD, 256, 0.5, 0.5)) + " " * 4000
     file = write(tmp_path / "x.tif", FIELD, text)
     assert scale_of(file).mpp_um == 0.5
-    monkeypatch.setattr(tiff_scale, "_MAX_TEXT", 4000)
+    monkeypatch.setattr(tiff_scale, "MAX_TEXT", 4000)
     assert scale_of(file).mpp_um is None
 
 

@@ -109,7 +109,7 @@ def test_an_answer_depends_on_its_tile_alone(
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_each_tile_is_computed_by_one_thread(real_model: ModelCard, threads: int) -> None:
-    compiled = load_openvino(real_model, threads, 16, "f32")._compiled
+    compiled = load_openvino(real_model, threads, 16, "f32").compiled
     assert compiled.input(0).shape[0] == 1
     streams, cores = (
         compiled.get_property(name) for name in ("NUM_STREAMS", "INFERENCE_NUM_THREADS")

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from lungscan.errors import UnreadableFile
-from lungscan.evaluation.judging import _copy
+from lungscan.evaluation.judging import changed_copy
 from lungscan.evaluation.shifts import Shift
 from lungscan.opening.plan import plan_file
 from lungscan.reading import kind_of, open_field, open_source
@@ -164,7 +164,7 @@ def test_reports_know_both_sides() -> None:
 
 def test_a_changed_copy_for_evaluation_keeps_both_sides(tmp_path: Path) -> None:
     file = write_field(tmp_path / "x.tif", draw_he(300, 200))
-    copy = _copy(file, Shift("same", "", lambda rgb: rgb), tmp_path / "copy.tif")
+    copy = changed_copy(file, Shift("same", "", lambda rgb: rgb), tmp_path / "copy.tif")
     assert open_source(copy).info.scale == open_source(file).info.scale
     assert open_source(copy).info.scale.mpp_xy_um == pytest.approx((0.25, 0.5))
     assert kind_of(copy) == "field"

@@ -18,7 +18,7 @@ from lungscan.runtimes.deploy import Deployed
 from lungscan.studies.arrays import TEST, TRAIN, VALIDATION, keep_material, kept_material
 from lungscan.studies.changes import changed
 from lungscan.studies.collecting import gather
-from lungscan.studies.fitting import class_weights, rate_at
+from lungscan.studies.fitting import rate_at
 from lungscan.studies.options import (
     Changes,
     Student,
@@ -27,10 +27,11 @@ from lungscan.studies.options import (
     changed_study,
     load_study,
 )
-from lungscan.studies.plan import Task, Unit, tasks, units
 from lungscan.studies.small import SmallCnn, count_parameters
 from lungscan.studies.stepping import Average, loss_of
 from lungscan.studies.students import create
+from lungscan.studies.tasks import Task, Unit, tasks, units
+from lungscan.training.losses import class_weights
 from tests.training_data import draw_data
 
 ROOT = Path(__file__).parents[2]
@@ -144,6 +145,7 @@ def test_the_own_small_network_has_less_than_half_a_million_parameters() -> None
 
 @pytest.mark.parametrize("name", ["small_cnn", "alexnet", "resnet18", "mobilenetv2_100"])
 def test_each_network_answers_as_the_deployed_form_asks_for(name: str) -> None:
+    torch.manual_seed(0)
     network = create(name, 4).eval()
     tiles = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
     with torch.inference_mode():
@@ -151,7 +153,9 @@ def test_each_network_answers_as_the_deployed_form_asks_for(name: str) -> None:
         pixels = (tiles.permute(0, 3, 1, 2).float() - 255 * _column(0)) / (255 * _column(1))
         logits = network(pixels)[:, :3]
     assert features.ndim == 2
-    np.testing.assert_allclose(probs, torch.softmax(logits, 1), atol=1e-3)
+    # Rounding grows with the logits, and those of random weights may be large.
+    close = 1e-3 * max(1.0, float(logits.abs().max()) / 4)
+    np.testing.assert_allclose(probs, torch.softmax(logits, 1), rtol=0, atol=close)
 
 
 def _column(row: int) -> torch.Tensor:

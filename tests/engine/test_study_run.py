@@ -22,9 +22,9 @@ from lungscan.evaluation.resampling import GroupBootstrap
 from lungscan.studies.arrays import TEST, Material
 from lungscan.studies.events import NetworkFitted, OutOfTime, StudyFinished, StudyStarted
 from lungscan.studies.options import Student, StudyOptions, TeacherFit
-from lungscan.studies.plan import tasks, units
 from lungscan.studies.results import Answers
 from lungscan.studies.study import study
+from lungscan.studies.tasks import tasks, units
 from lungscan.studies.test_answers import lines, recalls_of
 from lungscan.studies.working import Means
 from tests.training_data import draw_data
@@ -160,7 +160,7 @@ def test_networks_are_fitted_without_what_only_classifying_needs(
         "    sys.modules[name] = None\n"
         "from pathlib import Path\n"
         "from lungscan.studies.options import *\n"
-        "from lungscan.studies.plan import units\n"
+        "from lungscan.studies.tasks import units\n"
         "from lungscan.studies.working import Means, fit_units\n"
         "student = Student('own small CNN', 'small_cnn', 'alexnet', epochs=2)\n"
         "told = StudyOptions('tiny', 'data', (student,), (TeacherFit('alexnet', 1),), seeds=2,\n"

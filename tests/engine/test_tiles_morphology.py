@@ -99,7 +99,7 @@ def test_what_lies_before_a_point_is_counted_with_parts_of_pixels(
 def test_points_are_counted_a_few_lines_at_a_time(
     monkeypatch: pytest.MonkeyPatch, lines: int
 ) -> None:
-    monkeypatch.setattr(integral, "_LINES", lines)
+    monkeypatch.setattr(integral, "LINES", lines)
     mask = np.random.default_rng(0).random((40, 30)) < 0.5
     y = np.array([0.0, 3.5, 4.0, 4.25, 20.0, 39.5, 41.0])
     expected = [mask[: int(v)].sum() + (v % 1) * mask[min(int(v), 39)].sum() * (v < 40) for v in y]

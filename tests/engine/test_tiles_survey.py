@@ -315,14 +315,14 @@ def test_windows_leave_no_seam(monkeypatch: pytest.MonkeyPatch, window: int) -> 
     where = pieces_of_tissue()
     rgb = through(stained(where), flat(*GLASS))
     area, _, mask = in_picture(rgb)
-    monkeypatch.setattr(survey, "_WINDOW_PX", window)
+    monkeypatch.setattr(survey, "WINDOW_PX", window)
     again, _, same = in_picture(rgb)
     assert again == pytest.approx(area, rel=0.01)
     assert (same.tissue != mask.tissue).mean() < 0.001
 
 
 def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(survey, "_WINDOW_PX", 200)
+    monkeypatch.setattr(survey, "WINDOW_PX", 200)
     scale = Scale(COARSE, MppSource.USER)
     rgb = through(stained(pieces_of_tissue()), flat(*GLASS))
     source = FieldSource(Image.fromarray(rgb), SourceInfo(SIDE, SIDE, scale, "image", None))

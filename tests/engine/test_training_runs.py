@@ -199,7 +199,7 @@ def test_a_model_fitted_on_all_groups_borrows_its_twin_s_figures_and_care(root: 
     assert card.temperature >= twin.temperature
     assert card.confidence_threshold >= twin.confidence_threshold
     text = (root / "model" / "README.md").read_text(encoding="utf-8")
-    assert "those of a twin" in text
+    assert "those of a held-out run" in text
     assert "## Evaluation of drawn" in text
     other = dataclasses.replace(whole, drawn_examples=3)
     with pytest.raises(UsageProblem, match="drawn_examples differ"):

@@ -65,8 +65,8 @@ def test_what_is_no_image_says_so(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_a_crash_is_an_error_and_ends_nothing_else(slide: Path) -> None:
     with ViewedImage(slide) as image:
-        os.kill(image._process._launched.child.pid, signal.SIGSEGV)
-        image._process._launched.child.wait()
+        os.kill(image.process.launched.child.pid, signal.SIGSEGV)
+        image.process.launched.child.wait()
         with pytest.raises(UnreadableFile) as caught:
             image.read(BOXES[:1])
     assert caught.value.code == "E_CRASH"

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from lungscan.demo.making import FIELDS, TISSUES, _pictures
+from lungscan.demo.making import FIELDS, TISSUES, pictures_in
 from lungscan.demo.stitching import stitch_slide
 from lungscan.errors import LungScanError
 from lungscan.opening.local import open_to_look
-from lungscan.opening.viewing import _input_file
+from lungscan.opening.viewing import input_file
 from lungscan.options import ScanOptions
 from lungscan.reading import TilePixels
 from lungscan.scanning.scan import scan
@@ -30,7 +30,7 @@ WAIT_MS = 60_000  # the machine may be busy
 def demo_slide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's slide, put together from training fields."""
     path = tmp_path_factory.mktemp("demo") / "stitched-slide.svs"
-    pieces = {tissue: _pictures(FIELDS / "slide" / tissue) for tissue in TISSUES}
+    pieces = {tissue: pictures_in(FIELDS / "slide" / tissue) for tissue in TISSUES}
     if not all(pieces.values()):
         pytest.skip("the training fields are not installed")
     stitch_slide(path, pieces)
@@ -50,7 +50,7 @@ class LocalImage:
     """A ``ViewedImage`` in this process, which starts none."""
 
     def __init__(self, path: Path, mpp: float | None, threads: int, launched: object) -> None:
-        source, self.info = open_to_look(_input_file(path), mpp)
+        source, self.info = open_to_look(input_file(path), mpp)
         self.path, self.kind, self.overview = path, source.kind, source.overview(1024)
         self._source = source
 
@@ -135,7 +135,7 @@ def quick(window: MainWindow, model: Path, fake: object, request: pytest.Fixture
         made.append(LocalJob(options))
         return made[-1]
 
-    window.analysis.runner._make_job = make
+    window.analysis.runner.make_job = make
     box = window.options.boxes["model"]
     box.addItem(str(model))
     box.setCurrentText(str(model))

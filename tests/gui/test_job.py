@@ -65,7 +65,7 @@ def test_a_run_that_cannot_begin_says_why(demo_slide: Path, tmp_path: Path) -> N
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_a_process_that_dies_costs_a_message(tmp_path: Path, demo_slide: Path) -> None:
     job = ScanJob(ScanOptions((demo_slide,), tmp_path / "out"))
-    threading.Timer(0.2, os.kill, (job._child.pid, signal.SIGSEGV)).start()
+    threading.Timer(0.2, os.kill, (job.pid, signal.SIGSEGV)).start()
     *_, event = job.events()
     assert isinstance(event, Failure)
     assert event.code == "E_CRASH"

@@ -88,7 +88,7 @@ def test_the_inside_of_the_engine_is_imported_in_one_place(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["engine", "cases", "card", "thumbnail", "scanning/job",
                                   "scanning/child", "viewer/camera", "viewer/ladder",
-                                  "viewer/tilemap"])  # fmt: skip
+                                  "viewer/tilemap", "review/draft"])  # fmt: skip
 def test_what_can_do_without_qt_does(name: str) -> None:
     assert not any(module.startswith("PyQt6") for module in imports_of(GUI / f"{name}.py"))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from attacks import faults, kills, malformed, names, packages, privacy, single
+from attacks import faults, kills, malformed, names, packages, page, privacy, single
 from attacks.base import (
     Bench,
     Done,
@@ -72,13 +72,13 @@ def test_a_run_that_hangs_is_ended_with_all_its_children() -> None:
     code = "import subprocess; subprocess.run(['sleep', '60'])"
     assert execute([sys.executable, "-c", code], timeout=1).code is None
     process = start([sys.executable, "-c", code])
-    kills._until(lambda: len(session(process.pid)) == 2, 20)
+    kills.until(lambda: len(session(process.pid)) == 2, 20)
     assert len(session(process.pid)) == 2
     process.kill()
     process.wait()
     assert len(session(process.pid)) == 1  # the orphan is seen
     kill_session(process.pid)
-    kills._until(lambda: not session(process.pid), 20)
+    kills.until(lambda: not session(process.pid), 20)
     assert not session(process.pid)
     process.communicate()
 
@@ -116,7 +116,7 @@ def test_a_row_without_a_proper_end_is_seen(
     status: str, code: str, message: str, proper: bool
 ) -> None:
     row = {"status": status, "error_code": code, "error_message": message}
-    assert malformed._is_proper(row) == proper
+    assert malformed.is_proper(row) == proper
 
 
 def test_the_file_that_crashes_a_run_is_found(
@@ -197,7 +197,7 @@ def test_a_broken_pdf_is_seen(tmp_path: Path) -> None:
     canvas.drawString(100, 100, "text")
     canvas.save()
     assert names.readable(path)
-    assert names._pictures_in(path) == 0
+    assert names.pictures_in(path) == 0
     path.write_bytes(path.read_bytes()[:200])
     assert not names.readable(path)
 
@@ -205,9 +205,9 @@ def test_a_broken_pdf_is_seen(tmp_path: Path) -> None:
 def test_geojson_that_is_none_is_seen(tmp_path: Path) -> None:
     path = tmp_path / "a.geojson"
     path.write_text('{"type":"FeatureCollection","features":[]}', encoding="utf-8")
-    assert names._is_geojson(path)
+    assert names.is_geojson(path)
     path.write_text('{"type":"FeatureCollection"', encoding="utf-8")
-    assert not names._is_geojson(path)
+    assert not names.is_geojson(path)
 
 
 # Identifiers --------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ def test_an_identifier_is_found_wherever_it_hides(tmp_path: Path) -> None:
 
 
 def test_a_label_is_found_in_an_output(tmp_path: Path) -> None:
-    for name, colour in (("label.jpg", privacy._NEON), ("tissue.jpg", (200, 150, 180))):
+    for name, colour in (("label.jpg", privacy.NEON), ("tissue.jpg", (200, 150, 180))):
         Image.fromarray(np.full((32, 32, 3), colour, np.uint8)).save(tmp_path / name)
     planted = privacy.Planted()
     assert privacy.search([tmp_path / "label.jpg"], planted)[1] == 1
@@ -273,12 +273,12 @@ def test_names_are_found_where_nothing_hides_them(bench: Bench) -> None:
 def test_a_connection_is_told_from_talk_inside_the_machine() -> None:
     outside = "12 connect(3, {sa_family=AF_INET, sin_port=htons(443)}, 16) = -1"
     inside = '12 connect(3, {sa_family=AF_UNIX, sun_path="/run/x"}, 110) = 0'
-    assert single._CONNECTS.search(outside)
-    assert not single._CONNECTS.search(inside)
+    assert single.CONNECTS.search(outside)
+    assert not single.CONNECTS.search(inside)
 
 
 def test_a_connection_is_seen_by_python_itself() -> None:
-    code = single._WATCHED.partition("from lungscan_cli")[0]
+    code = single.WATCHED.partition("from lungscan_cli")[0]
     code += "import socket\ntry: socket.create_connection(('127.0.0.1', 9))\nexcept OSError: pass"
     assert execute([sys.executable, "-c", code]).err.count("NETWORK socket.connect") == 1
 
@@ -298,3 +298,38 @@ def test_what_is_installed_is_asked_about() -> None:
     found = packages.installed()
     assert any(name.startswith("numpy==") for name in found)
     assert not any(name.startswith("torch==") for name in found)
+
+
+def test_what_a_page_lets_through_or_leaks_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from attacks.page_client import CLOSED, Answer, Site
+    from attacks.page_requests import plain, refused
+
+    words = b'{"error": {"message": "This page is not reached by that name."}}'
+    health = [200]
+    monkeypatch.setattr(Site, "ask", lambda *_: Answer(health[0], {}, b"ok"))
+    site = Site(1)
+
+    def seen(answer: Answer, why: str = "") -> list[str]:
+        return page.judged(site, answer, why, [page.CANARY])
+
+    assert seen(Answer(403, {}, words)) == []
+    assert seen(Answer(403, {}, words), "status 200") == ["not as it must be"]
+    assert seen(Answer(403, {}, b"")) == ["without words"]
+    assert seen(Answer(200, {"x": page.CANARY.decode()}, b"")) == ["something leaked"]
+    health[0] = 0
+    assert seen(CLOSED) == ["page stopped"]
+    assert [refused(403)(a) for a in (Answer(403, {}, b""), Answer(200, {}, b""), CLOSED)] == [
+        True, False, False,
+    ]  # fmt: skip
+    assert refused()(CLOSED)
+    assert not refused()(Answer(500, {}, b""))
+    assert not plain(CLOSED)
+    for name in ("open-tmp", "open-cwd", "locked-tmp", "locked-cwd"):
+        (tmp_path / name).mkdir()
+    assert page.written(tmp_path) == []
+    (tmp_path / "open-cwd" / "x").touch()
+    (tmp_path / "open-tmp" / "x").touch()
+    (tmp_path / "out.jpg").touch()
+    assert len(page.written(tmp_path)) == 3

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 import pytest
 from attacks import (
     bombs,
+    ct,
     disk,
     faults,
     kills,
     malformed,
     models,
     names,
+    page,
     privacy,
     readers,
     single,
@@ -55,6 +57,10 @@ def test_hostile_model_folders(bench: Bench) -> None:
     check(models.attack(bench, every=9))
 
 
+def test_hostile_ct_series(bench: Bench) -> None:
+    check(ct.attack(bench, slices=30))
+
+
 def test_planted_identifiers_are_nowhere(bench: Bench) -> None:
     check(privacy.attack(bench))
 
@@ -77,3 +83,8 @@ def test_nothing_outside_is_called(bench: Bench) -> None:
 
 def test_a_reader_that_stops_or_dies_costs_its_file(bench: Bench) -> None:
     check(readers.attack(bench, ("stopped", "aborted")))
+
+
+def test_hostile_requests_and_files_leave_the_page_as_it_was(bench: Bench) -> None:
+    pytest.importorskip("uvicorn", reason="the page needs the extra `web`")
+    check(page.attack(bench, every=8))

@@ -29,6 +29,10 @@ from lungscan_cli.groups import ExamplesCommand
             "lungscan adapt lung-histology fields/ --original data/ --out my-model",
             "and what it cost",
         ),
+        (
+            "lungscan adapt lung-histology images/ --reviews results/ --out my-model",
+            "to what reviewers said",
+        ),
         ("lungscan classify slides/ --model my-model", "use it"),
     ),
     context_settings=SETTINGS,
@@ -57,6 +61,15 @@ from lungscan_cli.groups import ExamplesCommand
     help="Labelled fields of the laboratory that the model comes from: what it gains or loses "
     "there is measured, too.",
 )
+@click.option(
+    "--reviews",
+    metavar="DIR",
+    type=FOLDER,
+    allow_from_autoenv=False,
+    show_default="labels are folders",
+    help="Results below which answers to FIELDS were reviewed: the class that a reviewer holds "
+    "right is the label, and regions left out teach nothing.",
+)
 @click.option("--name", show_default="that of the folder", help="The adapted model's name.")
 @click.option(
     "--folds", type=click.IntRange(2, 20), default=5, help="Of the cross-validation, with labels."
@@ -70,6 +83,7 @@ def adapt(
     out: Path,
     mpp: float | None,
     original: Path | None,
+    reviews: Path | None,
     name: str | None,
     folds: int,
     threads: int | None,
@@ -81,9 +95,9 @@ def adapt(
     MODEL is a shipped model's name or a model folder; FIELDS holds some 100 fields or a few slides
     of your own lung tissue. No labels are needed. Where FIELDS has folders named as the model's
     classes, some 20 fields in each (or a groups.csv), the adapted model is also fitted to these
-    labels, and judged by cross-validation.
+    labels, and judged by cross-validation. With --reviews the labels are those of reviewers.
     """
     from lungscan_cli.jobs.adapting import Order, run_adaptation
 
-    order = Order(model, fields, out, mpp, original, name or "", folds, threads)
+    order = Order(model, fields, out, mpp, original, name or "", folds, threads, reviews)
     return run_adaptation(order, as_json=as_json, quiet=quiet)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
+from lungscan.errors import UsageProblem
 from lungscan.options import (
     ABSTAIN,
+    EXPLAIN_CHOICES,
     MAX_BATCH,
     MAX_MPP_UM,
     MAX_OVERLAP,
@@ -18,6 +21,7 @@ from lungscan.options import (
     PDF_CHOICES,
     RULE_NAMES,
     ScanOptions,
+    Shard,
 )
 from lungscan_cli.choices import (
     ENVIRONMENT_NOTE,
@@ -42,16 +46,51 @@ class GivenPath(click.Path):
         super().fail(message, param, ctx)
 
 
+class ShardType(click.ParamType[Shard | None]):
+    """``3/8``: the third of eight shards."""
+
+    name = "I/N"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Shard | None:
+        """Read it; what is amiss is told as of any other option."""
+        if value is None or isinstance(value, Shard):
+            return value
+        try:
+            return Shard.parse(value)
+        except UsageProblem as problem:
+            self.fail(str(problem), param, ctx)
+
+
 EXISTING = GivenPath(exists=True, readable=False, path_type=Path)  # the engine says what is amiss
 
 
+class ClassifyCommand(ExamplesCommand):
+    """Lets a path follow ``--explain``, whose value may be left out."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Give a bare ``--explain`` the value that it stands for."""
+        told = []
+        for word, after in zip_longest(args, args[1:]):
+            bare = word == "--explain" and after not in EXPLAIN_CHOICES
+            told.append("--explain=occlusion" if bare else word)
+            if word == "--":
+                told += args[len(told) :]
+                break
+        return super().parse_args(ctx, told)
+
+
 @click.command(
-    cls=ExamplesCommand,
+    cls=ClassifyCommand,
     examples=(
         ("lungscan classify slide.svs", "one slide"),
         ("lungscan classify slides/ fields/ --out results", "all below two folders"),
         ("lungscan classify scan.tif --mpp 0.25", "a scan without a scale"),
+        ("lungscan classify field.jpg --explain", "and what the answer depends on"),
         ("lungscan classify slides/ --dry-run", "what would be done"),
+        ("lungscan classify slides/ --out all --shard 3/8", "the third of eight processes"),
+        ("lungscan classify scanner/ --out results --watch", "slides as they are finished"),
     ),
     context_settings=SETTINGS,
     epilog="Exit codes: 0 fine, 1 some inputs failed, 2 wrong usage, 3 nothing to do, 4 model, "
@@ -105,8 +144,25 @@ EXISTING = GivenPath(exists=True, readable=False, path_type=Path)  # the engine 
 )
 @json_option
 @quiet_option
+@click.option(
+    "--explain",
+    type=click.Choice(EXPLAIN_CHOICES),
+    is_flag=False,
+    flag_value="occlusion",
+    default="off",
+    help="Show what the answer of a field, or of a slide's surest tiles, depends on: occlusion "
+    "(what --explain alone means) blurs cell after cell, some 40 to 65 passes more for a tile; cam "
+    "spreads the score over the network's last maps and costs one.",
+)
 @click.option("--heatmap/--no-heatmap", default=True, help="Write heatmap.png for slides.")
 @click.option("--geojson/--no-geojson", default=True, help="Write tiles.geojson for QuPath.")
+@click.option(
+    "--dicom-sr",
+    is_flag=True,
+    show_default="off",
+    help="Of DICOM images write the answer as DICOM, too: report.dcm (structured report), and of "
+    "slides classes.dcm (segmentation). They hold the patient's name and number.",
+)
 @click.option(
     "--fresh",
     is_flag=True,
@@ -156,6 +212,27 @@ EXISTING = GivenPath(exists=True, readable=False, path_type=Path)  # the engine 
     type=GivenPath(dir_okay=False, path_type=Path),
     show_default="not written",
     help="With --deidentify: CSV that tells whose pseudonyms they are. Not inside --out.",
+)
+@click.option(
+    "--shard",
+    type=ShardType(),
+    metavar="I/N",
+    show_default="all",
+    help="Take the I-th of N shards of the inputs, cut by bytes; the last to finish writes the "
+    "tables. All shards share one --out.",
+)
+@click.option(
+    "--cluster",
+    metavar="WHERE",
+    show_default="this process alone",
+    help="Classify on a cluster of dask: the address of its scheduler, local:N for N processes "
+    "here, or a TOML file with address and TLS (extra: cluster).",
+)
+@click.option(
+    "--watch",
+    is_flag=True,
+    show_default="off",
+    help="Go on until stopped: take images as they are finished, and keep the tables current.",
 )
 def classify(*, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> int:
     """Classify slides and field images.

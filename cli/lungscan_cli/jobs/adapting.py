@@ -42,6 +42,7 @@ class Order:
     name: str
     folds: int
     threads: int | None
+    reviews: Path | None = None
 
     def options(self) -> AdaptOptions:
         """The engine's options."""
@@ -53,6 +54,7 @@ class Order:
             self.folds,
             self.threads,
             self.command(),
+            self.reviews,
         )
 
     def command(self) -> str:
@@ -61,6 +63,7 @@ class Order:
         words += ["--out", told_path(self.out)]
         words += [] if self.mpp is None else ["--mpp", f"{self.mpp:g}"]
         words += [] if self.original is None else ["--original", told_path(self.original)]
+        words += [] if self.reviews is None else ["--reviews", told_path(self.reviews)]
         words += ["--name", self.name] if self.name else []
         words += ["--folds", str(self.folds)] if self.folds != FOLDS else []
         return shlex.join(words)

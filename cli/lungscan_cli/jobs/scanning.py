@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -10,9 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 import lungscan
+from lungscan.errors import UsageProblem
 from lungscan.jobs import PlanFinished
 from lungscan.options import ScanOptions
-from lungscan_cli.border import INTERRUPTED
+from lungscan_cli.border import INTERRUPTED, OK
 from lungscan_cli.console import answers, count, people, plain, say, write_json
 
 if TYPE_CHECKING:
@@ -26,7 +31,10 @@ def run_scan(options: ScanOptions, *, as_json: bool, quiet: bool) -> int:
         # Said before the slow imports, so that something shows at once.
         say(console, "Looking for images and loading the model ...", style="dim")
     try:
-        return _run(options, as_json=as_json, quiet=quiet)
+        with ended_by_sigterm():
+            if options.watch:
+                return _run_watch(options, as_json=as_json, quiet=quiet)
+            return _run(options, as_json=as_json, quiet=quiet)
     except KeyboardInterrupt:
         say(
             console,
@@ -51,6 +59,37 @@ def _run(options: ScanOptions, *, as_json: bool, quiet: bool) -> int:
     if as_json:
         write_json(as_data(outcome, outcome.started, outcome.finished))
     return exit_code(outcome.finished)
+
+
+def _run_watch(options: ScanOptions, *, as_json: bool, quiet: bool) -> int:
+    """Follow a watched folder; only an interrupt ends it."""
+    if as_json:
+        raise UsageProblem("--json and --watch exclude each other: a watch has no end to tell of.")
+    events = lungscan.scan(options)
+    from lungscan_cli.views.run import LineView, SilentView
+    from lungscan_cli.views.watch import Outcome, watch
+
+    # Lines, not bars: between two slides hours may pass.
+    view = SilentView() if quiet else LineView(people())
+    watch(events, view, Outcome(), keep_lines=False)
+    return OK
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """End the block by SIGTERM as by Ctrl+C, so that a batch system leaves no lock behind."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _watch(options: ScanOptions, *, quiet: bool) -> Outcome:

@@ -125,7 +125,7 @@ class LineView(SilentView):
             return
         self._fresh += not event.resumed
         place = f"{done:,} of {count(self._cases, 'case')}"
-        if self._cases <= FEW_CASES or any(file.kind == "slide" for file in result.files):
+        if self._cases <= FEW_CASES or any(file.kind != "field" for file in result.files):
             again = "from an earlier run" if event.resumed else duration(result.seconds)
             tiles = f", {count(result.counts.total, 'tile')}" if result.counts.total else ""
             say(self._console, f"  {place}: {plain(result.case_id)}: {answer}{tiles}, {again}")
@@ -152,7 +152,7 @@ class BarView(SilentView):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._progress = Progress(
+        self.progress = Progress(
             TextColumn(
                 "{task.description}",
                 markup=False,
@@ -167,24 +167,24 @@ class BarView(SilentView):
             transient=True,
             expand=True,
         )
-        self._cases = self._progress.add_task("Cases", total=None, unit="cases")
-        self._tiles = self._progress.add_task("", total=None, unit="tiles", visible=False)
+        self._cases = self.progress.add_task("Cases", total=None, unit="cases")
+        self._tiles = self.progress.add_task("", total=None, unit="tiles", visible=False)
         self._names: dict[str, str] = {}
         self._shown = ""
         self._skipped = 0
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self.progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self.progress.stop()
 
     def run_started(self, event: RunStarted) -> None:
         """Say what begins and set the length of the first bar."""
         say(self._console, headline(event))
         self._skipped = event.skipped
-        self._progress.reset(self._cases, total=event.cases)
+        self.progress.reset(self._cases, total=event.cases)
 
     def case_started(self, event: CaseStarted) -> None:
         """Remember the name; the bar appears when there is more than one tile."""
@@ -197,8 +197,8 @@ class BarView(SilentView):
         if event.key != self._shown:
             self._shown = event.key
             name = tail(self._names.get(event.key, event.key), NAME_WIDTH)
-            self._progress.reset(self._tiles, total=event.total, visible=True, description=name)
-        self._progress.update(self._tiles, completed=event.done)
+            self.progress.reset(self._tiles, total=event.total, visible=True, description=name)
+        self.progress.update(self._tiles, completed=event.done)
 
     def case_finished(self, event: CaseFinished, answer: str) -> None:  # noqa: ARG002
         """Move the first bar."""
@@ -206,8 +206,8 @@ class BarView(SilentView):
         self._names.pop(key, None)
         if key == self._shown:
             self._shown = ""
-            self._progress.update(self._tiles, visible=False)
-        self._progress.update(self._cases, completed=max(0, event.index - self._skipped))
+            self.progress.update(self._tiles, visible=False)
+        self.progress.update(self._cases, completed=max(0, event.index - self._skipped))
 
     def notice(self, event: Notice) -> None:
         """Show the remark above the bars."""

@@ -74,7 +74,7 @@ class TrainBarView(TrainView):
 
     def __init__(self, console: Console, clock: Clock = time.monotonic) -> None:
         super().__init__(console, clock)
-        self._progress = Progress(
+        self.progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
@@ -83,16 +83,16 @@ class TrainBarView(TrainView):
             transient=True,
             expand=True,
         )
-        self._task: TaskID | None = None
+        self.task: TaskID | None = None
         self._told = ""  # which training it is, before each bar
         self._accuracy: float | None = None  # of the last epoch that measured it
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self.progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self.progress.stop()
 
     def run_started(self, event: RunStarted) -> None:
         """Say which of several trainings begins; what the last one showed is over."""
@@ -105,19 +105,19 @@ class TrainBarView(TrainView):
         super().stage_started(event)
         self._remove()
         self._accuracy = None
-        self._task = self._progress.add_task(
+        self.task = self.progress.add_task(
             plain(self._told + event.stage), total=event.epochs or None, told=""
         )
 
     def epoch_finished(self, event: EpochFinished) -> None:
         """Move the bar."""
-        if self._task is None:
+        if self.task is None:
             return
         if event.validation_accuracy is not None:
             self._accuracy = event.validation_accuracy
         left = self._pace.seconds_left(event)
         told = f"{figures(event, self._accuracy)}, {duration(left)} left"
-        self._progress.update(self._task, completed=event.epoch, total=event.epochs, told=told)
+        self.progress.update(self.task, completed=event.epoch, total=event.epochs, told=told)
 
     def stage_finished(self, event: StageFinished) -> None:
         """Take the bar away and say how it turned out."""
@@ -125,9 +125,9 @@ class TrainBarView(TrainView):
         super().stage_finished(event)
 
     def _remove(self) -> None:
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-            self._task = None
+        if self.task is not None:
+            self.progress.remove_task(self.task)
+            self.task = None
 
 
 def train_view_for(console: Console) -> TrainView:

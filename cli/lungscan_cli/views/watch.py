@@ -53,8 +53,17 @@ class Outcome:
         return [line for line in self.lines if line.status in statuses]
 
 
-def watch(events: Generator[ScanEvent, None, None], view: View, outcome: Outcome) -> None:
-    """Draw each event and note it in ``outcome``. Leaving early closes the scan."""
+def watch(
+    events: Generator[ScanEvent, None, None],
+    view: View,
+    outcome: Outcome,
+    *,
+    keep_lines: bool = True,
+) -> None:
+    """Draw each event and note it in ``outcome``. Leaving early closes the scan.
+
+    A watched folder never ends, so its cases' lines are not kept.
+    """
     with closing(events), view:
         for event in events:
             match event:
@@ -67,7 +76,8 @@ def watch(events: Generator[ScanEvent, None, None], view: View, outcome: Outcome
                     view.tiles_scored(event)
                 case CaseFinished():
                     line = line_of(event.result)
-                    outcome.lines.append(line)
+                    if keep_lines:
+                        outcome.lines.append(line)
                     outcome.resumed += event.resumed
                     view.case_finished(event, line.answer)
                 case Notice():

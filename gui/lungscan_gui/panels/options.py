@@ -21,6 +21,7 @@ from lungscan.options import (
     ABSTAIN,
     ANY_CUDA,
     DEVICES,
+    EXPLAIN_CHOICES,
     MAX_MPP_UM,
     MAX_OVERLAP,
     MIN_MPP_UM,
@@ -34,12 +35,14 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "device": tuple(name.replace(ANY_CUDA, "cuda:0") for name in DEVICES),
     "rule": RULE_NAMES,
     "abstain": ABSTAIN,
+    "explain": EXPLAIN_CHOICES,
 }
 TITLES = {
     "model": "Model",
     "device": "Device",
     "rule": "Rule",
     "abstain": "When uncertain",
+    "explain": "Explanation",
     "overlap": "Overlap",
     "threads": "Threads",
 }
@@ -99,6 +102,7 @@ class OptionsPanel(QWidget):
             device=self.boxes["device"].currentText(),
             rule=self.boxes["rule"].currentText(),  # type: ignore[arg-type]
             abstain=self.boxes["abstain"].currentText(),  # type: ignore[arg-type]
+            explain=self.boxes["explain"].currentText(),  # type: ignore[arg-type]
             overlap=round(self.overlap.value(), 4),
             threads=self.threads.value() or None,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QFrame,
@@ -18,8 +20,10 @@ from lungscan_gui import engine
 from lungscan_gui.cases import Case, CaseState
 from lungscan_gui.panels.answer import AnswerBox
 from lungscan_gui.panels.classes import ClassTable
+from lungscan_gui.panels.explained import ExplainedBox
 from lungscan_gui.panels.maplook import MapPanel
 from lungscan_gui.panels.options import ScaleQuestion
+from lungscan_gui.review.panel import ReviewPanel
 
 BUSY = (CaseState.QUEUED, CaseState.RUNNING)
 
@@ -40,7 +44,10 @@ class ResultPanel(QScrollArea):
         self.question.answered.connect(self.scale_given)
         self.classes = ClassTable()
         self.map = MapPanel()
+        self.review = ReviewPanel()
+        self.beside: Callable[[], engine.Beside | None] = lambda: None  # the review for reports
         self.classes.switched.connect(self.map.set_shown)
+        self.explained = ExplainedBox()
         self.quality = QLabel()
         self.model = QLabel()
         for label in (self.quality, self.model):
@@ -60,7 +67,9 @@ class ResultPanel(QScrollArea):
             "question": _boxed("Pixel size", self.question),
             "classes": _boxed("Classes", self.classes),
             "export": self.export,
+            "review": _boxed("Review", self.review),
             "map": _boxed("Map", self.map),
+            "explained": _boxed("Explanation", self.explained),
             "quality": _boxed("Quality", self.quality),
             "model": _boxed("Model", self.model, self.card),
         }
@@ -69,6 +78,7 @@ class ResultPanel(QScrollArea):
             self._layout.addWidget(box)
         self._layout.addStretch()
         self.setWidget(column)
+        self.show_review(visible=False)
         self.show_case(None, None)
 
     def show_case(self, case: Case | None, model: ModelStamp | None) -> None:
@@ -93,13 +103,19 @@ class ResultPanel(QScrollArea):
             classes=mapped,
             export=result is not None,
             map=mapped,
+            explained=bool(result and result.explained),
             quality=result is not None,
             model=result is not None,
         )
+        self.explained.show_result(result)
         if result is not None:
             self.quality.setText(quality_text(result))
             self.model.setText(model_text(result))
             self._fill_exports(result)
+
+    def show_review(self, *, visible: bool) -> None:
+        """Whether there is an answer to review."""
+        self._show(review=visible)
 
     def _show(self, **wanted: bool) -> None:
         for name, visible in wanted.items():
@@ -110,7 +126,7 @@ class ResultPanel(QScrollArea):
         if menu is None:
             return
         menu.clear()
-        for export in engine.exports(result):
+        for export in engine.exports(result, self.beside):
             action = menu.addAction(export.title + " ...")
             if action is not None:
                 action.triggered.connect(lambda _=False, e=export: self.export_asked.emit(e))

@@ -1,27 +1,20 @@
-"""The process of one run: ``python -m lungscan_gui.scanning.child``. See ``scanning.job``."""
+"""The process of one run, see ``lungscan.opening.apart``."""
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
-import traceback
 from contextlib import closing
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from lungscan.errors import Code, LungScanError
 from lungscan.events import RunFinished, TilesScored
+from lungscan.opening.apart import Send, Stopped, serve
 from lungscan.options import ScanOptions
 from lungscan_gui import engine
-from lungscan_gui.scanning.job import Failure, Stopped
 
 NO_BOXES = np.zeros((0, 4), np.int32)
-OUT_OF_MEMORY = (
-    "This machine ran out of memory. Close other programs, or try a smaller batch or fewer threads."
-)
 
 
 class Slim:
@@ -41,62 +34,20 @@ class Slim:
         return event
 
 
-def run(requests: BinaryIO, replies: BinaryIO) -> None:
-    """Classify, and tell everything."""
-    stop = threading.Event()
-    with engine.beforehand() as launched:
-        options: ScanOptions = engine.receive(requests)
-
-        def listen() -> None:
-            try:
-                engine.receive(requests)
-            except (EOFError, OSError):
-                stop.set()  # the window is gone
-            stop.set()
-
-        threading.Thread(target=listen, name="stop", daemon=True).start()
-        engine.send(replies, _scan(options, launched, stop, replies))
-    engine.send(replies, None)
-
-
-def _scan(
-    options: ScanOptions, launched: engine.Launched | None, stop: threading.Event, replies: BinaryIO
-) -> RunFinished | Failure | Stopped:
-    """Send all events but the last one, and return that."""
-    slim = Slim()
-    try:
-        with closing(engine.scan(options, launched, stop)) as events:
-            for event in events:
-                if isinstance(event, RunFinished):
-                    return event  # and the folder is free before anybody is told
-                engine.send(replies, slim(event))
-    except LungScanError as error:
-        return Failure(str(error), error.code)
-    except MemoryError:
-        return Failure(OUT_OF_MEMORY, Code.MEMORY)
-    except BrokenPipeError:
-        return Stopped()
-    except Exception as error:  # noqa: BLE001  the last line: a message instead of a dead process
-        kind = f"{type(error).__name__}: {error}"
-        return Failure(
-            f"LungScan met something it does not know ({kind}). Cases already finished are safe.",
-            Code.UNEXPECTED,
-            traceback.format_exc(),
-        )
-    return Stopped()
-
-
 def main() -> None:
-    """Take over stdin and stdout, so that no library's chatter gets among the events."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the window's to handle
-    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, 0)
-    os.dup2(nothing, 1)
-    try:
-        run(requests, replies)
-    except (EOFError, BrokenPipeError):
-        return  # the window is gone
+    """Start a reader process while this one is told what to do, then classify."""
+    with engine.beforehand() as launched:
+
+        def scan(options: ScanOptions, stop: threading.Event, send: Send) -> RunFinished | Stopped:
+            slim = Slim()
+            with closing(engine.scan(options, launched, stop)) as events:
+                for event in events:
+                    if isinstance(event, RunFinished):
+                        return event  # and the folder is free before anybody is told
+                    send(slim(event))
+            return Stopped()
+
+        serve(scan)
 
 
 if __name__ == "__main__":

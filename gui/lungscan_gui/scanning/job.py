@@ -1,121 +1,22 @@
-"""A run of the engine in a process of its own: its events, one by one, and its end.
-
-So the window stays smooth while Python computes, and a library that crashes costs a run, not the
-window. The process is told its options on stdin, answers with events on stdout, and ends when
-either end is closed; a second message on stdin asks it to stop.
-"""
+"""A run of the engine for the window, in a process of its own: its events, and its end."""
 
 from __future__ import annotations
 
-import subprocess
-import threading
-from collections.abc import Generator, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import BinaryIO, cast
-
-from lungscan.errors import Code, MachineError
 from lungscan.events import ScanEvent
+from lungscan.opening.apart import Apart, Failure, Stopped
 from lungscan.options import ScanOptions
-from lungscan_gui.engine import processes, receive, send
+
+__all__ = ["Failure", "JobEvent", "ScanJob", "Stopped"]
 
 CHILD = "lungscan_gui.scanning.child"
-STOP_S = 10.0  # what a process that was asked to stop may take; what it has scored is on the disk
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """The run ended with an error. ``details`` are for whoever repairs it."""
-
-    message: str
-    code: str
-    details: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The run ended because it was asked to; what it has scored is kept."""
-
 
 JobEvent = ScanEvent | Failure | Stopped
 
 
-class ScanJob:
-    """One run. ``events`` is for one thread, ``stop`` for any."""
+class ScanJob(Apart):
+    """One run; ``events`` ends with ``RunFinished``, ``Failure`` or ``Stopped``."""
 
     def __init__(self, options: ScanOptions) -> None:
-        """Start the process. Raises MachineError when the system will not."""
-        try:
-            self._child = subprocess.Popen(  # noqa: S603  our own interpreter and module
-                processes.command(CHILD),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=processes.environment(),
-            )
-        except OSError as error:
-            raise MachineError(
-                f"No process for the analysis can be started ({error.strerror or error}). Close "
-                "other programs, or ask for a higher limit of processes."
-            ) from error
-        self._lock = threading.Lock()
-        self._stopping = False
-        self._errors = b""
-        self._killer = threading.Timer(STOP_S, self.kill)
-        self._killer.daemon = True
-        self._tell(options)
-        threading.Thread(target=self._listen, name="job-errors", daemon=True).start()
-
-    def events(self) -> Iterator[JobEvent]:
-        """What the run tells; always ended by ``RunFinished``, ``Failure`` or ``Stopped``."""
-        ended = yield from self._told()
-        self._close()
-        status = self._child.wait()
-        if ended:
-            return
-        if self._stopping:
-            yield Stopped()
-        else:
-            yield Failure(
-                f"The analysis ended by itself (status {status}); the window is not affected. What "
-                "was scored is kept: start it again to go on.",
-                Code.CRASH,
-                self._errors.decode("utf-8", "replace")[-4000:],
-            )
-
-    def stop(self) -> None:
-        """Ask it to end at its next step; it is killed when it does not."""
-        if self._stopping:
-            return
-        self._stopping = True
-        self._tell("stop")
-        self._killer.start()
-
-    def kill(self) -> None:
-        """End it at once."""
-        with suppress(OSError):
-            self._child.kill()
-
-    def _told(self) -> Generator[JobEvent, None, bool]:
-        """What the process tells; whether it came to its end."""
-        replies = cast(BinaryIO, self._child.stdout)
-        with replies, suppress(EOFError, OSError):
-            while (event := receive(replies)) is not None:
-                yield event
-            return True
-        return False
-
-    def _close(self) -> None:
-        """Nothing more is to be said."""
-        self._killer.cancel()
-        with self._lock, suppress(OSError):
-            cast(BinaryIO, self._child.stdin).close()
-
-    def _tell(self, message: object) -> None:
-        with self._lock, suppress(OSError, ValueError):  # it is gone; ``events`` says so
-            send(cast(BinaryIO, self._child.stdin), message)
-
-    def _listen(self) -> None:
-        with cast(BinaryIO, self._child.stderr) as stream:
-            for line in stream:
-                self._errors = (self._errors + line)[-8000:]
+        """Start it. Raises MachineError when the system will not."""
+        super().__init__(CHILD, others="the window is")
+        self.begin(options)

@@ -100,7 +100,7 @@ class Runner(QObject):
 
     def __init__(self, make_job: Callable[[ScanOptions], Job] = ScanJob) -> None:
         super().__init__()
-        self._make_job = make_job
+        self.make_job = make_job
         self.orders: list[Order] = []
         self.now: Running | None = None
         self.model: ModelStamp | None = None  # of the run in progress, or of the last one
@@ -157,7 +157,7 @@ class Runner(QObject):
         self.now = Running(self.orders.pop(0))
         self.progressed.emit("Starting ...")
         threading.Thread(
-            target=_work, args=(self.now, self._make_job), name="analysis", daemon=True
+            target=_work, args=(self.now, self.make_job), name="analysis", daemon=True
         ).start()
         self._timer.start()
 

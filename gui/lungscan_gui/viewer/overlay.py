@@ -17,6 +17,7 @@ from PyQt6.QtGui import QBrush, QColor, QFont, QImage, QPainter, QPen, QTransfor
 from lungscan.types import ModelStamp, TileState
 from lungscan_gui.engine import UNCERTAIN_BELOW, class_letters, class_rgb, on_color
 from lungscan_gui.viewer.camera import Box, Camera
+from lungscan_gui.viewer.small_regions import SmallRegions
 from lungscan_gui.viewer.tilemap import PENDING, PER_TILE, STATES, MapLook, TileMap
 
 FEW_TILES = 900  # in the view, drawn one by one
@@ -45,6 +46,7 @@ class Overlay:
         self._lines: Outlines = []
         self._lines_at = 0.0  # when they were found
         self._lines_old = True
+        self.small = SmallRegions(tiles, model.tumour)
         self.redraw()
 
     @property
@@ -58,12 +60,14 @@ class Overlay:
         if (before.shown, before.threshold) != (look.shown, look.threshold):
             self._lines_at = 0.0
             self.redraw()
+            self.small.forget(at_once=True)
 
     def redraw(self, rows: slice = slice(None)) -> None:
         """Take over what changed in these rows of cells."""
         if self.tiles.used.size:
             self._pixels[: len(self.tiles.used)][rows] = self._coloured(rows)
         self._image, self._lines_old = None, True
+        self.small.forget()
 
     def paint(self, painter: QPainter, camera: Camera, ratio: float) -> None:
         """Draw what of the map is seen."""
@@ -82,7 +86,10 @@ class Overlay:
                 self._paint_picture(painter, camera)
             outlines = self._all_outlines()
         painter.setOpacity(min(1.0, self._look.opacity + 0.3))
+        painter.save()
         self._paint_outlines(painter, camera, outlines)
+        painter.restore()
+        self.small.paint(painter, camera, self._look, self.rgb)
         painter.restore()
 
     # One picture -------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ Frame = tuple[int, int, int, int]  # left, top, right, bottom
 View = Callable[[Frame, float], Overview]  # of a frame in pixels of a downsample
 
 SURVEY_UM = 4.0  # per pixel: a core biopsy of 60 µm is 15 pixels wide
-_WINDOW_PX = 896  # side of what is looked at together ...
+WINDOW_PX = 896  # side of what is looked at together ...
 _MARGIN_PX = 64  # ... with so much around it
 _MIN_STEP = 6  # grey levels between neighbours on the overview: here something begins
 
@@ -79,9 +79,9 @@ def _busy(overview: Overview) -> MaskArray:
 
 def _windows(shape: tuple[int, int]) -> Iterator[Frame]:
     height, width = shape
-    for top in range(0, height, _WINDOW_PX):
-        for left in range(0, width, _WINDOW_PX):
-            yield left, top, min(left + _WINDOW_PX, width), min(top + _WINDOW_PX, height)
+    for top in range(0, height, WINDOW_PX):
+        for left in range(0, width, WINDOW_PX):
+            yield left, top, min(left + WINDOW_PX, width), min(top + WINDOW_PX, height)
 
 
 def _widened(frame: Frame, shape: tuple[int, int]) -> Frame:

@@ -46,7 +46,7 @@ class _Block:
         return 3 if start <= page < start + int(count or 1) else 0
 
 
-class _Refused(ValueError):
+class Refused(ValueError):
     """The text declares a document type, or nests without end, which OME-XML never does."""
 
 
@@ -60,7 +60,7 @@ class _Reader:
 
     def start(self, name: str, attributes: Attributes) -> None:
         if len(self._path) == _MAX_DEPTH:
-            raise _Refused
+            raise Refused
         self._path.append(name.rsplit(" ", 1)[-1])  # without its namespace
         if self._path == ["OME"]:
             self.uuid = attributes.get("UUID", "")
@@ -112,16 +112,18 @@ def ome_mpp(text: bytes, page: int, size: tuple[int, int]) -> tuple[float, float
 
 
 def _read(text: bytes) -> _Reader:
+    """Read OME-XML. Raises Refused for what no microscope writes, or expat's error."""
     """Raises ValueError: the text is no XML, or one that could swell when read."""
     text = text.split(b"\0", 1)[0].lstrip(_BEFORE)  # a TIFF's text ends at its first NUL
     # Some programs declare UTF-16 or ASCII and write UTF-8, or write the sign µ as one byte.
     for encoding in (None, "utf-8", "iso-8859-1"):
         with suppress(expat.ExpatError, LookupError):
-            return _parsed(text, encoding)
+            return parsed(text, encoding)
     raise ValueError("not well-formed")
 
 
-def _parsed(text: bytes, encoding: str | None) -> _Reader:
+def parsed(text: bytes, encoding: str | None) -> _Reader:
+    """Read OME-XML. Raises Refused for what no microscope writes, or expat's error."""
     reader, parser = _Reader(), expat.ParserCreate(encoding, namespace_separator=" ")
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
@@ -132,7 +134,7 @@ def _parsed(text: bytes, encoding: str | None) -> _Reader:
 
 
 def _refuse(*_: object) -> None:
-    raise _Refused
+    raise Refused
 
 
 def _claim(image: _Image, page: int, size: tuple[int, int], uuid: str) -> int:

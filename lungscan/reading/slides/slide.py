@@ -46,7 +46,7 @@ class SlideSource:
         self._openslide = OpenSlideReader(file, mpp)
         self._head = self._openslide.head
         self._info = self._head.info
-        self._native: NativeReader | None = None
+        self.native: NativeReader | None = None
         if native:
             self._use_native()
 
@@ -66,8 +66,8 @@ class SlideSource:
 
     def close(self) -> None:
         """Close the file. Call it when no thread reads any more."""
-        if self._native is not None:
-            self._native.close()
+        if self.native is not None:
+            self.native.close()
         self._openslide.close()
 
     def read_tiles(self, boxes: BoxArray, size_px: int, into: RgbBatch | None = None) -> TilePixels:
@@ -127,14 +127,14 @@ class SlideSource:
     def _use_native(self) -> None:
         try:
             deep = open_deep(self._file, self._head)
-            self._native, flags = deep or open_native(self._file, self._head, self._openslide.open)
+            self.native, flags = deep or open_native(self._file, self._head, self._openslide.open)
         except BaseException:  # whatever it is, the file must not stay open
             self._openslide.close()
             raise
         self._info = replace(self._info, flags=self._info.flags + flags)
 
     def _native_for(self, level: int) -> NativeReader | None:
-        native = self._native
+        native = self.native
         return native if native is not None and native.knows(level) else None
 
     def _overview_from(self, level: int, downsample: float, frame: Frame | None = None) -> Overview:

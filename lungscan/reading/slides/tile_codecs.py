@@ -62,7 +62,7 @@ def tile_decoder(
 
 def guard(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
     """The same decoder, raising a ``DamagedTile`` whatever goes wrong, but for want of memory."""
-    return partial(_guarded, decode)
+    return partial(guarded, decode)
 
 
 def looks_cut(tile: RgbArray) -> bool:
@@ -84,7 +84,8 @@ def looks_cut(tile: RgbArray) -> bool:
     return False
 
 
-def _guarded(decode: Callable[[bytes], T], data: bytes) -> T:
+def guarded(decode: Callable[[bytes], T], data: bytes) -> T:
+    """What ``decode`` makes of ``data``. Raises DamagedTile for whatever a codec raises."""
     try:
         return decode(data)
     except MemoryError:

@@ -9,10 +9,13 @@ from pathlib import Path
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Spacer
 
+from lungscan.modalities.table import modality_of
 from lungscan.report.legend import class_rgb
 from lungscan.report.lettering import shorten
 from lungscan.report.pdf.case_detail import detail_story
 from lungscan.report.pdf.case_evidence import class_table, pictures, quality
+from lungscan.report.pdf.case_review import reviewed_line
+from lungscan.report.pdf.flowables import TIGHT, color_of, label_column, label_value, plain_table
 from lungscan.report.pdf.kit import (
     BODY_HEIGHT,
     INK,
@@ -26,7 +29,6 @@ from lungscan.report.pdf.kit import (
     rich,
     write_story,
 )
-from lungscan.report.pdf.parts import TIGHT, color_of, label_column, label_value, plain_table
 from lungscan.report.wording import (
     cure,
     display_name,
@@ -36,37 +38,45 @@ from lungscan.report.wording import (
     objective,
     pixel_size,
     probability,
+    size_of,
+    slices_of,
     standing,
+    window_of,
 )
 from lungscan.results.case_json import to_json
+from lungscan.results.review_json import Beside
 from lungscan.types import CaseResult, CaseStatus, FileResult, Prediction
 
 _TALLEST, _SHORTEST = 88 * mm, 42 * mm  # of the pictures
 _LONGEST_WHY = 1200  # characters; a case of many files may have a sentence for each
 
 
-def write_case_pdf(path: Path, result: CaseResult) -> None:
+def write_case_pdf(path: Path, result: CaseResult, beside: Beside | None = None) -> None:
     """Write the report of one case, answered, refused or failed; the same bytes each time.
 
+    ``beside`` is a person's review of it; without one the report has a block to fill in by hand.
     Raises MachineError when the file cannot be written.
     """
     digest = hashlib.sha256(to_json(result)).hexdigest()
-    story = [*_front_page(result), *detail_story(result, digest)]
+    beside = beside or Beside()
+    story = [*_front_page(result, beside), *detail_story(result, digest, beside)]
+    kicker = modality_of(result.model.modality).words.kicker
     info = PageInfo(
         title=result.case_id,
-        subject="Lung tissue classification, research use only",
+        subject=f"{kicker.capitalize()}, research use only",
         version=result.lungscan_version,
         report_id=report_id(digest),
     )
     write_story(path, story, info)
 
 
-def _front_page(result: CaseResult) -> list[Flowable]:
+def _front_page(result: CaseResult, beside: Beside) -> list[Flowable]:
     top: list[Flowable] = [
         Bookmark("Result"),
         *_specimen(result),
         Spacer(0, 6),
         _answer_box(result),
+        *reviewed_line(result, beside),
     ]
     if result.prediction is None:
         return [*top, *_what_to_do(result)]
@@ -110,7 +120,7 @@ def _specimen(result: CaseResult) -> list[Flowable]:
         rows, [label, value, label, value], None, ("SPAN", (1, 0), (3, 0)), TIGHT, *labels
     )
     return [
-        paragraph("LUNG TISSUE CLASSIFICATION", "kicker"),
+        paragraph(modality_of(result.model.modality).words.kicker, "kicker"),
         paragraph(shorten(result.case_id, 88), "title"),
         Spacer(0, 3),
         grid,
@@ -121,12 +131,20 @@ def _file_facts(file: FileResult, files: int) -> list[tuple[str, str]]:
     info = file.info
     first = " (first file)" if files > 1 else ""
     return [
-        ("Size", f"{info.width:,} × {info.height:,} px{first}"),
+        ("Size", f"{size_of(info)}{first}"),
         ("Pixel size", pixel_size(file)),
-        ("Scanner", "field image" if info.vendor == "image" else info.vendor),
-        ("Objective", objective(file)),
+        *_source_facts(file),
         ("SHA-256", f"{file.sha256[:16]}…"),
     ]
+
+
+def _source_facts(file: FileResult) -> list[tuple[str, str]]:
+    """What made the picture; of a series how its slices lie."""
+    info = file.info
+    if info.series is None:
+        scanner = "field image" if info.vendor == "image" else info.vendor
+        return [("Scanner", scanner), ("Objective", objective(file))]
+    return [("Slices", slices_of(info.series)), ("Window", window_of(info.series))]
 
 
 # Answer -----------------------------------------------------------------------------------------

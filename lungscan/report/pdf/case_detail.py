@@ -7,22 +7,26 @@ from collections.abc import Sequence
 from reportlab.lib.units import mm
 from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Spacer
 
+from lungscan.modalities.table import modality_of
 from lungscan.report.heatmap import has_heatmap
 from lungscan.report.legend import class_letters, scale_bar
 from lungscan.report.overlay import base_picture
-from lungscan.report.pdf.kit import INK, RULE, WIDTH, Bookmark, paragraph, rich
-from lungscan.report.pdf.parts import (
+from lungscan.report.pdf.case_explained import explained_story
+from lungscan.report.pdf.case_review import review_story
+from lungscan.report.pdf.flowables import (
     Picture,
     ReliabilityPlot,
     ScaleLine,
-    Tick,
+    heading,
     jpeg_bytes,
     label_column,
     label_value,
     map_for_print,
     plain_table,
 )
-from lungscan.report.wording import duration, pixel_size, probability
+from lungscan.report.pdf.kit import RULE, WIDTH, paragraph, rich
+from lungscan.report.wording import duration, pixel_size, place_of, probability
+from lungscan.results.review_json import Beside
 from lungscan.types import CaseResult, TilePicture
 
 _TILES_A_ROW = 6
@@ -31,23 +35,21 @@ _TILE = (WIDTH - (_TILES_A_ROW - 1) * _TILE_GAP) / _TILES_A_ROW
 _LABEL = 38 * mm
 
 
-def detail_story(result: CaseResult, digest: str) -> list[Flowable]:
+def detail_story(result: CaseResult, digest: str, beside: Beside) -> list[Flowable]:
     """Everything after the answer. ``digest`` is the SHA-256 of the case's ``case.json``."""
     answered = result.prediction is not None and result.prediction.label is not None
-    top = "Tiles that speak for the answer" if answered else "Tiles with the clearest class"
+    words = modality_of(result.model.modality).words
+    top = words.speaking if answered else words.clear
     return [
         *_tiles(result, "top", top),
-        *_tiles(result, "uncertain", "Most uncertain tiles"),
+        *explained_story(result),
+        *_tiles(result, "uncertain", words.others),
         *_more_files(result),
         *(_trust(result) if result.prediction else []),
         *_provenance(result, digest),
-        KeepTogether([_how_it_was_made(result), *_review(result)]),  # never a review block alone
+        # never a review block alone
+        KeepTogether([_how_it_was_made(result), *_review(result, beside)]),
     ]
-
-
-def heading(title: str) -> list[Flowable]:
-    """A section's heading, also in the outline."""
-    return [Bookmark(title), paragraph(title, "heading")]
 
 
 def _more_files(result: CaseResult) -> list[Flowable]:
@@ -102,7 +104,7 @@ def _tile(picture: TilePicture, letters: Sequence[str], result: CaseResult) -> l
         Picture(picture.jpeg, _TILE, _TILE),
         Spacer(0, 2),
         paragraph(best, "small"),
-        paragraph(f"x {x:,}, y {y:,}", "small-muted"),
+        paragraph(place_of(result.files[picture.file_index].info, x, y), "small-muted"),
     ]
     if len(result.relative_paths) > 1:
         cell.append(paragraph(f"file {picture.file_index + 1}", "small-muted"))
@@ -123,6 +125,8 @@ def _trust(result: CaseResult) -> list[Flowable]:
     if model.scale_note:
         left += [Spacer(0, 3), rich("<b>Scale.</b> {}", model.scale_note)]
     below: list[Flowable] = []
+    if why := modality_of(model.modality).words.rule:
+        left += [Spacer(0, 3), rich("<b>Rule.</b> {}", why)]
     if model.limits:
         below = [Spacer(0, 3), paragraph("What this model cannot know", "cell-bold")]
         below += [rich("• {}", limit, style="bullet") for limit in model.limits]
@@ -190,27 +194,6 @@ def _side_by_side(rows: Sequence[tuple[str, str]]) -> Flowable:
 # Review -----------------------------------------------------------------------------------------
 
 
-def _review(result: CaseResult) -> list[Flowable]:
-    """A block to be filled in by hand."""
-    choices = ("Agree", "Disagree", "Not assessable")
-    ticks: list[object] = []
-    for choice in choices:
-        ticks += [Tick(), paragraph(choice, "cell")]
-    answer = plain_table([ticks], [5 * mm, 17 * mm, 5 * mm, 21 * mm, 5 * mm, 32 * mm])
-    label, half = 24 * mm, WIDTH / 2
-    grid = plain_table(
-        [
-            [paragraph("Model output", "label"), answer, "", ""],
-            [paragraph("Comment", "label"), "", "", ""],
-            [paragraph("Reviewer", "label"), "", paragraph("Date", "label"), ""],
-        ],
-        [label, half - label, 16 * mm, half - 16 * mm],
-        [8 * mm, 15 * mm, 9 * mm],
-        ("SPAN", (1, 0), (-1, 0)),
-        ("BOX", (0, 0), (-1, -1), 0.6, INK),
-        ("LINEBELOW", (0, 0), (-1, -2), 0.4, RULE),
-        ("LINEBEFORE", (2, 2), (2, 2), 0.4, RULE),
-        ("LEFTPADDING", (0, 0), (-1, -1), 6),
-        ("TOPPADDING", (0, 0), (-1, -1), 6),
-    )
-    return [*heading("Review"), Spacer(0, 2), grid] if result.files else []
+def _review(result: CaseResult, beside: Beside) -> list[Flowable]:
+    """What a person said of the answer, else a block to be filled in by hand."""
+    return [*heading("Review"), Spacer(0, 2), *review_story(result, beside)] if result.files else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Spacer
 
+from lungscan.modalities.table import modality_of
 from lungscan.report.cases_csv import all_flags
 from lungscan.report.heatmap import has_heatmap
 from lungscan.report.legend import (
@@ -15,12 +16,7 @@ from lungscan.report.legend import (
     used_counts,
 )
 from lungscan.report.overlay import base_picture
-from lungscan.report.pdf.kit import (
-    RULE,
-    WIDTH,
-    paragraph,
-)
-from lungscan.report.pdf.parts import (
+from lungscan.report.pdf.flowables import (
     TIGHT,
     Hatch,
     Picture,
@@ -32,6 +28,11 @@ from lungscan.report.pdf.parts import (
     label_value,
     map_for_print,
     plain_table,
+)
+from lungscan.report.pdf.kit import (
+    RULE,
+    WIDTH,
+    paragraph,
 )
 from lungscan.report.wording import (
     area,
@@ -54,19 +55,21 @@ def class_table(result: CaseResult) -> list[Flowable]:
         return []
     model = result.model
     counts = used_counts(result.scores, len(model.class_names))
-    heads = ("", "Class", "Tiles", "Share", "Area, mm²", "Probability", "")
-    right = {2, 3, 4, 5}
+    modality = modality_of(model.modality)
+    areas = prediction.area_mm2 if modality.scaled else ()  # slices have none
+    measured = ["Share", "Area, mm²"] if modality.scaled else ["Share"]
+    heads = ("", "Class", modality.words.tiles.capitalize(), *measured, "Probability", "")
+    right = range(2, len(heads) - 1)
     rows: list[list[Flowable]] = [
         [paragraph(h, "label-right" if i in right else "label") for i, h in enumerate(heads)]
     ]
     looks = zip(class_letters(model), class_rgb(model), strict=True)
     for index, (letter, rgb) in enumerate(looks):
         bold = "-bold" if model.class_names[index] == prediction.label else ""
-        areas = prediction.area_mm2
         numbers = (
             f"{counts[index]:,}",
             percent(prediction.tile_share[index]) if prediction.tile_share else "–",
-            area(areas[index] if areas else None),
+            *([area(areas[index] if areas else None)] if modality.scaled else []),
             probability(prediction.probs[index]),
         )
         rows.append(
@@ -77,7 +80,8 @@ def class_table(result: CaseResult) -> list[Flowable]:
                 ShareBar(prediction.probs[index], rgb, 32 * mm),
             ]
         )
-    fixed = (7 * mm, 18 * mm, 25 * mm, 22 * mm, 23 * mm, 34 * mm)
+    measured_mm = [22 * mm] if modality.scaled else []
+    fixed = (7 * mm, 18 * mm, 25 * mm, *measured_mm, 23 * mm, 34 * mm)
     widths = [fixed[0], WIDTH - sum(fixed), *fixed[1:]]
     lines = [("LINEBELOW", (0, row), (-1, row), 0.4, RULE) for row in range(len(rows))]
     return [plain_table(rows, widths, None, ("VALIGN", (0, 0), (-1, -1), "MIDDLE"), *lines)]
@@ -92,17 +96,22 @@ def pictures(result: CaseResult, tallest: float) -> list[Flowable]:
     if base is None:
         return []
     thumbnail, downsample = base
-    mpp = result.files[0].info.scale.x_um
+    info = result.files[0].info
+    mpp = info.scale.x_um
     bar = scale_bar(mpp * downsample, thumbnail.width) if mpp else None
-    left = Picture(jpeg_bytes(thumbnail), _HALF, tallest)
-    columns: list[list[Flowable]] = [[_caption("Overview"), left, Spacer(0, 3)], []]
-    columns[0].append(ScaleLine(bar, left.scale))
+    title = "Overview" if info.series is None else "Slices, evenly spread over the series"
+    left = Picture(jpeg_bytes(thumbnail), _HALF if info.series is None else WIDTH, tallest)
+    columns: list[list[Flowable]] = [[_caption(title), left, Spacer(0, 3)], []]
+    scaled = modality_of(result.model.modality).scaled
+    if scaled:
+        columns[0].append(ScaleLine(bar, left.scale))
     if has_heatmap(result):
         right = Picture(jpeg_bytes(map_for_print(result, 0)), _HALF, tallest)
         columns[1] = [_caption("Class map"), right, Spacer(0, 3), _map_legend()]
-    return [
-        plain_table([columns], [_HALF + _GAP, _HALF], None, ("RIGHTPADDING", (0, 0), (-1, -1), 0))
-    ]
+    widths = [_HALF + _GAP, _HALF]
+    if info.series is not None:
+        columns, widths = columns[:1], [WIDTH]
+    return [plain_table([columns], widths, None, ("RIGHTPADDING", (0, 0), (-1, -1), 0))]
 
 
 def _caption(words: str) -> Flowable:
@@ -128,18 +137,19 @@ def _map_legend() -> Flowable:
 
 def quality(result: CaseResult) -> list[Flowable]:
     """Tissue, what became of the tiles, and the flags."""
-    counts = result.counts
+    counts, words = result.counts, modality_of(result.model.modality).words
     rejected = (
-        ("out of focus", counts.blurred), ("pen", counts.pen), ("blank", counts.blank),
-        ("not scanned", counts.unscanned), ("unlike lung H&E", counts.novel),
+        ("out of focus", counts.blurred), ("pen", counts.pen), (words.blank, counts.blank),
+        ("not scanned", counts.unscanned), (words.foreign, counts.novel),
         ("of another stain or scanner", counts.other_stain), ("not readable", counts.failed),
     )  # fmt: skip
     used = f"{counts.used:,} of {counts.total:,} used"
     left_out = ", ".join(f"{number:,} {name}" for name, number in rejected if number)
     known = result.tissue_mm2 is not None
+    tissue = f"{area(result.tissue_mm2)} mm²" if known else "area unknown"
     rows = [
-        ("Tissue", f"{area(result.tissue_mm2)} mm²" if known else "area unknown"),
-        ("Tiles", "; ".join(filter(None, (used, left_out)))),
+        *([("Tissue", tissue)] if modality_of(result.model.modality).scaled else []),
+        (words.tiles.capitalize(), "; ".join(filter(None, (used, left_out)))),
         ("Flags", " ".join(map(flag_text, all_flags(result))) or "None"),
     ]
     cells = [label_value(name, value) for name, value in rows]

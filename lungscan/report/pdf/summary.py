@@ -16,6 +16,7 @@ from reportlab.lib.colors import Color
 from reportlab.lib.units import mm
 
 from lungscan.report.legend import class_letters, class_rgb
+from lungscan.report.pdf.flowables import Swatch, color_of
 from lungscan.report.pdf.kit import (
     MARGIN,
     MUTED,
@@ -26,7 +27,6 @@ from lungscan.report.pdf.kit import (
     line,
     report_id,
 )
-from lungscan.report.pdf.parts import Swatch, color_of
 from lungscan.report.pdf.sheet import ROW, Column, Sheet, draw_table
 from lungscan.report.wording import (
     STATUS_NAMES,

@@ -13,8 +13,13 @@ from reportlab.platypus import Flowable, Table, TableStyle
 
 from lungscan.report.heatmap import overlay_picture
 from lungscan.report.legend import Rgb, ScaleBar, on_color
-from lungscan.report.pdf.kit import INK, MUTED, RULE, WASH, line, paragraph
+from lungscan.report.pdf.kit import INK, MUTED, RULE, WASH, Bookmark, line, paragraph
 from lungscan.types import CaseResult
+
+
+def heading(title: str) -> list[Flowable]:
+    """A section's heading, also in the outline."""
+    return [Bookmark(title), paragraph(title, "heading")]
 
 
 def color_of(rgb: Rgb) -> Color:
@@ -145,9 +150,9 @@ class ShareBar(Flowable):  # type: ignore[misc]  # ReportLab has no types
 class Picture(Flowable):  # type: ignore[misc]  # ReportLab has no types
     """A picture scaled to fit a box, with a hairline frame; JPEG bytes are embedded as they are."""
 
-    def __init__(self, jpeg: bytes, width: float, height: float) -> None:
+    def __init__(self, jpeg: bytes, width: float, height: float, *, framed: bool = True) -> None:
         super().__init__()
-        self._jpeg = jpeg
+        self._jpeg, self._framed = jpeg, framed
         with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as opened:
             pixels = opened.size
         self.scale = min(width / pixels[0], height / pixels[1])  # points per pixel
@@ -156,6 +161,8 @@ class Picture(Flowable):  # type: ignore[misc]  # ReportLab has no types
     def draw(self) -> None:
         reader = _JpegReader(io.BytesIO(self._jpeg))
         self.canv.drawImage(reader, 0, 0, self.width, self.height)
+        if not self._framed:
+            return
         self.canv.setStrokeColor(RULE)
         self.canv.setLineWidth(0.5)
         self.canv.rect(0, 0, self.width, self.height, stroke=1, fill=0)

@@ -1,0 +1,66 @@
+"""What a cluster costs per case: the same fields by one process, and by one and two workers.
+
+    python benchmarks/cluster_overhead.py [--fields 60] [--turns 3] [--json FILE]
+
+Each way is a run into a new folder, in turns; the best of each counts. Its time is that between
+``RunStarted`` and ``RunFinished``, so starting processes is told apart; CPU time of the driver
+is its own alone (its workers are other processes), and a busy machine disturbs it little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from drawing import draw_fields
+
+import lungscan
+from lungscan.events import RunFinished, RunStarted
+from lungscan.options import ScanOptions
+
+WAYS = {"one process": None, "cluster of 1": "local:1", "cluster of 2": "local:2"}
+
+
+def measure(folder: Path, out: Path, cluster: str | None) -> dict[str, float]:
+    """Seconds to the start, of the cases, and CPU seconds of this process during the cases."""
+    chosen = ScanOptions(paths=(folder,), out=out, cluster=cluster, pdf="none")
+    begun = time.perf_counter()
+    started = cpu = ended = cpu_ended = 0.0
+    for event in lungscan.scan(chosen):
+        if isinstance(event, RunStarted):
+            started, cpu = time.perf_counter(), time.process_time()
+        if isinstance(event, RunFinished):
+            ended, cpu_ended = time.perf_counter(), time.process_time()
+    return {"start_s": started - begun, "cases_s": ended - started, "cpu_s": cpu_ended - cpu}
+
+
+def main() -> None:
+    """Turn by turn, then the table."""
+    parser = argparse.ArgumentParser(description="Overhead of a cluster per case.")
+    parser.add_argument("--fields", type=int, default=60)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    work = Path(tempfile.mkdtemp(prefix="lungscan-cluster-"))
+    folder = draw_fields(work / "in", 320, given.fields)
+    best: dict[str, dict[str, float]] = {}
+    for turn in range(given.turns):
+        for way, cluster in WAYS.items():
+            found = measure(folder, work / f"out-{turn}-{way.replace(' ', '-')}", cluster)
+            best[way] = {k: min(v, best.get(way, found)[k]) for k, v in found.items()}
+    print("| way | start, s | cases, s | ms a case | CPU of the driver, ms a case |")
+    print("|---|--:|--:|--:|--:|")
+    for way, cost in best.items():
+        each, cpu = (cost[name] / given.fields * 1e3 for name in ("cases_s", "cpu_s"))
+        print(f"| {way} | {cost['start_s']:.1f} | {cost['cases_s']:.1f} | {each:.1f} | {cpu:.1f} |")
+    if given.json:
+        given.json.write_text(json.dumps(best))
+    shutil.rmtree(work, ignore_errors=True)
+
+
+if __name__ == "__main__":  # each worker imports this file anew
+    main()

@@ -1,0 +1,90 @@
+"""What is seen, and what happens at a press: one job of the desk, told as it goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from lungscan import RESEARCH_USE
+from lungscan_web.jobs.answering import ANSWER
+from lungscan_web.jobs.desk import Desk
+from lungscan_web.jobs.limits import Refused
+from lungscan_web.jobs.records import Choice, Job, progress_of, words_of
+
+FILES = ("report.pdf", "tiles.csv", "tiles.geojson")
+Said = tuple[str, list[str]]
+
+
+def build(desk: Desk, models: tuple[str, ...]) -> gr.Blocks:
+    """The page."""
+    with gr.Blocks(
+        title="LungScan", analytics_enabled=False, delete_cache=(60, int(desk.limits.kept_seconds))
+    ) as page:
+        gr.HTML(f"<h1>LungScan</h1><p><strong>{escape(RESEARCH_USE)}</strong></p>")
+        given = gr.File(label="Images, slides, DICOM or a ZIP of a series", file_count="multiple")
+        model = gr.Dropdown(models, value=models[0], label="Model")
+        with gr.Row():
+            go = gr.Button("Classify", variant="primary")
+            stop = gr.Button("Cancel")
+        answer = gr.HTML()
+        files = gr.File(label="To take away", file_count="multiple", interactive=False)
+
+        def classify(paths: list[str] | None, name: str, request: gr.Request) -> Iterator[Said]:
+            yield from told(desk, str(request.session_hash), [Path(p) for p in paths or ()], name)
+
+        running = go.click(classify, [given, model], [answer, files], concurrency_limit=None)
+        stop.click(lambda: ("<p>Cancelled.</p>", []), None, [answer, files], cancels=[running])
+    return page
+
+
+def told(desk: Desk, visitor: str, paths: list[Path], model: str) -> Iterator[Said]:
+    """Classify files, and say how it goes on, as HTML with the files to take away.
+
+    Whoever closes the generator cancels the job.
+    """
+    try:
+        with desk.intake(visitor) as intake:
+            for path in paths:
+                intake.add(path)
+            intake.unpack()
+            job = desk.submit(visitor, intake, Choice(model))
+    except Refused as refused:
+        yield f"<p>{escape(str(refused))}</p>", []
+        return
+    try:
+        with desk.watching(job.id, lambda: None):
+            while not job.state.ended:
+                job = desk.wait(job.id, job.version, timeout=0.5)
+                pace = progress_of(job, desk.now())
+                words = (words_of(job, desk.place(job)), pace.rate, pace.left)
+                yield f"<p>{escape(' '.join(filter(None, words)))}</p>", []
+        yield "".join(map(escape, [job.message])) + "".join(answers(job)), downloads(job)
+    finally:
+        desk.cancel(job.id, visitor)
+
+
+def answers(job: Job) -> Iterator[str]:
+    """Each case's answer as HTML."""
+    for case in job.cases:
+        answer: dict[str, Any] = json.loads((job.view / case.key / ANSWER).read_text())
+        rows = "".join(
+            f"<tr><td>{escape(one['display'])}</td><td>{escape(one['text'])}</td></tr>"
+            for one in answer["classes"]
+        )
+        said = [answer["why"], answer["cure"], *answer["flags"]]
+        yield (
+            f"<h2>{escape(answer['name'])}: {escape(answer['answer_line'])} "
+            f"{escape(answer['confidence_text'])}</h2>"
+            f"{''.join(f'<p>{escape(words)}</p>' for words in said if words)}<table>{rows}</table>"
+        )
+
+
+def downloads(job: Job) -> list[str]:
+    """Reports and tables that are there."""
+    wanted = [job.out / "cases" / case.key / name for case in job.cases for name in FILES]
+    return [str(path) for path in [job.out / "cases.csv", *wanted] if path.is_file()]

@@ -1,0 +1,263 @@
+"""Reviewing in the window: one sheet for each answer that was looked at, saved when asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtWidgets import QMessageBox
+
+from lungscan.errors import LungScanError
+from lungscan.types import CaseResult
+from lungscan_gui import engine
+from lungscan_gui.cases import Case
+from lungscan_gui.engine import Beside, Region, Review, Verdict
+from lungscan_gui.review.draft import Draft, Sheet, sheet_of
+from lungscan_gui.review.drawing import HELP, Drawing
+
+if TYPE_CHECKING:
+    from lungscan_gui.window import MainWindow
+
+Place = tuple[Path, str]  # folder of a run, digest of the answer
+Asked = QMessageBox.StandardButton
+UNSAVED = "Unsaved review"
+
+
+class Reviewing(QObject):
+    """Keeps the sheets, draws regions, asks for the second answer, saves."""
+
+    _formed = pyqtSignal(object, object, object, str)  # Sheet, regions, CaseResult, trouble
+    _kept = pyqtSignal(object, object, object, str)  # Sheet, Review, Draft, trouble
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__()
+        self._window = window
+        self._sheets: dict[Place, Sheet] = {}
+        self._case: Case | None = None
+        self._closed = False
+        self.panel = window.result.review
+        self.drawing = Drawing(window.viewer)
+        window.display.over.append(self.drawing)
+        self.drawing.drawn.connect(self._add_region)
+        self.drawing.ended.connect(lambda: self.panel.draw.setChecked(False))
+        self.panel.changed.connect(self._changed)
+        self.panel.draw_asked.connect(self.draw)
+        self.panel.remove_asked.connect(self.remove_region)
+        self.panel.undo_asked.connect(self.undo)
+        self.panel.redo_asked.connect(self.redo)
+        self.panel.save_asked.connect(self.save)
+        self._formed.connect(self._take_second)
+        self._kept.connect(self._take_saved)
+
+    @property
+    def sheet(self) -> Sheet | None:
+        """That of the case that is shown, if it can be reviewed."""
+        place = _place(self._case)
+        return self._sheets.get(place) if place else None
+
+    @property
+    def unsaved(self) -> list[tuple[Place, Sheet]]:
+        """Those that a person would lose."""
+        return [(place, sheet) for place, sheet in self._sheets.items() if sheet.unsaved]
+
+    def show(self, case: Case | None) -> None:
+        """Another case is shown, or the same one with another answer."""
+        if case is not self._case:
+            self.drawing.give_up()
+        self._case = case
+        place = _place(case)
+        if case is not None and place is not None:
+            if place not in self._sheets:
+                self._sheets[place] = self._opened(case)
+            sheet = self._sheets[place]
+            sheet.seen |= case.seen
+            case.seen = sheet.seen
+        self._refresh()
+
+    def beside(self) -> Beside | None:
+        """The review as a report of the chosen case shows it, saved or not."""
+        sheet = self.sheet
+        if sheet is None or not (sheet.seen or sheet.stored or sheet.unsaved):
+            return None
+        return Beside(sheet.review(engine.utc_now()))
+
+    # What a person does ------------------------------------------------------------------------
+
+    def choose(self, verdict: Verdict) -> None:
+        """Agree, disagree or not assessable."""
+        if self.sheet is not None:
+            self.panel.choose(verdict)
+
+    def draw(self) -> None:
+        """Begin with a region, or give up the one that was begun."""
+        if self.sheet is None or self.drawing.active:
+            self.drawing.give_up()
+        else:
+            self.drawing.begin()
+            self._window.message.say(HELP)
+        self.panel.draw.setChecked(self.drawing.active)
+
+    def remove_region(self) -> None:
+        """Let the region that was drawn last count again."""
+        if self.sheet is not None:
+            draft = self.sheet.history.now
+            self._changed(engine.replace(draft, regions=draft.regions[:-1]), "")
+
+    def undo(self) -> None:
+        """Take the last change back."""
+        if self.sheet is not None:
+            self.sheet.history.undo()
+            self._refresh()
+
+    def redo(self) -> None:
+        """Make it again."""
+        if self.sheet is not None:
+            self.sheet.history.redo()
+            self._refresh()
+
+    def save(self) -> None:
+        """Write the review beside its result, in a thread of its own."""
+        place, sheet = _place(self._case), self.sheet
+        if place is None or sheet is None or not sheet.unsaved:
+            return
+        self._window.settings.reviewer = sheet.history.now.reviewer
+        work = partial(self._write, place, sheet, self._models())
+        threading.Thread(target=work, name="review").start()
+
+    def before_export(self) -> Callable[[], None]:
+        """What to do first, in whatever thread: a filed page must not say what no record holds."""
+        place, sheet = _place(self._case), self.sheet
+        if place is None or sheet is None or not sheet.unsaved:
+            return lambda: None
+        return partial(self._write, place, sheet, self._models())
+
+    def may_close(self) -> bool:
+        """Ask about unsaved reviews; False: stay open."""
+        lost = self.unsaved
+        if not lost:
+            return True
+        names = ", ".join(sheet.result.case_id for _, sheet in lost[:3])
+        more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+        words = f"The review of {names}{more} is not saved. Save it?"
+        choice = QMessageBox.question(
+            self._window, UNSAVED, words, Asked.Save | Asked.Discard | Asked.Cancel, Asked.Save
+        )
+        if choice == Asked.Save:
+            for place, sheet in lost:
+                self._write(place, sheet, self._models())
+            return not self.unsaved
+        return choice == Asked.Discard
+
+    def close(self) -> None:
+        """The window closes; what a thread still tells is not shown any more."""
+        self._closed = True
+
+    # Behind it ---------------------------------------------------------------------------------
+
+    def _opened(self, case: Case) -> Sheet:
+        assert case.result is not None  # noqa: S101  it has a place
+        assert case.out is not None  # noqa: S101
+        beside = engine.review_of(case.out, case.result)
+        if beside.problem:
+            self._window.message.say(f"{case.name}: {beside.problem}")
+        return sheet_of(case.result, beside.review, self._window.settings.reviewer)
+
+    def _changed(self, draft: Draft, kind: str) -> None:
+        if self.sheet is not None:
+            self.sheet.history.change(draft, kind)
+            self._refresh()
+
+    def _add_region(self, region: Region) -> None:
+        if self.sheet is not None:
+            draft = self.sheet.history.now
+            self._changed(engine.replace(draft, regions=(*draft.regions, region)), "")
+            self._window.message.hide()
+
+    def _refresh(self) -> None:
+        sheet = self.sheet
+        self._window.result.show_review(visible=sheet is not None)
+        self.drawing.show_regions(sheet.history.now.regions if sheet else ())
+        if sheet is not None:
+            self.panel.show_sheet(sheet, _state(sheet))
+            self._form(sheet)
+
+    def _form(self, sheet: Sheet) -> None:
+        """Have the second answer formed beside the window's thread."""
+        regions = sheet.history.now.regions
+        if not regions or sheet.second_of == regions:
+            return
+        sheet.second, sheet.second_of, sheet.trouble = None, regions, ""
+        places = self._models()
+
+        def work() -> None:
+            second, trouble = _formed(sheet.result, regions, places)
+            self._formed.emit(sheet, regions, second, trouble)
+
+        threading.Thread(target=work, name="second answer", daemon=True).start()
+
+    def _take_second(
+        self, sheet: Sheet, regions: tuple[Region, ...], second: CaseResult | None, trouble: str
+    ) -> None:
+        if sheet.second_of == regions and not self._closed:
+            sheet.second, sheet.trouble = second, trouble
+            if sheet is self.sheet:
+                self.panel.show_sheet(sheet, _state(sheet))
+
+    def _models(self) -> tuple[str, ...]:
+        box = self._window.options.boxes["model"]
+        return tuple(box.itemText(row) for row in range(box.count()))
+
+    def _write(self, place: Place, sheet: Sheet, models: tuple[str, ...]) -> None:
+        """Save, in whatever thread, and tell of it by a signal."""
+        draft = sheet.history.now
+        trouble, review = "", None
+        try:
+            if (there := engine.review_of(place[0], sheet.result).review) is not None:
+                sheet.stored = there  # perhaps of another window: its word is kept, too
+            if draft.regions and (sheet.second is None or sheet.second_of != draft.regions):
+                second, sheet.trouble = _formed(sheet.result, draft.regions, models)
+                sheet.second, sheet.second_of = second, draft.regions
+            review = sheet.review(engine.utc_now())
+            engine.save_review(place[0], sheet.result, review)
+        except LungScanError as error:
+            trouble = f"The review was not saved. {error}"
+        except OSError as error:
+            trouble = f"The review could not be saved ({error.strerror or error})."
+        self._kept.emit(sheet, review, draft, trouble)
+
+    def _take_saved(self, sheet: Sheet, review: Review, draft: Draft, trouble: str) -> None:
+        if not trouble:
+            sheet.stored, sheet.saved = review, draft
+        if not self._closed:
+            if trouble:
+                self._window.message.say(trouble)
+            self._refresh()
+
+
+def _place(case: Case | None) -> Place | None:
+    """Where the review of a case lies; None where there is nothing to review."""
+    if case is None or case.result is None or case.out is None or case.result.prediction is None:
+        return None
+    return case.out, engine.answer_digest(case.result)
+
+
+def _formed(
+    result: CaseResult, regions: tuple[Region, ...], places: tuple[str, ...]
+) -> tuple[CaseResult | None, str]:
+    """The second answer, or why there is none."""
+    try:
+        return engine.answer_again(result, regions, places), ""
+    except LungScanError as error:
+        return None, str(error)
+
+
+def _state(sheet: Sheet) -> str:
+    if sheet.unsaved:
+        return "Not saved yet."
+    if sheet.stored is None or sheet.stored.opinion.verdict is None:
+        return "Saved." if sheet.stored else ""
+    return f"Saved: {engine.opinion_line(sheet.stored.opinion, sheet.result.model)}."

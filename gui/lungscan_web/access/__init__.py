@@ -1,0 +1,1 @@
+"""Who may use the page: sessions, passwords, tries. No web framework here."""

@@ -1,0 +1,404 @@
+"""The desk: takes jobs, has them done in turn, tells how far they are, and forgets them in time.
+
+All that a face calls may be called from any thread, and never waits for a job but ``cancel``, for
+about a second. A job belongs to a visitor, who alone may end it; whoever knows its long random
+number may look at it. Nothing here knows what a browser is.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from lungscan.errors import MachineError
+from lungscan.opening.apart import Failure, Stopped
+from lungscan_web.jobs.applying import apply, without
+from lungscan_web.jobs.folder import PrivateFolder, remove
+from lungscan_web.jobs.intake import Intake
+from lungscan_web.jobs.limits import Limits, NotHere, TooMany
+from lungscan_web.jobs.news import (
+    Finished,
+    News,
+    Task,
+)
+from lungscan_web.jobs.ready import Process, Ready, start_process
+from lungscan_web.jobs.records import CLOCK, Choice, Clock, Job, JobState
+from lungscan_web.jobs.turns import Turns
+
+CANCEL_S = 2.0  # to wait for the end of a job, which is killed before
+LOOK_S = 0.5  # between two looks for jobs whose time has come
+
+
+class Desk:
+    """All jobs of one page."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        folder: PrivateFolder,
+        *,
+        start: Callable[[], Process] = start_process,
+        clock: Clock = CLOCK,
+        forgotten: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """``forgotten`` is called with a job's number before its files are deleted."""
+        self.limits, self.folder = limits, folder
+        self._clock, self._forgotten, self._ready = clock, forgotten, Ready(start)
+        self._jobs: dict[str, Job] = {}
+        self._intakes: dict[str, int] = {}  # uploads under way, by visitor
+        self._turns = Turns()
+        self._processes: dict[str, Process] = {}
+        self._listeners: dict[str, set[Callable[[], None]]] = {}
+        self._change = threading.Condition(threading.RLock())
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"jobs-{number}", daemon=True)
+            for number in range(limits.at_once)
+        ]
+        self._threads.append(threading.Thread(target=self._keep, name="jobs-time", daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    # Taking ------------------------------------------------------------------------------------
+
+    @contextmanager
+    def intake(self, visitor: str) -> Iterator[Intake]:
+        """A place for the files of a visitor's next job; emptied unless ``submit`` took it.
+
+        Raises:
+            TooMany: the visitor, or the page, has as many jobs as may be.
+        """
+        with self._change:
+            self._require_room(visitor)
+            self._intakes[visitor] = self._intakes.get(visitor, 0) + 1
+        made = Intake(self.folder.new(), self.limits)
+        try:
+            yield made
+        finally:
+            with self._change:
+                self._intakes[visitor] -= 1
+                if not self._intakes[visitor]:
+                    del self._intakes[visitor]
+                taken = any(job.folder == made.folder for job in self._jobs.values())
+            if taken:
+                made.end()
+            else:
+                made.close()
+
+    def submit(self, visitor: str, intake: Intake, choice: Choice) -> Job:
+        """Put a job in line.
+
+        Raises:
+            Refused: no file was given.
+            TooMany: the page is full.
+        """
+        intake.require_some()
+        now = self._clock()
+        with self._change:
+            self._require_open()
+            paths, names = tuple(intake.paths), tuple(intake.names)
+            job = Job(secrets.token_urlsafe(24), visitor, intake.folder, names, paths, choice, now)
+            job.seen = now
+            self._jobs[job.id] = job
+            self._turns.add(visitor, job.id)
+            self._change.notify_all()
+        self._drop_surplus(visitor)
+        return job
+
+    def _require_room(self, visitor: str) -> None:
+        self._require_open()
+        mine = sum(j.visitor == visitor and not j.state.ended for j in self._jobs.values())
+        if mine + self._intakes.get(visitor, 0) >= self.limits.jobs_in_hand:
+            raise TooMany(
+                f"You have {self.limits.jobs_in_hand} jobs under way, as many as one visitor may. "
+                "Wait until one is done, or cancel one."
+            )
+        everybody = sum(not job.state.ended for job in self._jobs.values())
+        if everybody + sum(self._intakes.values()) >= self.limits.jobs_waiting:
+            raise TooMany("The page is busy: too many jobs are waiting. Try again in some minutes.")
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise TooMany("The page is closing; nothing more is taken.")
+
+    def _drop_surplus(self, visitor: str) -> None:
+        """Forget a visitor's oldest results when there are more than are kept."""
+        with self._change:
+            ended = [j for j in self._jobs.values() if j.visitor == visitor and j.state.ended]
+            surplus = max(0, len(ended) - self.limits.jobs_kept + 1)
+            old = sorted(ended, key=lambda job: job.ended)[:surplus]
+        for job in old:
+            self._forget(job)
+
+    # Looking -----------------------------------------------------------------------------------
+
+    def job(self, number: str) -> Job:
+        """A job by its number; somebody has seen it now. Raises NotHere."""
+        with self._change:
+            job = self._jobs.get(number)
+            if job is None:
+                raise NotHere(NotHere.KEPT)
+            job.seen = self._clock()
+            return job
+
+    def look(self, number: str) -> Job:
+        """A copy of a job as it stands; somebody has seen it now. Raises NotHere."""
+        with self._change:
+            self.job(number)
+            return self.peek(number)
+
+    def peek(self, number: str) -> Job:
+        """A copy of a job, for whoever does not count as a watcher. Raises NotHere."""
+        with self._change:
+            job = self._jobs.get(number)
+            if job is None:
+                raise NotHere(NotHere.KEPT)
+            cases = [replace(case) for case in job.cases]
+            tiles, pace = replace(job.tiles), replace(job.pace)
+            notices = list(job.notices)
+            return replace(job, cases=cases, tiles=tiles, pace=pace, notices=notices)
+
+    def jobs_of(self, visitor: str) -> list[Job]:
+        """Copies of a visitor's jobs, the newest first."""
+        with self._change:
+            mine = [job.id for job in self._jobs.values() if job.visitor == visitor]
+            return [self.look(number) for number in reversed(mine)]
+
+    def place(self, job: Job) -> int:
+        """Its place in line, from 1; 0 when it no longer waits."""
+        with self._change:
+            return self._turns.place(job.id)
+
+    def now(self) -> float:
+        """The time of the desk's clock, in seconds."""
+        return self._clock()
+
+    @property
+    def computing(self) -> frozenset[str]:
+        """The jobs that have a process."""
+        with self._change:
+            return frozenset(self._processes)
+
+    def counts(self) -> tuple[int, int]:
+        """How many jobs wait or run, and how many are kept in all."""
+        with self._change:
+            return sum(not job.state.ended for job in self._jobs.values()), len(self._jobs)
+
+    @contextmanager
+    def watching(self, number: str, changed: Callable[[], None]) -> Iterator[Job]:
+        """Whoever is in the block watches the job, so that it goes on.
+
+        ``changed`` is called, from any thread and holding a lock, at each change and deletion.
+
+        Raises:
+            NotHere: there is no such job.
+        """
+        with self._change:
+            job = self.job(number)
+            job.watchers += 1
+            self._listeners.setdefault(number, set()).add(changed)
+        try:
+            yield job
+        finally:
+            with self._change:
+                job.watchers -= 1
+                job.seen = self._clock()
+                listeners = self._listeners.get(number, set())
+                listeners.discard(changed)
+                if not listeners:
+                    self._listeners.pop(number, None)
+
+    def wait(self, number: str, version: int, timeout: float) -> Job:
+        """A copy of the job once it is newer than ``version``, or after ``timeout`` seconds.
+
+        Raises:
+            NotHere: it has been deleted.
+        """
+        with self._change:
+            self._change.wait_for(
+                lambda: number not in self._jobs or self._jobs[number].version > version, timeout
+            )
+            return self.look(number)
+
+    # Ending ------------------------------------------------------------------------------------
+
+    def cancel(self, number: str, visitor: str) -> Job:
+        """End a job, and wait for its end, about a second at most; a copy of it.
+
+        Raises:
+            NotHere: there is no such job of this visitor.
+        """
+        self._mine(number, visitor)
+        self._end(number, "Cancelled.")
+        with self._change:
+            self._change.wait_for(
+                lambda: number not in self._jobs or self._jobs[number].state.ended, CANCEL_S
+            )
+            return self.look(number)
+
+    def delete(self, number: str, visitor: str) -> None:
+        """End a job and delete all its files. Raises NotHere."""
+        job = self._mine(number, visitor)
+        with suppress(NotHere):
+            self.cancel(number, visitor)
+        self._forget(job)
+
+    def leave(self, visitor: str) -> None:
+        """Delete all jobs of a visitor."""
+        for job in self.jobs_of(visitor):
+            with suppress(NotHere):
+                self.delete(job.id, visitor)
+
+    def close(self) -> None:
+        """End all jobs, and delete the folder with everything in it."""
+        with self._change:
+            self._closed = True
+            numbers = list(self._jobs)
+            self._change.notify_all()
+        for number in numbers:
+            self._end(number, "The page was closed.")
+        for thread in self._threads:
+            thread.join(CANCEL_S)
+        self._ready.close()
+        with self._change:
+            left = list(self._processes.values())
+        for process in left:
+            process.kill()
+        self.folder.close()
+
+    def _mine(self, number: str, visitor: str) -> Job:
+        job = self.job(number)
+        if not secrets.compare_digest(job.visitor, visitor):
+            raise NotHere("Only who gave the files can end this job.")
+        return job
+
+    def _end(self, number: str, why: str) -> None:
+        """Ask a job to end; one that waits has ended at once."""
+        with self._change:
+            job = self._jobs.get(number)
+            if job is None or job.state.ended:
+                return
+            job.stopping, job.message = True, why
+            self._turns.drop(number)
+            process = self._processes.get(number)
+            if job.state is JobState.WAITING:
+                self._finish(job, JobState.CANCELLED)
+        if process is not None:
+            process.stop()
+
+    def _finish(self, job: Job, state: JobState) -> None:
+        job.state, job.ended = state, self._clock()
+        for case in job.cases:
+            if case.state != "ended":
+                case.state = "waiting"
+        self._touch(job)
+
+    def _forget(self, job: Job) -> None:
+        with self._change:
+            self._jobs.pop(job.id, None)
+            self._touch(job)
+        self._forgotten(job.id)
+        remove(job.folder)
+
+    def _touch(self, job: Job) -> None:
+        """Tell everybody who watches."""
+        job.version += 1
+        self._change.notify_all()
+        for listener in list(self._listeners.get(job.id, ())):
+            listener()
+
+    # Time --------------------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        """Until the page closes: end jobs whose time is over or whose page is gone."""
+        while True:
+            with self._change:
+                if self._change.wait_for(lambda: self._closed, LOOK_S):
+                    return
+            self.look_round()
+            self._ready.prepare()
+
+    def look_round(self) -> None:
+        """End and delete what has had its time; done every half second."""
+        now, limits = self._clock(), self.limits
+        with self._change:
+            jobs = list(self._jobs.values())
+        for job in jobs:
+            if job.state.ended:
+                if now - job.ended > limits.kept_seconds:
+                    self._forget(job)
+            elif not job.watchers and now - job.seen > limits.absent_seconds:
+                self._end(job.id, "Ended, because its page was closed.")
+            elif job.began and now - job.began > limits.job_seconds:
+                self._end(job.id, "Ended: it took longer than a job may take here.")
+
+    # Work --------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        """One job after the other, until the page closes."""
+        while (job := self._next()) is not None:
+            try:
+                process = self._ready.take()
+            except MachineError as error:
+                self._take(job, Failure(str(error), error.code))
+                continue
+            with self._change:
+                self._processes[job.id] = process
+                gone = job.stopping
+            if gone:
+                process.close()
+                self._take(job, Stopped())
+            else:
+                self._run(job, process)
+            with self._change:
+                del self._processes[job.id]
+
+    def _run(self, job: Job, process: Process) -> None:
+        job.view.mkdir(mode=0o700, exist_ok=True)
+        choice, limits = job.choice, self.limits
+        process.begin(Task(job.paths, job.out, job.view, choice.model, choice.mpp, limits.pixels))
+        for news in process.events():
+            self._take(job, news)
+
+    def _next(self) -> Job | None:
+        """The job whose turn it is; waits for one. None when the page closes."""
+        with self._change:
+            while not self._closed:
+                number = self._turns.next()
+                if number is not None and (job := self._jobs.get(number)) is not None:
+                    job.state, job.began = JobState.STARTING, self._clock()
+                    self._touch(job)
+                    self._tell_waiting()
+                    return job
+                if number is None:
+                    self._change.wait()
+        return None
+
+    def _tell_waiting(self) -> None:
+        """All that wait have moved up."""
+        for job in self._jobs.values():
+            if job.state is JobState.WAITING:
+                self._touch(job)
+
+    def _take(self, job: Job, news: News) -> None:
+        with self._change:
+            if not job.state.ended:
+                apply(job, news, self._clock())
+                if isinstance(news, Finished):
+                    self._finish(job, JobState.FINISHED)
+                elif isinstance(news, Stopped):
+                    self._finish(job, JobState.CANCELLED)
+                elif isinstance(news, Failure):
+                    self._fail(job, news)
+                else:
+                    self._touch(job)
+
+    def _fail(self, job: Job, news: Failure) -> None:
+        if job.stopping:  # it was killed on its way to the end that was asked for
+            self._finish(job, JobState.CANCELLED)
+            return
+        job.message, job.code = without(news.message, job.folder), news.code
+        self._finish(job, JobState.FAILED)

@@ -1,0 +1,163 @@
+"""What an answer depends on, made when somebody asks: a process of its own for each question."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from lungscan.opening.apart import Apart, Failure
+from lungscan_web.jobs.limits import NotHere, TooMany
+
+CHILD = "lungscan_web.jobs.explaining_child"
+DRAWING = "lungscan.report.explained"
+PICTURE = "explanation.png"  # in the view of its case
+MOST, AT_ONCE = 8, 1  # questions under way, of all visitors, and how many are computed
+PATIENCE_S = 180.0
+EXPLAINED = ("slide", "field")  # kinds of files
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which answer. Tiles of slides are named by their box; a field is taken whole."""
+
+    record: Path  # the case's record
+    image: Path
+    box: Box | None
+    model: str
+    mpp: float | None
+    view: Path  # where the picture goes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The picture is there."""
+
+    title: str
+    words: str
+
+
+@dataclass(slots=True)
+class Explanation:
+    """How far it is: working, ready or failed."""
+
+    state: str = "working"
+    message: str = ""
+    reply: Reply | None = None
+
+
+def available() -> bool:
+    """Whether this installation's engine explains answers."""
+    return find_spec(DRAWING) is not None
+
+
+class Explanations:
+    """All that was asked. May be used by several threads."""
+
+    def __init__(self, start: Callable[[], Apart] | None = None) -> None:
+        self._start = start or (lambda: Apart(CHILD, others="the page and other jobs are"))
+        self._asked: dict[tuple[str, int], Explanation] = {}
+        self._processes: set[Apart] = set()
+        self._computing = threading.Semaphore(AT_ONCE)
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def look(self, job: str, case: int) -> Explanation | None:
+        """How far an explanation is; None when nobody has asked for it."""
+        with self._lock:
+            found = self._asked.get((job, case))
+            return dataclasses.replace(found) if found else None
+
+    def ask(self, job: str, case: int, question: Question) -> Explanation:
+        """Have it made, unless it is there or under way; does not wait.
+
+        Raises:
+            NotHere: this engine explains nothing.
+            TooMany: too many are under way.
+        """
+        if not available():
+            raise NotHere("Explanations cannot be made here.")
+        with self._lock:
+            found = self._asked.get((job, case))
+            if found is None or found.state == "failed":
+                if self._closed or self._working() >= MOST:
+                    raise TooMany("Many explanations are under way. Try again in a minute.")
+                found = self._asked[job, case] = Explanation()
+                threading.Thread(
+                    target=self._make, args=(found, question), name="explaining", daemon=True
+                ).start()
+            return dataclasses.replace(found)
+
+    def forget(self, job: str) -> None:
+        """Nothing of a job is known any more."""
+        with self._lock:
+            for key in [key for key in self._asked if key[0] == job]:
+                del self._asked[key]
+
+    def close(self) -> None:
+        """End all that is under way."""
+        with self._lock:
+            self._closed, processes = True, list(self._processes)
+        for process in processes:
+            process.kill()
+
+    @property
+    def computing(self) -> int:
+        """How many have a process."""
+        with self._lock:
+            return len(self._processes)
+
+    def _working(self) -> int:
+        return sum(each.state == "working" for each in self._asked.values())
+
+    def _make(self, found: Explanation, question: Question) -> None:
+        told: object = None
+        try:
+            with self._computing:
+                told = self._told(question)
+        finally:
+            self._settle(found, told)
+
+    def _settle(self, found: Explanation, told: object) -> None:
+        with self._lock:
+            if isinstance(told, Reply):
+                found.state, found.reply = "ready", told
+            else:
+                found.state = "failed"
+                found.message = told.message if isinstance(told, Failure) else "It was ended."
+
+    def _told(self, question: Question) -> object:
+        """The last word of a process."""
+        with self._lock:
+            if self._closed:
+                return None
+            process = self._start()
+            self._processes.add(process)
+        killer = threading.Timer(PATIENCE_S, process.kill)
+        killer.start()
+        process.begin(question)
+        events = list(process.events())
+        killer.cancel()
+        with self._lock:
+            self._processes.discard(process)
+        return events[-1] if events else None
+
+
+def question_of(answer: dict[str, Any], number: int) -> Box | None:
+    """Which tile of file ``number`` to ask about: the clearest one that the answer shows."""
+    shown = [item for item in answer["evidence"] if item["file"] == number]
+    top = [item for item in shown if item["role"] == "top"] or shown
+    return tuple(top[0]["box"]) if top else None
+
+
+def described(found: Explanation, url: str) -> dict[str, Any]:
+    """An explanation as JSON; ``url`` is where its picture is."""
+    pictures = []
+    if found.reply is not None:
+        pictures = [{"title": found.reply.title, "url": url, "words": found.reply.words}]
+    return {"state": found.state, "message": found.message, "pictures": pictures}

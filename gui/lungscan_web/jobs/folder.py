@@ -1,0 +1,108 @@
+"""The private folder of one page: for its owner alone, and gone when the page is.
+
+A lock of the operating system on a file in it says that its page lives. The system lets go of it
+with the process, even one that was killed, so that the next start finds out which folders are left
+over, and removes them.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from lungscan.errors import MachineError
+
+PREFIX = "lungscan-web-"
+_LOCK = ".lock"
+
+
+class PrivateFolder:
+    """A folder of mode 0700 with a name nobody can guess, for as long as it is open."""
+
+    def __init__(self, base: Path | None = None) -> None:
+        """Remove what killed pages left below ``base`` (default: the system's), and make anew.
+
+        Raises:
+            MachineError: the folder cannot be made.
+        """
+        base = base or Path(tempfile.gettempdir())
+        self.removed = sweep(base)
+        try:
+            self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))  # 0700
+            fresh = self.path / f"{_LOCK}-new"
+            self._lock = fresh.open("wb")
+            _hold(self._lock)
+            fresh.rename(self.path / _LOCK)  # so that nobody finds it before it is held
+        except OSError as error:
+            raise MachineError(
+                f"No private folder can be made in {base} ({error.strerror or error}). Free some "
+                "space, or set TMPDIR to a folder that you may write to."
+            ) from error
+
+    def new(self) -> Path:
+        """An empty folder inside, for one job."""
+        path = self.path / secrets.token_hex(16)
+        path.mkdir(mode=0o700)
+        return path
+
+    def close(self) -> None:
+        """Delete it with all that it holds."""
+        for entry in self.path.iterdir():
+            if entry.name != _LOCK:  # last: until then a start elsewhere must not count it as left
+                remove(entry)
+        self._lock.close()
+        remove(self.path)
+
+
+def sweep(base: Path) -> int:
+    """Delete the folders of pages that no longer live; how many there were."""
+    return sum(_is_left_over(path) and remove(path) for path in base.glob(f"{PREFIX}*"))
+
+
+def remove(path: Path) -> bool:
+    """Delete a folder with all it holds, links as links; whether it is gone."""
+    shutil.rmtree(path, ignore_errors=True)
+    return not path.exists()
+
+
+def _is_left_over(path: Path) -> bool:
+    """Whether it is ours, and nobody holds its lock."""
+    try:
+        status = path.lstat()
+        if not stat.S_ISDIR(status.st_mode):
+            return False
+        if hasattr(os, "getuid") and status.st_uid != os.getuid():
+            return False
+        with (path / _LOCK).open("rb+") as lock:
+            _hold(lock)
+    except FileNotFoundError:
+        return _is_old(path)  # killed between making the folder and the lock
+    except OSError:
+        return False
+    return True
+
+
+def _is_old(path: Path) -> bool:
+    with suppress(OSError):
+        return time.time() - path.lstat().st_mtime > 60
+    return False
+
+
+def _hold(file: BinaryIO) -> None:
+    """Lock a file for this process, or raise OSError when another one has."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,165 @@
+"""Files on their way in: written as they come, counted as they come, and let go when too many.
+
+What a browser says of sizes is not asked. Nothing here looks into a file but for the first bytes of
+archives; pictures are decoded by the engine's reader processes alone.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from lungscan.errors import MachineError
+from lungscan.inputs import show
+from lungscan_web.jobs.folder import remove
+from lungscan_web.jobs.limits import Limits, NotHere, Refused, TooLarge, TooMany, size
+from lungscan_web.jobs.safe_names import file_name
+from lungscan_web.jobs.unzipping import is_archive, unpack
+
+LOOK_EVERY = 64 << 20  # bytes between two looks at what the disk has left
+
+
+class Intake:
+    """The files of one job to be. For one thread at a time; ``close`` it when it comes to nothing.
+
+    A file is a job of ``begin``, ``write`` as often as bytes come, and ``end``.
+    """
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        """``folder`` is the job's own and empty."""
+        self.folder, self.limits = folder, limits
+        self.paths: list[Path] = []  # what the engine is pointed at, in the order they came
+        self.names: list[str] = []  # as people see them
+        self.bytes = 0
+        self._next_look = 0
+        self._open: BinaryIO | None = None
+        self._inputs = folder / "in"
+        self._inputs.mkdir(mode=0o700)
+
+    def begin(self, given_name: str) -> None:
+        """A file of this name comes now.
+
+        Raises:
+            TooMany: more files than are taken at once.
+            MachineError: the disk refuses.
+        """
+        self.end()
+        if len(self.paths) >= self.limits.files:
+            raise TooMany(
+                f"At most {self.limits.files} files are taken at once. Give fewer, or put a "
+                "series into one ZIP archive."
+            )
+        path = self._place(given_name)
+        try:
+            self._open = path.open("xb")
+        except OSError as error:
+            raise _disk(error) from error
+        self.paths.append(path)
+        self.names.append(show(path.name))
+
+    def write(self, data: bytes) -> None:
+        """The next bytes of the file.
+
+        Raises:
+            TooLarge: more bytes than an upload may have.
+            MachineError: the disk is full, or nearly so.
+        """
+        if self._open is None:
+            raise RuntimeError("no file has begun")
+        self._count(len(data))
+        try:
+            self._open.write(data)
+        except OSError as error:
+            raise _disk(error) from error
+
+    def end(self) -> None:
+        """The file is complete."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def add(self, path: Path, name: str | None = None) -> None:
+        """Copy a file that lies on this machine: an example, or what another face was given.
+
+        Raises: as ``begin`` and ``write``.
+        """
+        self.begin(name or path.name)
+        with path.open("rb") as source:
+            while piece := source.read(1 << 20):
+                self.write(piece)
+        self.end()
+
+    def unpack(self, wanted: Callable[[], bool] = lambda: True) -> None:
+        """Unpack the archives among the files; each becomes a folder. May take long.
+
+        Raises:
+            BadArchive, TooLarge: see ``unzipping``.
+            NotHere: ``wanted`` said that nobody wants it any more.
+        """
+        self.end()
+        for index, path in enumerate(self.paths):
+            if not is_archive(path):
+                continue
+            into = path.parent / (PurePosixPath(path.name).stem + ".unpacked")
+            room = self.limits.upload_bytes - self.bytes
+            try:
+                self.bytes += unpack(
+                    path,
+                    into,
+                    members=self.limits.members,
+                    room=room,
+                    check=lambda: self._check(wanted),
+                )
+            except OSError as error:
+                raise _disk(error) from error
+            path.unlink()
+            self.paths[index] = into
+
+    def require_some(self) -> None:
+        """Raises Refused when nothing came."""
+        if not self.paths:
+            raise Refused("No file was given. Choose an image, a slide or a ZIP of a series.")
+
+    def close(self) -> None:
+        """Delete all that came."""
+        self.end()
+        remove(self.folder)
+
+    def _place(self, given_name: str) -> Path:
+        """A folder of its own for each file, so that two may bear one name."""
+        place = self._inputs / f"{len(self.paths) + 1:04}"
+        place.mkdir(mode=0o700)
+        return place / file_name(given_name)
+
+    def _count(self, more: int) -> None:
+        self.bytes += more
+        if self.bytes > self.limits.upload_bytes:
+            raise TooLarge(
+                f"This is more than {size(self.limits.upload_bytes)}, the most that is taken at "
+                "once. Give fewer files, or use the command line."
+            )
+        if self.bytes >= self._next_look:
+            self._next_look = self.bytes + LOOK_EVERY
+            self._require_space()
+
+    def _require_space(self) -> None:
+        if shutil.disk_usage(self.folder).free < self.limits.free_bytes + LOOK_EVERY:
+            raise MachineError(
+                "The disk of this page is nearly full, so no more files are taken. Try again when "
+                "others are done, or tell whoever runs the page."
+            )
+
+    def _check(self, wanted: Callable[[], bool]) -> None:
+        if not wanted():
+            raise NotHere("The upload was given up.")
+        self._require_space()
+
+
+def _disk(error: OSError) -> MachineError:
+    """Without the path: it would name the file."""
+    return MachineError(
+        f"The file could not be stored here ({error.strerror or type(error).__name__}). Try again, "
+        "or tell whoever runs the page."
+    )

@@ -1,0 +1,154 @@
+"""Start the page: bind, build, serve, and clean up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lungscan import DISTRIBUTION
+from lungscan.errors import MachineError
+from lungscan_web.jobs.limits import Limits
+from lungscan_web.server.settings import WebSettings
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from lungscan_web.server.house import House
+
+NEEDED = ("jinja2", "python_multipart", "starlette", "uvicorn")
+CONNECTIONS = 400  # at once; more are told that the page is busy
+BACKLOG = 128
+HEAD_BYTES = 16 << 10  # of a request
+KEEP_ALIVE_S = 10
+END_S = 2  # for open streams, when the page closes
+
+
+def start(
+    say: Callable[[str], None],
+    *,
+    kept_minutes: float,
+    upload_gigabytes: float,
+    model: str,
+    host: str,
+    port: int,
+    auth: Path | None,
+    names: tuple[str, ...],
+    certificate: Path | None,
+    certificate_key: Path | None,
+) -> int:
+    """What ``lungscan web`` does; see ``WebSettings`` and ``run``."""
+    _require_web()
+    most = max(1, round(upload_gigabytes * 1e9))
+    limits = Limits(kept_seconds=kept_minutes * 60, upload_bytes=most)
+    settings = WebSettings(model, host, port, auth, names, certificate, certificate_key, limits)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    return run(settings, say)
+
+
+def add_user(path: Path, name: str, password: str) -> None:
+    """Add somebody to a password file; see ``lungscan_web.access.passwords``."""
+    from lungscan_web.access.passwords import add_user as add
+
+    add(path, name, password)
+
+
+def _require_web() -> None:
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise MachineError(
+            f"The page needs {', '.join(missing)}, which is not installed. Install it with "
+            f'`pip install "{DISTRIBUTION}[web]"`.'
+        )
+
+
+def run(settings: WebSettings, say: Callable[[str], None]) -> int:
+    """Serve until interrupted; the exit code. ``say`` tells people where the page is.
+
+    Raises:
+        UsageProblem: the password file.
+        ModelError: the model.
+        MachineError: the address is taken, or no folder can be made.
+    """
+    bound = bind(settings.host, settings.port)
+    with bound:
+        port: int = bound.getsockname()[1]
+        server = make_server(settings, port)
+        for line in greeting(settings, port):
+            say(line)
+        with asyncio.Runner() as runner:
+            runner.run(server.serve(sockets=[bound]))
+    return 0
+
+
+def make_server(settings: WebSettings, port: int, house: House | None = None) -> uvicorn.Server:
+    """The server, ready to serve on a socket that is bound to ``port``; ``house`` is for tests."""
+    import uvicorn
+
+    from lungscan_web.server.app import build
+    from lungscan_web.server.house import open_house
+    from lungscan_web.server.protocol import protocol
+
+    house = house or open_house(settings)
+    config = uvicorn.Config(
+        build(house, settings.hosts(port)),
+        http=protocol(settings.limits.head_seconds),
+        ws="none",
+        loop="asyncio",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=CONNECTIONS,
+        h11_max_incomplete_event_size=HEAD_BYTES,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=END_S,
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.certificate_key,
+    )
+    return uvicorn.Server(config)
+
+
+def greeting(settings: WebSettings, port: int) -> list[str]:
+    """What to say when the page opens."""
+    scheme = "https" if settings.secure else "http"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    lines = [f"LungScan's page is open at {scheme}://{host}:{port}/"]
+    if settings.is_local:
+        lines.append("Only this machine reaches it. Press Ctrl+C to close it.")
+        return lines
+    lines.append("Everybody who reaches this machine can open it, and needs a password to get in.")
+    if not settings.secure:
+        lines.append(
+            "Passwords and pictures travel unencrypted: put a proxy with TLS before it, or give "
+            "--certificate and --certificate-key."
+        )
+    lines.append("Press Ctrl+C to close it.")
+    return lines
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket at the address. Raises MachineError."""
+    try:
+        (family, kind, proto, _, address), *_ = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        bound = socket.socket(family, kind, proto)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+            bound.listen(BACKLOG)
+        except OSError:
+            bound.close()
+            raise
+    except OSError as error:
+        raise MachineError(
+            f"The page cannot open at {host}, port {port} ({error.strerror or error}). Another "
+            "program may use the port: choose one with --port, or 0 for any that is free."
+        ) from error
+    return bound

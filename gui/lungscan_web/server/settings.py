@@ -1,0 +1,90 @@
+"""What whoever starts the page can say, and what is refused before anything is opened."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lungscan.errors import UsageProblem
+from lungscan_web.jobs.limits import Limits
+from lungscan_web.jobs.models import AUTO
+
+DEFAULT_PORT = 8765
+LOCAL = "127.0.0.1"
+_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared with, and only after ``auth``
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """All that ``lungscan web`` can be told.
+
+    Raises:
+        UsageProblem: an address that others reach, without ``auth``; or a port that is none.
+    """
+
+    model: str = AUTO
+    host: str = LOCAL
+    port: int = DEFAULT_PORT  # 0: any that is free
+    auth: Path | None = None  # password file
+    names: tuple[str, ...] = ()  # by which browsers may call the page, besides its address
+    certificate: Path | None = None  # PEM, for TLS
+    certificate_key: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        """Refuse what would open the page to strangers."""
+        if not self.is_local and self.auth is None:
+            raise UsageProblem(
+                f"With --host {self.host} others reach the page, so it needs passwords: make a "
+                "file with `lungscan web --auth FILE --add-user NAME`, then give --auth FILE too. "
+                f"Without --host the page is for this machine alone ({LOCAL})."
+            )
+        if not 0 <= self.port <= 65535:
+            raise UsageProblem(f"--port cannot be {self.port}: it must be from 0 to 65535.")
+        if (self.certificate is None) != (self.certificate_key is None):
+            raise UsageProblem("Give --certificate and --certificate-key together, or neither.")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches the page."""
+        if self.host.lower() == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False  # a name: it may lead anywhere
+
+    @property
+    def secure(self) -> bool:
+        """Whether what travels is encrypted."""
+        return self.certificate is not None
+
+    def hosts(self, port: int) -> frozenset[str]:
+        """What may stand in a request's Host header, in small letters."""
+        given = {_bracketed(name.lower()) for name in self.names}  # a proxy's port is its own
+        if self.is_local:
+            own = {"localhost", "127.0.0.1", "::1"}
+        elif self.host in _EVERYWHERE:
+            own = {"localhost", "127.0.0.1", *_own_names()}
+        else:
+            own = {self.host.lower()}
+        names = given | {_bracketed(name) for name in own}
+        plain = names if port == (443 if self.secure else 80) else given
+        return frozenset({f"{name}:{port}" for name in names} | plain)
+
+
+def _bracketed(name: str) -> str:
+    """An address with colons as URLs write it."""
+    return f"[{name}]" if name.count(":") > 1 and not name.startswith("[") else name
+
+
+def _own_names() -> set[str]:
+    """The names and addresses of this machine."""
+    name = socket.gethostname().lower()
+    try:
+        found = {str(entry[4][0]).partition("%")[0] for entry in socket.getaddrinfo(name, None)}
+    except OSError:
+        found = set()
+    return {name, socket.getfqdn().lower(), *found}

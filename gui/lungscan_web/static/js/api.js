@@ -1,0 +1,76 @@
+// The server's side of the page. Whatever it refuses comes as `Refused`, in its own words.
+
+import { Refused } from "./errors.js";
+
+const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
+const LOST = "The server does not answer. Check that it still runs, then try again.";
+
+function refusal(status, text) {
+  try {
+    const { code, message } = JSON.parse(text).error;
+    if (code === "W_LOGIN") window.location.assign("/login");
+    return new Refused(message, status);
+  } catch {
+    return new Refused(`The server answered with the number ${status} and no words.`, status);
+  }
+}
+
+/** Ask for JSON. */
+export async function ask(url, method = "GET") {
+  let answer;
+  try {
+    answer = await fetch(url, { method, headers: method === "GET" ? {} : { "X-CSRF-Token": csrf } });
+  } catch {
+    throw new Refused(LOST);
+  }
+  const text = await answer.text();
+  if (!answer.ok) throw refusal(answer.status, text);
+  return text ? JSON.parse(text) : {};
+}
+
+/** The rows of a CSV file without quoted cells, as objects. */
+export async function table(url) {
+  const answer = await fetch(url).catch(() => {
+    throw new Refused(LOST);
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw refusal(answer.status, text);
+  const [head, ...lines] = text.replace(/^\ufeff/, "").trim().split(/\r?\n/);
+  const names = head.split(",");
+  return lines.map((line) => Object.fromEntries(line.split(",").map((cell, i) => [names[i], cell])));
+}
+
+/** Send files; `progress` hears the share that is sent. Gives a promise and a way to stop. */
+export function send(files, fields, progress) {
+  const request = new XMLHttpRequest();
+  const body = new FormData();
+  for (const [name, value] of Object.entries(fields)) if (value) body.append(name, value);
+  for (const file of files) body.append("file", file, file.name);
+  const promise = new Promise((resolve, reject) => {
+    request.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded, event.total);
+    request.onload = () => {
+      if (request.status === 201) resolve(JSON.parse(request.responseText));
+      else reject(refusal(request.status, request.responseText));
+    };
+    // A refusal in the middle of an upload ends the connection: ask whether the server lives.
+    request.onerror = () =>
+      ask("/api/session").then(
+        () => reject(new Refused("The server broke the upload off: the files are too many or too large for it.")),
+        reject,
+      );
+    request.onabort = () => resolve(undefined);
+  });
+  request.open("POST", "/api/jobs");
+  request.setRequestHeader("X-CSRF-Token", csrf);
+  request.send(body);
+  return { promise, stop: () => request.abort() };
+}
+
+/** Hear how a job goes on, until it ends. */
+export function watch(job, onState, onLost) {
+  const source = new EventSource(`/api/jobs/${job}/events`);
+  source.addEventListener("state", (event) => onState(JSON.parse(event.data)));
+  source.addEventListener("end", () => source.close());
+  source.onerror = () => onLost(source.readyState === EventSource.CLOSED);
+  return () => source.close();
+}

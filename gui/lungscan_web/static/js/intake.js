@@ -1,0 +1,130 @@
+// Giving images: drop or choose, look over the list, options, examples; then off they go.
+
+import { ask, send } from "./api.js";
+import { $, fill, make, say, size } from "./dom.js";
+import { calm, complain, report } from "./errors.js";
+
+let chosen = [];
+let limits = {};
+let sending;
+
+/** Fill in what the server allows and offers; `begun` hears of each new job. */
+export function startIntake(session, models, examples, begun) {
+  limits = session.limits;
+  $("limits").textContent =
+    `Up to ${limits.files} files and ${size(limits.upload_bytes)} at once. Everything is deleted after ${document.body.dataset.kept}.`;
+  offerModels(session.model, models);
+  $("pick").addEventListener("change", () => {
+    add([...$("pick").files]);
+    $("pick").value = ""; // so that the same file can be chosen again
+  });
+  takeDrops();
+  $("start").addEventListener("click", () => submit(begun).catch(report));
+  fill($("examples"), ...examples.map((example) => exampleCard(example, begun)));
+}
+
+function offerModels(preset, models) {
+  const options = models.map((model) => make("option", { value: model.name }, model.name));
+  fill($("model"), make("option", { value: "auto" }, "Chosen by what is given"), ...options);
+  $("model").value = preset;
+  const about = () => {
+    const model = models.find(({ name }) => name === $("model").value);
+    $("model-about").textContent = model?.summary ?? "Tissue for pictures and slides, CT for CT slices and series.";
+  };
+  $("model").addEventListener("change", about);
+  about();
+}
+
+function takeDrops() {
+  const drop = $("drop");
+  for (const kind of ["dragenter", "dragover"]) drop.addEventListener(kind, () => drop.classList.add("over"));
+  for (const kind of ["dragleave", "drop"]) drop.addEventListener(kind, () => drop.classList.remove("over"));
+  // A file that misses the box must not replace the page.
+  for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
+  window.addEventListener("drop", (event) => add([...event.dataTransfer.files]));
+}
+
+function add(files) {
+  if (sending || !files.length) return;
+  chosen = [...chosen, ...files];
+  say(`${chosen.length} files chosen`);
+  show();
+  $("start").focus();
+}
+
+function show() {
+  const total = chosen.reduce((sum, file) => sum + file.size, 0);
+  const rows = chosen.map((file, index) =>
+    make(
+      "li",
+      {},
+      make("span", { class: "name" }, file.name),
+      make("span", { class: "quiet" }, size(file.size)),
+      make("button", { type: "button", class: "small plain", "aria-label": `Leave out ${file.name}`, onclick: () => leaveOut(index) }, "✕"),
+    ),
+  );
+  fill($("chosen"), ...rows);
+  $("chosen").hidden = $("start").hidden = !chosen.length;
+  $("start").textContent = `Classify ${chosen.length === 1 ? "1 file" : `${chosen.length} files`}`;
+  const many = chosen.length > limits.files;
+  if (many) complain(`These are ${chosen.length} files; the page takes ${limits.files} at once. Leave some out.`);
+  if (total > limits.upload_bytes) complain(`These files have ${size(total)}; the page takes ${size(limits.upload_bytes)} at once.`);
+  $("start").disabled = many || total > limits.upload_bytes;
+}
+
+function leaveOut(index) {
+  chosen.splice(index, 1);
+  show();
+  if (chosen.length) $("start").focus();
+  else $("pick").focus();
+}
+
+async function submit(begun) {
+  if (sending) {
+    sending.stop();
+    return;
+  }
+  calm();
+  const button = $("start");
+  const fields = { model: $("model").value, mpp: $("mpp").value };
+  sending = send(chosen, fields, (sent, total) => {
+    button.textContent = sent < total ? `Stop sending (${Math.floor((100 * sent) / total)} %)` : "Looking at what was sent";
+  });
+  button.textContent = "Stop sending (0 %)";
+  try {
+    const made = await sending.promise;
+    if (made) {
+      chosen = [];
+      begun(made.job);
+    }
+  } finally {
+    sending = undefined;
+    show();
+  }
+}
+
+function exampleCard(example, begun) {
+  const start = async (event) => {
+    const button = event.currentTarget;
+    button.disabled = true;
+    calm();
+    try {
+      begun((await ask(`/api/examples/${example.id}`, "POST")).job);
+    } catch (error) {
+      report(error);
+    } finally {
+      button.disabled = false;
+    }
+  };
+  return make(
+    "li",
+    {},
+    make(
+      "button",
+      { type: "button", class: "example", onclick: start },
+      make("img", { src: example.thumbnail, alt: "", loading: "lazy" }),
+      make("span", {}, example.title),
+      make("small", {}, example.words),
+    ),
+  );
+}

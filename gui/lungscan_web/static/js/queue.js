@@ -1,0 +1,193 @@
+// The jobs of this visitor and their cases: what waits, how fast it goes, how long yet, cancel.
+
+import { ask, watch } from "./api.js";
+import { $, fill, make, say } from "./dom.js";
+import { complain, report } from "./errors.js";
+
+const BUSY = ["waiting", "starting", "running"];
+const SIGNS = { waiting: "·", running: "▸", ok: "✓", no_result: "–", partial: "◐", failed: "✕", skipped: "–", cancelled: "✕" };
+const WORDS = { waiting: "Waits", running: "Being looked at", cancelled: "Cancelled" };
+const POLL_MS = 2000; // of jobs beside the one that is watched: a browser keeps few connections open
+
+export class Queue {
+  /** `chosen` hears of the job and the number of the case that is to be shown. */
+  constructor(chosen) {
+    this.jobs = new Map();
+    this.current = undefined; // "job/n"
+    this.chosen = chosen;
+    this.watched = undefined;
+    window.setInterval(() => this.#poll(), POLL_MS);
+  }
+
+  /** Take a job in; the newest stands first. */
+  async add(id, { choose = false } = {}) {
+    const state = await ask(`/api/jobs/${id}`);
+    this.jobs = new Map([[id, state], ...this.jobs]);
+    if (choose) this.choose(id, 1);
+    this.take(state);
+    if (BUSY.includes(state.state)) this.#watch(id);
+  }
+
+  /** What the server says of a job now. */
+  take(state) {
+    const before = this.jobs.get(state.job);
+    if (!before) return;
+    this.jobs.set(state.job, state);
+    if (before.words !== state.words && state.words && state.done === before.done) this.#announce(state.words);
+    for (const now of state.cases) {
+      const then = before.cases.find(({ n }) => n === now.n);
+      if (now.state === "ended" && then?.state !== "ended") {
+        say(`${now.name}: ${now.headline} ${now.confidence_text}`);
+      }
+    }
+    if (state.state === "failed" && before.state !== "failed") complain(state.message);
+    this.#show();
+    if (this.current?.startsWith(`${state.job}/`)) this.chosen(state, this.#number(), false);
+  }
+
+  /** Show a case. */
+  choose(job, n) {
+    this.current = `${job}/${n}`;
+    this.#show();
+    this.chosen(this.jobs.get(job), n, true);
+  }
+
+  /** The next case (1) or the one before (-1). */
+  step(by) {
+    const all = [...this.jobs.values()].flatMap((job) => job.cases.map(({ n }) => [job.job, n]));
+    const at = all.findIndex(([job, n]) => `${job}/${n}` === this.current);
+    const next = all[at + by];
+    if (next) this.choose(...next);
+  }
+
+  #number() {
+    return Number(this.current.split("/")[1]);
+  }
+
+  #announce(words) {
+    const now = Date.now();
+    if (now - (this.said ?? 0) < 5000) return; // a screen reader must not be flooded
+    this.said = now;
+    say(words);
+  }
+
+  #watch(id) {
+    this.leave?.();
+    this.watched = id;
+    let lost;
+    const onState = (state) => {
+      window.clearTimeout(lost);
+      lost = undefined;
+      this.take(state);
+      if (!BUSY.includes(state.state)) this.watched = undefined;
+    };
+    const onLost = (closed) => {
+      if (closed) this.watched = undefined;
+      lost ??= window.setTimeout(() => {
+        if (this.watched === id) complain("The connection to the server is lost. The page goes on trying.");
+      }, 4000);
+    };
+    this.leave = watch(id, onState, onLost);
+  }
+
+  #poll() {
+    for (const [id, state] of this.jobs) {
+      if (id === this.watched || !BUSY.includes(state.state)) continue;
+      ask(`/api/jobs/${id}`).then((now) => this.take(now), () => {});
+    }
+  }
+
+  #show() {
+    const held = document.activeElement?.dataset?.key;
+    fill($("queue"), ...[...this.jobs.values()].map((state) => this.#group(state)));
+    if (held) $("queue").querySelector(`[data-key="${held}"]`)?.focus();
+  }
+
+  #group(state) {
+    const busy = BUSY.includes(state.state);
+    const rows = state.cases.length
+      ? state.cases.map((one) => this.#row(state, one))
+      : state.names.map((name) => make("li", { class: "case" }, make("span", { class: "sign", "aria-hidden": true }, "·"), make("span", { class: "name" }, name)));
+    const pace = [state.words, state.rate_text, state.left_text].filter(Boolean).join(", ");
+    return make(
+      "div",
+      { class: "job stack", "data-state": state.state },
+      busy && make("progress", { max: Math.max(state.total, 1), value: share(state), "aria-label": "Progress" }),
+      make(
+        "div",
+        { class: "row apart" },
+        make("p", { class: "quiet pace" }, busy ? pace : ended(state)),
+        state.mine && busy && this.#button(state, "Cancel", () => this.#cancel(state)),
+        state.mine && !busy && this.#button(state, "Delete", () => this.#delete(state)),
+      ),
+      make("ul", {}, ...rows),
+      state.notices.length > 0 && make("div", { class: "note" }, ...state.notices.map((words) => make("p", {}, words))),
+      state.downloads.length > 0 && state.cases.length > 1 &&
+        make("div", { class: "row" }, ...state.downloads.map((file) => make("a", { class: "button small", href: file.url, download: file.name }, file.title))),
+    );
+  }
+
+  #button(state, words, onclick) {
+    return make("button", { type: "button", class: "small", "data-key": `${words}-${state.job}`, onclick }, words);
+  }
+
+  #row(state, one) {
+    const key = `${state.job}/${one.n}`;
+    const cancelled = one.state !== "ended" && !BUSY.includes(state.state);
+    const kind = cancelled ? "cancelled" : one.state === "ended" ? one.status : one.state;
+    const running = one.state === "running" && !cancelled && state.tiles_total > 0;
+    const said = one.state === "ended" ? [one.headline, one.confidence_text].filter(Boolean).join(" ") : WORDS[kind];
+    return make(
+      "li",
+      {},
+      make(
+        "button",
+        {
+          type: "button", class: "case plain", "data-key": key, "data-status": kind,
+          "aria-current": key === this.current ? "true" : undefined,
+          onclick: () => this.choose(state.job, one.n),
+        },
+        make("span", { class: "sign", "aria-hidden": true }, SIGNS[kind] ?? "·"),
+        make("span", { class: "name" }, one.name),
+        make("span", { class: "said" }, said),
+        running && make("progress", { max: state.tiles_total, value: state.tiles_done, "aria-label": "Tiles looked at" }),
+      ),
+    );
+  }
+
+  async #cancel(state) {
+    try {
+      this.take(await ask(`/api/jobs/${state.job}/cancel`, "POST"));
+      say("Cancelled");
+    } catch (error) {
+      report(error);
+    }
+  }
+
+  async #delete(state) {
+    try {
+      await ask(`/api/jobs/${state.job}`, "DELETE");
+      this.jobs.delete(state.job);
+      if (this.current?.startsWith(`${state.job}/`)) {
+        this.current = undefined;
+        this.chosen(undefined, 0, true);
+      }
+      this.#show();
+      $("queue-head").focus();
+      say("Deleted");
+    } catch (error) {
+      report(error);
+    }
+  }
+}
+
+function share(state) {
+  const part = state.tiles_total ? state.tiles_done / state.tiles_total : 0;
+  return Math.min(state.done + part, Math.max(state.total, 1));
+}
+
+function ended(state) {
+  if (state.state === "cancelled") return "Cancelled";
+  if (state.state === "failed") return state.message;
+  return state.cases.length === 1 ? state.words : `${state.cases.length} cases`;
+}

@@ -1,0 +1,58 @@
+"""The driver's books: what workers have finished comes to its place."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from lungscan.layout import LIST, RECORD, record_name
+from lungscan.results.atomic_files import machine_error
+from lungscan.scanning.ledger import Ledger, Written
+from lungscan.types import CaseResult
+
+
+class ClusterLedger(Ledger):
+    """Books of a run whose cases' files were written elsewhere."""
+
+    def adopt(self, result: CaseResult, stage: Path, record_sha256: str) -> Written:
+        """Move a finished case to its place: in one step, unless an earlier answer lies there.
+
+        Raises:
+            MachineError: it cannot be moved, or is not there.
+        """
+        if self._is_withheld(result) and self._earlier(result.key):
+            shutil.rmtree(stage, ignore_errors=True)
+            return self.write(result)
+        folder = self._store.folder(result.key)
+        self._unseal()
+        self._store.drop_journals(result.key)
+        left = self._store.clear(result.key, stale=True)
+        try:
+            _move(stage, folder)
+        except OSError as error:
+            raise machine_error(error, folder) from error
+        self.write_dicom(result, record_sha256)
+        self._records[record_name(result.key)] = record_sha256
+        self._outdated += [f"{path} is of an earlier answer. Close and remove it." for path in left]
+        return Written(result, resumed=False)
+
+
+def _move(stage: Path, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):
+        (folder / RECORD).unlink()  # of an earlier answer; all else of it is gone
+    with suppress(OSError):
+        folder.rmdir()
+    try:
+        stage.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+    else:
+        return
+    # It holds something of the user's, who may not lose it. The list of checksums comes last.
+    names = sorted((path.name for path in stage.iterdir()), key=lambda name: name == LIST)
+    for name in names:
+        (stage / name).replace(folder / name)
+    stage.rmdir()

@@ -1,0 +1,44 @@
+"""Chest CT as an entry of the table of modalities."""
+
+from __future__ import annotations
+
+from lungscan.modalities.ct.lungs import judge, measure, unlike
+from lungscan.modalities.modality import Modality, Words
+from lungscan.types import NoResult
+
+CHEST_CT = Modality(
+    name="chest-ct",
+    kinds=frozenset({"series", "field"}),
+    measure=measure,
+    judge=judge,
+    unlike=unlike,
+    foreign=NoResult.NOT_CHEST_CT,
+    little=NoResult.NO_LUNG,
+    tumour_by="neighbours",
+    by_suspicion=True,
+    scaled=False,
+    background=(0, 0, 0),
+    maps=False,
+    slices=True,
+    unsaid=frozenset({"grey", "scale_unknown", "resized", "mpp_absurd", "mpp_option_differs"}),
+    words=Words(
+        judged="axial slices of chest CT",
+        kicker="CHEST CT CLASSIFICATION",
+        tile="slice",
+        tiles="slices",
+        foreign="unlike axial chest CT",
+        blank="without lung",
+        clear="Most suspicious slices",
+        speaking="Most suspicious slices",
+        others="Least suspicious slices",
+        foreign_share="{share} of what was seen does not look like axial slices of chest CT.",
+        little="No lung was found in any slice.",
+        large="A slice is shown whole, whatever its size; one that is no square stands on a black "
+        "square.",
+        calibrated="Confidence is calibrated for single slices; that of a series is the mean over "
+        "its deciding slices and has not been validated.",
+        rule="Tumour is answered where three neighbouring slices together name it: a nodule of a "
+        "centimetre shows in several, a false alarm mostly in one, and among hundreds of slices "
+        "one is always the worst.",
+    ),
+)

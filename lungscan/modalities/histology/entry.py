@@ -1,0 +1,43 @@
+"""H&E as an entry of the table of modalities."""
+
+from __future__ import annotations
+
+from lungscan.modalities.histology.quality import judge, measure_quality
+from lungscan.modalities.modality import Modality, Words
+from lungscan.types import NoResult
+
+HISTOLOGY = Modality(
+    name="he-histology",
+    kinds=frozenset({"slide", "field"}),
+    measure=measure_quality,
+    judge=judge,
+    unlike=None,
+    foreign=NoResult.NOT_LUNG,
+    little=NoResult.LITTLE_TISSUE,
+    tumour_by="area",
+    by_suspicion=False,
+    scaled=True,
+    background=(255, 255, 255),
+    maps=True,
+    slices=False,
+    unsaid=frozenset(),
+    words=Words(
+        judged="H&E-stained tissue under a microscope",
+        kicker="LUNG TISSUE CLASSIFICATION",
+        tile="tile",
+        tiles="tiles",
+        foreign="unlike lung H&E",
+        blank="blank",
+        clear="Tiles with the clearest class",
+        speaking="Tiles that speak for the answer",
+        others="Most uncertain tiles",
+        foreign_share="{share} of what was seen does not look like lung H&E.",
+        little="Too little H&E-stained tissue was found to judge.",
+        large="A field image without a scale is taken as one field at the model's scale: its "
+        "shorter side is resized to the network's input (several squares cover a long "
+        "picture). With a scale it is tiled.",
+        calibrated="Confidence is calibrated for single fields; that of a whole slide is the "
+        "mean over its deciding tiles and has not been validated.",
+        rule="",
+    ),
+)

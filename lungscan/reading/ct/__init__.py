@@ -1,0 +1,1 @@
+"""Series of CT slices from DICOM files: headers, order, Hounsfield units, window."""

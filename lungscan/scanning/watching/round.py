@@ -1,0 +1,103 @@
+"""One round of a watched folder: the cases that are new, and the tables of all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+
+from lungscan.classification.case_record import RunContext
+from lungscan.events import RunFinished
+from lungscan.options import ScanOptions
+from lungscan.results.atomic_files import write_atomic
+from lungscan.results.case_json import from_json, to_json
+from lungscan.results.store import RunStore
+from lungscan.scanning.ledger import Ledger
+from lungscan.scanning.part import Part
+from lungscan.scanning.watching.memory import Memory
+from lungscan.types import CaseInput, CaseResult, CaseStatus, Inputs
+
+
+class WatchRound(Part):
+    """What is new in a watched folder. The watch holds the folder, so a round takes no lock."""
+
+    def __init__(
+        self, options: ScanOptions, new: Inputs, present: Sequence[str], memory: Memory
+    ) -> None:
+        super().__init__(replace(options, fresh=False), new)
+        self.present, self.memory = list(present), memory
+
+    def lock(self) -> AbstractContextManager[object]:
+        """The watch has it."""
+        return nullcontext()
+
+    def prepare(self, store: RunStore) -> None:
+        """Give the records of renamed files their new names, so that these need not be read."""
+        super().prepare(store)
+        gone = self.memory.gone(frozenset(self.present))
+        for case in self.inputs.cases:
+            if gone and (old := self.memory.twin_of(case, gone)) and _rename(store, old, case):
+                gone.remove(old)
+
+    def ledger(self, run: RunContext, store: RunStore) -> Ledger:
+        """The books of this round."""
+        return RoundLedger(run, store, self)
+
+
+class RoundLedger(Ledger):
+    """Books that know what earlier rounds found out."""
+
+    def __init__(self, run: RunContext, store: RunStore, part: WatchRound) -> None:
+        super().__init__(part.options, run, store, part.inputs)
+        self._part = part
+        self._few_fields = False  # nobody knows how many will come
+
+    def fill(self) -> None:
+        """The drive went away; the memory knows all that earlier rounds found."""
+
+    def close(self) -> RunFinished:
+        """Write the tables of all, the removed files among them."""
+        memory, present = self._part.memory, self._part.present
+        for old in self._superseded():
+            self._store.forget_case(old)
+            memory.drop(old)
+        memory.learn(self._part.inputs.cases, self._results)
+        self._results = memory.results
+        self._keys = memory.order(present)
+        return super().close()
+
+    def _superseded(self) -> list[str]:
+        """Cases whose files are gone and lie elsewhere now, or that never had an answer."""
+        memory = self._part.memory
+        found = {_hashes(result) for result in self._results.values()} - {()}
+        return [
+            key
+            for key in memory.gone(frozenset(self._part.present))
+            if memory.results[key].status in {CaseStatus.FAILED, CaseStatus.SKIPPED}
+            or _hashes(memory.results[key]) in found
+        ]
+
+
+def _hashes(result: CaseResult) -> tuple[str, ...]:
+    return tuple(file.sha256 for file in result.files)
+
+
+def _rename(store: RunStore, old: str, case: CaseInput) -> bool:
+    """Write the record of ``old`` as that of ``case``; whether its files are the same, a run asks.
+
+    Only of whole answers: others may tell of a file by its name. Raises MachineError.
+    """
+    try:
+        result = from_json((store.folder(old) / "case.json").read_bytes())
+    except Exception:  # noqa: BLE001  whatever is amiss: the case is classified anew
+        return False
+    if result.error_message or len(result.files) != len(case.files):
+        return False
+    paths = tuple(file.relative_path for file in case.files)
+    files = tuple(
+        replace(file, relative_path=path) for file, path in zip(result.files, paths, strict=True)
+    )
+    named = replace(result, key=case.key, case_id=case.case_id, relative_paths=paths, files=files)
+    store.clear(case.key, stale=True)
+    write_atomic(store.folder(case.key) / "case.json", to_json(named))
+    return True

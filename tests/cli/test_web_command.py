@@ -1,0 +1,85 @@
+"""``lungscan web`` over a page that does not open."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+import lungscan_web.main as page
+from lungscan_cli.main import main
+from lungscan_web.server.settings import WebSettings
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[WebSettings]:
+    """What pages were opened with."""
+    found: list[WebSettings] = []
+
+    def run(settings: WebSettings, say: object) -> int:
+        found.append(settings)
+        return 0
+
+    monkeypatch.setattr(page, "run", run)
+    return found
+
+
+def test_by_default_it_is_for_this_machine_alone(opened: list[WebSettings]) -> None:
+    assert main(["web"]) == 0
+    (settings,) = opened
+    assert (settings.host, settings.port, settings.auth) == ("127.0.0.1", 8765, None)
+    assert settings.is_local
+    assert settings.model == "auto"
+    assert settings.limits.kept_seconds == 3600
+
+
+def test_every_option_reaches_the_page(opened: list[WebSettings], tmp_path: Path) -> None:
+    words = "--model lung-histology --port 0 --host 192.0.2.7 --name a.example --name b.example"
+    more = ["--auth", str(tmp_path / "users"), "--keep", "5", "--largest", "0.5"]
+    assert main(["web", *words.split(), *more]) == 0
+    (settings,) = opened
+    assert (settings.model, settings.port, settings.host) == ("lung-histology", 0, "192.0.2.7")
+    assert settings.names == ("a.example", "b.example")
+    assert settings.auth == tmp_path / "users"
+    assert (settings.limits.kept_seconds, settings.limits.upload_bytes) == (300, 500_000_000)
+
+
+def test_another_address_without_passwords_is_wrong_usage(
+    opened: list[WebSettings], capsys: Captured
+) -> None:
+    assert main(["web", "--host", "0.0.0.0"]) == 2
+    assert "needs passwords" in capsys.readouterr().err
+    assert opened == []
+
+
+def test_a_user_is_added_with_a_password_that_is_typed_twice(
+    opened: list[WebSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr("click.prompt", lambda *_, **how: str(how["confirmation_prompt"]) * 3)
+    users = tmp_path / "users"
+    assert main(["web", "--auth", str(users), "--add-user", "kim"]) == 0
+    assert users.read_text().startswith("kim:scrypt$")
+    assert os.name == "nt" or stat.S_IMODE(users.stat().st_mode) == 0o600
+    assert "kim can log in" in capsys.readouterr().err
+    assert main(["web", "--add-user", "kim"]) == 2
+    assert opened == []
+
+
+def test_what_is_missing_is_named_with_its_cure(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr(page, "NEEDED", ("jinja2", "not_installed_at_all"))
+    assert main(["web"]) == 5
+    told = capsys.readouterr().err
+    assert "The page needs not_installed_at_all" in told
+    assert "[web]" in told
+
+
+def test_an_unknown_model_is_said_before_anything_opens(capsys: Captured) -> None:
+    pytest.importorskip("uvicorn", reason="the page needs the extra `web`")
+    assert main(["web", "--port", "0", "--model", "no-such-model"]) == 4
+    assert "There is no model" in capsys.readouterr().err

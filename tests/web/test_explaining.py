@@ -1,0 +1,139 @@
+"""Explanations on request: asked once, told as they come, refused where there is nothing to say."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from lungscan.demo.making import FIELDS
+from lungscan.errors import Code
+from lungscan.opening.apart import Apart, Failure
+from lungscan_web.jobs import explaining
+from lungscan_web.jobs.explaining import Explanations, Question, Reply, question_of
+from lungscan_web.jobs.limits import Limits, NotHere, TooMany
+from tests.web.serving import Page, wait
+
+FIELD = FIELDS / "single" / "squamous" / "lungscc2365.jpeg"
+QUESTION = Question(Path("case.json"), Path("x.png"), None, "tiny", None, Path())
+
+
+class FakeApart(Apart):
+    """Says what it was told to say, when it is let."""
+
+    def __init__(self, last: object, hold: threading.Event) -> None:
+        self._last, self._hold = last, hold
+
+    def begin(self, task: object) -> None:
+        assert task == QUESTION
+
+    def events(self) -> Iterator[Any]:
+        assert self._hold.wait(30)
+        yield self._last
+
+    def kill(self) -> None:
+        self._hold.set()
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, last: object) -> tuple[Explanations, threading.Event]:
+    """Explanations that end with ``last`` once the event is set."""
+    hold = threading.Event()
+    monkeypatch.setattr(explaining, "available", lambda: True)
+    return Explanations(lambda: FakeApart(last, hold)), hold
+
+
+def until(made: Explanations, state: str) -> explaining.Explanation:
+    """The explanation of case 1 of job j, once it is so far."""
+    found: explaining.Explanation = wait(
+        lambda: now if (now := made.look("j", 1)) and now.state == state else None
+    )
+    return found
+
+
+def test_an_explanation_is_made_once_and_forgotten_with_its_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, hold = asked(monkeypatch, Reply("What matters", "Orange: it does."))
+    assert made.look("j", 1) is None
+    assert made.ask("j", 1, QUESTION).state == "working"
+    assert made.ask("j", 1, QUESTION).state == "working"  # the same one
+    hold.set()
+    told = explaining.described(until(made, "ready"), "/picture.png")
+    assert told == {
+        "state": "ready",
+        "message": "",
+        "pictures": [{"title": "What matters", "url": "/picture.png", "words": "Orange: it does."}],
+    }
+    made.forget("j")
+    assert made.look("j", 1) is None
+
+
+def test_one_that_failed_says_why_and_may_be_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, hold = asked(monkeypatch, Failure("The image cannot be read.", Code.IO))
+    hold.set()
+    made.ask("j", 1, QUESTION)
+    assert until(made, "failed").message == "The image cannot be read."
+    hold.clear()
+    assert made.ask("j", 1, QUESTION).state == "working"
+    hold.set()
+
+
+def test_only_so_many_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, hold = asked(monkeypatch, Reply("", ""))
+    for number in range(explaining.MOST):
+        made.ask("j", number, QUESTION)
+    with pytest.raises(TooMany):
+        made.ask("j", 99, QUESTION)
+    wait(lambda: made.computing)
+    made.close()
+    assert hold.is_set()  # what was under way has been ended
+    with pytest.raises(TooMany):
+        made.ask("k", 1, QUESTION)
+
+
+def test_without_an_engine_that_explains_nothing_is_promised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, _ = asked(monkeypatch, None)
+    monkeypatch.setattr(explaining, "available", lambda: False)
+    with pytest.raises(NotHere):
+        made.ask("j", 1, QUESTION)
+
+
+def test_the_clearest_tile_of_a_slide_is_explained() -> None:
+    evidence = [
+        {"role": "uncertain", "file": 0, "box": [9, 9, 1, 1]},
+        {"role": "top", "file": 1, "box": [5, 6, 7, 8]},
+        {"role": "top", "file": 0, "box": [1, 2, 3, 4]},
+    ]
+    assert question_of({"evidence": evidence}, 0) == (1, 2, 3, 4)
+    assert question_of({"evidence": evidence[:1]}, 0) == (9, 9, 1, 1)
+    assert question_of({"evidence": []}, 0) is None
+
+
+@pytest.mark.skipif(not explaining.available(), reason="this engine makes no explanations")
+def test_a_field_is_explained_by_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with Page(limits=Limits(free_bytes=1, at_once=1)) as page:
+        browser = page.browser()
+        number = browser.job((FIELD.name, FIELD.read_bytes()))
+        browser.until(number, "finished")
+        url = browser.get(f"/api/jobs/{number}/cases/1").data["explanation"]
+        assert browser.get(url).data["state"] == "none"
+        assert browser.post(url).status == 202
+        told = wait(lambda: t if (t := browser.get(url).data)["state"] != "working" else None)
+        assert told["state"] == "ready", told["message"]
+        (picture,) = told["pictures"]
+        with Image.open(io.BytesIO(browser.get(picture["url"]).body)) as opened:
+            assert opened.format == "PNG"
+            assert opened.width > 400
+        assert len(picture["words"]) > 50

@@ -13,9 +13,11 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -155,6 +157,36 @@ def test_the_window_analyses_in_a_process_of_the_program(
     events = list(job.ScanJob(options).events())
     (finished,) = [event for event in events if isinstance(event, CaseFinished)]
     assert finished.result.status.value == "ok"
+
+
+def test_the_page_is_served(tmp_path: Path) -> None:
+    """Outside the cage, whose network has not even a loopback."""
+    if not (Path(FOLDER) / "_internal" / "lungscan_web").is_dir():
+        pytest.skip("this program was built without the page")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [str(Path(FOLDER).resolve() / "lungscan"), "web", "--port", str(port)]
+    env = {"PATH": "", "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as page:
+        try:
+            assert _answer(page, f"http://127.0.0.1:{port}/healthz")
+            assert b"LungScan" in _answer(page, f"http://127.0.0.1:{port}/")
+        finally:
+            page.send_signal(signal.SIGINT)
+            page.wait(30)
+
+
+def _answer(page: subprocess.Popen[str], address: str) -> bytes:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert page.poll() is None, page.communicate()
+        try:
+            with urllib.request.urlopen(address, timeout=10) as reply:
+                answer: bytes = reply.read()
+                return answer
+        except OSError:  # not yet open
+            time.sleep(0.2)
+    pytest.fail(f"{address} did not answer")
 
 
 def _wait_for_reader(window: subprocess.Popen[str]) -> tuple[int, str]:

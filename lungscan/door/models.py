@@ -143,11 +143,16 @@ def compress(
 
 
 def export(options: ExportOptions) -> Generator[ExportFinished, None, None]:
-    """Write a model as one ONNX file; see ``lungscan.compression.onnx_file``."""
+    """Write a model for other programs.
+
+    See ``lungscan.compression``'s ``onnx_file`` and ``wsinfer_folder``.
+    """
     from lungscan.compression.onnx_file import export_onnx
+    from lungscan.compression.wsinfer_folder import export_wsinfer
     from lungscan.model.checked import find_model
 
-    yield ExportFinished(export_onnx(find_model(options.model), options.out))
+    write = {"onnx": export_onnx, "wsinfer": export_wsinfer}[options.form]
+    yield ExportFinished(write(find_model(options.model), options.out))
 
 
 def benchmark(

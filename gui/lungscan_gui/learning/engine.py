@@ -141,7 +141,7 @@ def _warnings(found: Audit) -> Iterator[str]:
 
 
 def _trained(task: TrainModel) -> Generator[Told, None, None]:
-    from lungscan.model.card import read_card
+    from lungscan.model.checked import read_card
     from lungscan.model.doubt import doubt
 
     job = TrainJob(_options(task), task.folder, task.out, (), _command(task))

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from lungscan.model.card import find_model
+from lungscan.model.checked import find_model
 from lungscan.runtimes import load_runtime
 
 TIMED_ROUNDS = 4

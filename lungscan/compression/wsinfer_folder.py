@@ -140,12 +140,13 @@ def _traced(card: ModelCard) -> tuple[bytes, float]:
 
     side, held = card.patch_size_pixels, io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # torch announces the end of TorchScript; QuPath knows no other
-        network = torch.jit.trace(Logarithms().eval(), torch.zeros(2, 3, side, side))
+        # torch announces the end of TorchScript; QuPath knows no other.
+        warnings.simplefilter("ignore")
+        trace: Any = torch.jit.trace  # neither it nor load has types
+        load: Any = torch.jit.load
+        network = trace(Logarithms().eval(), torch.zeros(2, 3, side, side))
         torch.jit.save(network, held)
-        read = torch.jit.load(io.BytesIO(held.getvalue()))
+        read = load(io.BytesIO(held.getvalue()))
     golden = read_golden(card)
     found = _as_the_extension(read, golden.fields)
     alone = np.concatenate([_as_the_extension(read, field[None]) for field in golden.fields])

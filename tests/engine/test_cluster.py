@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -267,6 +268,8 @@ def test_a_worker_that_is_killed_costs_nothing(
         seen.append(event)
         if isinstance(event, CaseStarted) and event.case_id == "s" and not killed:
             killed = True
+            while "s" not in place.classified():  # told of when handed out, a moment before
+                time.sleep(0.02)
             busy = place.client.processing()
             (worker,) = [w for w, keys in busy.items() if any("-s-" in key for key in keys)]
             with pytest.raises(Exception):  # noqa: B017, PT011  it does not come back
@@ -329,11 +332,11 @@ def test_another_model_on_the_workers_is_refused(
 ) -> None:
     from lungscan.cluster import driver
 
-    honest = driver._job
-    monkeypatch.setattr(driver, "_job", lambda *args: replace(honest(*args), model_sha256="0"))
+    honest = driver.job_of
+    monkeypatch.setattr(driver, "job_of", lambda *args: replace(honest(*args), model_sha256="0"))
     with pytest.raises(ModelError, match="another model"):
         run(chosen)
-    monkeypatch.setattr(driver, "_job", lambda *args: replace(honest(*args), version="0.0.1"))
+    monkeypatch.setattr(driver, "job_of", lambda *args: replace(honest(*args), version="0.0.1"))
     with pytest.raises(ModelError, match=r"the run 0\.0\.1"):
         run(chosen)
 

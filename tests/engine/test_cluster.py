@@ -313,7 +313,8 @@ def test_a_stopped_run_goes_on(chosen: ScanOptions, fake: FakeRuntime, place: Pl
             stop.set()
     assert not isinstance(seen[-1], RunFinished)
     assert not (chosen.out / "cases.csv").exists()
-    assert {name.split("/")[0] for name in files_below(chosen.out)} == {"cases"}
+    # A worker that was at work may still leave what nobody files; the next run removes it.
+    assert {name.split("/")[0] for name in files_below(chosen.out)} - {STAGES} == {"cases"}
     hold.unlink()
     run(chosen)
     assert contents(chosen.out) == one_machine(chosen, fake)

@@ -66,7 +66,7 @@ def held_out_run(options: TrainOptions, words: Sequence[ClassWords]) -> ModelCar
 
 def plain(options: TrainOptions) -> dict[str, object]:
     """The options as a card's JSON holds them."""
-    values: dict[str, object] = json.loads(json.dumps(dataclasses.asdict(options)))
+    values: dict[str, object] = json.loads(json.dumps(_told(options)))
     return values
 
 

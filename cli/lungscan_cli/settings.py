@@ -163,7 +163,8 @@ def _table(file: SettingsFile, path: Sequence[str], root: click.Command) -> Mapp
         table = table.get(name, {})
         if not isinstance(table, dict):
             return {}
-    return table
+    found: Mapping[str, Any] = table
+    return found
 
 
 def _spelt(key: str) -> str:

@@ -151,8 +151,11 @@ def export(options: ExportOptions) -> Generator[ExportFinished, None, None]:
     from lungscan.compression.wsinfer_folder import export_wsinfer
     from lungscan.model.card import find_model
 
-    write = {"onnx": export_onnx, "wsinfer": export_wsinfer}[options.form]
-    yield ExportFinished(write(find_model(options.model), options.out))
+    card = find_model(options.model)
+    if options.form == "wsinfer":
+        yield ExportFinished(export_wsinfer(card, options.out))
+    else:
+        yield ExportFinished(export_onnx(card, options.out))
 
 
 def benchmark(

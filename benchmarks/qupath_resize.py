@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from lungscan.demo.making import make_demo
-from lungscan.model.card import find_model
+from lungscan.model.checked import find_model
 from lungscan.reading.resize import resize
 from lungscan.runtimes import load_runtime
 from lungscan.types import FloatArray, RgbArray

@@ -158,13 +158,13 @@ def _table(file: SettingsFile, path: Sequence[str], root: click.Command) -> Mapp
     for key, value in file.values.items():
         if isinstance(value, dict) and key not in names:
             raise _unknown(file, f"[{key}]", key, names)
-    table: Any = file.values
+    table: Mapping[str, Any] = file.values
     for name in path:
-        table = table.get(name, {})
-        if not isinstance(table, dict):
+        inner: object = table.get(name, {})
+        if not isinstance(inner, dict):
             return {}
-    found: Mapping[str, Any] = table
-    return found
+        table = inner
+    return table
 
 
 def _spelt(key: str) -> str:

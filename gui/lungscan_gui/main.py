@@ -58,6 +58,7 @@ def _run(paths: list[Path]) -> int:
     from PyQt6.QtGui import QIcon
     from PyQt6.QtWidgets import QApplication
 
+    from lungscan_gui.alarm import tell_unexpected
     from lungscan_gui.settings import Settings
     from lungscan_gui.theme import apply_theme
     from lungscan_gui.window import MainWindow
@@ -69,9 +70,12 @@ def _run(paths: list[Path]) -> int:
     settings = Settings()
     apply_theme(app, settings.scheme)
     window = MainWindow(settings)
+    tell_unexpected(window.alarmed.emit)
     window.show()
     if paths:
         window.add_paths(paths)
+    else:
+        window.welcome.greet()
     signal.signal(signal.SIGINT, lambda *_: window.close())
     ticks = QTimer()  # so that Python gets to see Ctrl+C
     ticks.start(300)

@@ -139,14 +139,14 @@ def _traced(card: ModelCard) -> tuple[bytes, float]:
             return torch.log(probabilities.clamp(min=smallest))
 
     side, held = card.patch_size_pixels, io.BytesIO()
-    jit: Any = torch.jit  # without types
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # torch announces the end of TorchScript; QuPath knows no other
-        network = jit.trace(Logarithms().eval(), torch.zeros(2, 3, side, side))
-        jit.save(network, held)
-        read = jit.load(io.BytesIO(held.getvalue()))
+        # torch announces the end of TorchScript; QuPath knows no other.
+        warnings.simplefilter("ignore")
+        trace: Any = torch.jit.trace  # neither it nor load has types
+        load: Any = torch.jit.load
+        network = trace(Logarithms().eval(), torch.zeros(2, 3, side, side))
+        torch.jit.save(network, held)
+        read = load(io.BytesIO(held.getvalue()))
     golden = read_golden(card)
     found = _as_the_extension(read, golden.fields)
     alone = np.concatenate([_as_the_extension(read, field[None]) for field in golden.fields])

@@ -16,7 +16,8 @@ import torch
 
 from lungscan.compression.wsinfer_folder import TOLERANCE, export_wsinfer
 from lungscan.errors import ModelError, UsageProblem
-from lungscan.model.card import ModelCard, find_model
+from lungscan.model.card import ModelCard
+from lungscan.model.checked import find_model
 from lungscan.model.folder import read_golden
 from lungscan.runtimes import load_runtime
 from tests.small_model import draw_tiles, small_int8, small_model

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lungscan.model.card import find_model
+from lungscan.model.checked import find_model
 from lungscan.model.doubt import doubt
 from lungscan.model.folder import size_of
 from tests.engine.scanning import options, results, run

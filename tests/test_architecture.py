@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = (
     "lungscan",
     "cli/lungscan_cli",
+    "gui/lungscan_gradio",
     "gui/lungscan_gui",
     "gui/lungscan_web",
     "models/lungscan_models",

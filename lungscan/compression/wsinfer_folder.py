@@ -60,7 +60,7 @@ def export_wsinfer(card: ModelCard, folder: Path) -> WsinferExport:
         )
     if folder.exists() and not (folder.is_dir() and {p.name for p in folder.iterdir()} <= FILES):
         raise UsageProblem(f"{folder} holds other things. Name a new folder for the export.")
-    data, worst = _traced(card)
+    data, worst = traced(card)
     if not worst <= TOLERANCE:  # NaN is a difference too
         raise ModelError(
             f"The exported network of {card.name} changes a golden answer by {worst:.4f}, so "
@@ -113,7 +113,7 @@ def readme(card: ModelCard) -> str:
     )
 
 
-def _traced(card: ModelCard) -> tuple[bytes, float]:
+def traced(card: ModelCard) -> tuple[bytes, float]:
     """The TorchScript file, and the largest change of a golden probability in it."""
     try:
         import torch

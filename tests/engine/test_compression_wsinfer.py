@@ -97,7 +97,7 @@ def test_a_network_that_answers_otherwise_is_not_written(
     def wrong(card: ModelCard) -> tuple[bytes, float]:
         return b"", 0.2
 
-    monkeypatch.setattr("lungscan.compression.wsinfer_folder._traced", wrong)
+    monkeypatch.setattr("lungscan.compression.wsinfer_folder.traced", wrong)
     with pytest.raises(ModelError, match=r"0\.2"):
         export_wsinfer(small_model(), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -67,7 +67,8 @@ def test_no_link_leads_nowhere() -> None:
 
 def test_the_demo_reads_classifies_and_reports(demo: Path) -> None:
     found = rows(demo / "results")
-    assert {row["error_code"] for row in found.values()} == {""}  # the readers did start
+    # One is skipped, as a memory stick's junk; a reader that did not start would fail all others.
+    assert {row["status"] for row in found.values()} == {"ok", "no_result", "skipped"}
     assert found["stitched-slide"]["status"] == "ok"
     assert (demo / "results" / "summary.pdf").read_bytes().startswith(b"%PDF")
 
@@ -81,7 +82,8 @@ def test_its_answers_are_those_of_the_installed_package(demo: Path, tmp_path: Pa
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     tables = sorted((tmp_path / "out" / "cases").glob("*/tiles.csv"))
-    assert len(tables) == len(rows(demo / "results")) >= 8
+    taken = [row for row in rows(demo / "results").values() if row["status"] != "skipped"]
+    assert len(tables) == len(taken) >= 8
     for table in tables:
         theirs = demo / "results" / "cases" / table.parent.name / "tiles.csv"
         assert theirs.read_bytes() == table.read_bytes(), table.parent.name

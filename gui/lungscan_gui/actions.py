@@ -32,8 +32,8 @@ COMMANDS = (
     Command("Case", "Analyse all", ("Ctrl+Shift+Return",), "analyse_all"),
     Command("Case", "Cancel", ("Esc",), "cancel"),
     Command("Case", "Retry failed", (), "retry_failed"),
-    Command("Case", "Next case", ("PgDown",), "next_case"),
-    Command("Case", "Previous case", ("PgUp",), "previous_case"),
+    Command("Case", "Next case", ("Ctrl+PgDown",), "next_case"),
+    Command("Case", "Previous case", ("Ctrl+PgUp",), "previous_case"),
     Command("Case", "Remove from the list", ("Del",), "remove_case"),
     Command("Case", "Move up", ("Alt+Up",), "move_up"),
     Command("Case", "Move down", ("Alt+Down",), "move_down"),
@@ -63,6 +63,8 @@ COMMANDS = (
     Command("View", "Outlines only", ("O",), "toggle_fill"),
     Command("View", "Next tile of the evidence", ("N",), "next_tile"),
     Command("View", "Previous tile of the evidence", ("P",), "previous_tile"),
+    Command("View", "Next slice of a series, or next case", ("PgDown",), "page_down"),
+    Command("View", "Previous slice of a series, or previous case", ("PgUp",), "page_up"),
     Command("View", "Read the image again", ("F5",), "reopen"),
     Command("View", "Colours by the image's profile", ("C",), "toggle_profile"),
     Command("View", "Colours: system", (), "scheme_system"),
@@ -77,6 +79,7 @@ MOUSE = (
     ("Drag, arrow keys, two fingers", "Pan"),
     ("Double click", "Fit"),
     ("Ctrl+wheel", "Opacity of the map"),
+    ("Alt+wheel", "Through the slices of a series"),
 )
 
 

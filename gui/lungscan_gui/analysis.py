@@ -13,7 +13,7 @@ from PyQt6.QtWidgets import QApplication
 from lungscan.errors import LungScanError
 from lungscan.events import RunFinished
 from lungscan.options import ScanOptions
-from lungscan.types import CaseResult, CaseStatus
+from lungscan.types import CaseInput, CaseResult, CaseStatus
 from lungscan_gui import engine
 from lungscan_gui.cases import Case, CaseState, maps_of
 from lungscan_gui.scanning.job import Failure
@@ -200,7 +200,7 @@ class Analysis(QObject):
 
     def options_of(self, cases: list[Case]) -> ScanOptions:
         """What a run of these cases is told, but for its folder. Raises UsageProblem."""
-        paths = tuple(case.path for case in cases if case.path)
+        paths = tuple(path for case in cases for path in case.paths)
         return self._window.options.options(paths, Path(), cases[0].mpp)
 
     def filed(self, options: ScanOptions) -> ScanOptions:
@@ -278,7 +278,13 @@ def cases_at(path: Path, problems: list[str]) -> list[Case]:
         results, damaged = engine.read_run(path)
         problems += damaged
         return [finished(r, path) for r in results if r.status is not CaseStatus.SKIPPED]
-    return [Case(case.files[0].path, case.case_id) for case in engine.find_cases([path])]
+    return [_waiting(case) for case in engine.find_cases([path])]
+
+
+def _waiting(found: CaseInput) -> Case:
+    first = found.files[0]
+    slices = first.parts if first.kind == "series" else ()
+    return Case(first.path, found.case_id, slices=slices)
 
 
 def finished(result: CaseResult, out: Path) -> Case:

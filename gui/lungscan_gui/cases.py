@@ -38,12 +38,20 @@ class Case:
     done: int = 0
     total: int = 0
     seen: set[int] = field(default_factory=set)  # pictures of the evidence that were looked at
+    slices: tuple[Path, ...] = ()  # the files of a CT series; ``path`` is one of them
     error: str = ""  # why its run ended, where no result says so
 
     @property
     def identity(self) -> object:
         """What makes it the same case when it is opened again."""
         return self.path or (self.out, self.name)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """What a run of it is told: every slice of a series, as only those named are judged."""
+        if self.path is None:
+            return ()
+        return self.path, *(path for path in self.slices if path != self.path)
 
     @property
     def failed(self) -> bool:

@@ -107,6 +107,16 @@ class Commands:
         """The one before."""
         self._me.queue.step(-1)
 
+    def page_down(self) -> None:
+        """The next slice where a series is shown, or the next case."""
+        if not self._me.slices.step(1):
+            self.next_case()
+
+    def page_up(self) -> None:
+        """The slice or the case before."""
+        if not self._me.slices.step(-1):
+            self.previous_case()
+
     def remove_case(self) -> None:
         """Out of the list; files stay."""
         self._me.queue.remove()

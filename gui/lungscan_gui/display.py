@@ -70,6 +70,7 @@ class Display:
         self._window.message.hide()
         self.opener.forget()
         viewer.show_picture(None, None, "")
+        self._window.slices.show_series(None)
         self._window.viewbar.show_profile("")
         self._window.viewbar.name.setText(case.name if case else "")
         if case is None:
@@ -114,8 +115,10 @@ class Display:
             self.overlay.redraw(rows)
         below: list[Layer] = [self.overlay] if self.overlay else []
         window.viewer.layers = window.beside.layers([*below, *self.over, self.marker])
+        window.viewer.layers.append(window.slices)
         window.readout.map = tiles if self.overlay else None
         window.readout.names = model.display_names if model else ()
+        window.slices.show_map(window.readout.map, window.readout.names)
         window.viewer.update()
 
     def _opened(self, image: ViewedImage) -> None:
@@ -132,6 +135,7 @@ class Display:
         picture = Picture((info.width, info.height), overview.rgb, overview.downsample, image)
         picture.broken.connect(lambda words: self._window.message.say(f"{words} {AGAIN}"))
         self._window.viewer.show_picture(picture, info.scale.mpp_um, name)
+        self._window.slices.show_series(info.series)
         self._window.viewbar.show_profile(picture.profile)
         picture.recolour(self._window.settings.by_profile)
         self._window.minimap.follow()
@@ -157,6 +161,8 @@ class Display:
         return True
 
     def _visit(self, picture: TilePicture | Explanation) -> None:
+        if self._window.slices.show_box(picture.box):  # a frame around a whole slice says nothing
+            return
         self.marker.box = picture.box
         x, y, width, height = picture.box
         self._window.viewer.go_to(x + width / 2, y + height / 2, EVIDENCE_POWER)

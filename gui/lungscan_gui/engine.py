@@ -19,6 +19,7 @@ from lungscan.events import ScanEvent
 from lungscan.inputs import discover, show
 from lungscan.jobs import ReviewsOptions
 from lungscan.layout import case_folder
+from lungscan.modalities.table import MODALITIES
 from lungscan.model.card import ModelCard
 from lungscan.model.checked import find_model, list_models
 from lungscan.opening.launch import Launched, beforehand
@@ -73,7 +74,7 @@ from lungscan.results.review_json import (
 )
 from lungscan.results.review_json import review_beside as _review_beside
 from lungscan.tiles.connected_components import find_pieces
-from lungscan.types import CaseInput, CaseResult, Explanation
+from lungscan.types import CaseInput, CaseResult, Explanation, TileState
 
 __all__ = [
     "NONE_OF_THESE",
@@ -142,6 +143,7 @@ __all__ = [
     "send",
     "show",
     "side_by_side",
+    "slice_state",
     "used_counts",
     "utc_now",
     "write_reviews",
@@ -172,6 +174,13 @@ def flags_of(result: CaseResult) -> list[str]:
     from lungscan.report.cases_csv import all_flags
 
     return [flag_text(flag) for flag in all_flags(result)]
+
+
+def slice_state(state: TileState) -> str:
+    """Why a CT slice was left out, in the words of reports on CT."""
+    words = MODALITIES["chest-ct"].words
+    own = {TileState.NOVEL: words.foreign, TileState.BLANK: words.blank}
+    return own.get(state, STATE_NAMES[state])
 
 
 def results_folder(root: Path, options: ScanOptions) -> Path:

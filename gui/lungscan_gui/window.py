@@ -31,6 +31,7 @@ from lungscan_gui.panels.options import OptionsPanel
 from lungscan_gui.panels.queue import QueuePanel
 from lungscan_gui.panels.result import ResultPanel
 from lungscan_gui.panels.run import RunPanel
+from lungscan_gui.panels.slices import SliceBar
 from lungscan_gui.panels.toolbar import Readout, ViewBar
 from lungscan_gui.review.commands import ReviewCommands
 from lungscan_gui.review.reviewing import Reviewing
@@ -56,6 +57,7 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         self.minimap = Minimap(self.viewer)
         self.viewbar = ViewBar(self.viewer)
         self.readout = Readout(self.viewer)
+        self.slices = SliceBar(self.viewer)
         self.evidence = EvidenceStrip()
         self.message = MessageBar()
         self.queue = QueuePanel()
@@ -148,7 +150,9 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         for number in (0, 1):
             images.setStretchFactor(number, 1)
         images.setSizes([500, 500])
-        middle = _column(self.viewbar, self.message, self.compare.strip, images, self.evidence)
+        middle = _column(
+            self.viewbar, self.message, self.compare.strip, images, self.slices, self.evidence
+        )
         side = _column(_padded(self.run), self.result)
         split = QSplitter(Qt.Orientation.Horizontal)
         for widget, stretch in ((self.queue, 0), (middle, 1), (side, 0)):

@@ -10,7 +10,7 @@ from PyQt6.QtGui import QBrush, QColor, QPainter, QPixmap
 from lungscan.types import Overview, RgbArray
 from lungscan_gui.engine import ViewedImage
 from lungscan_gui.viewer.cache import TileCache
-from lungscan_gui.viewer.camera import Camera
+from lungscan_gui.viewer.camera import Box, Camera
 from lungscan_gui.viewer.ladder import Ladder, TileKey
 from lungscan_gui.viewer.loader import TileLoader, to_qimage
 
@@ -36,6 +36,7 @@ class Picture(QObject):
         self.loader = TileLoader(image) if image else None
         self.profile = image.profile if image else ""  # name of a colour profile that can be used
         self.by_profile = False
+        self.part: Box | None = None  # level-0 pixels; all that is looked at of it, and read
         self.wishes: dict[object, list[TileKey]] = {}  # of each viewer that shows it
         if self.loader:
             self.loader.loaded.connect(self._take)
@@ -71,16 +72,25 @@ class Picture(QObject):
             self.leave(viewer)
             return
         painter.setClipRect(_on_screen(camera, (0, 0, *self.size)))
-        for key in self._ladder.tiles(step, camera.visible):
+        view = self._view(camera)
+        for key in self._ladder.tiles(step, view):
             self._draw_tile(painter, camera, ratio, key)
         painter.setClipping(False)
-        self.wishes[viewer] = self._ladder.wanted(step, camera.visible)
+        wanted = self._ladder.tiles if self.part else self._ladder.wanted  # no coarse ones first
+        self.wishes[viewer] = wanted(step, view)
         self._ask()
 
     def is_sharp(self, camera: Camera, ratio: float) -> bool:
         """Whether every tile of the view is here."""
         step = self._ladder.step_for(camera.zoom * ratio) if self.loader else 0
-        return not step or not self.cache.missing(self._ladder.tiles(step, camera.visible))
+        return not step or not self.cache.missing(self._ladder.tiles(step, self._view(camera)))
+
+    def _view(self, camera: Camera) -> Box:
+        """What is seen, of the part that is looked at."""
+        if self.part is None:
+            return camera.visible
+        seen = QRectF(*camera.visible) & QRectF(*self.part)
+        return seen.x(), seen.y(), seen.width(), seen.height()
 
     def _ask(self) -> None:
         """Read what is missing; of several viewers in turn, so that none waits for another."""

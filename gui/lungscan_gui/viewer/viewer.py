@@ -46,6 +46,7 @@ class Viewer(QWidget):
     pointed = pyqtSignal(float, float)  # where the mouse is
     left = pyqtSignal()  # it is nowhere
     opacity_asked = pyqtSignal(int)  # Ctrl and wheel: +1 or -1
+    turned = pyqtSignal(int)  # Alt and wheel: eighths of a degree
 
     def __init__(self) -> None:
         super().__init__()
@@ -202,6 +203,8 @@ class Viewer(QWidget):
         notches = event.angleDelta().y() / NOTCH
         if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             self.opacity_asked.emit(1 if notches > 0 else -1)
+        elif event.modifiers() & Qt.KeyboardModifier.AltModifier:  # Qt turns the axes, then
+            self.turned.emit(event.angleDelta().y() or event.angleDelta().x())
         elif not event.pixelDelta().isNull():  # a touchpad, where the system tells them apart
             self.look(self.camera.panned(event.pixelDelta().x(), event.pixelDelta().y()))
         elif notches:

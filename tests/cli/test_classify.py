@@ -24,8 +24,8 @@ from lungscan.options import ScanOptions, Shard
 from lungscan.types import CaseStatus, NoResult
 from lungscan_cli.commands.classify import classify
 from lungscan_cli.main import main
-from lungscan_cli.views.run import BarView, LineView, RateColumn, watch
-from lungscan_cli.views.watch import Outcome
+from lungscan_cli.views.run import BarView, LineView, RateColumn
+from lungscan_cli.views.watch import Outcome, watch
 from tests.cli.fake_engine import FakeEngine, make_result
 
 Captured = pytest.CaptureFixture[str]
@@ -219,13 +219,12 @@ def test_a_watch_keeps_no_line_of_what_it_has_told(
 ) -> None:
     engine.results = [make_result("a", label="adeno")]
     kept: list[Outcome] = []
-    honest = watch.watch
 
     def spy(events: Any, view: Any, outcome: Outcome, *, keep_lines: bool) -> None:
         kept.append(outcome)
-        honest(events, view, outcome, keep_lines=keep_lines)
+        watch(events, view, outcome, keep_lines=keep_lines)
 
-    monkeypatch.setattr(watch, "watch", spy)
+    monkeypatch.setattr("lungscan_cli.views.watch.watch", spy)
     assert main(["classify", str(slide), "--watch"]) == 0
     assert "a: Adenocarcinoma" in capsys.readouterr().err
     assert kept[0].lines == []

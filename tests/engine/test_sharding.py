@@ -157,7 +157,9 @@ def test_a_shard_says_how_many_are_still_to_come(
 ) -> None:
     first, *_ = shards(options(model, tmp_path / "out", folder), 3)
     told = [event.text for event in run(first) if isinstance(event, Notice)]
-    assert told == ["Shard 1/3 is finished, 2 of 3 are not. The last one writes the tables of all."]
+    assert told == [
+        "Shard 1/3 is finished, 2 still to come. The last one writes the tables of all."
+    ]
 
 
 def test_pseudonyms_are_the_same_in_all_shards(

@@ -169,8 +169,8 @@ class ShardLedger(Ledger):
             waiting = shard.of - len(finished_shards(out, shard.of))
             if waiting > 0:
                 notices.append(
-                    f"Shard {shard} is finished, {waiting:,} of {shard.of:,} are not. The last one "
-                    "writes the tables of all."
+                    f"Shard {shard} is finished, {waiting:,} still to come. The last one writes "
+                    "the tables of all."
                 )
                 return tuple(notices)
             try:
@@ -179,7 +179,7 @@ class ShardLedger(Ledger):
                 time.sleep(PAUSE_S)
                 continue
             if closed is not None:
-                notices += [f"All {shard.of:,} shards are finished; this one wrote the tables."]
+                notices += ["All shards are finished; this one wrote the tables of all."]
                 notices += closed
             return tuple(notices)
         notices.append(f"Another process is still writing to {out}. See `lungscan report`.")

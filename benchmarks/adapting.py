@@ -28,7 +28,8 @@ from lungscan.adaptation.own_fields import gather
 from lungscan.adaptation.records import AdaptOptions
 from lungscan.adaptation.refitting import Source, draft, source_of
 from lungscan.evaluation.records import FieldAnswer, LabelledField
-from lungscan.model.card import ModelCard, find_model
+from lungscan.model.card import ModelCard
+from lungscan.model.checked import find_model
 from lungscan.workers import available_threads
 
 ROOT = Path(__file__).resolve().parents[1]

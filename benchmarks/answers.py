@@ -32,7 +32,8 @@ from lungscan.evaluation.judging import Judge, load_judge
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.evaluation.records import FieldAnswer, LabelledField
 from lungscan.events import CaseFinished
-from lungscan.model.card import ModelCard, find_model, read_card
+from lungscan.model.card import ModelCard
+from lungscan.model.checked import find_model, read_card
 from lungscan.options import ScanOptions
 from lungscan.report.wording import REASONS
 from lungscan.scanning.scan import scan

@@ -23,7 +23,8 @@ from lungscan.explaining import load_explainer
 from lungscan.explaining.base import Explainer
 from lungscan.explaining.deletion import deletion, order_of
 from lungscan.explaining.occlusion import cells_along
-from lungscan.model.card import ModelCard, find_model, list_models
+from lungscan.model.card import ModelCard
+from lungscan.model.checked import find_model, list_models
 from lungscan.runtimes import Runtime, load_runtime
 from lungscan.types import RgbArray
 

@@ -37,7 +37,8 @@ import torch
 from gpu_training import training
 from PIL import Image
 
-from lungscan.model.card import ModelCard, read_card
+from lungscan.model.card import ModelCard
+from lungscan.model.checked import read_card
 from lungscan.model.novelty import load_novelty
 from lungscan.runtimes import Runtime, load_runtime
 from lungscan.runtimes.deploy import Deployed, fold_batch_norm, load_deployed

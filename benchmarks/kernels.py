@@ -26,7 +26,7 @@ import openvino as ov
 
 from lungscan.benchmarking.machine import processor
 from lungscan.errors import ModelError
-from lungscan.model.card import find_model
+from lungscan.model.checked import find_model
 from lungscan.model.graph import read_graph
 from lungscan.runtimes.kernels import (
     FP32,

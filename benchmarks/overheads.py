@@ -26,7 +26,8 @@ from lungscan.classification.pictures import pick_pictures
 from lungscan.classification.scoring import Scorer, TileBatch, join
 from lungscan.inputs import discover
 from lungscan.modalities.histology.quality import measure_quality
-from lungscan.model.card import ModelCard, find_model
+from lungscan.model.card import ModelCard
+from lungscan.model.checked import find_model
 from lungscan.model.novelty import Novelty, load_novelty
 from lungscan.opening import plan as prepare
 from lungscan.opening.plan import Plan, plan_file

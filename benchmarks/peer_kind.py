@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from drawing import MPP_UM
 
-from lungscan.model.card import find_model
+from lungscan.model.checked import find_model
 
 SHIPPED = "lung-histology"
 

@@ -18,7 +18,7 @@ from ceiling import tiles_per_second
 from lungscan.compression.calibration_fields import read_tiles
 from lungscan.evaluation.labelled import load_material
 from lungscan.evaluation.options import DataOptions
-from lungscan.model.card import find_model
+from lungscan.model.checked import find_model
 from lungscan.runtimes.kernels import cpu_precisions
 from lungscan.runtimes.openvino import BATCH, load_openvino
 from lungscan.types import FloatArray

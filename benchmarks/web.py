@@ -201,19 +201,21 @@ def memory(port: int, process: int, jobs: int) -> list[tuple[int, float]]:
     return seen
 
 
-def first_picture(port: int, slide: Path) -> float:
-    """Seconds from the end of the upload to the first tile."""
+def first_picture(port: int, slide: Path) -> dict[str, float]:
+    """Seconds from the upload's end until the slide is found, is open, and its first tile here."""
     visitor = Visitor(port)
     time.sleep(4)
     job = visitor.give({slide.name: slide.read_bytes()})
     begin = time.perf_counter()
     while not visitor.get(f"/api/jobs/{job}")["cases"]:
         time.sleep(0.02)
+    found = time.perf_counter() - begin
     zoom = visitor.get(f"/api/jobs/{job}/cases/1/zoom/0")
+    opened = time.perf_counter() - begin
     visitor.ask("GET", f"{zoom['tiles']}{zoom['min_level']}/0_0.jpg")
     seconds = time.perf_counter() - begin
     visitor.ask("POST", f"/api/jobs/{job}/cancel")
-    return seconds
+    return {"found": found, "opened": opened, "first tile": seconds}
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from lungscan.adaptation.records import AdaptOptions
     from lungscan.compression.onnx_file import OnnxExport
+    from lungscan.compression.wsinfer_folder import WsinferExport
     from lungscan.dataset.audit import Audit
     from lungscan.dataset.listing import Listing
     from lungscan.dataset.splits import SplitRow
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 Protocol = Literal["grouped", "random"]
 PROTOCOLS: tuple[Protocol, ...] = ("grouped", "random")
+ExportForm = Literal["onnx", "wsinfer"]
+EXPORT_FORMS: tuple[ExportForm, ...] = ("onnx", "wsinfer")
 AUDIT_REPORTS = (".html", ".htm", ".pdf")
 
 
@@ -253,17 +256,22 @@ class FieldsGathered:
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """Write a model as one ONNX file."""
+    """Write a model as one ONNX file, or as a folder for QuPath's WSInfer extension."""
 
     model: str
     out: Path
+    form: ExportForm = "onnx"
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense. Raises UsageProblem."""
+        require_choice("--form", self.form, EXPORT_FORMS)
 
 
 @dataclass(frozen=True, slots=True)
 class ExportFinished:
     """The file is written and repeats the golden answers."""
 
-    export: OnnxExport
+    export: OnnxExport | WsinferExport
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ from lungscan.demo import draw_demo
 from lungscan.errors import LungScanError, ModelError
 from lungscan.inputs import discover
 from lungscan.modalities.histology.quality import measure_quality
-from lungscan.model.card import INT8, ModelCard, list_models
+from lungscan.model.card import INT8, ModelCard
+from lungscan.model.checked import list_models
 from lungscan.model.folder import Golden, read_golden
 from lungscan.opening.plan import tissue_of, to_jpeg
 from lungscan.opening.viewing import ViewedImage
@@ -61,7 +62,7 @@ def examine() -> Generator[Check, None, None]:
     yield from _namesake()
     yield _disk()
     yield from _libraries()
-    yield _reader()
+    yield reader_check()
     try:
         cards = list_models()
     except LungScanError as error:
@@ -126,7 +127,7 @@ def _libraries() -> Generator[Check, None, None]:
         yield Check("torch", "ok", "not installed; needed for a GPU and for training only")
 
 
-def _reader() -> Check:
+def reader_check() -> Check:
     """Whether images can be opened in a process of their own, as runs do."""
     try:
         with tempfile.TemporaryDirectory() as scratch:

@@ -2,6 +2,8 @@
 
     python packaging/draw_icon.py [FOLDER]     by default packaging/icon
 
+The one of 256 pixels lies in the window's package too, as ``icon.png``.
+
 Writes ``lungscan.svg``, ``lungscan-SIZE.png``, ``lungscan.ico`` (Windows) and ``lungscan.icns``
 (macOS). The same bytes every time.
 """

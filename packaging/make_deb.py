@@ -43,7 +43,7 @@ Description: classifies H&E lung tissue on whole slides and fields
 """
 
 
-def make(program: Path, out: Path) -> Path:
+def make(program: Path, out: Path, level: int = 10) -> Path:
     """Write the package into ``out``."""
     window = (program / "_internal" / "PyQt6").is_dir()
     with tempfile.TemporaryDirectory() as scratch:
@@ -68,7 +68,7 @@ def make(program: Path, out: Path) -> Path:
         (root / "DEBIAN" / "control").write_text(control, encoding="utf-8")
         package = out / f"lungscan_{version('lungscan-histology')}_{architecture}.deb"
         subprocess.run(
-            ["dpkg-deb", "--root-owner-group", "-Zzstd", "-z10", "--build", root, package],
+            ["dpkg-deb", "--root-owner-group", "-Zzstd", f"-z{level}", "--build", root, package],
             check=True,
             stdout=subprocess.DEVNULL,
             env=os.environ | {"SOURCE_DATE_EPOCH": "1577836800"},
@@ -124,7 +124,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("program", type=Path)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--level", type=int, default=10, help="of zstd: 1 is quick, 19 is small")
     chosen = parser.parse_args()
-    made = make(chosen.program.resolve(), chosen.out.resolve())
+    made = make(chosen.program.resolve(), chosen.out.resolve(), chosen.level)
     print(f"{made}: {made.stat().st_size / 1e6:.0f} MB")
     sys.exit(0)

@@ -13,7 +13,7 @@ import json
 import shutil
 from pathlib import Path
 
-from lungscan.model.card import read_card
+from lungscan.model.checked import read_card
 from lungscan_models import shipped_models
 
 CURVE = "coverage.svg"  # shown by README.md

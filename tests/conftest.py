@@ -16,6 +16,48 @@ if older := os.environ.get("ONEDNN_MAX_CPU_ISA"):
     os.environ.setdefault("OV_CPU_MAX_ISA", older)
 
 
+# Trainings, browsers, builds, clusters and attacks: an edit should cost a minute, not ten. A module
+# stands here when it takes more than some six seconds of a quiet processor.
+SLOW = frozenset(
+    {
+        "cli/test_demo_pictures.py",
+        "cli/test_train_folds.py",
+        "engine/test_adaptation.py",
+        "engine/test_cluster.py",
+        "engine/test_compression.py",
+        "engine/test_compression_onnx.py",
+        "engine/test_doctor.py",
+        "engine/test_measuring.py",
+        "engine/test_readers.py",
+        "engine/test_sharding.py",
+        "engine/test_study_run.py",
+        "engine/test_tiles_survey.py",
+        "engine/test_watching.py",
+        "gui/test_bad_input.py",
+        "gui/test_beside.py",
+        "gui/test_job.py",
+        "gui/test_manners.py",
+        "gui/test_review.py",
+        "gui/test_training_page.py",
+        "gui/test_window.py",
+        "reliability/test_sample.py",
+        "test_batch.py",
+        "test_benchmarks.py",
+        "test_scale.py",
+    }
+)
+SLOW_FOLDERS = ("engine/test_training", "installers/", "web/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow ones; ``pytest -m "not slow"`` leaves them out."""
+    root = Path(__file__).parent
+    for item in items:
+        name = item.path.relative_to(root).as_posix()
+        if name in SLOW or name.startswith(SLOW_FOLDERS):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny model that only a fake runtime can answer for."""

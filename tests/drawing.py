@@ -76,6 +76,7 @@ def write_svs(
     missing: Sequence[int] = (),
     damaged: Sequence[int] = (),
     patient: str = "",
+    icc: bytes | None = None,
 ) -> Path:
     """Write an Aperio-like SVS that OpenSlide opens as ``aperio``.
 
@@ -93,7 +94,7 @@ def write_svs(
         for downsample in (1, *downsamples):
             size = (width // downsample, height // downsample)
             level = rgb if downsample == 1 else np.asarray(Image.fromarray(rgb).reduce(downsample))
-            _write_tiled(tiff, level[: size[1], : size[0]], description, tile, quality)
+            _write_tiled(tiff, level[: size[1], : size[0]], description, tile, quality, icc)
         for name, picture in (("label", label), ("macro", macro)):
             if picture is not None:
                 tiff.write(
@@ -136,7 +137,12 @@ def write_generic_tiff(
 
 
 def _write_tiled(
-    tiff: tifffile.TiffWriter, rgb: RgbArray, description: str, tile: int, quality: int
+    tiff: tifffile.TiffWriter,
+    rgb: RgbArray,
+    description: str,
+    tile: int,
+    quality: int,
+    icc: bytes | None = None,
 ) -> None:
     tiff.write(
         rgb,
@@ -147,6 +153,7 @@ def _write_tiled(
         description=description,
         metadata=None,
         software=False,
+        iccprofile=icc,
     )
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from lungscan.model.card import Metric, ModelCard, read_card, write_card
+from lungscan.model.card import Metric, ModelCard, write_card
+from lungscan.model.checked import read_card
 from lungscan.types import FloatArray, RgbBatch
 from lungscan_models import shipped_models
 

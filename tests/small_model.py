@@ -18,7 +18,8 @@ from safetensors.numpy import save
 
 from lungscan.compression.int8 import compress
 from lungscan.compression.records import CompressionJob, LabelledTiles
-from lungscan.model.card import Metric, ModelCard, read_card, write_card
+from lungscan.model.card import Metric, ModelCard, write_card
+from lungscan.model.checked import read_card
 from lungscan.training.bundle import deploy, write_network
 from lungscan.training.calibrate import Outputs, fit_novelty
 from lungscan.training.golden import golden_fields

@@ -393,7 +393,7 @@ def test_all_programs_get_the_same_network(
     import torch
     from safetensors.numpy import load_file
 
-    from lungscan.model.card import read_card
+    from lungscan.model.checked import read_card
     from lungscan.model.novelty import load_novelty
     from lungscan.runtimes import load_runtime
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import lungscan_models
-from lungscan.model.card import find_model, read_card
+from lungscan.model.checked import find_model, read_card
 
 ROOT = Path(__file__).parents[1]
 

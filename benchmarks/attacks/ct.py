@@ -10,7 +10,8 @@ from typing import Any
 
 from attacks.base import Bench, Line, rows
 from attacks.privacy import unpacked
-from lungscan.model.card import read_card, write_card
+from lungscan.model.card import write_card
+from lungscan.model.checked import read_card
 
 _SMALL = 64  # px, of a slice of the long series
 _DICOM = {"E_FORMAT", "E_UNSUPPORTED", "E_MODALITY", "E_PLANE", "E_TOO_LARGE", "E_TILE", "E_OPEN"}

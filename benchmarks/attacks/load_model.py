@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from lungscan.errors import ModelError
-from lungscan.model.card import find_model
+from lungscan.model.checked import find_model
 from lungscan.model.folder import read_golden
 from lungscan.model.novelty import load_novelty
 from lungscan.runtimes import load_runtime

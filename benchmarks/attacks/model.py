@@ -12,7 +12,8 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from lungscan.model.card import ModelCard, read_card, write_card
+from lungscan.model.card import ModelCard, write_card
+from lungscan.model.checked import read_card
 from lungscan.model.graph import write_graph
 from tests.models import CARD, write_novelty
 

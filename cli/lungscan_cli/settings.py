@@ -12,7 +12,7 @@ names as the command line has them; those of one command stand in a table of its
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -85,14 +85,7 @@ def kept_for(command: click.Command, path: Sequence[str], root: click.Command) -
                 where = f"[{'.'.join(path)}] "
                 raise _unknown(file, f"{where}{key}", key, by_key)
             found[str(option.name)] = _checked(Kept(key, value, file), option, command)
-        unused = {key for key in general if _spelt(key) not in by_key}
-        if unused:
-            known = {
-                key_of(option) for one in commands_below(root) for option in options_of(one[1])
-            }
-            for key in sorted(unused):
-                if _spelt(key) not in known:
-                    raise _unknown(file, key, key, known)
+        _require_known((key for key in general if _spelt(key) not in by_key), file, root)
     return found
 
 
@@ -148,17 +141,29 @@ def _general(file: SettingsFile) -> dict[str, Any]:
     return {key: value for key, value in file.values.items() if not isinstance(value, dict)}
 
 
+def _require_known(keys: Iterable[str], file: SettingsFile, root: click.Command) -> None:
+    """Keys that one command has no use for are another's. Raises UsageError for those of none."""
+    left = sorted(keys)
+    if not left:
+        return
+    known = {key_of(option) for _, one in commands_below(root) for option in options_of(one)}
+    for key in left:
+        if _spelt(key) not in known:
+            raise _unknown(file, key, key, known)
+
+
 def _table(file: SettingsFile, path: Sequence[str], root: click.Command) -> Mapping[str, Any]:
     """The table of one command. Raises UsageError for a table that no command has."""
     names = root.list_commands(click.Context(root)) if isinstance(root, click.Group) else []
     for key, value in file.values.items():
         if isinstance(value, dict) and key not in names:
             raise _unknown(file, f"[{key}]", key, names)
-    table: Any = file.values
+    table: Mapping[str, Any] = file.values
     for name in path:
-        table = table.get(name, {})
-        if not isinstance(table, dict):
+        inner: object = table.get(name, {})
+        if not isinstance(inner, dict):
             return {}
+        table = inner
     return table
 
 

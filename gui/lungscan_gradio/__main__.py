@@ -23,16 +23,25 @@ def main(host: str, port: int, names: tuple[str, ...], auth: Path | None) -> Non
 
     from lungscan.errors import LungScanError
     from lungscan_web.access.passwords import Passwords
+    from lungscan_web.access.tries import Tries
     from lungscan_web.jobs.desk import Desk
     from lungscan_web.jobs.folder import PrivateFolder
     from lungscan_web.server.settings import WebSettings
 
     try:
         settings = WebSettings(host=host, port=port, auth=auth, names=names)
-        accept = Passwords(auth).accept if auth else None
+        passwords, tries = Passwords(auth) if auth else None, Tries()
         desk = Desk(settings.limits, PrivateFolder())
     except LungScanError as error:
         raise click.ClickException(str(error)) from error
+
+    def accept(name: str, password: str) -> bool:
+        # Gradio does not say from where somebody logs in, so tries are counted by name alone.
+        if passwords is None or tries.begin(name, name) or not passwords.accept(name, password):
+            return False
+        tries.right(name, name)
+        return True
+
     try:
         cache = desk.folder.path / "gradio"
         cache.mkdir(mode=0o700)
@@ -41,7 +50,7 @@ def main(host: str, port: int, names: tuple[str, ...], auth: Path | None) -> Non
         from lungscan_gradio.serving import THIS_MACHINE, application
 
         click.echo(f"LungScan's Gradio page is open at http://{host}:{port}/", err=True)
-        app = application(desk, {*THIS_MACHINE, host, *names}, accept)
+        app = application(desk, {*THIS_MACHINE, host, *names}, accept if passwords else None)
         uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
     finally:
         desk.close()

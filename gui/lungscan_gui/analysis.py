@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtWidgets import QApplication
 
 from lungscan.errors import LungScanError
+from lungscan.events import RunFinished
+from lungscan.options import ScanOptions
 from lungscan.types import CaseResult, CaseStatus
 from lungscan_gui import engine
 from lungscan_gui.cases import Case, CaseState, maps_of
@@ -28,7 +31,7 @@ SCALE_FIRST = (
 class Analysis(QObject):
     """Finds cases, starts runs, keeps the list true."""
 
-    _found = pyqtSignal(object, str)  # list of Case; a message
+    _found = pyqtSignal(object, str, bool)  # list of Case; a message; whether it is of an error
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__()
@@ -39,10 +42,12 @@ class Analysis(QObject):
         self.runner.progressed.connect(self._progressed)
         self.runner.noticed.connect(window.message.say)
         self.runner.failed.connect(self._failed)
+        self.runner.finished.connect(self._finished)
         self.runner.idle.connect(self.show_state)
         self._found.connect(self._take)
         window.run.start_asked.connect(self.start)
         window.run.cancel_asked.connect(self.runner.cancel)
+        window.queue.add_asked.connect(window.open_files)
         window.queue.retry_asked.connect(self.retry)
         window.queue.removed.connect(self.runner.forget)
         window.result.scale_given.connect(self._scale_given)
@@ -64,17 +69,21 @@ class Analysis(QObject):
             self._window.settings.opened(path)
         threading.Thread(target=self._find, args=(paths,), name="find", daemon=True).start()
 
-    def add_demo(self) -> None:
-        """Make the demo's slide, and show it."""
-        threading.Thread(target=self._make_demo, name="demo", daemon=True).start()
+    def add_demo(self, message: str = "") -> None:
+        """Make the demo's slide, and show it, with a message."""
+        threading.Thread(target=self._make_demo, args=(message,), name="demo", daemon=True).start()
 
-    def _make_demo(self) -> None:
-        folder = Path(tempfile.gettempdir()) / "lungscan-demo"
+    def _make_demo(self, message: str) -> None:
+        folder = self._window.settings.scratch / "demo"
         try:
-            self._find([engine.make_demo_slide(folder)])
+            slide = engine.make_demo_slide(folder)
+            self._found.emit(cases_at(slide, []), message, False)
+        except LungScanError as error:
+            self._found.emit([], str(error), True)
         except OSError as error:
             why = error.strerror or error
-            self._found.emit([], f"The demo slide cannot be written to {folder} ({why}).")
+            words = f"The demo slide cannot be written to {folder} ({why})."
+            self._found.emit([], words, True)
 
     def _find(self, paths: list[Path]) -> None:
         cases: list[Case] = []
@@ -86,9 +95,9 @@ class Analysis(QObject):
                 problems.append(str(error))
             except OSError as error:
                 problems.append(f"{path} cannot be searched ({error.strerror or error}).")
-        self._found.emit(cases, " ".join(problems))
+        self._found.emit(cases, " ".join(problems), True)
 
-    def _take(self, cases: list[Case], message: str) -> None:
+    def _take(self, cases: list[Case], message: str, error: bool) -> None:
         queue = self._window.queue
         known = {case.identity: case for case in queue.model.cases}
         attached = [case for case in cases if self._attach(case)]
@@ -104,7 +113,7 @@ class Analysis(QObject):
             queue.choose(queue.model.cases.index(known[cases[0].identity]))
         queue.refresh()
         if message:
-            self._window.message.say(message)
+            self._window.message.say(message, error=error)
         elif not cases:
             self._window.message.say(
                 "No slide or field image was found there. LungScan reads what OpenSlide opens, and "
@@ -141,7 +150,10 @@ class Analysis(QObject):
         if case is None or not self.can_start(case):
             return
         if case.result is None and case.needs_scale:
-            self._window.message.say(SCALE_FIRST)
+            if self._window.options.mpp.value():
+                self._scale_given(self._window.options.mpp.value())
+            else:
+                self._window.message.say(SCALE_FIRST, error=False)
             return
         self._order([case])
 
@@ -177,17 +189,23 @@ class Analysis(QObject):
 
     def _order(self, cases: list[Case]) -> None:
         window = self._window
-        paths = tuple(case.path for case in cases if case.path)
         try:
-            draft = window.options.options(paths, Path(), cases[0].mpp)
-            out = engine.results_folder(window.settings.results, draft)
-            options = window.options.options(paths, out, cases[0].mpp)
+            options = self.filed(self.options_of(cases))
         except LungScanError as error:
             window.message.say(str(error))
             return
         window.message.hide()
         self.runner.ask(Order(options, cases))
         self.show_state()
+
+    def options_of(self, cases: list[Case]) -> ScanOptions:
+        """What a run of these cases is told, but for its folder. Raises UsageProblem."""
+        paths = tuple(case.path for case in cases if case.path)
+        return self._window.options.options(paths, Path(), cases[0].mpp)
+
+    def filed(self, options: ScanOptions) -> ScanOptions:
+        """The same, with the folder where its results belong."""
+        return replace(options, out=engine.results_folder(self._window.settings.results, options))
 
     # News --------------------------------------------------------------------------------------
 
@@ -217,6 +235,14 @@ class Analysis(QObject):
                 done, total = ended, len(now.order.cases)
         self._window.run.show_progress(words, done, total)
 
+    def _finished(self, ended: RunFinished, count: int) -> None:
+        """Say that an order is done; of a single case the answer says it."""
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            app.alert(self._window)
+        if count > 1:
+            self._window.message.say(finished_text(ended, count), error=False)
+
     def _failed(self, failure: Failure) -> None:
         details = f"{failure.code}\n{failure.details}".strip()
         self._window.message.say(failure.message, details)
@@ -227,6 +253,19 @@ class Analysis(QObject):
             case.mpp = mpp
             self._window.display.reopen()
             self._order([case])
+
+
+def finished_text(ended: RunFinished, count: int) -> str:
+    """``20 cases are done: 15 answers, 2 without result, 3 failed. They are filed in ...``."""
+    parts = [
+        f"{number:,} {words}"
+        for number, words in (
+            (ended.ok, "answered"), (ended.no_result, "without result"),
+            (ended.partial, "in part"), (ended.failed, "failed"), (ended.skipped, "skipped"),
+        )
+        if number
+    ]  # fmt: skip
+    return f"{count:,} cases are done: {', '.join(parts)}. They are filed in {ended.out}."
 
 
 def cases_at(path: Path, problems: list[str]) -> list[Case]:

@@ -20,6 +20,7 @@ from lungscan.errors import LungScanError
 from lungscan_gui import engine
 from lungscan_gui.actions import keys_html
 from lungscan_gui.card import card_html
+from lungscan_gui.footer import with_footer
 from lungscan_gui.theme import Scheme, apply_theme
 from lungscan_gui.viewer.viewer import PER_NOTCH
 
@@ -78,7 +79,7 @@ class Commands:
         """Put what the viewer shows on the clipboard."""
         clipboard = QApplication.clipboard()
         if clipboard is not None:
-            clipboard.setPixmap(self._me.viewer.grab())
+            clipboard.setPixmap(with_footer(self._me.viewer.grab(), engine.RESEARCH_USE))
 
     # Cases -------------------------------------------------------------------------------------
 
@@ -117,6 +118,32 @@ class Commands:
     def move_down(self) -> None:
         """Later in the list."""
         self._me.queue.shift(1)
+
+    def compare_sides(self) -> None:
+        """Two images side by side, or one."""
+        self._me.beside.toggle()
+
+    def compare_run(self) -> None:
+        """Choose a folder of results to compare with."""
+        window = self._me
+        start = str(window.settings.results)
+        chosen = QFileDialog.getExistingDirectory(window, "Compare with the run in", start)
+        if chosen:
+            if not window.beside.open:
+                window.beside.toggle()
+            window.beside.compare_run(Path(chosen))
+
+    def next_change(self) -> None:
+        """The next tile that changed."""
+        self._me.beside.step(1)
+
+    def previous_change(self) -> None:
+        """The one before."""
+        self._me.beside.step(-1)
+
+    def open_training(self) -> None:
+        """The training page, in a window of its own."""
+        self._me.training.open()
 
     # View --------------------------------------------------------------------------------------
 
@@ -160,6 +187,14 @@ class Commands:
         """Fill, or outlines alone."""
         self._me.result.map.filled.toggle()
 
+    def reopen(self) -> None:
+        """Open the image again: a drive is back, or the file was repaired."""
+        self._me.display.reopen()
+
+    def toggle_profile(self) -> None:
+        """Colours as the image's profile means them, or as stored."""
+        self._me.viewbar.profile.toggle()
+
     def next_tile(self) -> None:
         """The next tile of the evidence."""
         self._me.evidence.step(1)
@@ -196,6 +231,10 @@ class Commands:
             return
         _page(window, "Model card", card_html(card))
 
+    def ask_machine(self) -> None:
+        """Name the device, and how fast it is."""
+        self._me.welcome.ask()
+
     # Beside ------------------------------------------------------------------------------------
 
     def _open_folder(self, title: str, start: str = "") -> None:
@@ -213,12 +252,13 @@ class Commands:
                 if first is not None:
                     first()
                 export.write(path)
-                words = f"{path} is written."
             except LungScanError as error:
-                words = str(error)
+                window.alarmed.emit(str(error), error.code)
             except OSError as error:
                 words = f"{path} could not be written ({error.strerror or error})."
-            window.said.emit(words)
+                window.alarmed.emit(f"{words} Choose another place, or make room there.", "")
+            else:
+                window.said.emit(f"{path} is written.")
 
         threading.Thread(target=work, name="export", daemon=False).start()
 
@@ -237,6 +277,8 @@ def _page(window: MainWindow, title: str, html: str) -> None:
     dialog.setWindowTitle(title)
     dialog.resize(560, 560)
     text = QTextBrowser()
+    text.setObjectName("page")
+    text.setAccessibleName(title)
     text.setHtml(html)
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
     buttons.rejected.connect(dialog.close)

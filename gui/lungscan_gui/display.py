@@ -23,6 +23,7 @@ OTHER_IMAGE = (
     "{path} has another size than the image that was analysed, so only the overview that the "
     "result keeps is shown."
 )
+AGAIN = "What was read stays on the screen; F5 reads the image again."
 ONLY_OVERVIEW = (
     "The image itself was not found, so only its overview is shown. Drop the file here to look "
     "at it closely."
@@ -46,6 +47,8 @@ class Display:
         window.result.explained.visited.connect(self._visit)
         window.viewer.opacity_asked.connect(window.result.map.nudge)
         window.result.map.changed.connect(self._look)
+        window.viewbar.profile.setChecked(window.settings.by_profile)
+        window.viewbar.profile_asked.connect(self._recolour)
 
     def prepare(self) -> None:
         """Have a reader process ready."""
@@ -67,6 +70,7 @@ class Display:
         self._window.message.hide()
         self.opener.forget()
         viewer.show_picture(None, None, "")
+        self._window.viewbar.show_profile("")
         self._window.viewbar.name.setText(case.name if case else "")
         if case is None:
             self.refresh()
@@ -108,8 +112,8 @@ class Display:
             self.overlay.look = window.result.map.look
         elif rows is not None:
             self.overlay.redraw(rows)
-        below = [self.overlay] if self.overlay else []
-        window.viewer.layers = [*below, *self.over, self.marker]
+        below: list[Layer] = [self.overlay] if self.overlay else []
+        window.viewer.layers = window.beside.layers([*below, *self.over, self.marker])
         window.readout.map = tiles if self.overlay else None
         window.readout.names = model.display_names if model else ()
         window.viewer.update()
@@ -126,8 +130,10 @@ class Display:
             case.unscaled = image.kind == "slide" and info.scale.mpp_um is None
         overview = image.overview
         picture = Picture((info.width, info.height), overview.rgb, overview.downsample, image)
-        picture.broken.connect(self._window.message.say)
+        picture.broken.connect(lambda words: self._window.message.say(f"{words} {AGAIN}"))
         self._window.viewer.show_picture(picture, info.scale.mpp_um, name)
+        self._window.viewbar.show_profile(picture.profile)
+        picture.recolour(self._window.settings.by_profile)
         self._window.minimap.follow()
         self.refresh()
 
@@ -147,13 +153,18 @@ class Display:
         size, rgb, step, um = found
         self._window.viewer.show_picture(Picture(size, rgb, step, None), um, case.name)
         self._window.minimap.follow()
-        self._window.message.say(ONLY_OVERVIEW)
+        self._window.message.say(ONLY_OVERVIEW, error=False)
         return True
 
     def _visit(self, picture: TilePicture | Explanation) -> None:
         self.marker.box = picture.box
         x, y, width, height = picture.box
         self._window.viewer.go_to(x + width / 2, y + height / 2, EVIDENCE_POWER)
+
+    def _recolour(self, by_profile: bool) -> None:
+        self._window.settings.by_profile = by_profile
+        if self._window.viewer.picture is not None:
+            self._window.viewer.picture.recolour(by_profile)
 
     def _look(self, look: object) -> None:
         if self.overlay is not None:

@@ -19,7 +19,8 @@ from lungscan.events import ScanEvent
 from lungscan.inputs import discover, show
 from lungscan.jobs import ReviewsOptions
 from lungscan.layout import case_folder
-from lungscan.model.card import ModelCard, find_model, list_models
+from lungscan.model.card import ModelCard
+from lungscan.model.checked import find_model, list_models
 from lungscan.opening.launch import Launched, beforehand
 from lungscan.opening.messages import receive, send
 from lungscan.opening.viewing import VIEW_PX, ViewedImage

@@ -21,6 +21,7 @@ NO_LIBRARY = (
 NO_DISPLAY = (
     "There is no display to open a window on. Log in to a desktop, or use `lungscan classify`."
 )
+ICON = Path(__file__).with_name("icon.png")  # packaging/draw_icon.py draws it
 MACHINE = 5  # exit code, as the shell has it
 
 
@@ -54,20 +55,27 @@ def _problem() -> str:
 
 def _run(paths: list[Path]) -> int:
     from PyQt6.QtCore import QTimer
+    from PyQt6.QtGui import QIcon
     from PyQt6.QtWidgets import QApplication
 
+    from lungscan_gui.alarm import tell_unexpected
     from lungscan_gui.settings import Settings
     from lungscan_gui.theme import apply_theme
     from lungscan_gui.window import MainWindow
 
     app = QApplication(["lungscan"])
     app.setApplicationName("LungScan")
+    app.setDesktopFileName("lungscan")  # by it Wayland finds the icon of an installed package
+    app.setWindowIcon(QIcon(str(ICON)))
     settings = Settings()
     apply_theme(app, settings.scheme)
     window = MainWindow(settings)
+    tell_unexpected(window.alarmed.emit)
     window.show()
     if paths:
         window.add_paths(paths)
+    else:
+        window.welcome.greet()
     signal.signal(signal.SIGINT, lambda *_: window.close())
     ticks = QTimer()  # so that Python gets to see Ctrl+C
     ticks.start(300)

@@ -34,6 +34,7 @@ QLabel#answer { font-size: 19px; font-weight: 600; }
 QLabel#number { font-size: 24px; font-weight: 600; }
 QLabel#muted { color: palette(placeholder-text); }
 QLabel#warning { color: palette(bright-text); }
+QLabel#side { font-weight: 600; padding: 2px 6px; }
 QLabel#research { color: palette(bright-text); font-weight: 600; padding: 1px 8px; }
 QFrame#bar { background: palette(alternate-base); border: 1px solid palette(mid);
   border-radius: 6px; }

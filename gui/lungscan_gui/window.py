@@ -21,7 +21,10 @@ from lungscan_gui.actions import add_commands, add_recent
 from lungscan_gui.analysis import Analysis
 from lungscan_gui.cases import Case
 from lungscan_gui.commands import Commands
+from lungscan_gui.compare.beside import Beside
+from lungscan_gui.compare.pane import ComparePane, SideHead, framed
 from lungscan_gui.display import Display
+from lungscan_gui.learning.opening import Training
 from lungscan_gui.panels.evidence import EvidenceStrip
 from lungscan_gui.panels.message import MessageBar
 from lungscan_gui.panels.options import OptionsPanel
@@ -32,15 +35,17 @@ from lungscan_gui.panels.toolbar import Readout, ViewBar
 from lungscan_gui.review.commands import ReviewCommands
 from lungscan_gui.review.reviewing import Reviewing
 from lungscan_gui.settings import Settings
-from lungscan_gui.theme import backdrop
+from lungscan_gui.theme import apply_theme, backdrop
 from lungscan_gui.viewer.minimap import Minimap
 from lungscan_gui.viewer.viewer import Viewer
+from lungscan_gui.welcome import Welcome
 
 
 class MainWindow(Commands, ReviewCommands, QMainWindow):
     """Holds the parts; what they do together is in ``analysis``, ``display`` and ``commands``."""
 
     said = pyqtSignal(str)  # a message, from any thread
+    alarmed = pyqtSignal(str, str)  # the same of an error, with its details
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -54,12 +59,17 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         self.evidence = EvidenceStrip()
         self.message = MessageBar()
         self.queue = QueuePanel()
-        self.options = OptionsPanel(settings, models())
+        self.options = OptionsPanel(settings, (*models(), *settings.own_models))
         self.run = RunPanel(self.options)
         self.result = ResultPanel()
+        self.compare = ComparePane((*models(), *settings.own_models))
+        self._side_head = SideHead()
         self._lay_out()
         self.analysis = Analysis(self)
         self.display = Display(self)
+        self.beside = Beside(self, self.compare, self._side_head)
+        self.training = Training(self)
+        self.welcome = Welcome(self)
         self.reviewing = Reviewing(self)
         self.result.beside = self.reviewing.beside
         self.actions_by_name = add_commands(self)
@@ -67,9 +77,13 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         menu = next(item for item in files if isinstance(item, QMenu))
         show = lambda path: self.add_paths([path])  # noqa: E731
         self.recent = add_recent(menu, lambda: settings.recent, show)
-        self.said.connect(self.message.say)
+        self.said.connect(lambda words: self.message.say(words, error=False))
+        self.alarmed.connect(self.message.say)
         self.result.export_asked.connect(self.export)
         self.result.card_asked.connect(self.show_card)
+        hints = QApplication.styleHints()
+        if hints is not None:
+            hints.colorSchemeChanged.connect(self.follow_system)
         self.recolour()
         self.resize(1280, 800)
         if settings.geometry is not None:
@@ -86,6 +100,13 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         if isinstance(app, QApplication):
             self.viewer.backdrop = backdrop(app, self.settings.scheme)
             self.viewer.update()
+
+    def follow_system(self) -> None:
+        """The system has turned light or dark."""
+        app = QApplication.instance()
+        if isinstance(app, QApplication) and self.settings.scheme == "system":
+            apply_theme(app)
+            self.recolour()
 
     def show_case(self, case: Case | None) -> None:
         """Show another case."""
@@ -114,11 +135,20 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         self.settings.flush()
         self.reviewing.close()
         self.analysis.close()
+        self.beside.close()
+        self.training.close()
         self.display.close()
         super().closeEvent(event)
 
     def _lay_out(self) -> None:
-        middle = _column(self.viewbar, self.message, self.viewer, self.evidence)
+        images = QSplitter(Qt.Orientation.Horizontal)
+        images.addWidget(framed(self._side_head, self.viewer))
+        images.addWidget(self.compare)
+        images.setChildrenCollapsible(False)
+        for number in (0, 1):
+            images.setStretchFactor(number, 1)
+        images.setSizes([500, 500])
+        middle = _column(self.viewbar, self.message, self.compare.strip, images, self.evidence)
         side = _column(_padded(self.run), self.result)
         split = QSplitter(Qt.Orientation.Horizontal)
         for widget, stretch in ((self.queue, 0), (middle, 1), (side, 0)):
@@ -160,5 +190,5 @@ def _column(*widgets: QWidget) -> QWidget:
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(0)
     for widget in widgets:
-        layout.addWidget(widget, 1 if isinstance(widget, Viewer | ResultPanel) else 0)
+        layout.addWidget(widget, 1 if isinstance(widget, QSplitter | ResultPanel) else 0)
     return column

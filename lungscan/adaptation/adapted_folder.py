@@ -11,7 +11,8 @@ from lungscan.adaptation import wording
 from lungscan.adaptation.records import AdaptOptions, Own, Shares
 from lungscan.adaptation.refitting import Draft
 from lungscan.model import folder as model_folder
-from lungscan.model.card import STATISTICS_FILE, Metric, ModelCard, read_card, write_card
+from lungscan.model.card import STATISTICS_FILE, Metric, ModelCard, write_card
+from lungscan.model.checked import read_card
 from lungscan.model.doubt import stated
 
 EARLIER = "before it was adapted: "  # stands before the names of the source's figures

@@ -14,7 +14,8 @@ from lungscan.benchmarking.records import BenchmarkOptions, Subject, Variant
 from lungscan.benchmarking.timing import Network
 from lungscan.benchmarking.variants import RuntimeNetwork
 from lungscan.errors import MachineError
-from lungscan.model.card import INT8, WEIGHTS, ModelCard, find_model
+from lungscan.model.card import INT8, WEIGHTS, ModelCard
+from lungscan.model.checked import find_model
 from lungscan.model.folder import size_of
 from lungscan.model.graph import count_parameters, read_graph
 from lungscan.runtimes import Runtime

@@ -11,7 +11,8 @@ from lungscan.classification.explained import explanation
 from lungscan.errors import CaseError, UnreadableFile, UsageProblem
 from lungscan.explaining import load_explainer
 from lungscan.inputs import discover, show
-from lungscan.model.card import ModelCard, find_model
+from lungscan.model.card import ModelCard
+from lungscan.model.checked import find_model
 from lungscan.opening.choice import open_readers
 from lungscan.opening.viewing import ViewedImage
 from lungscan.options import Explain, ScanOptions

@@ -14,7 +14,8 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from lungscan.errors import MachineError
-from lungscan.model.card import NOVELTY, ModelCard, find_model
+from lungscan.model.card import NOVELTY, ModelCard
+from lungscan.model.checked import find_model
 from lungscan.model.doubt import require_proven, stated
 from lungscan.model.novelty import load_novelty
 from lungscan.opening.choice import open_readers

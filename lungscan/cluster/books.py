@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lungscan.layout import LIST, RECORD, record_name
 from lungscan.results.atomic_files import machine_error
+from lungscan.results.case_json import from_json
 from lungscan.scanning.ledger import Ledger, Written
 from lungscan.types import CaseResult
 
@@ -32,7 +33,8 @@ class ClusterLedger(Ledger):
             _move(stage, folder)
         except OSError as error:
             raise machine_error(error, folder) from error
-        self.write_dicom(result, record_sha256)
+        if self.wants_dicom(result.key):  # of its tiles, too, which did not come along
+            self.write_dicom(from_json((folder / RECORD).read_bytes()), record_sha256)
         self._records[record_name(result.key)] = record_sha256
         self._outdated += [f"{path} is of an earlier answer. Close and remove it." for path in left]
         return Written(result, resumed=False)

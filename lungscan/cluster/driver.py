@@ -60,7 +60,7 @@ def scan_on_cluster(
         stack.enter_context(part.lock())
         link = stack.enter_context(connected(cluster, options.device, ending))
         token = stack.enter_context(_stages(options.out))
-        job = _job(options, link, card.sha256, part.inputs, token)
+        job = job_of(options, link, card.sha256, part.inputs, token)
         device = _hello(link, job)
         part.prepare(store)
         run = RunContext(options, card, device, *settings_of(options, card))
@@ -68,7 +68,8 @@ def scan_on_cluster(
         yield from ClusterRun(link, job, run, store, part.inputs, ledger, ending).events()
 
 
-def _job(options: ScanOptions, link: Link, sha256: str, inputs: Inputs, token: str) -> Job:
+def job_of(options: ScanOptions, link: Link, sha256: str, inputs: Inputs, token: str) -> Job:
+    """What every worker has to know of the run."""
     fields = sum(file.kind == "field" for case in inputs.cases for file in case.files)
     return Job(
         options=options,

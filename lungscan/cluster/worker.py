@@ -51,8 +51,8 @@ def classify_case(job: Job, task: Task, tell: Tell, worker: str) -> Done:
     if task.known and task.known == _hashes(task.case):
         return Done(None, worker=worker)
     classifier = load(job, worker)
-    result = _answer(classifier, task.case, job, tell)
-    shared = _sees(job)
+    result = answer_case(classifier, task.case, job, tell)
+    shared = sees_folder(job)
     parent = job.stages if shared else Path(tempfile.gettempdir())
     stage = parent / f"lungscan-{task.case.key}-{secrets.token_hex(6)}"
     wanted = CaseFilesWanted(job.options, job.few_fields)
@@ -61,7 +61,8 @@ def classify_case(job: Job, task: Task, tell: Tell, worker: str) -> Done:
     return Done(slim(filed.result), filed.files.sha256, stage, () if shared else files, worker)
 
 
-def _answer(classifier: Classifier, case: CaseInput, job: Job, tell: Tell) -> CaseResult:
+def answer_case(classifier: Classifier, case: CaseInput, job: Job, tell: Tell) -> CaseResult:
+    """Classify one case; each batch of its tiles is told of."""
     if looks_like_fields(case):
         picture = CaseFilesWanted(job.options, job.few_fields).of("field")
         (result,) = classifier.small([case], picture=picture)
@@ -110,7 +111,7 @@ def unload() -> None:
 atexit.register(unload)
 
 
-def _sees(job: Job) -> bool:
+def sees_folder(job: Job) -> bool:
     """Whether this machine shares the driver's output folder."""
     try:
         return (job.stages / "token").read_text(encoding="ascii") == job.token

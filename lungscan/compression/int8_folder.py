@@ -11,7 +11,8 @@ from typing import Any
 from lungscan.compression import wording
 from lungscan.compression.records import Agreement, CompressionJob
 from lungscan.model import folder
-from lungscan.model.card import INT8, NOVELTY, Metric, ModelCard, read_card, write_card
+from lungscan.model.card import INT8, NOVELTY, Metric, ModelCard, write_card
+from lungscan.model.checked import read_card
 from lungscan.model.graph import count_parameters
 from lungscan.runtimes import load_runtime
 

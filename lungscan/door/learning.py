@@ -43,7 +43,7 @@ def adapt(job: AdaptJob, stop: Event | None = None) -> Generator[AdaptEvent, Non
     The last event is ``Adapted``. Needs no torch.
     """
     from lungscan.adaptation.adapt import adapting
-    from lungscan.model.card import find_model
+    from lungscan.model.checked import find_model
 
     yield from until(stop, adapting(find_model(job.model), job.options, job.out))
 

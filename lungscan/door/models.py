@@ -33,7 +33,7 @@ DRAWN = ((1, 40), (2, 60))  # seed and number of counter-examples to calibrate o
 
 def models() -> tuple[ModelCard, ...]:
     """The shipped models, the default one first. Raises ModelError when one is damaged."""
-    from lungscan.model.card import list_models
+    from lungscan.model.checked import list_models
 
     return tuple(list_models())
 
@@ -115,7 +115,7 @@ def compress(
     from lungscan.compression.calibration_fields import gather
     from lungscan.compression.int8 import compressing
     from lungscan.compression.records import Bounds, CompressionJob
-    from lungscan.model.card import find_model
+    from lungscan.model.checked import find_model
     from lungscan.training.drawn import draw_counter_examples
     from lungscan.workers import available_threads
 
@@ -143,11 +143,19 @@ def compress(
 
 
 def export(options: ExportOptions) -> Generator[ExportFinished, None, None]:
-    """Write a model as one ONNX file; see ``lungscan.compression.onnx_file``."""
-    from lungscan.compression.onnx_file import export_onnx
-    from lungscan.model.card import find_model
+    """Write a model for other programs.
 
-    yield ExportFinished(export_onnx(find_model(options.model), options.out))
+    See ``lungscan.compression``'s ``onnx_file`` and ``wsinfer_folder``.
+    """
+    from lungscan.compression.onnx_file import export_onnx
+    from lungscan.compression.wsinfer_folder import export_wsinfer
+    from lungscan.model.checked import find_model
+
+    card = find_model(options.model)
+    if options.form == "wsinfer":
+        yield ExportFinished(export_wsinfer(card, options.out))
+    else:
+        yield ExportFinished(export_onnx(card, options.out))
 
 
 def benchmark(

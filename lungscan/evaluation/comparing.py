@@ -17,7 +17,8 @@ from lungscan.evaluation.labelled import Material, load_material, require_known_
 from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.records import Change, Comparison, DataNote, FieldAnswer, Seen
 from lungscan.evaluation.resampling import GroupBootstrap
-from lungscan.model.card import Metric, ModelCard, find_model
+from lungscan.model.card import Metric, ModelCard
+from lungscan.model.checked import find_model
 
 Answers = tuple[FieldAnswer, ...]
 

@@ -26,7 +26,8 @@ from lungscan.evaluation.records import (
 from lungscan.evaluation.resampling import GroupBootstrap
 from lungscan.evaluation.robustness import shift_figures
 from lungscan.evaluation.shifts import SHIFTS, Shift
-from lungscan.model.card import ModelCard, find_model
+from lungscan.model.card import ModelCard
+from lungscan.model.checked import find_model
 from lungscan.options import DEFAULT_MODEL
 from lungscan.results.provenance import utc_now
 

@@ -16,7 +16,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from lungscan.errors import ModelError, UsageProblem
-from lungscan.model.card import CARD, FILES, GOLDEN, NOVELTY, README, ModelCard, read_card
+from lungscan.model.card import CARD, FILES, GOLDEN, NOVELTY, README, ModelCard
+from lungscan.model.checked import read_card
 from lungscan.model.novelty import Novelty
 from lungscan.types import FloatArray, RgbBatch
 

@@ -46,18 +46,21 @@ class Stopped:
 class Apart:
     """A process that waits for its task. ``events`` is for one thread, all else for any."""
 
-    def __init__(self, module: str, *, others: str, stop_s: float = STOP_S) -> None:
+    def __init__(
+        self, module: str, *, others: str, stop_s: float = STOP_S, what: str = "analysis"
+    ) -> None:
         """Start it.
 
         Args:
             module: of ours, which calls ``serve``.
             others: what its crash leaves alone, for the message about it: "the window is".
             stop_s: what it may take to stop before it is killed.
+            what: its work, for messages.
 
         Raises:
             MachineError: the system will not start a process.
         """
-        self._others = others
+        self._others, self._what = others, what
         try:
             self._child = subprocess.Popen(  # noqa: S603  our own interpreter and module
                 processes.command(module),
@@ -68,7 +71,7 @@ class Apart:
             )
         except OSError as error:
             raise MachineError(
-                f"No process for the analysis can be started ({error.strerror or error}). Close "
+                f"No process for the {what} can be started ({error.strerror or error}). Close "
                 "other programs, or ask for a higher limit of processes."
             ) from error
         self._lock = threading.Lock()
@@ -103,8 +106,8 @@ class Apart:
             yield Stopped()
         else:
             yield Failure(
-                f"The analysis ended by itself (status {status}); {self._others} not affected. "
-                "What was scored is kept: start it again to go on.",
+                f"The {self._what} ended by itself (status {status}); {self._others} not affected. "
+                "What was done is kept: start it again to go on.",
                 Code.CRASH,
                 self._errors.decode("utf-8", "replace")[-4000:],
             )

@@ -14,13 +14,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from lungscan.errors import CaseError, LungScanError, case_error
-from lungscan.opening.limits import MEMORY_BYTES, THREAD_BYTES, limit_memory
 from lungscan.opening.local import LocalReaders, open_to_look, out_of_memory
+from lungscan.opening.memory_limit import MEMORY_BYTES, THREAD_BYTES, limit_memory
 from lungscan.opening.messages import (
     READY,
     Answer,
@@ -36,6 +36,7 @@ from lungscan.opening.messages import (
     PlannedField,
     ReadResult,
     ReadTiles,
+    Recolour,
     Request,
     Setup,
     Start,
@@ -43,10 +44,11 @@ from lungscan.opening.messages import (
     send,
 )
 from lungscan.opening.plan import Plan
+from lungscan.opening.profiled import Profile, Profiled, profile_of
 from lungscan.opening.shared_memory import SLOT_TILES, Slots
-from lungscan.reading import TilePixels
+from lungscan.reading import ImageSource, TilePixels
 from lungscan.reading.source import TileSource
-from lungscan.types import InputFile
+from lungscan.types import InputFile, Overview
 
 LOOK_PX = 1024  # longest side of the overview of a file that is looked at: it travels in a message
 
@@ -58,6 +60,7 @@ class Child:
         self._setup = setup
         self._slots = slots
         self._open: dict[int, TileSource] = {}
+        self._profiles: dict[int, Profile] = {}  # of what is looked at
         self._numbers = count()
 
     def answer(self, request: Request) -> Answer:
@@ -77,7 +80,7 @@ class Child:
             raise ValueError("without a setup files can only be looked at")
         return LocalReaders(self._setup.options, self._setup.card)
 
-    def _do(self, job: Job) -> Any:
+    def _do(self, job: Job) -> Any:  # noqa: PLR0911  one return per kind of job
         match job:
             case PlanFile(file, picture, digest):
                 return self._keep(self._local.plan(file, picture=picture, digest=digest))
@@ -91,6 +94,8 @@ class Child:
                 return self._local.are_slides(files)
             case Look(file, mpp):
                 return self._look(file, mpp)
+            case Recolour(handle, by_profile):
+                return self._recolour(handle, by_profile=by_profile)
             case Close(handle):
                 self._open.pop(handle).close()
                 return None
@@ -99,7 +104,19 @@ class Child:
         source, info = open_to_look(file, mpp)
         handle = next(self._numbers)
         self._open[handle] = source
-        return Looked(handle, source.kind, info, source.overview(LOOK_PX))
+        profile = profile_of(file, source)
+        if profile is not None:
+            self._profiles[handle] = profile
+        name = profile.name if profile else ""
+        return Looked(handle, source.kind, info, source.overview(LOOK_PX), name)
+
+    def _recolour(self, handle: int, *, by_profile: bool) -> Overview:
+        """Whoever reads meanwhile gets the old colours or the new ones."""
+        source = self._open[handle]
+        plain = source.plain if isinstance(source, Profiled) else cast(ImageSource, source)
+        shown = Profiled(plain, self._profiles[handle]) if by_profile else plain
+        self._open[handle] = shown
+        return shown.overview(LOOK_PX)
 
     def _fields(self, job: PlanFields) -> list[FieldAnswer]:
         answers: list[FieldAnswer] = []

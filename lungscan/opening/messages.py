@@ -102,6 +102,15 @@ class Looked:
     kind: FileKind
     info: SourceInfo
     overview: Overview
+    profile: str = ""  # name of the colour profile, where it changes anything
+
+
+@dataclass(frozen=True, slots=True)
+class Recolour:
+    """Show a file in its stored colours, or as its profile means them. Answered by ``Overview``."""
+
+    handle: int
+    by_profile: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +120,7 @@ class Close:
     handle: int
 
 
-Job = PlanFile | PlanFields | ReadTiles | AreSlides | Look | Close
+Job = PlanFile | PlanFields | ReadTiles | AreSlides | Look | Recolour | Close
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs import discover
 from lungscan.inputs.parts import PartFinder
 from lungscan.opening.launch import Launched
-from lungscan.opening.messages import Look, Looked
+from lungscan.opening.messages import Look, Looked, Recolour
 from lungscan.opening.process import ReaderProcess
 from lungscan.reading import TilePixels
 from lungscan.reading.ct.series import series_box
@@ -63,6 +63,17 @@ class ViewedImage:
         self.path, self.kind = path, looked.kind
         self.info: SourceInfo = looked.info  # the scale may be unknown
         self.overview: Overview = looked.overview  # longest side about 1,024 px
+
+        self.profile = looked.profile  # name of its colour profile; "" where it changes nothing
+
+    def use_profile(self, on: bool) -> Overview:
+        """Show the colours that the profile means, or the stored ones; tiles follow.
+
+        Only for an image that has a ``profile``. Raises as ``read``.
+        """
+        overview: Overview = self.process.call(Recolour(self._handle, on), PATIENCE_S)
+        self.overview = overview
+        return overview
 
     def read(self, boxes: BoxArray) -> TilePixels:
         """Tiles ((n, 4), level-0 pixels), each scaled to ``tile_px`` squared.

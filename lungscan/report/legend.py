@@ -16,7 +16,7 @@ Rgb = tuple[int, int, int]
 UNCERTAIN_BELOW = 0.6  # a tile whose best class has less is drawn striped
 
 # Okabe and Ito's colours, told apart with any kind of colour vision.
-_OKABE_ITO = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442")
+OKABE_ITO = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442")
 _HEX = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -33,7 +33,7 @@ def class_rgb(model: ModelStamp) -> tuple[Rgb, ...]:
     """The card's colours as 0 to 255 values; ours when one is not ``#rrggbb`` or occurs twice."""
     colors = model.colors
     if len(set(colors)) < len(model.class_names) or not all(map(_HEX.fullmatch, colors)):
-        colors = tuple(_OKABE_ITO[i % len(_OKABE_ITO)] for i in range(len(model.class_names)))
+        colors = tuple(OKABE_ITO[i % len(OKABE_ITO)] for i in range(len(model.class_names)))
     return tuple((int(c[1:3], 16), int(c[3:5], 16), int(c[5:7], 16)) for c in colors)
 
 

@@ -22,7 +22,7 @@ _MAY_BE_MISSING = ("label", "mpp_source")  # other texts are empty rather than m
 
 
 def read_results(out: Path) -> pd.DataFrame:
-    """One row per case of a finished run, as ``cases.csv`` has them; see README for the columns.
+    """One row per case of a finished run, as ``cases.csv`` has them; docs/using.md has the columns.
 
     Numbers are float64 with NaN for "none" (``confidence``, ``prob_…``, ``area_mm2_…``,
     ``tissue_mm2``, ``mpp_um``, ``seconds``), counts are Int64 with NA (``tiles``, ``width`` …), all

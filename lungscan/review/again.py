@@ -15,7 +15,8 @@ from lungscan.classification.aggregate import Evidence, count, gather, total_wei
 from lungscan.classification.case_record import ScoredFile, how_unscaled
 from lungscan.classification.decide import decide
 from lungscan.errors import ModelError, UsageProblem
-from lungscan.model.card import ModelCard, find_model
+from lungscan.model.card import ModelCard
+from lungscan.model.checked import find_model
 from lungscan.options import ABSTAIN, Abstain, require_choice
 from lungscan.results.review_json import Region, SecondAnswer
 from lungscan.review.regions import left_out

@@ -177,6 +177,10 @@ class Ledger:
         self._outdated += [_outdated(path) for path in left if path not in files.places]
         return result
 
+    def wants_dicom(self, key: str) -> bool:
+        """Whether a case gets DICOM files."""
+        return key in self._dicom
+
     def write_dicom(self, result: CaseResult, record_sha256: str) -> None:
         """Write a case's DICOM files beside its others, where they are wanted."""
         if result.key in self._dicom:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lungscan.errors import UsageProblem
+from lungscan.report.legend import OKABE_ITO
 
-# Okabe and Ito's palette, told apart by people with any common colour blindness.
-_ORANGE, _GREEN, _BLUE = "#D55E00", "#009E73", "#0072B2"
-PALETTE = ("#E69F00", "#56B4E9", "#CC79A7", "#F0E442", "#000000", _ORANGE, _GREEN, _BLUE)
+_ORANGE, _BLUE, _GREEN, _PINK, _AMBER, _SKY, _YELLOW = map(str.upper, OKABE_ITO)
+# Those of the known classes last, so that an unknown one is not taken for them.
+PALETTE = (_AMBER, _SKY, _PINK, _YELLOW, "#000000", _ORANGE, _GREEN, _BLUE)
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from lungscan.evaluation.options import JudgeOptions
-from lungscan.model.card import Metric, ModelCard, read_card, write_card
+from lungscan.model.card import Metric, ModelCard, write_card
+from lungscan.model.checked import read_card
 from lungscan.model.doubt import stated
 from lungscan.model.folder import write_golden, write_novelty
 from lungscan.results.atomic_files import machine_error

@@ -16,7 +16,8 @@ from lungscan.evaluation.events import EvaluationFinished, JudgingStarted
 from lungscan.evaluation.judging import load_judge
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.evaluation.records import Evaluation, FieldAnswer
-from lungscan.model.card import NOVELTY, Metric, ModelCard, read_card, write_card
+from lungscan.model.card import NOVELTY, Metric, ModelCard, write_card
+from lungscan.model.checked import read_card
 from lungscan.model.doubt import stated
 from lungscan.model.novelty import load_novelty
 from lungscan.training import wording

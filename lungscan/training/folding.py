@@ -12,7 +12,8 @@ from pathlib import Path
 
 from lungscan.dataset.folds import Fold
 from lungscan.errors import ModelError, UsageProblem
-from lungscan.model.card import ModelCard, read_card
+from lungscan.model.card import ModelCard
+from lungscan.model.checked import read_card
 from lungscan.model.folder import holds_model
 from lungscan.results.atomic_files import write_atomic
 from lungscan.training.data import SPLIT_FILE, Material

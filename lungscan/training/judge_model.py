@@ -21,7 +21,8 @@ from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.records import Coverage, Evaluation
 from lungscan.evaluation.writing import write_evaluation
 from lungscan.model import folder
-from lungscan.model.card import Metric, ModelCard, read_card
+from lungscan.model.card import Metric, ModelCard
+from lungscan.model.checked import read_card
 from lungscan.model.doubt import doubt
 from lungscan.training import wording
 from lungscan.training.curve import draw_coverage

@@ -13,7 +13,8 @@ import numpy as np
 from lungscan import __version__
 from lungscan.errors import UsageProblem
 from lungscan.modalities.table import modality_of
-from lungscan.model.card import CARD_SCHEMA, ModelCard, read_card
+from lungscan.model.card import CARD_SCHEMA, ModelCard
+from lungscan.model.checked import read_card
 from lungscan.training import wording
 from lungscan.training.classes import ClassWords
 from lungscan.training.data import Material
@@ -65,7 +66,7 @@ def held_out_run(options: TrainOptions, words: Sequence[ClassWords]) -> ModelCar
 
 def plain(options: TrainOptions) -> dict[str, object]:
     """The options as a card's JSON holds them."""
-    values: dict[str, object] = json.loads(json.dumps(dataclasses.asdict(options)))
+    values: dict[str, object] = json.loads(json.dumps(_told(options)))
     return values
 
 
@@ -122,7 +123,7 @@ def first_card(
         },
         command=command,
         seed=options.seed,
-        recipe=_recipe(options),
+        recipe=recipe_of(options),
         metrics=(),
         reliability=(),
         facts=(("Accuracy", "not measured yet: the run that made this model was stopped"),),
@@ -136,7 +137,7 @@ def first_card(
 _LATER = ("modality", "window", "balance", "turn_degrees", "grey_share", "window_sigma")
 
 
-def _recipe(options: TrainOptions) -> dict[str, Any]:
+def recipe_of(options: TrainOptions) -> dict[str, Any]:
     """The options without this machine's folders."""
     return _told(dataclasses.replace(options, start_from=Path(options.start_from).name))
 

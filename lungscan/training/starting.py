@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from lungscan.errors import ModelError, UsageProblem
-from lungscan.model.card import INT8, ModelCard, find_model
+from lungscan.model.card import INT8, ModelCard
+from lungscan.model.checked import find_model
 from lungscan.runtimes.deploy import load_deployed
 from lungscan.training.classes import ClassSettings
 from lungscan.training.data import Material

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lungscan.errors import ModelError
-from lungscan.model.card import ModelCard, find_model
+from lungscan.model.card import ModelCard
+from lungscan.model.checked import find_model
 from lungscan.verification.checks import Check, State
 from lungscan.verification.records import CaseFacts, ModelFacts
 from lungscan_models import shipped_models

@@ -12,7 +12,7 @@ import pytest
 
 from lungscan.errors import ModelError
 from lungscan.layout import LOCK
-from lungscan.model import card as cards
+from lungscan.model import checked as cards
 from lungscan_cli.main import main
 
 Captured = pytest.CaptureFixture[str]

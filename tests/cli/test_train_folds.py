@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("timm", reason="training needs the extra train")
 
-from lungscan.model.card import read_card
+from lungscan.model.checked import read_card
 from lungscan_cli.main import main
 from tests.training_data import draw_data
 

@@ -31,7 +31,11 @@ class Faults(WorkerPlugin):
         import lungscan.cluster.worker as cluster_worker
         from tests.models import FakeRuntime
 
-        folder, answer, sees = Path(self.folder), cluster_worker._answer, cluster_worker._sees
+        folder, answer, sees = (
+            Path(self.folder),
+            cluster_worker.answer_case,
+            cluster_worker.sees_folder,
+        )
 
         def load(*_: object) -> FakeRuntime:
             return FakeRuntime()
@@ -48,5 +52,5 @@ class Faults(WorkerPlugin):
             return answer(classifier, case, job, tell)
 
         loading.load_runtime = load  # type: ignore[assignment]
-        cluster_worker._answer = troubled
-        cluster_worker._sees = lambda job: not (folder / "unshared").exists() and sees(job)
+        cluster_worker.answer_case = troubled
+        cluster_worker.sees_folder = lambda job: not (folder / "unshared").exists() and sees(job)

@@ -23,7 +23,8 @@ from lungscan.adaptation.refitting import at_home, some_squares
 from lungscan.dataset.pixels import load_squares
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.events import CaseFinished
-from lungscan.model.card import STATISTICS_FILE, Metric, ModelCard, read_card, write_card
+from lungscan.model.card import STATISTICS_FILE, Metric, ModelCard, write_card
+from lungscan.model.checked import read_card
 from lungscan.model.doubt import FLAG, doubt
 from lungscan.model.novelty import load_novelty
 from lungscan.options import ScanOptions

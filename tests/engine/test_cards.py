@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from lungscan.errors import ModelError
-from lungscan.model.card import FILES, ModelCard, find_model, list_models, read_card, write_card
+from lungscan.model.card import FILES, ModelCard, write_card
+from lungscan.model.checked import find_model, list_models, read_card
 from lungscan.model.folder import read_golden
 from lungscan.model.novelty import load_novelty
 from lungscan.runtimes import load_runtime

@@ -25,7 +25,8 @@ from lungscan.compression.quantizing import quantize
 from lungscan.compression.records import Bounds, Compressed, Tried, Trying
 from lungscan.compression.wording import all_changes, caution
 from lungscan.errors import MachineError, ModelError, UsageProblem
-from lungscan.model.card import INT8, Metric, read_card, write_card
+from lungscan.model.card import INT8, Metric, write_card
+from lungscan.model.checked import read_card
 from lungscan.model.folder import read_golden
 from lungscan.model.graph import count_parameters, read_graph
 from lungscan.runtimes import load_runtime

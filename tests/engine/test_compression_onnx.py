@@ -22,7 +22,8 @@ import onnx
 
 from lungscan.compression.onnx_file import TOLERANCE, export_onnx
 from lungscan.errors import MachineError, ModelError, UsageProblem
-from lungscan.model.card import ModelCard, read_card, write_card
+from lungscan.model.card import ModelCard, write_card
+from lungscan.model.checked import read_card
 from lungscan.runtimes import load_runtime
 from tests.small_model import SIDE, draw_tiles, small_int8, small_model
 

@@ -17,9 +17,10 @@ from lungscan.classification.aggregate import rule_named
 from lungscan.errors import ModelError
 from lungscan.modalities.ct.lungs import BOUNDS, judge, measure, shape_of, unlike
 from lungscan.modalities.table import MODALITIES, modality_of
-from lungscan.model.card import ModelCard, read_card, write_card
+from lungscan.model.card import ModelCard, write_card
+from lungscan.model.checked import read_card
 from lungscan.opening.viewing import VIEW_PX, ViewedImage
-from lungscan.training.model_card import _recipe
+from lungscan.training.model_card import recipe_of
 from lungscan.training.options import TrainOptions
 from lungscan.types import CaseResult, CaseStatus, NoResult, RgbArray, TileState
 from tests.ct_slices import CORONAL, SECRET, dataset, draw_chest, write, write_series
@@ -330,8 +331,8 @@ def test_every_modality_is_found_by_its_name() -> None:
 
 
 def test_recipes_of_histology_are_recorded_as_before() -> None:
-    plain = _recipe(TrainOptions("a"))
+    plain = recipe_of(TrainOptions("a"))
     assert not {"modality", "window"} & plain.keys()
     assert "turn_degrees" not in plain["augment"]
     assert "balance" not in plain["student_fit"]
-    assert _recipe(TrainOptions("a", modality="chest-ct"))["modality"] == "chest-ct"
+    assert recipe_of(TrainOptions("a", modality="chest-ct"))["modality"] == "chest-ct"

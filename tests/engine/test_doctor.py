@@ -166,8 +166,8 @@ def test_a_namesake_that_is_installed_too_is_named_with_the_cure(
 def test_a_reader_process_that_does_not_start_fails_the_check(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert doctor._reader() == Check("Reader process", "ok", "starts, and opens an image")
+    assert doctor.reader_check() == Check("Reader process", "ok", "starts, and opens an image")
     monkeypatch.setattr("lungscan.opening.launch.CHILD", "tests.idle_reader")
-    found = doctor._reader()
+    found = doctor.reader_check()
     assert found.state == "failed"
     assert "did not start" in found.detail

@@ -21,7 +21,8 @@ from lungscan.explaining.cam import ClassMaps
 from lungscan.explaining.deletion import deletion, order_of
 from lungscan.explaining.head import find_head
 from lungscan.explaining.occlusion import Occlusion, blurred, cells_along, windows
-from lungscan.model.card import ModelCard, find_model
+from lungscan.model.card import ModelCard
+from lungscan.model.checked import find_model
 from lungscan.model.graph import read_graph
 from lungscan.options import ScanOptions
 from lungscan.results.case_json import from_json, to_json

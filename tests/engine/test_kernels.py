@@ -128,7 +128,7 @@ BOTH = """
 import sys
 import numpy as np
 from pathlib import Path
-from lungscan.model.card import read_card
+from lungscan.model.checked import read_card
 from lungscan.model.folder import read_golden
 from lungscan.runtimes import kernels
 from lungscan.runtimes.openvino import load_openvino

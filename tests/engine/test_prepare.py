@@ -12,7 +12,7 @@ from PIL import Image
 
 from lungscan.errors import NoScale, UnreadableFile
 from lungscan.inputs import sha256_of
-from lungscan.model.card import read_card
+from lungscan.model.checked import read_card
 from lungscan.opening import plan as prepare
 from lungscan.opening.plan import plan_file
 from lungscan.types import InputFile

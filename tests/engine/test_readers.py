@@ -15,7 +15,7 @@ import pytest
 
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import discover
-from lungscan.model.card import read_card
+from lungscan.model.checked import read_card
 from lungscan.opening.choice import open_readers
 from lungscan.opening.messages import Close, Job, ReadTiles, Setup
 from lungscan.opening.opener import OpenedField, Readers

@@ -14,7 +14,7 @@ from PIL import Image
 from pypdf import PdfReader
 
 import lungscan.report
-from lungscan.model.card import find_model
+from lungscan.model.checked import find_model
 from lungscan.options import ScanOptions
 from lungscan.report.heatmap import render_heatmap
 from lungscan.report.lettering import visible

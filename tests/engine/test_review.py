@@ -12,7 +12,8 @@ import pytest
 
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.layout import LIST, REVIEW
-from lungscan.model.card import ModelCard, read_card
+from lungscan.model.card import ModelCard
+from lungscan.model.checked import read_card
 from lungscan.report.write import rebuild
 from lungscan.results.case_json import DamagedRecord, from_json
 from lungscan.results.lock import output_lock

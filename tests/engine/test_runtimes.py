@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from lungscan.errors import MachineError, ModelError, UsageProblem
-from lungscan.model.card import ModelCard, read_card, write_card
+from lungscan.model.card import ModelCard, write_card
+from lungscan.model.checked import read_card
 from lungscan.model.folder import Golden, read_golden
 from lungscan.runtimes import Runtime, load_runtime, openvino
 from lungscan.runtimes.kernels import cpu_precisions
@@ -151,7 +152,7 @@ def test_the_golden_answers_on_torch(
 AS_OLDER = """
 import sys
 from pathlib import Path
-from lungscan.model.card import read_card
+from lungscan.model.checked import read_card
 from lungscan.model.folder import read_golden
 from lungscan.self_check import FP32_TOLERANCE, compare
 from lungscan.runtimes import load_runtime

@@ -15,7 +15,7 @@ pytest.importorskip("timm", reason="training needs the extra train")
 from lungscan.dataset.listing import read_listing
 from lungscan.dataset.splits import split_by_group
 from lungscan.errors import ModelError, UsageProblem
-from lungscan.model.card import find_model, read_card
+from lungscan.model.checked import find_model, read_card
 from lungscan.training.events import EpochFinished, StageFinished
 from lungscan.training.model_card import plain
 from lungscan.training.options import Fit, Phase, TrainOptions, load_options

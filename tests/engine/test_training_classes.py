@@ -11,7 +11,7 @@ pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("timm", reason="training needs the extra train")
 
 from lungscan.errors import UsageProblem
-from lungscan.model.card import read_card
+from lungscan.model.checked import read_card
 from lungscan.training.classes import ClassSettings, cure, described, unstated
 from lungscan.training.options import TrainOptions, changed, load_options
 from tests.models import SHIPPED

@@ -16,7 +16,7 @@ pytest.importorskip("timm", reason="training needs the extra train")
 
 from lungscan.errors import MachineError, UsageProblem
 from lungscan.inputs.csv_input import read_table
-from lungscan.model.card import read_card
+from lungscan.model.checked import read_card
 from lungscan.model.novelty import load_novelty
 from lungscan.training import checkpoint
 from lungscan.training.calibrate import fit_temperature, novelty_limits

@@ -10,7 +10,8 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs the extra train")
 
-from lungscan.model.card import Metric, read_card
+from lungscan.model.card import Metric
+from lungscan.model.checked import read_card
 from lungscan.training import wording
 from lungscan.training.curve import HEIGHT, WIDTH, draw_coverage
 

@@ -18,7 +18,7 @@ pytest.importorskip("timm", reason="training needs the extra train")
 import torch
 
 from lungscan.errors import ModelError, UsageProblem
-from lungscan.model.card import read_card
+from lungscan.model.checked import read_card
 from lungscan.training import wording
 from lungscan.training.classes import ClassSettings, described
 from lungscan.training.data import gather

@@ -16,7 +16,7 @@ pytest.importorskip("timm", reason="training needs the extra train")
 
 from lungscan.errors import UsageProblem
 from lungscan.evaluation.records import FieldAnswer
-from lungscan.model.card import read_card
+from lungscan.model.checked import read_card
 from lungscan.training.data import confounded, gather, training_pictures
 from lungscan.training.events import StageFinished
 from lungscan.training.fit import squares_of_epoch

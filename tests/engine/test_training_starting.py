@@ -14,7 +14,8 @@ pytest.importorskip("timm", reason="training needs the extra train")
 import torch
 
 from lungscan.errors import ModelError, UsageProblem
-from lungscan.model.card import FILES, read_card, write_card
+from lungscan.model.card import FILES, write_card
+from lungscan.model.checked import read_card
 from lungscan.runtimes.deploy import Deployed
 from lungscan.training.fit import Pictures
 from lungscan.training.networks import normalise

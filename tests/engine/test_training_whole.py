@@ -11,7 +11,7 @@ pytest.importorskip("timm", reason="training needs the extra train")
 pytest.importorskip("nncf", reason="training needs the extra train")
 
 from lungscan.events import CaseFinished
-from lungscan.model.card import read_card
+from lungscan.model.checked import read_card
 from lungscan.options import ScanOptions
 from lungscan.scanning.scan import scan
 from lungscan.training.options import Fit, Phase, TrainOptions

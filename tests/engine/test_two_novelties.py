@@ -12,7 +12,8 @@ from safetensors.numpy import load_file, save_file
 from lungscan.classification.journal import Journal
 from lungscan.classification.scoring import TileBatch
 from lungscan.model.appearance import STATISTICS
-from lungscan.model.card import ModelCard, read_card, write_card
+from lungscan.model.card import ModelCard, write_card
+from lungscan.model.checked import read_card
 from lungscan.results.case_json import from_json, to_json
 from lungscan.types import CaseResult, NoResult, TileQuality, TileState
 from tests.engine.scanning import make_field, make_slide, options, results, run

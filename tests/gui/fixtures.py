@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytestqt.qtbot import QtBot
@@ -14,11 +15,12 @@ from lungscan.demo.making import FIELDS, TISSUES, pictures_in
 from lungscan.demo.stitching import stitch_slide
 from lungscan.errors import LungScanError
 from lungscan.opening.local import open_to_look
+from lungscan.opening.profiled import Profiled, profile_of
 from lungscan.opening.viewing import input_file
 from lungscan.options import ScanOptions
 from lungscan.reading import TilePixels
 from lungscan.scanning.scan import scan
-from lungscan.types import BoxArray
+from lungscan.types import BoxArray, Overview
 from lungscan_gui.scanning.job import Failure, JobEvent, Stopped
 from lungscan_gui.settings import Settings
 from lungscan_gui.window import MainWindow
@@ -52,7 +54,14 @@ class LocalImage:
     def __init__(self, path: Path, mpp: float | None, threads: int, launched: object) -> None:
         source, self.info = open_to_look(input_file(path), mpp)
         self.path, self.kind, self.overview = path, source.kind, source.overview(1024)
-        self._source = source
+        self._source: Any = source
+        self._plain, self._profile = source, profile_of(input_file(path), source)
+        self.profile = self._profile.name if self._profile else ""
+
+    def use_profile(self, on: bool) -> Overview:
+        """See ``ViewedImage.use_profile``."""
+        self._source = Profiled(self._plain, self._profile) if on else self._plain
+        return self._source.overview(1024)
 
     def read(self, boxes: BoxArray) -> TilePixels:
         """See ``ViewedImage.read``."""

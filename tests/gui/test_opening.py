@@ -22,11 +22,10 @@ def test_a_slide_that_crashes_its_reader_costs_a_message(
     path = write_svs(tmp_path / "drawn.svs", draw_slide(4096, 3072))
     window.add_paths([path])
     wait(lambda: window.viewer.picture is not None)
-    loader = window.viewer.picture._loader
+    loader = window.viewer.picture.loader
     window.viewer.magnify(20)
     wait(lambda: loader.idle and len(window.viewer.picture.cache) > 0)
-    os.kill(loader._image._process._launched.child.pid, signal.SIGSEGV)
-    loader._image._process._launched.child.wait()
+    os.kill(loader.image.process.launched.child.pid, signal.SIGSEGV)
     window.viewer.go_to(3500, 2500)
     wait(lambda: "SIGSEGV" in window.message.words.text())
     window.viewer.fit()  # the window goes on, and other images open

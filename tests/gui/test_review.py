@@ -15,7 +15,7 @@ from PyQt6.QtWidgets import QFileDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from lungscan.layout import REVIEW
-from lungscan.model.card import read_card
+from lungscan.model.checked import read_card
 from lungscan.results.review_json import Verdict, read_review
 from lungscan.review.again import answer_again
 from lungscan.verification.verify import State, verify

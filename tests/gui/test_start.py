@@ -18,7 +18,10 @@ from lungscan_gui.theme import apply_theme, is_dark
 
 ROOT = Path(__file__).parents[2]
 GUI = ROOT / "gui" / "lungscan_gui"
-OPEN = {"lungscan", "lungscan.errors", "lungscan.events", "lungscan.options", "lungscan.types"}
+OPEN = {
+    "lungscan", "lungscan.errors", "lungscan.events", "lungscan.options", "lungscan.types",
+    "lungscan.opening.apart",  # the processes of window and page are made by it
+}  # fmt: skip
 
 
 def test_the_shell_opens_the_window_on_the_files(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,10 +275,10 @@ def test_a_finished_folder_opens_without_computing_and_shows_its_picture(
     case = later.queue.current
     assert case.state is CaseState.FINISHED
     assert later.result.answer.answer.text() == "Adenocarcinoma"
-    assert later.viewer.picture._loader is None  # of the result's own overview
+    assert later.viewer.picture.loader is None  # of the result's own overview
     assert "was not found" in later.message.words.text()
     later.add_paths([slide])  # drop the slide: it is looked at closely
-    wait(lambda: later.viewer.picture is not None and later.viewer.picture._loader is not None)
+    wait(lambda: later.viewer.picture is not None and later.viewer.picture.loader is not None)
     assert len(later.queue.model.cases) == 1
     assert later.display.overlay is not None
     later.close()
@@ -462,7 +462,7 @@ def test_another_image_of_that_name_is_not_laid_under_a_map(
     later.add_paths([out])
     wait(lambda: "another size" in later.message.words.text())
     assert later.viewer.picture.size == (1536, 1024)
-    assert later.viewer.picture._loader is None
+    assert later.viewer.picture.loader is None
     later.close()
 
 

@@ -12,7 +12,7 @@ from attacks.models import hostile
 
 from lungscan.errors import ModelError
 from lungscan.inputs import discover
-from lungscan.model.card import read_card
+from lungscan.model.checked import read_card
 from lungscan.results.csv_table import text_cell, write_csv
 from lungscan.runtimes import load_runtime
 from tests.engine.scanning import make_field

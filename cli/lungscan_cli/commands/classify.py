@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,6 +33,8 @@ from lungscan_cli.choices import (
     quiet_option,
 )
 from lungscan_cli.groups import ExamplesCommand
+
+DEFAULTS = {field.name: field.default for field in fields(ScanOptions)}
 
 
 class GivenPath(click.Path):
@@ -115,21 +118,21 @@ class ClassifyCommand(ExamplesCommand):
 @click.option(
     "--pdf",
     type=click.Choice(PDF_CHOICES),
-    default="auto",
+    default=DEFAULTS["pdf"],
     help="PDF reports: of each case and the batch, of the batch only, or none. auto: of each "
     "case for slides and for up to 12 fields.",
 )
 @click.option(
     "--abstain",
     type=click.Choice(ABSTAIN),
-    default="strict",
+    default=DEFAULTS["abstain"],
     help="When the model should not be trusted: strict gives no result, flag gives the label "
     "with the reason beside it, never gives the label.",
 )
 @click.option(
     "--rule",
     type=click.Choice(RULE_NAMES),
-    default="tumour-aware",
+    default=DEFAULTS["rule"],
     help="How tiles become one answer.",
 )
 @click.option(
@@ -172,7 +175,7 @@ class ClassifyCommand(ExamplesCommand):
 @click.option(
     "--overlap",
     type=click.FloatRange(0, MAX_OVERLAP),
-    default=0.0,
+    default=DEFAULTS["overlap"],
     help="Overlap of neighbouring tiles as a share of their side.",
 )
 @click.option(
@@ -190,7 +193,7 @@ class ClassifyCommand(ExamplesCommand):
 @click.option(
     "--timeout",
     type=click.FloatRange(0, MAX_TIMEOUT_S, min_open=True),
-    default=60.0,
+    default=DEFAULTS["timeout"],
     help="Seconds that reading a file may stand still before the file is given up.",
 )
 @click.option(

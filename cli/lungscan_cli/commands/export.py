@@ -1,4 +1,4 @@
-"""``lungscan export``: a model as one ONNX file."""
+"""``lungscan export``: a model for other programs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from lungscan_cli.choices import NEW_FILE, SETTINGS, json_option, model_argument, out_option
+from lungscan.jobs import EXPORT_FORMS, ExportForm, ExportOptions
+from lungscan_cli.choices import SETTINGS, json_option, model_argument, out_option
 from lungscan_cli.groups import ExamplesCommand
 
 
@@ -15,30 +16,37 @@ from lungscan_cli.groups import ExamplesCommand
     examples=(
         ("lungscan export lung-histology --out lung.onnx", "for programs that run ONNX"),
         ("lungscan export my-model --out my-model.onnx", "the same of a model folder"),
+        ("lungscan export lung-histology-ghostnet --form wsinfer --out lung", "for QuPath"),
     ),
     context_settings=SETTINGS,
-    epilog="The file takes uint8 RGB fields of the model's size and gives calibrated "
-    "probabilities and features. What LungScan does around the network is not in it: finding "
+    epilog="The ONNX file takes uint8 RGB fields of the model's size and gives calibrated "
+    "probabilities and features. The folder for QuPath goes into the folder `user` of the WSInfer "
+    "extension's model directory. What LungScan does around the network is in neither: finding "
     "tissue, and refusing what does not look like lung.",
 )
 @model_argument()
 @out_option(
     required=True,
-    type=NEW_FILE,
-    help="The file to write; its name ends with .onnx.",
+    type=click.Path(path_type=Path),
+    help="The file to write, whose name ends with .onnx; of wsinfer the folder.",
+)
+@click.option(
+    "--form",
+    type=click.Choice(EXPORT_FORMS),
+    default="onnx",
+    help="onnx: one file. wsinfer: a model folder for QuPath's WSInfer extension.",
 )
 @json_option
-def export(*, model: str, out: Path, as_json: bool) -> int:
-    """Write a model as one ONNX file.
+def export(*, model: str, out: Path, form: ExportForm, as_json: bool) -> int:
+    """Write a model for other programs.
 
     MODEL is a shipped model's name or a model folder. Needs torch (the extra train).
     """
     import lungscan
     from lungscan import RESEARCH_USE
-    from lungscan.jobs import ExportOptions
     from lungscan_cli.console import answers, people, plain, say, write_json
 
-    (finished,) = lungscan.export(ExportOptions(model, out))
+    (finished,) = lungscan.export(ExportOptions(model, out, form))
     done = finished.export
     if as_json:
         write_json(

@@ -63,7 +63,7 @@ def show_model(*, model: str, as_json: bool) -> int:
     """
     from rich.markdown import Markdown
 
-    from lungscan.model.card import find_model
+    from lungscan.model.checked import find_model
     from lungscan_cli.console import answers, write_json
 
     card = find_model(model)

@@ -16,7 +16,7 @@ from rich.console import Console
 import lungscan
 from lungscan import RESEARCH_USE
 from lungscan.jobs import TrainFinished, TrainJob
-from lungscan.model.card import read_card
+from lungscan.model.checked import read_card
 from lungscan.model.doubt import doubt
 from lungscan.training.events import (
     EpochFinished,

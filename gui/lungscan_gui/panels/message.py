@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import Qt
+import platform
+
+from PyQt6.QtCore import PYQT_VERSION_STR, QT_VERSION_STR, Qt
 from PyQt6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton
+
+from lungscan_gui.engine import __version__
 
 
 class MessageBar(QFrame):
@@ -18,6 +22,7 @@ class MessageBar(QFrame):
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.copy = QPushButton("Copy details")
         self.copy.clicked.connect(self._copy)
+        self.words.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         close = QToolButton()
         close.setText("✕")
         close.setAccessibleName("Close this message")
@@ -30,15 +35,25 @@ class MessageBar(QFrame):
         self._details = ""
         self.hide()
 
-    def say(self, words: str, details: str = "") -> None:
-        """Show a message; ``details`` go to the clipboard when asked for."""
+    def say(self, words: str, details: str = "", *, error: bool = True) -> None:
+        """Show a message; that of an error can be copied with all that its repair needs."""
         self.words.setText(words)
-        self._details = f"{words}\n{details}".strip()
-        self.copy.setVisible(bool(details))
+        self._details = "\n".join(part for part in (words, details, *installation()) if part)
+        self.copy.setVisible(error)
         self.setAccessibleName(f"Message: {words}")
+        self.words.setAccessibleName(f"Message: {words}")
         self.setVisible(bool(words))
 
     def _copy(self) -> None:
         clipboard = QApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(self._details)
+
+
+def installation() -> tuple[str, ...]:
+    """What an error's report should say of where it happened."""
+    return (
+        f"LungScan {__version__}, Python {platform.python_version()}, PyQt {PYQT_VERSION_STR}, "
+        f"Qt {QT_VERSION_STR}",
+        platform.platform(),
+    )

@@ -69,6 +69,17 @@ class OptionsPanel(QWidget):
         self.overlap.setAccessibleName(TITLES["overlap"])
         self.overlap.valueChanged.connect(lambda value: self._keep("overlap", value))
         form.addRow(TITLES["overlap"], self.overlap)
+        self.mpp = QDoubleSpinBox()
+        self.mpp.setDecimals(4)
+        self.mpp.setRange(0, MAX_MPP_UM)
+        self.mpp.setSingleStep(0.25)
+        self.mpp.setSpecialValueText("as the file says")
+        self.mpp.setSuffix(" µm")
+        self.mpp.setAccessibleName("Pixel size in µm, for images that do not say")
+        self.mpp.setToolTip(
+            "µm per pixel, for images that do not say (usual: 0.25 at 40x, 0.5 at 20x)"
+        )
+        form.addRow("Pixel size", self.mpp)
         self.threads = QSpinBox()
         self.threads.setRange(0, 256)
         self.threads.setSpecialValueText("every core")
@@ -97,7 +108,7 @@ class OptionsPanel(QWidget):
         return ScanOptions(
             paths=paths,
             out=out,
-            mpp=mpp,
+            mpp=mpp if mpp is not None else self.mpp.value() or None,
             model=self.boxes["model"].currentText(),
             device=self.boxes["device"].currentText(),
             rule=self.boxes["rule"].currentText(),  # type: ignore[arg-type]
@@ -113,6 +124,7 @@ class OptionsPanel(QWidget):
             box.setCurrentText(getattr(DEFAULTS, field))
         self.overlap.setValue(DEFAULTS.overlap)
         self.threads.setValue(0)
+        self.mpp.setValue(0)
 
     def _choice(self, field: str, choices: tuple[str, ...]) -> QComboBox:
         box = QComboBox()

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from PyQt6.QtCore import QAbstractListModel, QModelIndex, QRect, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QPainter, QPalette
+from PyQt6.QtCore import (
+    QAbstractListModel,
+    QMimeData,
+    QModelIndex,
+    QRect,
+    QSize,
+    Qt,
+    pyqtSignal,
+)
+from PyQt6.QtGui import (
+    QColor,
+    QDragEnterEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QPainter,
+    QPalette,
+)
 from PyQt6.QtWidgets import (
     QHBoxLayout,
     QListView,
@@ -70,11 +85,53 @@ class CaseModel(QAbstractListModel):
             self.layoutChanged.emit()
         return to
 
+    def flags(self, index: QModelIndex) -> Qt.ItemFlag:
+        """Cases can be dragged to another place in the list."""
+        return super().flags(index) | Qt.ItemFlag.ItemIsDragEnabled
+
+    def mimeData(self, indexes: Iterable[QModelIndex]) -> QMimeData:  # noqa: N802, ARG002
+        """Nothing that another program could take."""
+        data = QMimeData()
+        data.setData("application/x-lungscan-case", b"")
+        return data
+
     def touch(self, case: Case) -> None:
         """A case has changed."""
         if case in self.cases:
             index = self.index(self.cases.index(case))
             self.dataChanged.emit(index, index)
+
+
+class CaseList(QListView):
+    """The list; a case that is dragged in it moves, files from elsewhere are the window's."""
+
+    dragged = pyqtSignal(int, int)  # from this row, before that row
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setDragEnabled(True)
+        self.setAcceptDrops(True)
+        self.setDropIndicatorShown(True)
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:  # noqa: N802
+        """Only its own cases."""
+        if event:
+            event.setAccepted(event.source() is self)
+
+    def dragMoveEvent(self, event: QDragMoveEvent | None) -> None:  # noqa: N802
+        """The same."""
+        if event:
+            event.setAccepted(event.source() is self)
+
+    def dropEvent(self, event: QDropEvent | None) -> None:  # noqa: N802
+        """Move the chosen case to where it was dropped."""
+        if event is None or event.source() is not self:
+            return
+        at = self.indexAt(event.position().toPoint())
+        count = self.model().rowCount() if self.model() else 0  # type: ignore[union-attr]
+        self.dragged.emit(self.currentIndex().row(), at.row() if at.isValid() else count)
+        event.setDropAction(Qt.DropAction.IgnoreAction)  # the model has moved it
+        event.accept()
 
 
 class CaseDelegate(QStyledItemDelegate):
@@ -139,7 +196,8 @@ class QueuePanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.model = CaseModel()
-        self.view = QListView()
+        self.view = CaseList()
+        self.view.dragged.connect(self._drag)
         self.view.setModel(self.model)
         self.view.setItemDelegate(CaseDelegate(self.view))
         self.view.setUniformItemSizes(True)
@@ -196,6 +254,10 @@ class QueuePanel(QWidget):
         row = self.view.currentIndex().row()
         if row >= 0:
             self.choose(self.model.move(row, by))
+
+    def _drag(self, row: int, before: int) -> None:
+        if row >= 0 and before not in (row, row + 1):
+            self.choose(self.model.move(row, before - row - (1 if before > row else 0)))
 
     def refresh(self) -> None:
         """What can be done now."""

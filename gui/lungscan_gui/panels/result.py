@@ -7,6 +7,7 @@ from collections.abc import Callable
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QFrame,
+    QHBoxLayout,
     QLabel,
     QMenu,
     QPushButton,
@@ -56,9 +57,14 @@ class ResultPanel(QScrollArea):
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.card = QPushButton("Model card ...")
         self.card.clicked.connect(self.card_asked)
-        self.export = QPushButton("Export")
-        self.export.setToolTip("Report (PDF): Ctrl+E")
+        self.report = QPushButton("Export report (PDF)")
+        self.report.setToolTip("File the report of this case (Ctrl+E)")
+        self.report.clicked.connect(self._export_report)
+        self.export = QPushButton("More")
+        self.export.setToolTip("Tiles, map and other files")
+        self.export.setAccessibleName("Export tiles, map and other files")
         self.export.setMenu(QMenu(self.export))
+        self._report: engine.Export | None = None
         column = QWidget()
         self._layout = QVBoxLayout(column)
         self._layout.setContentsMargins(4, 8, 10, 8)
@@ -66,7 +72,7 @@ class ResultPanel(QScrollArea):
         self._boxes = {
             "question": _boxed("Pixel size", self.question),
             "classes": _boxed("Classes", self.classes),
-            "export": self.export,
+            "export": _side_by_side(self.report, self.export),
             "review": _boxed("Review", self.review),
             "map": _boxed("Map", self.map),
             "explained": _boxed("Explanation", self.explained),
@@ -121,15 +127,29 @@ class ResultPanel(QScrollArea):
         for name, visible in wanted.items():
             self._boxes[name].setVisible(visible)
 
+    def _export_report(self) -> None:
+        if self._report is not None:
+            self.export_asked.emit(self._report)
+
     def _fill_exports(self, result: CaseResult) -> None:
         menu = self.export.menu()
         if menu is None:
             return
         menu.clear()
-        for export in engine.exports(result, self.beside):
+        self._report, *others = engine.exports(result, self.beside)
+        for export in others:
             action = menu.addAction(export.title + " ...")
             if action is not None:
                 action.triggered.connect(lambda _=False, e=export: self.export_asked.emit(e))
+
+
+def _side_by_side(first: QWidget, second: QWidget) -> QWidget:
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(first, 1)
+    layout.addWidget(second)
+    return row
 
 
 def quality_text(result: CaseResult) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import pyqtSignal
+from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -20,6 +20,7 @@ class RunPanel(QFrame):
 
     start_asked = pyqtSignal()
     cancel_asked = pyqtSignal()
+    ask_machine = pyqtSignal()
 
     def __init__(self, options: QWidget) -> None:
         super().__init__()
@@ -43,6 +44,10 @@ class RunPanel(QFrame):
         self.words = QLabel()
         self.words.setWordWrap(True)
         self.words.setObjectName("muted")
+        self.machine = QLabel()
+        self.machine.setObjectName("muted")
+        self.machine.setWordWrap(True)
+        self.machine.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         row = QHBoxLayout()
         row.addWidget(self.start, 1)
         row.addWidget(self.cancel)
@@ -52,6 +57,7 @@ class RunPanel(QFrame):
         layout.addLayout(row)
         layout.addWidget(self.bar)
         layout.addWidget(self.words)
+        layout.addWidget(self.machine)
         layout.addWidget(options)
         self.show_state(can_start=False, running=False)
 
@@ -62,6 +68,12 @@ class RunPanel(QFrame):
         self.cancel.setVisible(running)
         self.bar.setVisible(running)
         self.words.setVisible(bool(self.words.text()))
+
+    def show_machine(self, words: str) -> None:
+        """Which device will be used; "" while nobody has asked."""
+        self.machine.setText(words)
+        self.machine.setAccessibleName(words)
+        self.machine.setVisible(bool(words))
 
     def show_progress(self, words: str, done: int = 0, total: int = 0) -> None:
         """How far it is; without a total the bar only moves."""

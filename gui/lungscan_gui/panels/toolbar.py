@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from lungscan_gui import engine
 from lungscan_gui.viewer.tilemap import PENDING, STATES, TileMap
 from lungscan_gui.viewer.viewer import Viewer
 
+PROFILE = (
+    "Show the colours as the image's profile {name} means them (C). The network always sees the "
+    "stored colours."
+)
 POWERS = (1, 5, 10, 20, 40)
 
 
 class ViewBar(QWidget):
-    """Buttons for the usual magnifications, and the present one."""
+    """Buttons for the usual magnifications, the present one, and the colour profile."""
+
+    profile_asked = pyqtSignal(bool)
 
     def __init__(self, viewer: Viewer) -> None:
         super().__init__()
@@ -36,12 +42,23 @@ class ViewBar(QWidget):
         self.power.setAccessibleName("Magnification")
         layout.addWidget(self.power)
         layout.addStretch()
+        self.profile = QCheckBox()
+        self.profile.toggled.connect(self.profile_asked)
+        self.profile.hide()
+        layout.addWidget(self.profile)
         self.name = QLabel()
         self.name.setObjectName("muted")
         self.name.setTextFormat(Qt.TextFormat.PlainText)
         layout.addWidget(self.name)
         viewer.moved.connect(self.follow)
         self.follow()
+
+    def show_profile(self, name: str) -> None:
+        """Offer the image's colour profile by its name; "" where it has none that matters."""
+        self.profile.setText(f"Colour profile: {name if len(name) <= 28 else name[:27] + '…'}")
+        self.profile.setToolTip(PROFILE.format(name=name))
+        self.profile.setAccessibleName(f"Colours by the profile {name}")
+        self.profile.setVisible(bool(name))
 
     def follow(self) -> None:
         """Say how large the image is seen."""
@@ -68,6 +85,7 @@ class Readout(QLabel):
         self._viewer = viewer
         self.map: TileMap | None = None
         self.names: tuple[str, ...] = ()
+        self.second: tuple[TileMap, tuple[str, ...]] | None = None  # of the image beside it
         viewer.pointed.connect(self.point)
         viewer.left.connect(self.clear)
 
@@ -75,7 +93,10 @@ class Readout(QLabel):
         """Say where the mouse is, and what is known there."""
         words = position_text(x, y, self._viewer.um_per_px)
         if self.map is not None:
-            words += "     " + class_text(self.map, self.names, x, y)
+            words += "     " + ("A: " if self.second else "")
+            words += class_text(self.map, self.names, x, y)
+        if self.second is not None:
+            words += "     B: " + class_text(*self.second, x, y)
         self.setText(words)
         self.setAccessibleDescription(words)
 

@@ -96,6 +96,7 @@ class Runner(QObject):
     progressed = pyqtSignal(str)  # words for people
     noticed = pyqtSignal(str)
     failed = pyqtSignal(object)  # Failure
+    finished = pyqtSignal(object, int)  # RunFinished, and how many cases it was asked for
     idle = pyqtSignal()
 
     def __init__(self, make_job: Callable[[ScanOptions], Job] = ScanJob) -> None:
@@ -173,7 +174,7 @@ class Runner(QObject):
                 return
             self._take(event, self.now)
 
-    def _take(self, event: News, now: Running) -> None:
+    def _take(self, event: News, now: Running) -> None:  # noqa: PLR0912  one case per kind
         match event:
             case Known():
                 now.known, self.model = event, event.model
@@ -190,7 +191,10 @@ class Runner(QObject):
                 pass  # came as ``Answered``
             case Notice():
                 self.noticed.emit(event.text)
-            case RunFinished() | Stopped():
+            case RunFinished():
+                self._end(now)
+                self.finished.emit(event, len(now.order.cases))
+            case Stopped():
                 self._end(now)
             case Failure():
                 for case in now.order.cases:

@@ -24,15 +24,16 @@ class TileLoader(QObject):
     """Reads the tiles of one image. Its signals arrive in the thread of the window."""
 
     loaded = pyqtSignal(object, object)  # TileKey; QImage, or None where it could not be read
+    recoloured = pyqtSignal(object)  # the overview in the other colours; older tiles have come
     broken = pyqtSignal(str)  # the file or its reader is gone; nothing more comes
 
     def __init__(self, image: ViewedImage, threads: int = THREADS) -> None:
         super().__init__()
-        self._image = image
+        self.image = image
         self._wanted: list[TileKey] = []
         self._reading: set[TileKey] = set()
         self._change = threading.Condition()
-        self._closed = False
+        self._closed = self._paused = False
         self._threads = [
             threading.Thread(target=self._work, name=f"tiles-{number}", daemon=True)
             for number in range(threads)
@@ -47,6 +48,12 @@ class TileLoader(QObject):
             if self._wanted:
                 self._change.notify_all()
 
+    def recolour(self, by_profile: bool) -> None:
+        """Read in the colours that the profile means, or in the stored ones, from now on."""
+        threading.Thread(
+            target=self._recolour, args=(by_profile,), name="recolour", daemon=True
+        ).start()
+
     @property
     def idle(self) -> bool:
         """Whether nothing is wanted or being read."""
@@ -58,25 +65,41 @@ class TileLoader(QObject):
         with self._change:
             self._closed, self._wanted = True, []
             self._change.notify_all()
-        threading.Thread(target=self._image.close, name="close-image", daemon=True).start()
+        threading.Thread(target=self.image.close, name="close-image", daemon=True).start()
 
     def _work(self) -> None:
         while (key := self._next()) is not None:
             try:
-                tile = self._image.read(np.array([key.box], np.int32))
+                tile = self.image.read(np.array([key.box], np.int32))
                 image = None if tile.failed[0] else to_qimage(tile.rgb[0])
             except CaseError as error:
                 self._give_up(str(error))
                 return
             with self._change:
                 self._reading.discard(key)
+                self._change.notify_all()
                 if self._closed:
                     return
             self.loaded.emit(key, image)
 
+    def _recolour(self, by_profile: bool) -> None:
+        with self._change:
+            self._paused = True
+            while self._reading and not self._closed:
+                self._change.wait()
+        try:
+            overview = self.image.use_profile(by_profile)
+        except CaseError as error:
+            self._give_up(str(error))
+            return
+        self.recoloured.emit(overview)
+        with self._change:
+            self._paused = False
+            self._change.notify_all()
+
     def _next(self) -> TileKey | None:
         with self._change:
-            while not self._closed and not self._wanted:
+            while not self._closed and (self._paused or not self._wanted):
                 self._change.wait()
             if self._closed:
                 return None

@@ -10,6 +10,7 @@ from lungscan_gui.viewer.viewer import Viewer
 
 LONGEST, MARGIN = 190, 12
 NEARER = 1.05  # than the whole image
+MOST_SHARE = 0.3  # of the viewer's width
 
 
 class Minimap(QWidget):
@@ -22,6 +23,7 @@ class Minimap(QWidget):
         self.setToolTip("Click to go there")
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         viewer.moved.connect(self.follow)
+        viewer.pictured.connect(self.update)
         self.follow()
 
     def follow(self) -> None:
@@ -33,7 +35,8 @@ class Minimap(QWidget):
         if picture is None:
             return
         width, height = picture.size
-        factor = LONGEST / max(width, height)
+        longest = min(LONGEST, self._viewer.width() * MOST_SHARE)
+        factor = longest / max(width, height)
         size = (max(24, round(width * factor)), max(24, round(height * factor)))
         self.setGeometry(self._viewer.width() - MARGIN - size[0], MARGIN, *size)
         self.update()

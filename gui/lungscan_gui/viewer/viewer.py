@@ -7,6 +7,7 @@ from typing import Protocol
 from PyQt6.QtCore import QEvent, QPointF, Qt, pyqtSignal
 from PyQt6.QtGui import (
     QColor,
+    QHideEvent,
     QKeyEvent,
     QMouseEvent,
     QNativeGestureEvent,
@@ -41,6 +42,7 @@ class Viewer(QWidget):
     """Deep zoom over a ``Picture``. Positions in its signals are level-0 pixels."""
 
     moved = pyqtSignal()  # the camera
+    pictured = pyqtSignal()  # more of the image, or other colours of it, are here
     pointed = pyqtSignal(float, float)  # where the mouse is
     left = pyqtSignal()  # it is nowhere
     opacity_asked = pyqtSignal(int)  # Ctrl and wheel: +1 or -1
@@ -60,16 +62,23 @@ class Viewer(QWidget):
         self.message = WELCOME
         self.backdrop = QColor(238, 238, 238)
         self._drag: QPointF | None = None
+        self._shared = False  # the picture is another viewer's
 
-    def show_picture(self, picture: Picture | None, um_per_px: float | None, name: str) -> None:
-        """Show another image, or none; the one before is closed."""
+    def show_picture(
+        self, picture: Picture | None, um_per_px: float | None, name: str, *, shared: bool = False
+    ) -> None:
+        """Show another image, or none; the one before is closed, but for another viewer's."""
         if self.picture is not None:
-            self.picture.close()
+            self.picture.leave(self)
+            if not self._shared:
+                self.picture.close()
+        self._shared = shared
         self.picture, self.um_per_px = picture, um_per_px
         self.message = "" if picture else WELCOME
         self.camera = None
         if picture is not None:
             picture.changed.connect(self.update)
+            picture.changed.connect(self.pictured)
             self.camera = open_camera(picture.size, self._screen())
         self.setAccessibleDescription(f"Shows {name}." if name else "No image is open.")
         self.moved.emit()
@@ -138,7 +147,7 @@ class Viewer(QWidget):
             return
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         ratio = self.devicePixelRatioF()
-        self.picture.paint(painter, self.camera, ratio)
+        self.picture.paint(painter, self.camera, ratio, self)
         for layer in self.layers:
             layer.paint(painter, self.camera, ratio)
         draw_scale_bar(painter, self.camera, self.um_per_px)
@@ -147,6 +156,12 @@ class Viewer(QWidget):
         """Keep the centre; an image that was fitted stays fitted."""
         if self.camera:
             self.look(self.camera.resized(self._screen()))
+
+    def hideEvent(self, event: QHideEvent | None) -> None:  # noqa: N802
+        """What nobody sees is not read."""
+        if self.picture is not None:
+            self.picture.leave(self)
+        super().hideEvent(event)
 
     # Mouse, wheel, touchpad, keys --------------------------------------------------------------
 

@@ -7,7 +7,8 @@ from collections.abc import Collection
 from typing import Any
 
 from lungscan.modalities.table import MODALITIES
-from lungscan.model.card import Metric, ModelCard, find_model, list_models
+from lungscan.model.card import Metric, ModelCard
+from lungscan.model.checked import find_model, list_models
 from lungscan.options import DEFAULT_MODEL
 from lungscan_web.jobs.limits import Refused
 

@@ -16,9 +16,9 @@ from starlette.routing import Route
 from lungscan.errors import LungScanError
 from lungscan_web.server import files_api, jobs_api, pages
 from lungscan_web.server.answers import refusal, status_of, told
-from lungscan_web.server.door import Door
 from lungscan_web.server.guard import Guard
 from lungscan_web.server.house import House
+from lungscan_web.server.login import Door
 from lungscan_web.server.static_files import StaticFiles
 
 _JOB = "/api/jobs/{job:str}"

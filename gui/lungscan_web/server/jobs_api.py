@@ -18,8 +18,8 @@ from lungscan_web.jobs.intake import Intake
 from lungscan_web.jobs.limits import NotHere, TooMany
 from lungscan_web.jobs.models import AUTO, card_data
 from lungscan_web.jobs.records import Choice, Job
-from lungscan_web.server.door import session_of, visitor_of
 from lungscan_web.server.house import House, house_of
+from lungscan_web.server.login import session_of, visitor_of
 from lungscan_web.server.telling import Data, answer_data, state_data
 from lungscan_web.server.uploading import micrometres, receive_form
 

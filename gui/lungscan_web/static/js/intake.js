@@ -46,6 +46,7 @@ function takeDrops() {
 
 function add(files) {
   if (sending || !files.length) return;
+  calm();
   chosen = [...chosen, ...files];
   say(`${chosen.length} files chosen`);
   show();
@@ -73,6 +74,7 @@ function show() {
 }
 
 function leaveOut(index) {
+  calm();
   chosen.splice(index, 1);
   show();
   if (chosen.length) $("start").focus();

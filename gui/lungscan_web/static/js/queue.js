@@ -108,7 +108,7 @@ export class Queue {
     const rows = state.cases.length
       ? state.cases.map((one) => this.#row(state, one))
       : state.names.map((name) => make("li", { class: "case" }, make("span", { class: "sign", "aria-hidden": true }, "·"), make("span", { class: "name" }, name)));
-    const pace = [state.words, state.rate_text, state.left_text].filter(Boolean).join(", ");
+    const pace = `${state.words} ${[state.rate_text, state.left_text].filter(Boolean).join(", ")}`;
     return make(
       "div",
       { class: "job stack", "data-state": state.state },

@@ -10,7 +10,7 @@ _BLOCK = re.compile(
     r"(?:^<!-- (?P<mark>[^\n]*?) -->\n+)?^```(?P<language>\w+)\n(?P<code>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-RUN, NIGHTLY = "run", "run: nightly"
+RUN, WITH_PICTURES, NIGHTLY = "run", "run with pictures", "run: nightly"
 NOT_RUN = "not run: "  # with the reason
 
 
@@ -25,7 +25,7 @@ class Block:
     mark: str  # of the comment before it, or nothing
 
     def __str__(self) -> str:
-        return f"{self.page.name}:{self.line}"
+        return f"{self.page.parent.name}/{self.page.name}:{self.line}"
 
 
 def blocks_of(page: Path) -> list[Block]:

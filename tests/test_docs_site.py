@@ -103,8 +103,9 @@ def test_every_link_inside_the_site_leads_somewhere(pages: dict[Path, Page], sit
             target = (path.parent / unquote(there.path)).resolve() if there.path else path
             target = target / "index.html" if target.is_dir() else target
             known = pages[target].names if target in pages else set()
-            if not target.is_file() or (there.fragment and target in pages
-                                        and unquote(there.fragment) not in known):
+            if not target.is_file() or (
+                there.fragment and target in pages and unquote(there.fragment) not in known
+            ):
                 lost.append(f"{path.relative_to(site)}: {link}")
     assert lost == []
 

@@ -1,4 +1,4 @@
-"""The code in README and docs/: each block is run, or says why not, and each command could be typed.
+"""The code in README and docs/: a block is run, or says why not; each command could be typed.
 
 A comment before a block says what becomes of it: ``<!-- run -->``; ``<!-- run with pictures -->``,
 in a folder that holds those that such pages speak of; ``<!-- run: nightly -->``, with

@@ -1,9 +1,10 @@
 """Hooks of MkDocs: pages may link to anything in the repository, as they do on a forge.
 
 The pages lie in ``docs/``, but some of what they speak of does not: ``CONTEXT.md``, model cards,
-recipes. Whatever a page links to outside ``docs/`` comes into the site below ``repository/``, with the
-links that lead there changed: Markdown as a page, other files as they are, a folder as its README or as
-a list of its files. A link that leads nowhere is left alone, and MkDocs, being strict, ends with it.
+recipes. Whatever a page links to outside ``docs/`` comes into the site below ``repository/``, and
+the links that lead there are changed: Markdown becomes a page, other files stay as they are, and of
+a folder its README is shown, or a list of its files. A link that leads nowhere is left alone;
+MkDocs, being strict, ends with it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from mkdocs.structure.pages import Page
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BELOW = "repository"
+BEHIND = 0.2  # of a search's score
 LINK = re.compile(r"(\]\()([^)\s#]+)([^)]*\))")
 FENCE = re.compile(r"^( *)(```+|~~~+).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
 ALWAYS = (  # pages of the navigation that no page needs to link to
@@ -62,6 +64,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     """Turn the links that lead out of ``docs/``, or to a folder."""
     here = page.file.src_uri
+    if here.startswith("decisions/"):
+        page.meta["search"] = {"boost": BEHIND}  # found, but after what tells how
     origin = _path_of(here)
 
     def turned(match: re.Match[str]) -> str:

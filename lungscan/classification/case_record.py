@@ -247,6 +247,8 @@ def _flags(
             found.append("tiles_unreadable")
         if file.result.mode == "whole" and min(info.width, info.height) != card.patch_size_pixels:
             found.append("resized")
+        if file.result.kind == "series":
+            found.append("series_not_validated")
         found += [*info.scale.flags, *info.flags]
     unsaid = modality_of(card.modality).unsaid
     return tuple(flag for flag in dict.fromkeys(found) if flag not in unsaid)

@@ -86,6 +86,8 @@ _FLAGS = {
     "not_axial_chest_ct": "Does not look like axial chest CT.",
     "no_lung_in_view": "No lung is in view.",
     "lone_suspicious_slice": "Single slices look like tumour, but no three neighbouring ones.",
+    "series_not_validated": "How sure the model is of a whole series was never measured, only of "
+    "single slices of one collection.",
     "localizers_left_out": "Localizers were left out of the series.",
     "other_planes_left_out": "Slices of another plane or tilt were left out of the series.",
     "other_sizes_left_out": "Slices of another size were left out of the series.",

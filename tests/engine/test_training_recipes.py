@@ -15,6 +15,7 @@ pytest.importorskip("timm", reason="training needs the extra train")
 from lungscan.dataset.archive import unpack
 from lungscan.dataset.public_sets import LUNGHIST700
 from lungscan.errors import ModelError
+from lungscan.modalities.table import DEFAULT
 from lungscan.training.data import gather
 from lungscan.training.events import EpochFinished
 from lungscan.training.networks import create
@@ -55,6 +56,8 @@ def shrunk(options: TrainOptions) -> TrainOptions:
         student_fit=small(options.student_fit),
         finetune_fit=options.finetune_fit and small(options.finetune_fit),
         split=(0.7, 0.15, 0.15),
+        folds=0,
+        classes=options.classes if options.modality == DEFAULT else (),  # drawn is H&E
         threads=1,
         device="cpu",
     )

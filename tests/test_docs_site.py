@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.doc_site import NEEDS_DOCS, build_site
+
 ROOT = Path(__file__).parents[1]
-CONFIG = ROOT / "packaging/docs/mkdocs.yml"
 LOADS = {  # attributes whose value a browser fetches without being asked
     "script": "src",
     "img": "src",
@@ -23,10 +20,7 @@ LOADS = {  # attributes whose value a browser fetches without being asked
     "link": "href",
 }
 
-pytestmark = pytest.mark.skipif(
-    any(find_spec(name) is None for name in ("mkdocs", "material", "mkdocstrings")),
-    reason='needs the extra docs: pip install ".[docs]"',
-)
+pytestmark = NEEDS_DOCS
 
 
 class Page(HTMLParser):
@@ -53,19 +47,7 @@ class Page(HTMLParser):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built as the documentation says, into a folder of the tests."""
     folder = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"),
-            *("--config-file", os.fspath(CONFIG), "--site-dir", os.fspath(folder)),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},  # the theme's word about its own future
-    )
-    assert done.returncode == 0, done.stderr
-    assert "WARNING" not in done.stderr + done.stdout, done.stderr
+    build_site(folder)
     return folder
 
 

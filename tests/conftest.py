@@ -20,16 +20,24 @@ if older := os.environ.get("ONEDNN_MAX_CPU_ISA"):
 # stands here when it takes more than some six seconds of a quiet processor.
 SLOW = frozenset(
     {
+        "cli/test_demo_drawing.py",
         "cli/test_demo_pictures.py",
         "cli/test_train_folds.py",
         "engine/test_adaptation.py",
         "engine/test_cluster.py",
         "engine/test_compression.py",
         "engine/test_compression_onnx.py",
+        "engine/test_compression_wsinfer.py",
+        "engine/test_dataset_similar.py",
+        "engine/test_dicom_out.py",
         "engine/test_doctor.py",
+        "engine/test_explaining.py",
+        "engine/test_explaining_runtimes.py",
+        "engine/test_gpu_fallback.py",
         "engine/test_measuring.py",
         "engine/test_readers.py",
         "engine/test_sharding.py",
+        "engine/test_study_parts.py",
         "engine/test_study_run.py",
         "engine/test_tiles_survey.py",
         "engine/test_watching.py",
@@ -40,9 +48,13 @@ SLOW = frozenset(
         "gui/test_review.py",
         "gui/test_training_page.py",
         "gui/test_window.py",
+        "reliability/test_detectors.py",
         "reliability/test_sample.py",
         "test_batch.py",
         "test_benchmarks.py",
+        "test_docs_code.py",
+        "test_docs_site.py",
+        "test_door.py",
         "test_scale.py",
     }
 )

@@ -92,6 +92,7 @@ class ModelCard:
     coverage: tuple[tuple[float, float, float, float], ...] = ()
     modality: str = DEFAULT  # what kind of picture it judges; left out of the file at the default
     window: tuple[float, float] | None = None  # of CT: level and width, Hounsfield units
+    exact: bool = False  # in less than fp32 it answers otherwise: computed in fp32 alone
 
     def stamp(self) -> ModelStamp:
         """What results say of the model."""
@@ -124,6 +125,8 @@ def write_card(card: ModelCard, folder: Path) -> None:
         del values["modality"]
     if card.window is None:
         del values["window"]
+    if not card.exact:
+        del values["exact"]
     found = [name for name in OPTIONAL_FILES if (folder / name).is_file()]
     values["files"] = {name: hash_of(folder / name) for name in (*FILES, *found)}
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)

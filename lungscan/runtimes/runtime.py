@@ -89,7 +89,8 @@ def load_runtime(
     if device in _PRECISIONS:
         from lungscan.runtimes.openvino import BATCH, load_openvino
 
-        return load_openvino(card, threads, batch_size or BATCH, _PRECISIONS[device])
+        hint = _PRECISIONS[device] or ("f32" if card.exact else None)
+        return load_openvino(card, threads, batch_size or BATCH, hint)
     if card.precision == INT8:
         raise UsageProblem(
             f"{card.name} is an int8 model, which only OpenVINO can compute. Use --device cpu, "

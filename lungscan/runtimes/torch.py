@@ -183,7 +183,7 @@ def load_torch(card: ModelCard, device: str, threads: int, batch_size: int | Non
             f"The weights of {card.name} do not fit {card.architecture} ({error}). "
             "Install the model again."
         ) from error
-    return TorchRuntime(network, device, threads, batch_size)
+    return TorchRuntime(network, device, threads, batch_size, "fp32" if card.exact else None)
 
 
 def lanes_on(kind: str, threads: int) -> int:

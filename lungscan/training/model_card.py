@@ -27,6 +27,7 @@ MAY_DIFFER = {
     "summary",
     "limits",
     "intended_use",
+    "exact",
     "modality",
     "window",
     "classes",  # their names and colours; that the same are tumour is checked
@@ -97,6 +98,7 @@ def first_card(
         spacing_um_px=options.classify_spacing,
         spacing_note=options.spacing_note,
         modality=options.modality,
+        exact=options.exact,
         window=options.window or None,
         large_fields=modality_of(options.modality).words.large,
         temperature=fitted.temperature,
@@ -134,7 +136,7 @@ def first_card(
 
 
 # Options that came later: cards that do not use them are what they were.
-_LATER = ("modality", "window", "balance", "turn_degrees", "grey_share", "window_sigma")
+_LATER = ("exact", "modality", "window", "balance", "turn_degrees", "grey_share", "window_sigma")
 
 
 def recipe_of(options: TrainOptions) -> dict[str, Any]:

@@ -153,6 +153,7 @@ class TrainOptions:
     limits: tuple[str, ...] = ()  # what this data set did not teach, for the card
     classes: tuple[ClassSettings, ...] = ()  # names, colours, tumour: table [classes.FOLDER]
     intended_use: str = ""  # of the model card; "": a general sentence
+    exact: bool = False  # the model answers otherwise in less than fp32: say so in its card
     modality: str = DEFAULT  # what kind of picture, see lungscan.modalities.table
     window: tuple[float, float] | tuple[()] = ()  # of CT: level and width, Hounsfield units
     minimum_tissue_mm2: float = 0.002  # less tissue cannot be judged: of 0.0125 mm² in a field

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from lungscan.model.card import write_card
 from lungscan.model.checked import find_model
 from lungscan.model.doubt import doubt
 from lungscan.model.folder import size_of
+from lungscan.runtimes import load_runtime
 from tests.engine.scanning import options, results, run
+from tests.models import copy_model
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 real = pytest.mark.skipif(not DATA.is_dir(), reason="the shared pictures are not here")
@@ -63,3 +66,13 @@ def test_histology_gives_no_label_to_ct(tmp_path: Path) -> None:
     slices = sorted((DATA / "iq-oth-nccd").glob("*/*.jpg"))[::40]
     found = results(run(options(Path("lung-histology"), tmp_path, *slices)))
     assert all(case.prediction and case.prediction.label is None for case in found.values())
+
+
+def test_it_is_computed_exactly_where_nobody_asks_for_less(tmp_path: Path) -> None:
+    card = find_model("lung-ct")
+    assert card.exact
+    assert load_runtime(card, "cpu", 1).device.endswith("CPU f32")
+    histology = find_model("lung-histology")
+    assert not histology.exact
+    write_card(histology, copy_model(tmp_path / "m").folder)
+    assert b'"exact"' not in (tmp_path / "m" / "card.json").read_bytes()

@@ -29,6 +29,7 @@ from lungscan.model.checked import list_models
 from lungscan.model.folder import Golden, read_golden
 from lungscan.opening.plan import tissue_of, to_jpeg
 from lungscan.opening.viewing import ViewedImage
+from lungscan.options import DEFAULT_MODEL
 from lungscan.reading import open_source
 from lungscan.results.provenance import library_versions
 from lungscan.runtimes import Runtime, load_runtime
@@ -77,7 +78,8 @@ def examine() -> Generator[Check, None, None]:
     for card in cards:
         yield from _runtimes(card)
     try:
-        yield from speed_checks(cards[0])
+        default = next((card for card in cards if card.name == DEFAULT_MODEL), cards[0])
+        yield from speed_checks(default)
     except LungScanError as error:
         yield Check("Speed", "failed", str(error))
 

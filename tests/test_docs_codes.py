@@ -37,7 +37,8 @@ def test_every_error_code_is_on_the_page() -> None:
 
 
 def test_exit_codes_are_those_of_the_errors() -> None:
-    exits = {error.code: error.exit_code for error in LungScanError.__subclasses__()}
+    own = [kind for kind in LungScanError.__subclasses__() if kind.__module__ == "lungscan.errors"]
+    exits = {error.code: error.exit_code for error in own}  # others may stand behind one of them
     assert len(exits) > 5
     table = {code: int(n) for cell, n, _ in rows("Why a command ended") for code in codes_in(cell)}
     assert {code: exits[code] for code in table if code in exits} == {

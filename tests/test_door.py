@@ -34,7 +34,7 @@ from lungscan.jobs import (
 )
 from lungscan.layout import LOCK
 from lungscan.model.card import ModelCard
-from lungscan.options import ScanOptions
+from lungscan.options import DEFAULT_MODEL, ScanOptions
 from lungscan.results.case_json import to_json
 from lungscan.types import CaseStatus
 from tests.engine.scanning import make_field, make_slide
@@ -124,6 +124,12 @@ def test_one_bad_image_is_a_record_that_says_why(real_model: ModelCard, tmp_path
     assert result.status is CaseStatus.FAILED
     assert result.error_code
     assert "bad.png" in result.error_message
+
+
+def test_the_default_model_comes_first() -> None:
+    found = lungscan.models()
+    assert found[0].name == DEFAULT_MODEL
+    assert {card.name for card in found} > {DEFAULT_MODEL}
 
 
 def test_several_cases_and_none_are_refused(real_model: ModelCard, tmp_path: Path) -> None:

@@ -17,25 +17,36 @@ if older := os.environ.get("ONEDNN_MAX_CPU_ISA"):
 
 
 # Trainings, browsers, builds, clusters and attacks: an edit should cost a minute, not ten. A module
-# stands here when it takes more than some six seconds of a quiet processor.
+# stands here when it takes more than some three seconds of a quiet processor.
 SLOW = frozenset(
     {
+        "cli/test_deidentify.py",
         "cli/test_demo_drawing.py",
         "cli/test_demo_pictures.py",
+        "cli/test_end_to_end.py",
         "cli/test_train_folds.py",
         "engine/test_adaptation.py",
         "engine/test_cluster.py",
         "engine/test_compression.py",
         "engine/test_compression_onnx.py",
         "engine/test_compression_wsinfer.py",
+        "engine/test_ct_shipped.py",
         "engine/test_dataset_similar.py",
         "engine/test_dicom_out.py",
         "engine/test_doctor.py",
+        "engine/test_drive_away.py",
+        "engine/test_evaluation_run.py",
         "engine/test_explaining.py",
         "engine/test_explaining_runtimes.py",
+        "engine/test_files_in_motion.py",
         "engine/test_gpu_fallback.py",
         "engine/test_measuring.py",
+        "engine/test_positions.py",
         "engine/test_readers.py",
+        "engine/test_reading_native.py",
+        "engine/test_scan_events.py",
+        "engine/test_scan_machine.py",
+        "engine/test_scan_names.py",
         "engine/test_sharding.py",
         "engine/test_study_parts.py",
         "engine/test_study_run.py",

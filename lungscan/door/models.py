@@ -128,7 +128,9 @@ def compress(
         fitted, judged = len(found.calibration.labels), len(found.tiles.labels)
         yield FieldsGathered(fitted, judged, groups, found.skipped)
         size = card.patch_size_pixels
-        calibrating, foreign = (draw_counter_examples(seed, n, size) for seed, n in DRAWN)
+        calibrating, foreign = (
+            draw_counter_examples(np.random.default_rng(seed), n, size) for seed, n in DRAWN
+        )
         job = CompressionJob(
             card,
             np.concatenate([found.calibration.pixels, calibrating]),

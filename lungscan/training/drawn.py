@@ -14,9 +14,8 @@ def draw_counter_example(rng: np.random.Generator, size_px: int) -> RgbArray:
     return makers[int(rng.integers(len(makers)))](rng, size_px)
 
 
-def draw_counter_examples(seed: int, count: int, size_px: int) -> RgbBatch:
-    """So many drawn pictures ``(count, size_px, size_px, 3)``, the same for the same seed."""
-    rng = np.random.default_rng(seed)
+def draw_counter_examples(rng: np.random.Generator, count: int, size_px: int) -> RgbBatch:
+    """So many drawn pictures ``(count, size_px, size_px, 3)``; one at least."""
     return np.stack([draw_counter_example(rng, size_px) for _ in range(count)])
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from lungscan.training import checkpoint
 from lungscan.training.augment import augment
 from lungscan.training.distributed import Ranks
-from lungscan.training.drawn import draw_counter_example
+from lungscan.training.drawn import draw_counter_examples
 from lungscan.training.events import EpochFinished
 from lungscan.training.losses import UNLABELLED, Average, Loss, mix, smooth
 from lungscan.training.networks import freeze, normalise
@@ -187,7 +187,7 @@ def _with_drawn(job: Job, pictures: Pictures, epoch: int) -> Pictures:
         return pictures
     rng = np.random.default_rng((job.seed, epoch, 1))
     side, device = pictures.pixels.shape[1], pictures.pixels.device
-    drawn = np.stack([draw_counter_example(rng, side) for _ in range(job.drawn_examples)])
+    drawn = draw_counter_examples(rng, job.drawn_examples, side)
     labels = torch.full((len(drawn),), job.classes, device=device)
     pixels = torch.cat([pictures.pixels, torch.from_numpy(drawn).to(device)])
     return replace(pictures, pixels=pixels, labels=torch.cat([pictures.labels, labels]))

@@ -27,7 +27,7 @@ from lungscan.model.doubt import doubt
 from lungscan.training import wording
 from lungscan.training.curve import draw_coverage
 from lungscan.training.data import SPLIT_FILE, Material
-from lungscan.training.drawn import draw_counter_example
+from lungscan.training.drawn import draw_counter_examples
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.options import TrainOptions
 
@@ -152,7 +152,7 @@ def compress_bundle(
     rng = np.random.default_rng(options.seed)
     squares, side = material.squares, material.squares.size_px
     train = rng.permutation(squares.rows(material.split.train))[:CALIBRATION_TILES]
-    drawn = np.stack([draw_counter_example(rng, side) for _ in range(CALIBRATION_DRAWINGS)])
+    drawn = draw_counter_examples(rng, CALIBRATION_DRAWINGS, side)
     rows = material.split.validation
     counts = squares.counts[rows]
     tiles = LabelledTiles(

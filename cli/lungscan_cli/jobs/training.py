@@ -18,6 +18,7 @@ from lungscan import RESEARCH_USE
 from lungscan.jobs import TrainFinished, TrainJob
 from lungscan.model.checked import read_card
 from lungscan.model.doubt import doubt
+from lungscan.model.folder import holds_model
 from lungscan.training.events import (
     EpochFinished,
     RunStarted,
@@ -105,7 +106,7 @@ def run_training(order: Order) -> int:
 
 def _flag_of(out: Path) -> str:
     """What classify must be told of this model; why, the training has said."""
-    if not (out / "card.json").is_file():
+    if not holds_model(out):
         return ""
     return " --unproven" if doubt(read_card(out)) else ""
 

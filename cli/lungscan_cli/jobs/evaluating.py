@@ -37,7 +37,7 @@ def run_evaluation(order: EvaluateOptions, *, as_json: bool, quiet: bool) -> int
         write_json(as_data(found))
     elif not quiet:
         show_evaluation(answers(), found)
-    _tell_files(console, last.written, order.out, quiet=quiet)
+    _say_files(console, last.written, order.out, quiet=quiet)
     return OK if all(answer.judged for answer in found.answers) else SOME_FAILED
 
 
@@ -56,7 +56,7 @@ def run_comparison(order: CompareOptions, *, as_json: bool, quiet: bool) -> int:
         write_json(as_data(found))
     elif not quiet:
         show_comparison(answers(), found)
-    _tell_files(console, last.written, order.out, quiet=quiet)
+    _say_files(console, last.written, order.out, quiet=quiet)
     return SOME_FAILED if found.skipped else OK
 
 
@@ -77,9 +77,7 @@ def _follow(
     return found
 
 
-def _tell_files(
-    console: Console, written: Written | None, out: Path | None, *, quiet: bool
-) -> None:
+def _say_files(console: Console, written: Written | None, out: Path | None, *, quiet: bool) -> None:
     if quiet or written is None:
         return
     if written.note:

@@ -72,8 +72,8 @@ def _verdict(same: Mapping[str, int], amiss: int) -> str:
         f"{one} {same.get(area, 0):,}"
         for area, one in (("output", "results"), ("model", "models"), ("input", "images"))
     ]
-    told = f"Unchanged: {', '.join(parts)}."
-    return f"{told} {count(amiss, 'file')} amiss." if amiss else f"{told} Nothing changed."
+    text = f"Unchanged: {', '.join(parts)}."
+    return f"{text} {count(amiss, 'file')} amiss." if amiss else f"{text} Nothing changed."
 
 
 def _as_data(

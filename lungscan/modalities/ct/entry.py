@@ -20,7 +20,9 @@ CHEST_CT = Modality(
     background=(0, 0, 0),
     maps=False,
     slices=True,
-    unsaid=frozenset({"grey", "scale_unknown", "resized", "mpp_absurd", "mpp_option_differs"}),
+    ignored_flags=frozenset(
+        {"grey", "scale_unknown", "resized", "mpp_absurd", "mpp_option_differs"}
+    ),
     words=Words(
         judged="axial slices of chest CT",
         kicker="CHEST CT CLASSIFICATION",
@@ -29,7 +31,7 @@ CHEST_CT = Modality(
         foreign="unlike axial chest CT",
         blank="without lung",
         clear="Most suspicious slices",
-        speaking="Most suspicious slices",
+        clearest="Most suspicious slices",
         others="Least suspicious slices",
         foreign_share="{share} of what was seen does not look like axial slices of chest CT.",
         little="No lung was found in any slice.",

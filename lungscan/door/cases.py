@@ -9,9 +9,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from lungscan.door.stopping import until
-from lungscan.errors import NothingToDo, UsageProblem
-from lungscan.jobs import (
+from lungscan.door.jobs import (
     CasePlanned,
     FileChecked,
     PlanFinished,
@@ -22,6 +20,8 @@ from lungscan.jobs import (
     VerifyFinished,
     VerifyOptions,
 )
+from lungscan.door.stopping import until
+from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.options import DEFAULT_MODEL, ClassifierOptions, ScanOptions
 
 if TYPE_CHECKING:

@@ -52,8 +52,8 @@ def compare(
     shipped model's name or a model folder; DATA holds one folder of fields per class.
     """
     announce(quiet=quiet)
+    from lungscan.door.jobs import CompareOptions
     from lungscan.evaluation.options import DataOptions, JudgeOptions
-    from lungscan.jobs import CompareOptions
     from lungscan_cli.jobs.evaluating import run_comparison
 
     order = CompareOptions(

@@ -58,8 +58,8 @@ def evaluate(
     named as the model names its classes. Fields are judged as `lungscan classify` judges them.
     """
     announce(quiet=quiet)
+    from lungscan.door.jobs import EvaluateOptions
     from lungscan.evaluation.options import DataOptions, JudgeOptions
-    from lungscan.jobs import EvaluateOptions
     from lungscan_cli.jobs.evaluating import run_evaluation
 
     order = EvaluateOptions(

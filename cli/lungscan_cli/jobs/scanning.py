@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 import lungscan
+from lungscan.door.jobs import PlanFinished
 from lungscan.errors import UsageProblem
-from lungscan.jobs import PlanFinished
 from lungscan.options import ScanOptions
 from lungscan_cli.border import INTERRUPTED, OK
 from lungscan_cli.console import answers, count, people, plain, say, write_json

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def test_importing_the_engine_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_engine_shows_nothing_and_never_exits(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         match node:
             case ast.Import(names=names):
                 roots = {alias.name.split(".")[0] for alias in names}
@@ -154,12 +155,18 @@ IMPORT_NAMES = {
 }  # fmt: skip
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """A module's syntax, parsed once."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imported_names() -> set[str]:
     """The first part of whatever our packages import, lazily or not."""
     names: set[str] = set()
     for path in (path for package in PACKAGES for path in files_of(package)):
         if path.suffix == ".py":
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for node in ast.walk(tree_of(path)):
                 match node:
                     case ast.Import(names=found):
                         names |= {alias.name.split(".")[0] for alias in found}
@@ -243,7 +250,7 @@ PRIVATE = {
 def private_names(path: Path) -> set[str]:
     """Private names of others that a test uses: imported, as an attribute, or in a dotted text."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         match node:
             case ast.ImportFrom(module=str(module), names=names) if "lungscan" in module:
                 found |= {alias.name for alias in names if re.match("_[a-z]", alias.name)}

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from functools import cache
+from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -155,9 +155,8 @@ IMPORT_NAMES = {
 }  # fmt: skip
 
 
-@cache
 def tree_of(path: Path) -> ast.Module:
-    """A module's syntax, parsed once."""
+    """A module's syntax."""
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
@@ -238,6 +237,16 @@ def test_the_page_of_the_architecture_names_only_what_is_there() -> None:
     assert {name for name in inside if not (ROOT / "lungscan" / name).is_file()} == set()
     packages = {path.parent.name for path in (ROOT / "lungscan").glob("*/__init__.py")}
     assert {name for name in packages if f"{name}`" not in text} - {"inputs", "demo"} == set()
+
+
+# What a stranger should find in each room under the same name.
+ROLES = {"__init__.py", "entry.py", "events.py", "options.py", "records.py", "wording.py"}
+
+
+def test_a_file_name_says_which_file_is_meant() -> None:
+    names = Counter(path.name for path in ENGINE)
+    assert {name for name, count in names.items() if count > 1} == ROLES
+    assert len(list((ROOT / "lungscan").glob("*.py"))) <= 10
 
 
 # Tests that reach into private names break whenever the code is put in better order. The few that

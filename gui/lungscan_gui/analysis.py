@@ -199,7 +199,7 @@ class Analysis(QObject):
         self.show_state()
 
     def options_of(self, cases: list[Case]) -> ScanOptions:
-        """What a run of these cases is told, but for its folder. Raises UsageProblem."""
+        """Options of a run of these cases, but for its folder. Raises UsageProblem."""
         paths = tuple(path for case in cases for path in case.paths)
         return self._window.options.options(paths, Path(), cases[0].mpp)
 

@@ -48,7 +48,7 @@ class Case:
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """What a run of it is told: every slice of a series, as only those named are judged."""
+        """The paths of a run of it: every slice of a series, as only those named are judged."""
         if self.path is None:
             return ()
         return self.path, *(path for path in self.slices if path != self.path)

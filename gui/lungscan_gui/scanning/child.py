@@ -35,7 +35,7 @@ class Slim:
 
 
 def main() -> None:
-    """Start a reader process while this one is told what to do, then classify."""
+    """Start a reader process while this one gets its task, then classify."""
     with engine.beforehand() as launched:
 
         def scan(options: ScanOptions, stop: threading.Event, send: Send) -> RunFinished | Stopped:
@@ -43,7 +43,7 @@ def main() -> None:
             with closing(engine.scan(options, launched, stop)) as events:
                 for event in events:
                     if isinstance(event, RunFinished):
-                        return event  # and the folder is free before anybody is told
+                        return event  # and the folder is free before anybody hears of it
                     send(slim(event))
             return Stopped()
 

@@ -109,7 +109,7 @@ def work(
 
 
 def options_of(task: Task, kinds: Collection[str]) -> ScanOptions:
-    """As the shell would be told: the answers are the same, byte for byte."""
+    """The options that the shell would have: the answers are the same, byte for byte."""
     return ScanOptions(
         task.paths, task.out, model=resolved(task.model, kinds), mpp=task.mpp, pdf="cases"
     )

@@ -48,8 +48,8 @@ def write_set(
         path = folder / "folds" / str(number) / "training" / "out-of-fold.csv"
         path.parent.mkdir(parents=True)
         fold, counts = Fold(number, folds), np.ones(len(rows), np.int64)
-        said = np.array(logits, np.float32)
-        write_answers(path, rows, fold, NAMES, said, counts, np.array(distances))
+        logit_rows = np.array(logits, np.float32)
+        write_answers(path, rows, fold, NAMES, logit_rows, counts, np.array(distances))
 
 
 def cells(text: str, start: str) -> list[str]:

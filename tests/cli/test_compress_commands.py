@@ -78,7 +78,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: Path) -> FakeCo
     return fake
 
 
-def test_too_few_fields_for_the_bound_are_told(fake: FakeCompression, capsys: Captured) -> None:
+def test_too_few_fields_for_the_bound_are_reported(fake: FakeCompression, capsys: Captured) -> None:
     fake.caution = "CAUTION: 9 fields cannot show it."
     assert main(LINE.split()) == 0
     assert "CAUTION: 9 fields cannot show it." in capsys.readouterr().err
@@ -89,7 +89,7 @@ def test_too_few_fields_for_the_bound_are_told(fake: FakeCompression, capsys: Ca
 LINE = "compress tiny data --split split.csv --out small --bound 0.3 --threads 2"
 
 
-def test_the_model_is_compressed_and_the_loss_told(fake: FakeCompression, capsys: Captured) -> None:
+def test_the_model_is_compressed_and_the_loss_reported(fake: FakeCompression, capsys: Captured) -> None:
     assert main(LINE.split()) == 0
     assert fake.gathered == (Path("data"), Path("split.csv"), 2, 300)
     assert fake.job is not None

@@ -124,7 +124,7 @@ class ClassifierOptions(AnswerOptions):
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions(ClassifierOptions):
-    """All that ``lungscan classify`` can be told."""
+    """All that ``lungscan classify`` can be set to."""
 
     paths: tuple[Path, ...]
     out: Path

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lungscan.door.stopping import until
 from lungscan.errors import NothingToDo, UsageProblem
-from lungscan.jobs import (
+from lungscan.door.jobs import (
     CasePlanned,
     FileChecked,
     PlanFinished,

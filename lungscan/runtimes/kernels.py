@@ -91,8 +91,8 @@ def prefer_faster(xml: str) -> str:
         return xml
     net = ElementTree.fromstring(xml)  # noqa: S314 - ``read_graph`` refuses entities
     for layer in net.iter("layer"):
-        wish = _wish(layer)
-        if wish:
+        preferred = _preferred(layer)
+        if preferred:
             note = {"name": "primitives_priority", "version": "0", "value": f"cpu:{wish}"}
             notes = layer.find("rt_info")
             if notes is None:
@@ -101,7 +101,7 @@ def prefer_faster(xml: str) -> str:
     return ElementTree.tostring(net, encoding="unicode")
 
 
-def _wish(layer: ElementTree.Element) -> str:
+def _preferred(layer: ElementTree.Element) -> str:
     """The kernel for a layer on AVX2; empty where OpenVINO's choice is as good.
 
     By the shape of its weights, as that of its tiles is left open: ``(out, in, k, k)``, or

@@ -59,8 +59,8 @@ def study(
     every = [task for unit in units(options) for task in tasks(options, unit)]
     done = [task for task in every if kept(out, task, material.fingerprint) is not None]
     pictures, groups = len(material.labels), len(set(material.groups))
-    told = f"{pictures:,} pictures in {groups:,} groups, {len(material.others)} counter-examples"
-    yield StudyStarted(len(every), len(done), told + left_out)
+    overview = f"{pictures:,} pictures in {groups:,} groups, {len(material.others)} counter-examples"
+    yield StudyStarted(len(every), len(done), overview + left_out)
     if only_material:
         yield StudyFinished((out / MATERIAL_FILE,))
         return

@@ -11,7 +11,7 @@ from rich.table import Table
 
 import lungscan
 from lungscan import RESEARCH_USE
-from lungscan.jobs import ReviewsOptions
+from lungscan.door.jobs import ReviewsOptions
 from lungscan.layout import REVIEWS
 from lungscan.review.agreement import Agreement
 from lungscan.review.table import Reviews

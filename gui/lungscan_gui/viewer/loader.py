@@ -109,10 +109,10 @@ class TileLoader(QObject):
 
     def _give_up(self, message: str) -> None:
         with self._change:
-            told, self._closed = self._closed, True
+            was_closed, self._closed = self._closed, True
             self._wanted, self._reading = [], set()
             self._change.notify_all()
-        if not told:
+        if not was_closed:
             self.broken.emit(message)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungscan.evaluation.curves import Ranking
-from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.evaluation.wording import points, with_interval
 from lungscan.training.nested import judged_of
 from lungscan.training.out_of_fold import Answers

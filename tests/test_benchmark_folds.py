@@ -12,7 +12,7 @@ pytest.importorskip("torch", reason="training needs the extra train")
 from lungscan.dataset.folds import Fold
 from lungscan.dataset.splits import SplitRow
 from lungscan.evaluation.figures import basic_figures
-from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.training.calibrate import fit_temperature, softmax
 from lungscan.training.nested import judged_of
 from lungscan.training.out_of_fold import write_answers

@@ -113,7 +113,7 @@ def compress(
     """
     import numpy as np
 
-    from lungscan.compression.calibration_fields import gather
+    from lungscan.evaluation.calibration_fields import gather
     from lungscan.compression.int8 import compressing
     from lungscan.compression.records import Bounds, CompressionJob
     from lungscan.model.checked import find_model

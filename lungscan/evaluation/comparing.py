@@ -16,7 +16,7 @@ from lungscan.evaluation.judging import load_judge
 from lungscan.evaluation.labelled import Material, load_material, require_known_classes
 from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.records import Change, Comparison, DataNote, FieldAnswer, Seen
-from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.model.card import Metric, ModelCard
 from lungscan.model.checked import find_model
 

@@ -7,7 +7,7 @@ import numpy as np
 from lungscan.evaluation.curves import Ranking
 from lungscan.evaluation.judged import Judged
 from lungscan.evaluation.records import ClassFigures, Confusion, CountArray
-from lungscan.evaluation.resampling import Floats, GroupBootstrap, divide
+from lungscan.dataset.resampling import Floats, GroupBootstrap, divide
 from lungscan.model.card import Metric
 from lungscan.types import ModelStamp
 

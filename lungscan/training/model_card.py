@@ -136,7 +136,16 @@ def first_card(
 
 
 # Options that came later: cards that do not use them are what they were.
-_LATER = ("exact", "modality", "window", "balance", "turn_degrees", "grey_share", "window_sigma")
+_LATER = (
+    "exact",
+    "modality",
+    "window",
+    "balance",
+    "turn_degrees",
+    "grey_share",
+    "window_sigma",
+    "head_fit",
+)
 
 
 def recipe_of(options: TrainOptions) -> dict[str, Any]:

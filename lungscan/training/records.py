@@ -12,7 +12,8 @@ from lungscan import __version__
 from lungscan.dataset.splits import write_split
 from lungscan.training import checkpoint
 from lungscan.training.data import SPLIT_FILE, Material
-from lungscan.training.options import STAGES, Stage, TrainOptions
+from lungscan.training.options import TrainOptions
+from lungscan.training.stage_names import STAGES, Stage
 from lungscan.training.stages import checkpoint_path
 
 LIBRARIES = ("torch", "timm", "numpy", "pillow", "openvino")

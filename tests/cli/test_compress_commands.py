@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungscan.compression.calibration_fields import Gathered
+from lungscan.evaluation.calibration_fields import Gathered
 from lungscan.compression.onnx_file import OnnxExport
 from lungscan.compression.records import (
     Agreement,
@@ -69,7 +69,7 @@ class FakeCompression:
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: Path) -> FakeCompression:
     """Put a fake in the place of the engine, in a folder with data, a split and a model."""
     fake = FakeCompression()
-    monkeypatch.setattr("lungscan.compression.calibration_fields.gather", fake.gather)
+    monkeypatch.setattr("lungscan.evaluation.calibration_fields.gather", fake.gather)
     monkeypatch.setattr("lungscan.compression.int8.compressing", fake.compressing)
     (tmp_path / "data").mkdir()
     (tmp_path / "split.csv").write_text("file,label,group,part\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from lungscan.evaluation.curves import Ranking, reliability, roc_areas, roc_curv
 from lungscan.evaluation.figures import class_figures, confusion, overall_figures
 from lungscan.evaluation.judged import Judged, as_arrays
 from lungscan.evaluation.records import FieldAnswer
-from lungscan.evaluation.resampling import GroupBootstrap, interval
+from lungscan.dataset.resampling import GroupBootstrap, interval
 from lungscan.types import CaseStatus, ModelStamp
 
 NAMES = ("a", "b", "c")

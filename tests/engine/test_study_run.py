@@ -18,7 +18,7 @@ pytest.importorskip("timm", reason="a study needs the extra train")
 
 from lungscan.errors import ModelError
 from lungscan.evaluation.judged import Judged
-from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.studies.arrays import TEST, Material
 from lungscan.studies.events import NetworkFitted, OutOfTime, StudyFinished, StudyStarted
 from lungscan.studies.options import Student, StudyOptions, TeacherFit

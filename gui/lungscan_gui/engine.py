@@ -15,9 +15,9 @@ from tempfile import TemporaryDirectory
 from threading import Event
 
 from lungscan import __version__, processes
+from lungscan.door.jobs import ReviewsOptions
 from lungscan.events import ScanEvent
 from lungscan.inputs import discover, show
-from lungscan.jobs import ReviewsOptions
 from lungscan.layout import case_folder
 from lungscan.modalities.table import MODALITIES
 from lungscan.model.card import ModelCard

@@ -129,9 +129,9 @@ def walk(way: str, lines: list[str], root: Path) -> Walk:
     env = {"HOME": home, "USER": name, "LANG": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     env |= {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     before = megabytes(root)
+    enter = ["unshare", "--mount", "--pid", "--fork", f"--mount-proc={root / 'proc'}", "chroot"]
     done = subprocess.run(
-        ["unshare", "--mount", "--pid", "--fork", f"--mount-proc={root / 'proc'}"]
-        + ["chroot", *who, str(root), "sh", "-c", f"cd {folder} && exec sh /walk.sh"],
+        [*enter, *who, str(root), "sh", "-c", f"cd {folder} && exec sh /walk.sh"],
         check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -155,20 +155,20 @@ def megabytes(root: Path) -> float:
     return sum(found.st_blocks for found in files) * 512 / 1e6
 
 
-def table(walks: list[Walk]) -> str:
-    """What each way took, for the page."""
-    rows = ["| way | installing, s | demo, s | from nothing to the PDF, s | disk, MB |"]
-    rows.append("|---|--:|--:|--:|--:|")
-    for way in walks:
-        demo = way.seconds.get("lungscan demo", 0.0)
-        total = f"{way.total:.0f}" if way.fine else f"**failed after {way.total:.0f}**"
-        numbers = f"{way.total - demo:.0f} | {demo:.0f} | {total} | {way.megabytes:.0f}"
-        rows.append(f"| {way.way} | {numbers} |")
-    return "\n".join(rows)
+HEAD = """| way | installing, s | demo, s | from nothing to the PDF, s | disk, MB |
+|---|--:|--:|--:|--:|"""
+
+
+def row(walked: Walk) -> str:
+    """A line of the page's table."""
+    demo = walked.seconds.get("lungscan demo", 0.0)
+    total = f"{walked.total:.0f}" if walked.fine else f"**failed after {walked.total:.0f}**"
+    numbers = f"{walked.total - demo:.0f} | {demo:.0f} | {total} | {walked.megabytes:.0f}"
+    return f"| {walked.way} | {numbers} |"
 
 
 def main() -> int:
-    """Walk each way, then the table."""
+    """Walk each way and print the page's table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     known = ways(PAGE.read_text(encoding="utf-8"))
     parser.add_argument("way", nargs="*", help=f"of {', '.join(known)}; all if left out")
@@ -179,15 +179,16 @@ def main() -> int:
     if os.geteuid() != 0 or shutil.which("mmdebstrap") is None:
         parser.error("needs root and mmdebstrap (apt-get install mmdebstrap)")
     walks = []
+    print(HEAD, flush=True)
     for way in chosen.way or [name for name in known if name != "deb" or chosen.deb]:
         print(f"{way}: preparing a new Debian {chosen.suite}", file=sys.stderr)
         with machine(way, chosen.suite, chosen.deb) as root:
             walks.append(walk(way, known[way], root))
-        if not walks[-1].fine:
-            print(walks[-1].output[-3000:], file=sys.stderr)
-    print(table(walks))
-    if chosen.json:
-        chosen.json.write_text(json.dumps([asdict(way) for way in walks], indent=1))
+            print(row(walks[-1]), flush=True)  # removing a machine takes its time on some disks
+            if not walks[-1].fine:
+                print(walks[-1].output[-3000:], file=sys.stderr)
+            if chosen.json:
+                chosen.json.write_text(json.dumps([asdict(way) for way in walks], indent=1))
     return 0 if all(way.fine for way in walks) else 1
 
 

@@ -32,7 +32,7 @@ SlurmdUser=root
 SlurmctldPort={controller}
 SlurmdPort={daemon}
 AuthType=auth/munge
-AuthInfo=socket={place}/munge.socket,cred_expire=3
+AuthInfo=socket={place}/munge.socket,cred_expire=6
 CredType=cred/munge
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none

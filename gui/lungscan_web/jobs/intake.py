@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from lungscan.errors import MachineError
 from lungscan.inputs import show
+from lungscan.inputs.dicom import is_dicom
 from lungscan_web.jobs.folder import remove
 from lungscan_web.jobs.limits import Limits, NotHere, Refused, TooLarge, TooMany, size
 from lungscan_web.jobs.safe_names import file_name
@@ -181,7 +182,7 @@ class Intake:
 def _is_dicom(path: Path) -> bool:
     """Whether a file begins as DICOM does, whatever its name is."""
     with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+        return is_dicom(file.read(132))
 
 
 def _disk(error: OSError) -> MachineError:

@@ -49,7 +49,7 @@ from lungscan.opening.profiled import Profile, Profiled, profile_of
 from lungscan.opening.shared_memory import SLOT_TILES, Slots
 from lungscan.reading import ImageSource, TilePixels
 from lungscan.reading.source import TileSource
-from lungscan.types import InputFile, Overview
+from lungscan.types import Overview
 
 QUICK_PIXELS = 64e6  # of the level that an overview is made from: below a second
 

@@ -84,7 +84,7 @@ class ViewedImage:
 
     @property
     def overview(self) -> Overview:
-        """The whole image, its longest side about 1,024 px. Raises as ``read`` if it is made now."""
+        """The whole image, longest side about 1,024 px. Raises as ``read`` where it is made now."""
         with self._making:
             if self._overview is None:
                 made: Overview = self.process.call(Recolour(self._handle, False), OVERVIEW_S)

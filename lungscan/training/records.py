@@ -14,7 +14,7 @@ from lungscan.training import checkpoint
 from lungscan.training.data import SPLIT_FILE, Material
 from lungscan.training.kept import Curves, Epoch, TrainingRun
 from lungscan.training.options import TrainOptions
-from lungscan.training.stage_names import STAGES, Stage
+from lungscan.training.stage_names import STAGES
 from lungscan.training.stages import checkpoint_path
 
 LIBRARIES = ("torch", "timm", "numpy", "pillow", "openvino")

@@ -117,7 +117,8 @@ def instructions(recipe: str) -> list[tuple[str, str]]:
 @contextmanager
 def built(recipe: Path) -> Iterator[Tree]:
     """The tree after all steps; the overlay goes with the block."""
-    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR", "/dev/shm")) as scratch:
+    memory = os.environ.get("TMPDIR", "/dev/shm")  # noqa: S108  # a folder of random name below it
+    with tempfile.TemporaryDirectory(dir=memory) as scratch:
         upper, work, root = (Path(scratch) / name for name in ("upper", "work", "root"))
         for path in (upper, work, root):
             path.mkdir()

@@ -189,7 +189,9 @@ def test_the_shipped_model_is_that_of_its_recipe() -> None:
     assert options.stages == ("features", "alone")
     card = find_model(options.name)
     assert card.official
-    details = {key: card.recipe[key] for key in ("fold", "folds", "figures_from")}  # how it is judged
+    details = {
+        key: card.recipe[key] for key in ("fold", "folds", "figures_from")
+    }  # how it is judged
     made = dataclasses.replace(options, **details)
     assert card.recipe == plain(final_options(made) if made.folds else made)
 

@@ -37,6 +37,7 @@ from lungscan_web.jobs.messages import (
     Finished,
     Found,
     FoundCase,
+    Noticed,
     Scored,
     Taken,
     Task,

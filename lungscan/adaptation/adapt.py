@@ -10,7 +10,7 @@ import numpy as np
 
 from lungscan.adaptation.adapted_folder import require_room, write_rest
 from lungscan.adaptation.gains import answers_of, original_fields, shares_of
-from lungscan.adaptation.head import Squares, deal, of_names
+from lungscan.adaptation.last_layer import Squares, deal, of_names
 from lungscan.adaptation.own_fields import gather
 from lungscan.adaptation.records import (
     Adapted,

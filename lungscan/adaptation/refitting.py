@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lungscan.adaptation.head import Fitted, Layer, Squares, fit_head, of_names
+from lungscan.adaptation.last_layer import Fitted, Layer, Squares, fit_head, of_names
 from lungscan.adaptation.own_fields import spread
 from lungscan.adaptation.records import Own
 from lungscan.model.appearance import fit_appearance, statistics

@@ -94,6 +94,29 @@ def points_of(curve: Coverage) -> tuple[tuple[float, float, float, float], ...]:
     return tuple((share, accuracy, low, high) for share, accuracy, low, high in rows)
 
 
+def with_figures(
+    card: ModelCard,
+    found: Evaluation,
+    metrics: tuple[Metric, ...],
+    facts: tuple[tuple[str, str], ...],
+) -> ModelCard:
+    """The card with all that an evaluation tells of the model.
+
+    Args:
+        card: of the model folder that was judged.
+        found: the evaluation; calibration and coverage are its own.
+        metrics: its figures and those of others, see ``figures_of``.
+        facts: what reports show.
+    """
+    return dataclasses.replace(
+        card,
+        metrics=metrics,
+        reliability=tuple((b.confidence, b.accuracy, b.n) for b in found.reliability),
+        coverage=points_of(found.coverage),
+        facts=facts,
+    )
+
+
 def keep_evaluation(
     found: Evaluation, options: TrainOptions, root: Path, out: Path
 ) -> Generator[TrainEvent, None, None]:

@@ -16,7 +16,7 @@ pytest.importorskip("torch", reason="the models are trained here")
 pytest.importorskip("timm", reason="the models are trained here")
 
 from lungscan.adaptation.adapt import adapting
-from lungscan.adaptation.head import Layer, Squares, fit_head
+from lungscan.adaptation.last_layer import Layer, Squares, fit_head
 from lungscan.adaptation.own_fields import gather
 from lungscan.adaptation.records import Adapted, AdaptOptions, AdaptResult
 from lungscan.adaptation.refitting import at_home, some_squares

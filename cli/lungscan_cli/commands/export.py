@@ -16,7 +16,7 @@ from lungscan_cli.groups import ExamplesCommand
     examples=(
         ("lungscan export lung-histology --out lung.onnx", "for programs that run ONNX"),
         ("lungscan export my-model --out my-model.onnx", "the same of a model folder"),
-        ("lungscan export lung-histology-ghostnet --form wsinfer --out lung", "for QuPath"),
+        ("lungscan export lung-histology --form wsinfer --out lung", "for QuPath"),
     ),
     context_settings=SETTINGS,
     epilog="The ONNX file takes uint8 RGB fields of the model's size and gives calibrated "

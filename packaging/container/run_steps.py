@@ -95,7 +95,8 @@ def main(recipe: Path, command: list[str]) -> None:
         os.environ["LUNGSCAN_STEPS"] = "1"
         again = ["unshare", "--mount", sys.executable, *sys.argv]
         sys.exit(subprocess.run(again, check=False).returncode)
-    with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR", "/dev/shm")) as scratch:
+    place = os.environ.get("TMPDIR", "/dev/shm")  # noqa: S108  a folder of this process alone in it
+    with tempfile.TemporaryDirectory(dir=place) as scratch:
         upper, work, root = (Path(scratch) / name for name in ("upper", "work", "root"))
         for path in (upper, work, root):
             path.mkdir()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lungscan.training.options import Stage, TrainOptions
+from lungscan.training.options import TrainOptions
+from lungscan.training.stage_names import Stage
 
 
 @dataclass(frozen=True, slots=True)

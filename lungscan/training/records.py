@@ -13,7 +13,8 @@ from lungscan.dataset.splits import write_split
 from lungscan.training import checkpoint
 from lungscan.training.data import SPLIT_FILE, Material
 from lungscan.training.kept import Curves, Epoch, TrainingRun
-from lungscan.training.options import STAGES, TrainOptions
+from lungscan.training.options import TrainOptions
+from lungscan.training.stage_names import STAGES
 from lungscan.training.stages import checkpoint_path
 
 LIBRARIES = ("torch", "timm", "numpy", "pillow", "openvino")

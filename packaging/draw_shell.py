@@ -26,8 +26,8 @@ PICTURES = {
     "drawn-glands.jpg": "drawing.jpg",
     "out-of-focus.jpg": "blurred.jpg",
 }
-COLUMNS, SIZE, LEADING, MARGIN = 92, 13, 18, 16
-WIDTH = round(COLUMNS * SIZE * 0.602) + 2 * MARGIN  # what most fonts of one width take
+SIZE, LEADING, MARGIN = 13, 18, 16
+ADVANCE = 0.61 * SIZE  # of a character, at most, in the usual fonts of one width
 PAPER, INK, PROMPT = "#1c2128", "#dfe5ec", "#7ee2a8"
 
 
@@ -45,13 +45,14 @@ def run(folder: Path) -> list[str]:
         capture_output=True,
         text=True,
         cwd=folder,
-        env=os.environ | {"COLUMNS": str(COLUMNS), "NO_COLOR": "1"},
+        env=os.environ | {"NO_COLOR": "1"},
     )
     return done.stderr.rstrip().splitlines()
 
 
 def draw(lines: list[str]) -> str:
     """An SVG with the command and its lines."""
+    width = round(max(map(len, lines)) * ADVANCE) + 2 * MARGIN
     height = (len(lines) + 1) * LEADING + 2 * MARGIN
     rows = [f'<tspan fill="{PROMPT}">$ {escape(COMMAND)}</tspan>', *map(_row, lines)]
     texts = [
@@ -61,11 +62,11 @@ def draw(lines: list[str]) -> str:
     ]
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-            f'width="{WIDTH}" height="{height}" font-size="{SIZE}" fill="{INK}" role="img" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+            f'width="{width}" height="{height}" font-size="{SIZE}" fill="{INK}" role="img" '
             'font-family="ui-monospace, Menlo, Consolas, DejaVu Sans Mono, monospace">',
             "<title>A run in the shell</title>",
-            f'<rect width="{WIDTH}" height="{height}" rx="8" fill="{PAPER}"/>',
+            f'<rect width="{width}" height="{height}" rx="8" fill="{PAPER}"/>',
             *texts,
             "</svg>\n",
         ]

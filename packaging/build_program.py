@@ -3,8 +3,8 @@
     python packaging/build_program.py --out dist [--window]
 
 Run it with the Python of an environment that holds LungScan with the extra ``web`` (and ``gui`` for
-the window) and ``pyinstaller``, and little else: what is installed beside them may get in. Prints the size, and
-ends with 1 where it is over the limit.
+the window) and ``pyinstaller``, and little else: what is installed beside them may get in. Prints
+the size, and ends with 1 where it is over the limit.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from typing import Any
 SEED_F1 = {"lung_aca": 0.98, "lung_n": 1.00, "lung_scc": 0.98}
 NETWORKS = (
     ("teacher", "accuracy teacher"),
-    ("student, distilled: the model", "accuracy"),
+    ("the model", "accuracy"),
     ("student, alone", "accuracy student alone"),
     ("gain by distillation, points", "gain by distillation"),
 )
@@ -80,17 +80,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--int8", type=Path)
     parser.add_argument("--speed", type=Path)
     parser.add_argument("--write", type=Path)
-    told = parser.parse_args(argv)
+    options = parser.parse_args(argv)
     text = document(
-        [load(path) for path in told.runs],
-        told.folds.read_text(encoding="utf-8") if told.folds else "",
+        [load(path) for path in options.runs],
+        options.folds.read_text(encoding="utf-8") if options.folds else "",
     )
-    if told.int8:
-        text += "\n" + int8(json.loads(told.int8.read_text(encoding="utf-8")))
-    if told.speed:
-        text += "\n#" + told.speed.read_text(encoding="utf-8") + SPEED_NOTE
-    if told.write:
-        told.write.write_text(text, encoding="utf-8")
+    if options.int8:
+        text += "\n" + int8(json.loads(options.int8.read_text(encoding="utf-8")))
+    if options.speed:
+        text += "\n#" + options.speed.read_text(encoding="utf-8") + SPEED_NOTE
+    if options.write:
+        options.write.write_text(text, encoding="utf-8")
     else:
         print(text)
 
@@ -191,8 +191,9 @@ def _commands(runs: Iterable[Run]) -> str:
 def _networks(runs: Sequence[Run]) -> str:
     rows = []
     for title, name in NETWORKS:
-        cells = [_shown(run.figure(name, of_card=True)) for run in runs]
-        rows.append((title, *cells, *_mean(run.figure(name, of_card=True) for run in runs)))
+        figures = [run.figure(name, of_card=True) for run in runs]
+        if any(figures):  # a recipe without a teacher has no more than the model
+            rows.append((title, *map(_shown, figures), *_mean(figures)))
     return _table(("accuracy on the test part", *_seeds(runs)), rows)
 
 

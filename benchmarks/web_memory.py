@@ -25,7 +25,7 @@ from typing import Any
 from web import FIELDS, Visitor, resident_mb
 
 from lungscan.layout import case_folder
-from lungscan_web.jobs.news import Began, Ended, Filed, Found, News, Task
+from lungscan_web.jobs.messages import Began, Ended, Filed, Found, News, Task
 from lungscan_web.jobs.ready import Process, start_process
 
 KEPT_S = 2.0  # results are deleted soon, as hundreds would be over a day
@@ -104,13 +104,13 @@ def serve() -> None:
 
     from lungscan_web.jobs.limits import Limits
     from lungscan_web.main import make_server
-    from lungscan_web.server.house import open_house
+    from lungscan_web.server.services import open_services
     from lungscan_web.server.settings import WebSettings
 
     with socket.create_server(("127.0.0.1", 0)) as bound:
         port = bound.getsockname()[1]
         settings = WebSettings(port=port, limits=Limits(kept_seconds=KEPT_S, free_bytes=1))
-        server = make_server(settings, port, open_house(settings, start))
+        server = make_server(settings, port, open_services(settings, start))
         print(port, flush=True)
         asyncio.run(server.serve(sockets=[bound]))
 

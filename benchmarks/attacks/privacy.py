@@ -134,12 +134,12 @@ def _slides(folder: Path, planted: Planted) -> None:
     word = planted.word
     label = np.full((120, 160, 3), NEON, np.uint8)
     rgb = draw_he(512, 512)
-    told = "|".join(
+    secrets = "|".join(
         f"{key} = {word(f'SVS {key}')}"
         for key in ("Filename", "User", "Title", "Date", "ImageID", "Patient", "Barcode", "Rack")
     )
     slide = write_svs(
-        folder / "slide.svs", rgb, tile=64, label=label, macro=label, patient=f"x|{told}"
+        folder / "slide.svs", rgb, tile=64, label=label, macro=label, patient=f"x|{secrets}"
     )
     for share in (0.3, 0.6, 0.95):  # messages about damage must not repeat the header either
         truncate(_copy(slide, folder / f"cut-{share:.0%}.svs"), share)

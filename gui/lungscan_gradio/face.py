@@ -17,7 +17,7 @@ from lungscan_web.jobs.limits import Refused
 from lungscan_web.jobs.records import ANSWER, Choice, Job, progress_of, words_of
 
 FILES = (REPORT, TILES, SLICES, GEOJSON)
-Said = tuple[str, list[str]]
+Update = tuple[str, list[str]]
 
 
 def build(desk: Desk, models: tuple[str, ...]) -> gr.Blocks:
@@ -34,15 +34,17 @@ def build(desk: Desk, models: tuple[str, ...]) -> gr.Blocks:
         answer = gr.HTML()
         files = gr.File(label="To take away", file_count="multiple", interactive=False)
 
-        def classify(paths: list[str] | None, name: str, request: gr.Request) -> Iterator[Said]:
-            yield from told(desk, str(request.session_hash), [Path(p) for p in paths or ()], name)
+        def classify(paths: list[str] | None, name: str, request: gr.Request) -> Iterator[Update]:
+            yield from updates(
+                desk, str(request.session_hash), [Path(p) for p in paths or ()], name
+            )
 
         running = go.click(classify, [given, model], [answer, files], concurrency_limit=None)
         stop.click(lambda: ("<p>Cancelled.</p>", []), None, [answer, files], cancels=[running])
     return page
 
 
-def told(desk: Desk, visitor: str, paths: list[Path], model: str) -> Iterator[Said]:
+def updates(desk: Desk, visitor: str, paths: list[Path], model: str) -> Iterator[Update]:
     """Classify files, and say how it goes on, as HTML with the files to take away.
 
     Whoever closes the generator cancels the job.
@@ -79,11 +81,11 @@ def answers(job: Job) -> Iterator[str]:
         model = answer["model"]
         by = f"Model {model['name']} {model['version']}."
         figures = [": ".join(fact) + "." for fact in model["facts"][:1]]  # with its interval
-        said = [answer["why"], answer["cure"], *answer["flags"], by, *figures]
+        lines = [answer["why"], answer["cure"], *answer["flags"], by, *figures]
         yield (
             f"<h2>{escape(answer['name'])}: {escape(answer['answer_line'])} "
             f"{escape(answer['confidence_text'])}</h2>"
-            f"{''.join(f'<p>{escape(words)}</p>' for words in said if words)}<table>{rows}</table>"
+            f"{''.join(f'<p>{escape(words)}</p>' for words in lines if words)}<table>{rows}</table>"
         )
 
 

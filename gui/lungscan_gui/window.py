@@ -24,6 +24,7 @@ from lungscan_gui.commands import Commands
 from lungscan_gui.compare.beside import Beside
 from lungscan_gui.compare.pane import ComparePane, SideHead, framed
 from lungscan_gui.display import Display
+from lungscan_gui.explaining.asking import Asking
 from lungscan_gui.learning.opening import Training
 from lungscan_gui.panels.evidence import EvidenceStrip
 from lungscan_gui.panels.message import MessageBar
@@ -45,7 +46,7 @@ from lungscan_gui.welcome import Welcome
 class MainWindow(Commands, ReviewCommands, QMainWindow):
     """Holds the parts; what they do together is in ``analysis``, ``display`` and ``commands``."""
 
-    said = pyqtSignal(str)  # a message, from any thread
+    announced = pyqtSignal(str)  # a message, from any thread
     alarmed = pyqtSignal(str, str)  # the same of an error, with its details
 
     def __init__(self, settings: Settings) -> None:
@@ -73,13 +74,14 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         self.training = Training(self)
         self.welcome = Welcome(self)
         self.reviewing = Reviewing(self)
+        self.asking = Asking(self)
         self.result.beside = self.reviewing.beside
         self.actions_by_name = add_commands(self)
         files = self.actions_by_name["open_files"].associatedObjects()
         menu = next(item for item in files if isinstance(item, QMenu))
         show = lambda path: self.add_paths([path])  # noqa: E731
         self.recent = add_recent(menu, lambda: settings.recent, show)
-        self.said.connect(lambda words: self.message.say(words, error=False))
+        self.announced.connect(lambda words: self.message.say(words, error=False))
         self.alarmed.connect(self.message.say)
         self.result.export_asked.connect(self.export)
         self.result.card_asked.connect(self.show_card)
@@ -136,6 +138,7 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         self.settings.geometry = self.saveGeometry()
         self.settings.flush()
         self.reviewing.close()
+        self.asking.close()
         self.analysis.close()
         self.beside.close()
         self.training.close()

@@ -6,14 +6,14 @@ from collections.abc import Generator
 from threading import Event
 from typing import TYPE_CHECKING
 
-from lungscan.door.stopping import until
-from lungscan.jobs import (
+from lungscan.door.jobs import (
     AuditFinished,
     AuditOptions,
     SearchNeeded,
     SplitFinished,
     SplitOptions,
 )
+from lungscan.door.stopping import until
 
 if TYPE_CHECKING:
     from lungscan.dataset.similar import SearchProgress

@@ -45,17 +45,17 @@ def reviews_below(root: Path) -> Gathered:
     for folder in review_folders(root):
         out = folder.parents[1]
         run = show(out.relative_to(root).as_posix())
-        told = f"{CASES}/{folder.name}" if run == "." else f"{run}/{CASES}/{folder.name}"
+        shown = f"{CASES}/{folder.name}" if run == "." else f"{run}/{CASES}/{folder.name}"
         try:
             review = read_review(folder)
             result = _record(out, folder)
         except DamagedRecord as error:
-            damaged.append(f"{told}: {error}")
+            damaged.append(f"{shown}: {error}")
             continue
         if review is None:
             continue
         if review.answer_sha256 != answer_digest(result):
-            outdated.append(f"{told}: its review is of another answer than the one there now.")
+            outdated.append(f"{shown}: its review is of another answer than the one there now.")
         else:
             cases.append(Reviewed(run, result, review))
     if not (cases or damaged or outdated):

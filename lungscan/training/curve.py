@@ -34,7 +34,7 @@ def draw_coverage(points: Sequence[Point]) -> str:
     share, accuracy, low, high = min(points, key=lambda point: abs(point[0] - 0.95))
     x, y = place(share, accuracy).split(",")
     right, limits = f"{100 * accuracy:.1f} %", f"{100 * low:.1f} to {100 * high:.1f}"
-    told = f"{100 * share:.0f} % answered: {right} right ({limits})"
+    text = f"{100 * share:.0f} % answered: {right} right ({limits})"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" font-size="11" '
@@ -45,7 +45,7 @@ def draw_coverage(points: Sequence[Point]) -> str:
         f'<polygon points="{" ".join(band)}" fill="{_BLUE}" fill-opacity="0.15"/>',
         f'<polyline points="{" ".join(line)}" fill="none" stroke="{_BLUE}" stroke-width="1.8"/>',
         f'<circle cx="{x}" cy="{y}" r="3.5" fill="{_BLUE}"/>',
-        f'<text x="{_LEFT}" y="18" font-size="12">{told}</text>',
+        f'<text x="{_LEFT}" y="18" font-size="12">{text}</text>',
         f'<text x="{(WIDTH + _LEFT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">'
         "Share of fields answered, the most certain first</text>",
         f'<text transform="translate(14 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">'

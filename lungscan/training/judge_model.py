@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from lungscan.compression.int8 import compress
-from lungscan.compression.records import Bounds, CompressionJob, LabelledTiles
+from lungscan.compression.records import Bounds, CompressionJob
+from lungscan.dataset.labelled_tiles import LabelledTiles
 from lungscan.errors import ModelError
 from lungscan.evaluation.evaluate import evaluation_of
 from lungscan.evaluation.events import EvaluationFinished, JudgingStarted
@@ -93,6 +94,29 @@ def points_of(curve: Coverage) -> tuple[tuple[float, float, float, float], ...]:
     return tuple((share, accuracy, low, high) for share, accuracy, low, high in rows)
 
 
+def with_figures(
+    card: ModelCard,
+    found: Evaluation,
+    metrics: tuple[Metric, ...],
+    facts: tuple[tuple[str, str], ...],
+) -> ModelCard:
+    """The card with all that an evaluation tells of the model.
+
+    Args:
+        card: of the model folder that was judged.
+        found: the evaluation; calibration and coverage are its own.
+        metrics: its figures and those of others, see ``figures_of``.
+        facts: what reports show.
+    """
+    return dataclasses.replace(
+        card,
+        metrics=metrics,
+        reliability=tuple((b.confidence, b.accuracy, b.n) for b in found.reliability),
+        coverage=points_of(found.coverage),
+        facts=facts,
+    )
+
+
 def keep_evaluation(
     found: Evaluation, options: TrainOptions, root: Path, out: Path
 ) -> Generator[TrainEvent, None, None]:
@@ -102,8 +126,8 @@ def keep_evaluation(
     folder.mkdir(exist_ok=True)
     written = write_evaluation(found, folder, root / options.data)
     (folder / SECTION).write_text(section(found, ()), encoding="utf-8")
-    told = f"{', '.join(written.files)} lie in {FOLDER}. {written.note}".strip()
-    yield StageFinished("judge", told)
+    text = f"{', '.join(written.files)} lie in {FOLDER}. {written.note}".strip()
+    yield StageFinished("judge", text)
 
 
 def write_readme(options: TrainOptions, out: Path, *, tested: bool) -> None:
@@ -143,7 +167,7 @@ def round_off(
 def compress_bundle(
     options: TrainOptions, material: Material, out: Path, command: str
 ) -> Generator[TrainEvent, None, None]:
-    """Make the int8 model in ``out/int8``; a bound that no method keeps is told, not raised.
+    """Make the int8 model in ``out/int8``; a bound that no method keeps is reported, not raised.
 
     Args:
         material: every square at the size of the network's input.

@@ -101,19 +101,19 @@ def write_answers(
     Raises:
         MachineError: it cannot be written.
     """
-    said = np.hstack([softmax(logits[:, :-1], 1.0), softmax(logits, 1.0)[:, -1:]])
+    outputs = np.hstack([softmax(logits[:, :-1], 1.0), softmax(logits, 1.0)[:, -1:]])
     if distances is not None:
-        said = np.hstack([said, distances[:, None]])
-    means = np.add.reduceat(said, np.cumsum(counts) - counts) / counts[:, None]
+        outputs = np.hstack([outputs, distances[:, None]])
+    means = np.add.reduceat(outputs, np.cumsum(counts) - counts) / counts[:, None]
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     last: tuple[str, ...] = (LAST,) if distances is None else (LAST, DISTANCE)
     last += ("source",) if sources else ()
     writer.writerow((*COLUMNS, *(CLASS + name for name in class_names), *last))
     for index, (row, values) in enumerate(zip(rows, means, strict=True)):
-        told = (f"{value:.{DIGITS}g}" for value in values)
+        texts = (f"{value:.{DIGITS}g}" for value in values)
         own = sources[index : index + 1]
-        writer.writerow((row.file, row.label, row.group, str(fold), *told, *own))
+        writer.writerow((row.file, row.label, row.group, str(fold), *texts, *own))
     write_atomic(path, text.getvalue().encode())
 
 
@@ -131,11 +131,13 @@ def read_answers(paths: Sequence[Path]) -> Answers:
     rows: dict[str, dict[str, str]] = {}
     for path, (found, cells) in zip(paths, tables, strict=True):
         if found != names:
-            raise UsageProblem(f"{_told(path)} answers with other classes than {_told(paths[0])}.")
+            raise UsageProblem(
+                f"{_shown(path)} answers with other classes than {_shown(paths[0])}."
+            )
         for row in cells:
             if row["file"] in rows:
                 raise UsageProblem(
-                    f"{_told(path)}: {show(row['file'])} was judged by two folds; they are not of "
+                    f"{_shown(path)}: {show(row['file'])} was judged by two folds; they are not of "
                     "one deal."
                 )
             rows[row["file"]] = row
@@ -162,7 +164,7 @@ def _read(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
     """The classes that a table knows, and its lines."""
     cells = [row.cells for row in read_table(path, (*COLUMNS, LAST), (DISTANCE,))]
     if not cells:
-        raise UsageProblem(f"{_told(path)} answers for no picture.")
+        raise UsageProblem(f"{_shown(path)} answers for no picture.")
     return tuple(name.removeprefix(CLASS) for name in cells[0] if name.startswith(CLASS)), cells
 
 
@@ -172,8 +174,8 @@ def _require_all(folds: Sequence[Fold]) -> None:
         raise UsageProblem("These tables are of different deals: the number of folds differs.")
     missing = sorted(set(range(1, counts.pop() + 1)) - {fold.number for fold in folds})
     if missing:
-        told = ", ".join(str(number) for number in missing)
-        raise UsageProblem(f"The answers of fold {told} are missing; train it first.")
+        texts = ", ".join(str(number) for number in missing)
+        raise UsageProblem(f"The answers of fold {texts} are missing; train it first.")
 
 
 def _require_whole(groups: Sequence[str], folds: Sequence[Fold]) -> None:
@@ -193,5 +195,5 @@ def _number(text: str) -> float:
         raise UsageProblem(f"{show(text)!r:.40} is no probability.") from error
 
 
-def _told(path: Path) -> str:
+def _shown(path: Path) -> str:
     return show("/".join(path.parts[-3:]))

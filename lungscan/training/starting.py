@@ -60,10 +60,11 @@ def started(options: TrainOptions, root: Path) -> TrainOptions:
             "A run that starts from a model has one stage, by labels alone: leave features_fit and "
             "finetune_fit out of the recipe."
         )
-    side = card.patch_size_pixels
-    field = int(card.recipe.get("field_px", side))
+    same = card.modality == options.modality  # pictures of another kind have their own scale
+    side = card.patch_size_pixels if same else options.classify_px
+    field = int(card.recipe.get("field_px", side)) if same else options.field_px
     gentle = Fit((Phase(12, side, (round(0.67 * field), field)),), 32, GENTLE, warmup_epochs=1.0)
-    said = f"Fine-tuned from {card.name} {card.version} ({card.sha256[:12]})"
+    text = f"Fine-tuned from {card.name} {card.version} ({card.sha256[:12]})"
     return dataclasses.replace(
         options,
         teacher="",
@@ -73,13 +74,13 @@ def started(options: TrainOptions, root: Path) -> TrainOptions:
         alone=False,
         field_px=field,
         input_px=side,
-        spacing_um_px=card.spacing_um_px * side / field,
-        spacing_note=options.spacing_note or card.spacing_note,
+        spacing_um_px=card.spacing_um_px * side / field if same else options.spacing_um_px,
+        spacing_note=options.spacing_note or (card.spacing_note if same else ""),
         student_fit=gentle if options.student_fit == usual.student_fit else options.student_fit,
         classes=(*options.classes, *_known(options, card, root)),
         start_sha256=card.sha256,
         limits=(
-            f"{said}, trained on {card.data.get('summary', 'unknown data')}; whether tissue of the "
+            f"{text}, trained on {card.data.get('summary', 'unknown data')}; whether tissue of the "
             "test part was among that is known only where the data are the very same.",
             *options.limits,
         ),
@@ -88,10 +89,10 @@ def started(options: TrainOptions, root: Path) -> TrainOptions:
 
 def _known(options: TrainOptions, card: ModelCard, root: Path) -> Iterator[ClassSettings]:
     """What the model's card says of classes that the data have and the recipe does not describe."""
-    told = {item.folder for item in options.classes}
+    named = {item.folder for item in options.classes}
     words = zip(card.class_names, card.display_names, card.colors, card.tumour, strict=True)
     for folder, name, color, tumour in words:
-        if folder not in told and (root / options.data / folder).is_dir():
+        if folder not in named and (root / options.data / folder).is_dir():
             yield ClassSettings(folder, name, color, tumour)
 
 
@@ -122,7 +123,7 @@ def unseen(options: TrainOptions, material: Material) -> Material:
     return dataclasses.replace(material, leaking=tuple(sorted({*material.leaking, *seen})))
 
 
-def told(options: TrainOptions, names: tuple[str, ...]) -> str:
+def start_text(options: TrainOptions, names: tuple[str, ...]) -> str:
     """What becomes of the last layer, in a sentence."""
     card = find_model(options.start_from)
     if names == card.class_names:

@@ -6,7 +6,8 @@ The place of the base image takes this very system (its Python has to be 3.11 or
 overlay, so nothing outside changes. COPY, RUN, WORKDIR and ENV are carried out in order, all stages
 in one tree; at the end COMMAND (``--version``) goes to the ENTRYPOINT, which runs as the recipe's
 USER on a read-only root, with memory at /tmp and without any network. It shows that the steps fit
-the repository and each other, not that the base image has what they need.
+the repository and each other, not that the base image has what they need. What they write lies in
+memory, or below TMPDIR where that is set: CUDA's libraries take 7 GB.
 """
 
 from __future__ import annotations
@@ -116,7 +117,8 @@ def instructions(recipe: str) -> list[tuple[str, str]]:
 @contextmanager
 def built(recipe: Path) -> Iterator[Tree]:
     """The tree after all steps; the overlay goes with the block."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as scratch:
+    memory = os.environ.get("TMPDIR", "/dev/shm")  # noqa: S108  # a folder of random name below it
+    with tempfile.TemporaryDirectory(dir=memory) as scratch:
         upper, work, root = (Path(scratch) / name for name in ("upper", "work", "root"))
         for path in (upper, work, root):
             path.mkdir()

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from lungscan.errors import ModelError, UsageProblem
+from lungscan.model.checked import read_card
 from lungscan.training import features, networks
 from lungscan.training.data import gather, joined, training_pictures
 from lungscan.training.events import EpochFinished, StageFinished
@@ -83,6 +84,27 @@ def averages(folder: Path, stage: str) -> dict[str, torch.Tensor]:
 
 def losses(events: list[Any]) -> list[float]:
     return [e.loss for e in events if isinstance(e, EpochFinished)]
+
+
+def test_networks_trained_elsewhere_are_only_calibrated_and_judged(root: Path) -> None:
+    """Each fold and the model on all groups, by --stage features --stage alone, laid together."""
+    options = dataclasses.replace(
+        TINY, teacher="", student="test_efficientnet", split=(0.8, 0.2, 0.0), features_fit=STILL
+    )
+    folded = dataclasses.replace(options, folds=2)
+    places = {f"{n}/2": root / "model" / "folds" / str(n) for n in (1, 2)} | {"": root / "model"}
+    for fold, place in places.items():
+        one = dataclasses.replace(options, fold=fold)
+        for _ in train(one, root, place, stages=("features", "alone")):
+            pass
+        assert not (place / "card.json").exists()
+    (root / "model" / "training" / "checkpoints" / "features.pt").unlink()  # the last one will do
+    events = list(train(folded, root, root / "model"))
+    assert [e for e in events if isinstance(e, EpochFinished)] == []
+    card = read_card(root / "model")
+    assert card.metrics[0].n == 48
+    assert card.recipe["folds"] == 2
+    assert "2-fold cross-validation" in card.facts[0][0]
 
 
 def test_the_student_begins_from_the_features(root: Path) -> None:
@@ -221,7 +243,7 @@ def test_no_picture_of_a_group_that_judges_is_learnt(root: Path) -> None:
     own = len(material.split.train)
     assert len(learnt.labels) == 2 * own
     assert torch.equal(learnt.labels[:own], learnt.labels[own:])  # copies keep their label
-    assert "left out 18 of groups that judge" in material.more.told
+    assert "left out 18 of groups that judge" in material.more.text
 
 
 def test_what_only_judges_by_its_licence_is_left_out(root: Path) -> None:
@@ -237,9 +259,9 @@ def test_what_only_judges_by_its_licence_is_left_out(root: Path) -> None:
     assert material.more is not None
     # Of a group that the data folder does not know even a known class is no label.
     assert material.more.pictures.labels.tolist() == [UNLABELLED, UNLABELLED]
-    assert "left out 2 for evaluation only" in material.more.told
-    told = [e.detail for e in train(options, root, root / "m", ("teacher",)) if _data(e)]
-    assert material.more.told in told
+    assert "left out 2 for evaluation only" in material.more.text
+    details = [e.detail for e in train(options, root, root / "m", ("teacher",)) if _data(e)]
+    assert material.more.text in details
 
 
 def _data(event: object) -> bool:

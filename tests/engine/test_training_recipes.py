@@ -15,7 +15,7 @@ pytest.importorskip("timm", reason="training needs the extra train")
 from lungscan.dataset.archive import unpack
 from lungscan.dataset.public_sets import LUNGHIST700
 from lungscan.errors import ModelError
-from lungscan.modalities.table import DEFAULT
+from lungscan.model.modality_names import DEFAULT
 from lungscan.training.data import gather
 from lungscan.training.events import EpochFinished
 from lungscan.training.networks import create
@@ -55,6 +55,8 @@ def shrunk(options: TrainOptions) -> TrainOptions:
         teacher_fit=small(options.teacher_fit),
         student_fit=small(options.student_fit),
         finetune_fit=options.finetune_fit and small(options.finetune_fit),
+        head_fit=options.head_fit
+        and dataclasses.replace(options.head_fit, views=1, span_px=(40, 64), penalties=(0.1,)),
         split=(0.7, 0.15, 0.15),
         folds=0,
         classes=options.classes if options.modality == DEFAULT else (),  # drawn is H&E

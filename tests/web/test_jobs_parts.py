@@ -32,8 +32,8 @@ from lungscan_web.jobs import child
 from lungscan_web.jobs.answering import answer_of
 from lungscan_web.jobs.limits import NotHere
 from lungscan_web.jobs.live import read_on
+from lungscan_web.jobs.messages import Began, Ended, Finished, Found, Noticed, Scored, Task
 from lungscan_web.jobs.models import AUTO
-from lungscan_web.jobs.news import Began, Ended, Finished, Found, Scored, Task, Told
 from tests.results import MODEL, field_result, no_result, slide_result
 
 TISSUE, CT = "lung-histology", "lung-ct"
@@ -199,7 +199,9 @@ def test_a_second_look_that_fails_costs_nothing(
     engine.foreign, engine.broken = {(TISSUE, "slice")}, {CT}
     told, end = work(tmp_path, give("1/slice.png"))
     assert ends(told)["slice"] == (TISSUE, headline(no_result(NoResult.NOT_LUNG)))
-    assert [one.text for one in told if isinstance(one, Told)] == ["This model cannot be loaded."]
+    assert [one.text for one in told if isinstance(one, Noticed)] == [
+        "This model cannot be loaded."
+    ]
     assert end == Finished(1.5)
 
 

@@ -11,10 +11,10 @@ from rich.table import Table
 
 import lungscan
 from lungscan import RESEARCH_USE
-from lungscan.jobs import ReviewsOptions
+from lungscan.door import jobs
 from lungscan.layout import REVIEWS
 from lungscan.review.agreement import Agreement
-from lungscan.review.table import Reviews
+from lungscan.review.reviews_table import Reviews
 from lungscan_cli.border import OK, SOME_FAILED
 from lungscan_cli.console import answers, count, people, plain, say, write_json
 
@@ -30,7 +30,7 @@ def run_reviews(
     root: Path, groups: Path | None, out: Path | None, *, as_json: bool, quiet: bool
 ) -> int:
     """Write the table, tell the figures, and return the exit code."""
-    (done,) = lungscan.reviews(ReviewsOptions(root, groups, out or root / REVIEWS))
+    (done,) = lungscan.reviews(jobs.ReviewsOptions(root, groups, out or root / REVIEWS))
     reviews, path = done.reviews, done.table
     console = people()
     if as_json:

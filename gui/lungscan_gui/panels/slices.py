@@ -1,7 +1,7 @@
 """The slices of a CT series: which one is seen, where it lies, what it was judged to be.
 
 A series is one image in which its slices lie beside each other, so that to step is to move the
-camera: the viewer's threads read what it then shows, the latest wish first.
+camera: the viewer's threads read what it then shows, the latest request first.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from lungscan_gui.viewer.viewer import NOTCH, Viewer
 
 FILLS = 0.97  # of the viewer's shorter side, a slice that is stepped to
 ALONE_FROM = 0.5  # of the same; a smaller slice is seen among its neighbours
+CT_WORDS = engine.modality_of("chest-ct").words
 ALL = "All {count} slices (Page Down or the slider: one by one)"
 
 
@@ -56,6 +57,20 @@ class SliceBar(QWidget):
         """The slice that is seen, from 0; of all of them, the last one that was seen alone."""
         return self.slider.value()
 
+    @property
+    def box(self) -> tuple[int, int, int, int] | None:
+        """The slice that is seen alone, in level-0 pixels; None where there is none such."""
+        camera = self._viewer.camera
+        if self._series is None or camera is None or not self._alone(camera):
+            return None
+        left, top, width, height = self._box(self.index)
+        return int(left), int(top), int(width), int(height)
+
+    @property
+    def series(self) -> SeriesInfo | None:
+        """What is shown, if it is a series."""
+        return self._series
+
     def show_series(self, series: SeriesInfo | None) -> None:
         """Begin in the middle of a series; None: the image is none."""
         self._series, self._map, self._framed, self._turned = series, None, None, 0
@@ -69,7 +84,7 @@ class SliceBar(QWidget):
     def show_map(self, tiles: TileMap | None, names: tuple[str, ...]) -> None:
         """What is known of the slices by now, and the names of the classes."""
         self._map, self._names = tiles, names
-        self._tell()
+        self._announce()
 
     def step(self, by: int) -> bool:
         """Go so many slices on, and stop at the ends; whether there is a series."""
@@ -129,7 +144,7 @@ class SliceBar(QWidget):
                 self.slider.setValue(self._seen(camera))
         if self._viewer.picture is not None:
             self._viewer.picture.part = self._box(self.index) if alone else None
-        self._tell()
+        self._announce()
 
     def paint(self, painter: QPainter, camera: Camera, ratio: float) -> None:  # noqa: ARG002
         """Hide what lies beside a slice that is seen alone: a layer over the image."""
@@ -170,7 +185,7 @@ class SliceBar(QWidget):
         side = self._series.side_px
         return *_corner(self._series, index), side, side
 
-    def _tell(self) -> None:
+    def _announce(self) -> None:
         series, camera = self._series, self._viewer.camera
         if series is None or camera is None:
             return
@@ -191,7 +206,7 @@ class SliceBar(QWidget):
             return "not yet scored"
         state = STATES[tiles.state[self.index]]
         if state is not TileState.USED:
-            return f"left out: {engine.slice_state(state)}"
+            return f"left out: {engine.state_name(state, CT_WORDS)}"
         probs = tiles.probs[self.index]
         best = int(probs.argmax())
         return f"{self._names[best]} {engine.probability(float(probs[best]))}"

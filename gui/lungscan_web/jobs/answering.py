@@ -173,7 +173,7 @@ def _counts(result: CaseResult) -> list[list[str]]:
 def _words(result: CaseResult) -> dict[str, str]:
     """What this kind of picture is called, and the titles of its evidence."""
     words = modality_of(result.model.modality).words
-    top = words.speaking if result.prediction and result.prediction.label else words.clear
+    top = words.deciding if result.prediction and result.prediction.label else words.clear
     return {"tile": words.tile, "tiles": words.tiles, "top": top, "uncertain": words.others}
 
 

@@ -30,17 +30,17 @@ from lungscan.scanning.scan import scan
 from lungscan.types import CaseResult, CaseStatus
 from lungscan_web.jobs.answering import color_of, confidence_text, file_answer, kind_of
 from lungscan_web.jobs.live import LiveMap
-from lungscan_web.jobs.news import (
+from lungscan_web.jobs.messages import (
     Began,
     Ended,
     Filed,
     Finished,
     Found,
     FoundCase,
+    Noticed,
     Scored,
     Taken,
     Task,
-    Told,
 )
 from lungscan_web.jobs.parts import Part, again, is_foreign, joined, other_model, parts_of
 from lungscan_web.jobs.sizes import TooManyPixels
@@ -103,7 +103,7 @@ class Work:
             case CaseFinished(result=result):
                 self._finished(result, part)
             case Notice(text=text):
-                self._send(Told(text))
+                self._send(Noticed(text))
 
     def _finished(self, result: CaseResult, part: Part) -> None:
         key = part.page_key(result.key)
@@ -162,7 +162,7 @@ class Work:
             for number, (model, cases) in enumerate(self._asked.items(), start=runs + 1):
                 self._part(again(self._task, cases, model, number))
         except LungScanError as error:
-            self._send(Told(str(error)))
+            self._send(Noticed(str(error)))
         for ended in self._first.values():
             self._send(ended)
 

@@ -12,8 +12,8 @@ from lungscan.modalities.table import modality_of
 from lungscan.model.checked import list_models
 from lungscan.options import ScanOptions
 from lungscan.types import CaseInput, CaseResult, CaseStatus
+from lungscan_web.jobs.messages import Filed, FoundCase, Task
 from lungscan_web.jobs.models import AUTO, resolved
-from lungscan_web.jobs.news import Filed, FoundCase, Task
 
 
 @dataclass(frozen=True, slots=True)

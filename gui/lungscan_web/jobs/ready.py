@@ -10,7 +10,7 @@ from typing import Protocol
 
 from lungscan.errors import MachineError
 from lungscan.opening.apart import Apart
-from lungscan_web.jobs.news import News
+from lungscan_web.jobs.messages import Message
 
 CHILD = "lungscan_web.jobs.child"
 REST_S = 3.0  # after one was taken: its job has the machine first, unless others wait
@@ -27,7 +27,7 @@ class Process(Protocol):
     def begin(self, task: object) -> None:
         """Give it its task."""
 
-    def events(self) -> Iterator[News]:
+    def events(self) -> Iterator[Message]:
         """What it tells, to its end."""
 
     def stop(self) -> None:

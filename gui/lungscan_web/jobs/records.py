@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lungscan.report.wording import duration
 from lungscan.types import InputFile
-from lungscan_web.jobs.news import Filed
+from lungscan_web.jobs.messages import Filed
 
 ANSWER = "answer.json"  # in the view of its case: what the page shows
 FORGET_S = 1.0  # before a rate can be told
@@ -162,13 +162,13 @@ def words_of(job: Job, place: int) -> str:
     if job.state is JobState.RUNNING:
         return _running(job)
     waiting = "Next in line." if place <= 1 else f"{place - 1} before yours."
-    said = {
+    texts = {
         JobState.WAITING: waiting,
         JobState.STARTING: "Starting …",
         JobState.FINISHED: "Done.",
         JobState.CANCELLED: job.message or "Cancelled.",
     }
-    return said.get(job.state, job.message)
+    return texts.get(job.state, job.message)
 
 
 def _running(job: Job) -> str:

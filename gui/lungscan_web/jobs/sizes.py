@@ -8,7 +8,7 @@ from contextlib import suppress
 from lungscan.errors import CaseError
 from lungscan.types import CaseInput
 from lungscan_web.jobs.limits import TooLarge
-from lungscan_web.jobs.news import Task
+from lungscan_web.jobs.messages import Task
 
 LOOK_S = 30.0  # for the size of one image
 

@@ -131,8 +131,8 @@ def test_a_bad_file_gets_words_and_costs_the_others_nothing(
     page.locator('.case[data-status="failed"]').click()
     answered(page, "Failed")
     expect(page.locator("#answer .kicker").first).to_have_text("Not classified")
-    said = page.locator("#answer .output p").all_inner_texts()
-    assert any(words.endswith(".") and len(words) > 20 for words in said), said
+    texts = page.locator("#answer .output p").all_inner_texts()
+    assert any(words.endswith(".") and len(words) > 20 for words in texts), texts
     assert "Traceback" not in page.locator("body").inner_text()
 
 
@@ -203,8 +203,8 @@ def test_a_series_has_a_slider(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#answer .number")).to_have_text(PROBABILITY)
     expect(page.locator("#more")).to_contain_text("Most suspicious slices")
     expect(page.locator("#more")).to_contain_text(re.compile(r"Slices\s*\d+"))
-    said = page.locator("#answer, #more").all_inner_texts()
-    assert not [word for text in said for word in ("Tiles", "tissue") if word in text]
+    texts = page.locator("#answer, #more").all_inner_texts()
+    assert not [word for text in texts for word in ("Tiles", "tissue") if word in text]
     with page.expect_download() as taken:
         page.locator('#answer a[download="slices.csv"]').click()
     taken.value.save_as(tmp_path / "slices.csv")

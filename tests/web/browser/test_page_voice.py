@@ -157,8 +157,8 @@ def test_no_result_and_failure_with_their_reasons(page: Page, tmp_path: Path) ->
     Image.new("RGB", (300, 300), (243, 241, 243)).save(drawn)
     give(page, [bad, drawn])
     expect(page.locator('.job[data-state="finished"]')).to_have_count(1)
-    said = {"slide": ("Not classified", "Failed"), "glass": ("Model output", "No result")}
-    for name, (kicker, label) in said.items():
+    messages = {"slide": ("Not classified", "Failed"), "glass": ("Model output", "No result")}
+    for name, (kicker, label) in messages.items():
         page.locator(".case", has_text=name).click()
         expect(page.locator("#answer")).to_match_aria_snapshot(
             f"""
@@ -170,7 +170,7 @@ def test_no_result_and_failure_with_their_reasons(page: Page, tmp_path: Path) ->
         assert controls(page) == []
 
 
-def test_an_end_before_the_end_is_told(page: Page) -> None:
+def test_an_end_before_the_end_is_reported(page: Page) -> None:
     play(page, [], STATE)
     give(page, [PICTURE])
     page.get_by_role("button", name="Cancel").click()

@@ -87,7 +87,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Noticed:
     """Something a person should know that belongs to no single case."""
 
     text: str
@@ -100,4 +100,4 @@ class Finished:
     seconds: float
 
 
-News = Found | Began | Taken | Scored | Ended | Told | Finished | Failure | Stopped
+Message = Found | Began | Taken | Scored | Ended | Noticed | Finished | Failure | Stopped

@@ -18,11 +18,7 @@ from lungscan_web.jobs.applying import apply, without
 from lungscan_web.jobs.folder import PrivateFolder, remove
 from lungscan_web.jobs.intake import Intake
 from lungscan_web.jobs.limits import Limits, NotHere, TooMany
-from lungscan_web.jobs.messages import (
-    Finished,
-    Message,
-    Task,
-)
+from lungscan_web.jobs.messages import Finished, Message, Task
 from lungscan_web.jobs.ready import Process, Ready, start_process
 from lungscan_web.jobs.records import CLOCK, Choice, Clock, Job, JobState
 from lungscan_web.jobs.turns import Turns

@@ -2,8 +2,9 @@
 
     xvfb-run -s "-screen 0 2600x1600x24" python benchmarks/window_pictures.py FOLDER [--dark]
 
-Writes the window with the demo's slide: just opened, analysed, a tile of the evidence, two models
-side by side, the options, and the training page; ``--twofold``: 2560 x 1440 on a dense screen.
+Writes the window with the demo's slide: just opened, analysed, a tile of the evidence, explained, a
+region left out, the options, two models side by side, and the training page; ``--series``: a CT
+series, too; ``--twofold``: 2560 x 1440 on a dense screen.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from math import cos, sin
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from lungscan_gui.window import MainWindow
 
 PATIENCE_S = 180
-OTHER = "lung-histology-ghostnet"
 
 
 class Studio:
@@ -60,6 +61,7 @@ def main() -> None:
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--twofold", action="store_true", help="2560 x 1440 at twofold scaling")
     parser.add_argument("--data", type=Path, help="a folder of classes for the training page")
+    parser.add_argument("--series", type=Path, help="a folder of one CT series")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     if options.twofold:
@@ -83,6 +85,10 @@ def main() -> None:
     studio.take(window, "0-empty")
     _take_case(window, studio)
     _take_training(window, studio, options.data)
+    if options.series:
+        _take_series(window, studio, options.series)
+    for _ in range(2):  # what was drawn is not asked about
+        window.undo_review()
     window.close()
     sys.stdout.write(f"{options.folder}\n")
 
@@ -99,12 +105,20 @@ def _take_case(window: MainWindow, studio: Studio) -> None:
     window.next_tile()
     studio.until(lambda: _sharp(window))
     studio.take(window, "3-tile")
+    window.explain_tile()
+    studio.until(lambda: not window.asking.busy)
+    window.result.ensureWidgetVisible(window.result.explained)
+    studio.take(window, "3-tile-explained")
     window.fit()
+    _take_region(window, studio)
     window.run.fold.setChecked(True)
     studio.take(window, "4-options")
     window.run.fold.setChecked(False)
     window.compare_sides()
-    window.compare.models.setCurrentText(OTHER)
+    models, chosen = window.compare.models, window.options.boxes["model"].currentText()
+    names = [models.itemText(row) for row in range(models.count())]
+    others = [name for name in names if name != chosen and name.startswith("lung-histology")]
+    models.setCurrentText(others[0] if others else chosen)
     window.compare.start.click()
     studio.until(lambda: bool(window.beside.second and window.beside.second.result))
     studio.take(window, "5-side-by-side")
@@ -112,6 +126,34 @@ def _take_case(window: MainWindow, studio: Studio) -> None:
     studio.until(lambda: _sharp(window))
     studio.take(window, "6-changed-tile")
     window.compare_sides()
+
+
+def _take_region(window: MainWindow, studio: Studio) -> None:
+    camera = window.viewer.camera
+    if camera is None:
+        return
+    width, height = camera.image
+    ellipse = [(0.25 + 0.12 * cos(turn / 5), 0.35 + 0.16 * sin(turn / 5)) for turn in range(31)]
+    window.leave_out_freehand()
+    window.reviewing.drawing.corners = [(x * width, y * height) for x, y in ellipse]
+    window.reviewing.drawing.close()
+    studio.until(lambda: bool(window.reviewing.sheet and window.reviewing.sheet.second))
+    window.result.ensureWidgetVisible(window.result.review)
+    studio.take(window, "3-region-left-out")
+    window.undo_review()
+    window.result.ensureVisible(0, 0)
+
+
+def _take_series(window: MainWindow, studio: Studio, series: Path) -> None:
+    window.options.boxes["model"].setCurrentText("lung-ct")
+    window.add_paths([series])
+    studio.until(window.slices.isVisible)
+    window.analyse()
+    studio.until(lambda: bool(window.queue.current and window.queue.current.result))
+    studio.rest(1)
+    window.next_tile()
+    studio.until(lambda: _sharp(window))
+    studio.take(window, "9-series")
 
 
 def _take_training(window: MainWindow, studio: Studio, data: Path | None) -> None:

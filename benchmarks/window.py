@@ -124,7 +124,7 @@ def pan(window: MainWindow, loop: Loop, seconds: float) -> list[float]:
     return frames
 
 
-def wander(window: MainWindow, loop: Loop, minutes: float) -> list[float]:
+def pan_about(window: MainWindow, loop: Loop, minutes: float) -> list[float]:
     """Look at one place after the other; the memory after each, in MB."""
     end, held, step = time.perf_counter() + 60 * minutes, [memory_mb()], 0
     camera = window.viewer.camera
@@ -239,7 +239,7 @@ def _memory_figures(
     window: MainWindow, loop: Loop, minutes: float, found: dict[str, float]
 ) -> None:
     """The most that was held, and how much more in the second half than in the first."""
-    held = wander(window, loop, minutes)
+    held = pan_about(window, loop, minutes)
     half = len(held) // 2
     found[f"memory in {minutes:g} minutes of panning, MB"] = max(held)
     found["of it more in their second half, MB"] = max(held[half:]) - max(held[:half])

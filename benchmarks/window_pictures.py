@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PATIENCE_S = 180
 
 
-class Studio:
+class Camera:
     """Waits for the window and takes its picture."""
 
     def __init__(self, app: QApplication, folder: Path) -> None:
@@ -81,38 +81,38 @@ def main() -> None:
     window = MainWindow(settings)
     window.resize(1280, 720 if options.twofold else 800)
     window.show()
-    studio = Studio(app, options.folder)
-    studio.take(window, "0-empty")
-    _take_case(window, studio)
-    _take_training(window, studio, options.data)
+    camera = Camera(app, options.folder)
+    camera.take(window, "0-empty")
+    _take_case(window, camera)
+    _take_training(window, camera, options.data)
     if options.series:
-        _take_series(window, studio, options.series)
+        _take_series(window, camera, options.series)
     for _ in range(2):  # what was drawn is not asked about
         window.undo_review()
     window.close()
     sys.stdout.write(f"{options.folder}\n")
 
 
-def _take_case(window: MainWindow, studio: Studio) -> None:
+def _take_case(window: MainWindow, camera: Camera) -> None:
     window.welcome.greet()
-    studio.until(lambda: window.viewer.picture is not None)
-    studio.until(lambda: window.run.machine.text().startswith("Computes"))
-    studio.take(window, "1-first-start")
+    camera.until(lambda: window.viewer.picture is not None)
+    camera.until(lambda: window.run.machine.text().startswith("Computes"))
+    camera.take(window, "1-first-start")
     window.analyse()
-    studio.until(lambda: bool(window.queue.current and window.queue.current.result))
+    camera.until(lambda: bool(window.queue.current and window.queue.current.result))
     window.message.hide()
-    studio.take(window, "2-analysed")
+    camera.take(window, "2-analysed")
     window.next_tile()
-    studio.until(lambda: _sharp(window))
-    studio.take(window, "3-tile")
+    camera.until(lambda: _sharp(window))
+    camera.take(window, "3-tile")
     window.explain_tile()
-    studio.until(lambda: not window.asking.busy)
+    camera.until(lambda: not window.asking.busy)
     window.result.ensureWidgetVisible(window.result.explained)
-    studio.take(window, "3-tile-explained")
+    camera.take(window, "3-tile-explained")
     window.fit()
-    _take_region(window, studio)
+    _take_region(window, camera)
     window.run.fold.setChecked(True)
-    studio.take(window, "4-options")
+    camera.take(window, "4-options")
     window.run.fold.setChecked(False)
     window.compare_sides()
     models, chosen = window.compare.models, window.options.boxes["model"].currentText()
@@ -120,15 +120,15 @@ def _take_case(window: MainWindow, studio: Studio) -> None:
     others = [name for name in names if name != chosen and name.startswith("lung-histology")]
     models.setCurrentText(others[0] if others else chosen)
     window.compare.start.click()
-    studio.until(lambda: bool(window.beside.second and window.beside.second.result))
-    studio.take(window, "5-side-by-side")
+    camera.until(lambda: bool(window.beside.second and window.beside.second.result))
+    camera.take(window, "5-side-by-side")
     window.next_change()
-    studio.until(lambda: _sharp(window))
-    studio.take(window, "6-changed-tile")
+    camera.until(lambda: _sharp(window))
+    camera.take(window, "6-changed-tile")
     window.compare_sides()
 
 
-def _take_region(window: MainWindow, studio: Studio) -> None:
+def _take_region(window: MainWindow, camera: Camera) -> None:
     camera = window.viewer.camera
     if camera is None:
         return
@@ -137,35 +137,35 @@ def _take_region(window: MainWindow, studio: Studio) -> None:
     window.leave_out_freehand()
     window.reviewing.drawing.corners = [(x * width, y * height) for x, y in ellipse]
     window.reviewing.drawing.close()
-    studio.until(lambda: bool(window.reviewing.sheet and window.reviewing.sheet.second))
+    camera.until(lambda: bool(window.reviewing.sheet and window.reviewing.sheet.second))
     window.result.ensureWidgetVisible(window.result.review)
-    studio.take(window, "3-region-left-out")
+    camera.take(window, "3-region-left-out")
     window.undo_review()
     window.result.ensureVisible(0, 0)
 
 
-def _take_series(window: MainWindow, studio: Studio, series: Path) -> None:
+def _take_series(window: MainWindow, camera: Camera, series: Path) -> None:
     window.options.boxes["model"].setCurrentText("lung-ct")
     window.add_paths([series])
-    studio.until(window.slices.isVisible)
+    camera.until(window.slices.isVisible)
     window.analyse()
-    studio.until(lambda: bool(window.queue.current and window.queue.current.result))
-    studio.rest(1)
+    camera.until(lambda: bool(window.queue.current and window.queue.current.result))
+    camera.rest(1)
     window.next_tile()
-    studio.until(lambda: _sharp(window))
-    studio.take(window, "9-series")
+    camera.until(lambda: _sharp(window))
+    camera.take(window, "9-series")
 
 
-def _take_training(window: MainWindow, studio: Studio, data: Path | None) -> None:
+def _take_training(window: MainWindow, camera: Camera, data: Path | None) -> None:
     window.open_training()
     page = window.training.page
     if page is None:
         return
-    studio.take(page, "7-training")
+    camera.take(page, "7-training")
     if data is not None:
         page.look_at(data)
-        studio.until(lambda: not page.runner.running)
-        studio.take(page, "8-audit")
+        camera.until(lambda: not page.runner.running)
+        camera.take(page, "8-audit")
 
 
 def _sharp(window: MainWindow) -> bool:

@@ -19,7 +19,7 @@ from threading import Event
 from lungscan import __version__, processes
 from lungscan.events import ScanEvent
 from lungscan.inputs import discover, show
-from lungscan.jobs import ReviewsOptions
+from lungscan.door.jobs import ReviewsOptions
 from lungscan.layout import case_folder
 from lungscan.modalities.modality import Modality, Words
 from lungscan.modalities.table import modality_of
@@ -210,7 +210,7 @@ def picture_heads(result: CaseResult) -> dict[str, str]:
     """What the report calls the pictures that it shows first, and the others, by their role."""
     words = modality_of(result.model.modality).words
     answered = result.prediction is not None and result.prediction.label is not None
-    return {"top": words.speaking if answered else words.clear, "uncertain": words.others}
+    return {"top": words.deciding if answered else words.clear, "uncertain": words.others}
 
 
 def results_folder(root: Path, options: ScanOptions) -> Path:
@@ -226,9 +226,9 @@ def results_folder(root: Path, options: ScanOptions) -> Path:
         parts.append(options.explain)
     if options.cases is not None:  # the same files as cases of their own are another question
         parts.append(options.cases.read_bytes())
-    told = "\n".join([*map(repr, parts), *(str(path.absolute()) for path in options.paths)])
+    facts = "\n".join([*map(repr, parts), *(str(path.absolute()) for path in options.paths)])
     safe = "".join(c if c.isalnum() or c in " ._-" else "_" for c in name)[:60].strip(" .")
-    digest = sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
+    digest = sha256(facts.encode("utf-8", "surrogateescape")).hexdigest()
     return root / f"{safe or 'cases'}-{digest[:8]}"
 
 
@@ -305,9 +305,9 @@ def write_reviews(root: Path, path: Path) -> str:
 
     (done,) = reviews(ReviewsOptions(root, out=path))
     found = done.reviews
-    told = [f"{len(found.cases):,} reviews are in {done.table}."]
-    told += [agreement_text(one.model, one.share) for one in found.agreements if one.share]
-    return " ".join([*told, *found.outdated, *found.damaged])
+    sentences = [f"{len(found.cases):,} reviews are in {done.table}."]
+    sentences += [agreement_text(one.model, one.share) for one in found.agreements if one.share]
+    return " ".join([*sentences, *found.outdated, *found.damaged])
 
 
 # Exports ----------------------------------------------------------------------------------------

@@ -72,9 +72,9 @@ def test_tiles_words_and_scale_are_shown_and_lead_to_their_place(qtbot: QtBot) -
     assert "x 100" in box.pairs[1].accessibleName()
     assert "What changes the answer most when blurred" in box.words.text()
     assert not box.scale.pixmap().isNull()
-    with qtbot.waitSignal(box.visited) as told:
+    with qtbot.waitSignal(box.visited) as visit:
         box.pairs[1].click()
-    assert told.args == [result.explained[1]]  # type: ignore[index]
+    assert visit.args == [result.explained[1]]  # type: ignore[index]
     box.show_result(slide_result())
     assert box.scale.isHidden()
     assert box.pairs == []
@@ -191,15 +191,15 @@ def test_the_process_explains_a_tile_of_a_slide_as_the_engine_does(tmp_path: Pat
     write_svs(path, draw_slide(1536, 1024, tissue=[(0.1, 0.1, 0.9, 0.9)]))
     box = (400, 300, 448, 448)
     question = Question(path, box, DEFAULT_MODEL, "occlusion", None, "auto")
-    (told,) = ExplainJob(question).events()
-    assert isinstance(told, Explanation)
+    (visit,) = ExplainJob(question).events()
+    assert isinstance(visit, Explanation)
     here = explain(path, box, model=DEFAULT_MODEL)
-    assert told.box == box
-    assert told.class_index == here.class_index
-    assert np.array_equal(told.cells, here.cells)
-    (told,) = ExplainJob(replace(question, path=tmp_path / "gone.svs")).events()
-    assert isinstance(told, Failure)
-    assert "gone.svs" in told.message
+    assert visit.box == box
+    assert visit.class_index == here.class_index
+    assert np.array_equal(visit.cells, here.cells)
+    (visit,) = ExplainJob(replace(question, path=tmp_path / "gone.svs")).events()
+    assert isinstance(visit, Failure)
+    assert "gone.svs" in visit.message
 
 
 def test_the_process_explains_a_slice_of_a_series(tmp_path: Path) -> None:
@@ -214,8 +214,8 @@ def test_the_process_explains_a_slice_of_a_series(tmp_path: Path) -> None:
         side = image.info.series.side_px
     second = (side, 0, side, side)
     question = Question(first, second, "lung-ct", "occlusion", None, "auto")
-    (told,) = ExplainJob(question).events()
-    assert isinstance(told, Explanation)
-    assert told.box == second
-    assert np.isfinite(told.cells).all()
-    assert told.cells.any()
+    (visit,) = ExplainJob(question).events()
+    assert isinstance(visit, Explanation)
+    assert visit.box == second
+    assert np.isfinite(visit.cells).all()
+    assert visit.cells.any()

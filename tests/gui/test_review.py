@@ -59,14 +59,14 @@ def reviewed(window: MainWindow, wait: Wait, slide: Path, quick: Jobs) -> MainWi
 @pytest.fixture(autouse=True)
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was asked; answered with Discard unless a test says otherwise."""
-    said: list[str] = []
+    texts: list[str] = []
 
     def question(*words: object) -> Answer:
-        said.append(str(words[2]))
+        texts.append(str(words[2]))
         return Answer.Discard
 
     monkeypatch.setattr(QMessageBox, "question", question)
-    return said
+    return texts
 
 
 def folder(window: MainWindow) -> Path:
@@ -335,8 +335,8 @@ def test_a_reviewed_case_is_marked_in_the_list(
     saved(reviewed, wait)
     assert case.verdict is Verdict.AGREE
     index = reviewed.queue.model.index(0)
-    said = reviewed.queue.model.data(index, Qt.ItemDataRole.AccessibleTextRole)
-    assert said == "drawn: Adenocarcinoma · reviewed: agrees"
+    texts = reviewed.queue.model.data(index, Qt.ItemDataRole.AccessibleTextRole)
+    assert texts == "drawn: Adenocarcinoma · reviewed: agrees"
     assert reviewed.queue.view.grab().toImage() != plain
     later = MainWindow(settings)
     qtbot.addWidget(later)

@@ -44,10 +44,10 @@ class SecondAnswerTable(QWidget):
             self.words.setText(sheet.trouble or "Forming the answer without it ...")
             return
         kept = engine.second_answer(sheet.result, sheet.second)
-        told = engine.left_out_text(kept, len(regions), sheet.result.model)
+        text = engine.left_out_text(kept, len(regions), sheet.result.model)
         if not kept.tiles_left_out:
             tile = engine.modality_of(sheet.result.model.modality).words.tile
-            told += f". No {tile} lies in a region by half, so nothing changes."
+            text += f". No {tile} lies in a region by half, so nothing changes."
         self.words.setText(f"Left out: {told}")
         self._fill(sheet.result, sheet.second)
 

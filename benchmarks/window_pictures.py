@@ -3,8 +3,8 @@
     xvfb-run -s "-screen 0 2600x1600x24" python benchmarks/window_pictures.py FOLDER [--dark]
 
 Writes the window with the demo's slide: just opened, analysed, a tile of the evidence, explained, a
-region left out, the options, two models side by side, and the training page; ``--series``: a CT
-series, too; ``--twofold``: 2560 x 1440 on a dense screen.
+region left out, the options, two models side by side (``--other``), and the training page;
+``--series``: a CT series, too; ``--twofold``: 2560 x 1440 on a dense screen.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("--twofold", action="store_true", help="2560 x 1440 at twofold scaling")
     parser.add_argument("--data", type=Path, help="a folder of classes for the training page")
     parser.add_argument("--series", type=Path, help="a folder of one CT series")
+    parser.add_argument("--other", default="", help="a second model, for two side by side")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     if options.twofold:
@@ -84,6 +85,8 @@ def main() -> None:
     camera = Camera(app, options.folder)
     camera.take(window, "0-empty")
     _take_case(window, camera)
+    if options.other:
+        _take_two(window, camera, options.other)
     _take_training(window, camera, options.data)
     if options.series:
         _take_series(window, camera, options.series)
@@ -114,11 +117,12 @@ def _take_case(window: MainWindow, camera: Camera) -> None:
     window.run.fold.setChecked(True)
     camera.take(window, "4-options")
     window.run.fold.setChecked(False)
+
+
+def _take_two(window: MainWindow, camera: Camera, other: str) -> None:
     window.compare_sides()
-    models, chosen = window.compare.models, window.options.boxes["model"].currentText()
-    names = [models.itemText(row) for row in range(models.count())]
-    others = [name for name in names if name != chosen and name.startswith("lung-histology")]
-    models.setCurrentText(others[0] if others else chosen)
+    window.compare.models.addItem(other)
+    window.compare.models.setCurrentText(other)
     window.compare.start.click()
     camera.until(lambda: bool(window.beside.second and window.beside.second.result))
     camera.take(window, "5-side-by-side")
@@ -129,10 +133,10 @@ def _take_case(window: MainWindow, camera: Camera) -> None:
 
 
 def _take_region(window: MainWindow, camera: Camera) -> None:
-    camera = window.viewer.camera
-    if camera is None:
+    view = window.viewer.camera
+    if view is None:
         return
-    width, height = camera.image
+    width, height = view.image
     ellipse = [(0.25 + 0.12 * cos(turn / 5), 0.35 + 0.16 * sin(turn / 5)) for turn in range(31)]
     window.leave_out_freehand()
     window.reviewing.drawing.corners = [(x * width, y * height) for x, y in ellipse]

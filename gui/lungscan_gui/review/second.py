@@ -48,7 +48,7 @@ class SecondAnswerTable(QWidget):
         if not kept.tiles_left_out:
             tile = engine.modality_of(sheet.result.model.modality).words.tile
             text += f". No {tile} lies in a region by half, so nothing changes."
-        self.words.setText(f"Left out: {told}")
+        self.words.setText(f"Left out: {text}")
         self._fill(sheet.result, sheet.second)
 
     @property

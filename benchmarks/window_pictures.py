@@ -3,8 +3,9 @@
     xvfb-run -s "-screen 0 2600x1600x24" python benchmarks/window_pictures.py FOLDER [--dark]
 
 Writes the window with the demo's slide: just opened, analysed, a tile of the evidence, explained, a
-region left out, the options, two models side by side (``--other``), and the training page;
-``--series``: a CT series, too; ``--twofold``: 2560 x 1440 on a dense screen.
+region left out, the options, two runs side by side (``--other``: another model; else the same one
+with tiles that overlap), and the training page; ``--series``: a CT series, too; ``--twofold``:
+2560 x 1440 on a dense screen.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from lungscan_gui.window import MainWindow
 
 PATIENCE_S = 180
+OVERLAP = 0.5
 
 
 class Camera:
@@ -85,8 +87,7 @@ def main() -> None:
     camera = Camera(app, options.folder)
     camera.take(window, "0-empty")
     _take_case(window, camera)
-    if options.other:
-        _take_two(window, camera, options.other)
+    _take_two(window, camera, options.other)
     _take_training(window, camera, options.data)
     if options.series:
         _take_series(window, camera, options.series)
@@ -103,6 +104,7 @@ def _take_case(window: MainWindow, camera: Camera) -> None:
     camera.take(window, "1-first-start")
     window.analyse()
     camera.until(lambda: bool(window.queue.current and window.queue.current.result))
+    camera.until(lambda: not window.analysis.running)
     window.message.hide()
     camera.take(window, "2-analysed")
     window.next_tile()
@@ -110,7 +112,8 @@ def _take_case(window: MainWindow, camera: Camera) -> None:
     camera.take(window, "3-tile")
     window.explain_tile()
     camera.until(lambda: not window.asking.busy)
-    window.result.ensureWidgetVisible(window.result.explained)
+    camera.rest(0.5)
+    window.result.ensureWidgetVisible(window.result.model)  # all of the box above it is seen then
     camera.take(window, "3-tile-explained")
     window.fit()
     _take_region(window, camera)
@@ -121,11 +124,15 @@ def _take_case(window: MainWindow, camera: Camera) -> None:
 
 def _take_two(window: MainWindow, camera: Camera, other: str) -> None:
     window.compare_sides()
-    window.compare.models.addItem(other)
-    window.compare.models.setCurrentText(other)
+    if other:
+        window.compare.models.addItem(other)
+        window.compare.models.setCurrentText(other)
+    else:
+        window.options.overlap.setValue(OVERLAP)
     window.compare.start.click()
     camera.until(lambda: bool(window.beside.second and window.beside.second.result))
     camera.take(window, "5-side-by-side")
+    window.options.overlap.setValue(0)
     window.next_change()
     camera.until(lambda: _sharp(window))
     camera.take(window, "6-changed-tile")

@@ -155,12 +155,12 @@ def test_a_picture_that_cannot_be_read_is_left_out_and_named(tmp_path: Path) -> 
     (tmp_path / "drawn" / "lung_n" / "3.png").write_bytes(b"no picture")
     (tmp_path / "drawn" / "lung_scc" / "5.png").unlink()
     events = list(train(recipe(1), tmp_path, tmp_path / "model", ("teacher",)))
-    told = [e.detail for e in events if isinstance(e, StageFinished) and e.stage == "data"]
-    assert [text.split(":")[1].split()[0] for text in told[:-1]] == [
+    details = [e.detail for e in events if isinstance(e, StageFinished) and e.stage == "data"]
+    assert [text.split(":")[1].split()[0] for text in details[:-1]] == [
         "lung_n/3.png",
         "lung_scc/5.png",
     ]
-    assert all(text.startswith("left out: ") for text in told[:-1])
+    assert all(text.startswith("left out: ") for text in details[:-1])
     rows = (tmp_path / "model" / "training" / "split.csv").read_text(encoding="utf-8")
     assert "lung_n/3.png" not in rows
     assert "lung_n/4.png" in rows

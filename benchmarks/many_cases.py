@@ -131,7 +131,7 @@ def table(found: dict[int, dict[str, dict[str, float]]]) -> str:
             cost = steps[step]
             each = cost["seconds"] / cases * 1e3
             numbers = f"{cost['seconds']:.1f} | {each:.2f} | {cost['mb']:.0f}"
-            lines.append(f"| {TOLD[step]} | {cases:,} | {numbers} |")
+            lines.append(f"| {STEP_NAMES[step]} | {cases:,} | {numbers} |")
     return "\n".join(lines)
 
 

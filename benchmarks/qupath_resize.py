@@ -61,7 +61,7 @@ def differences(name: str, slide: RgbArray) -> dict[float, FloatArray]:
 
 def main() -> None:
     """Print a table for each model."""
-    names = sys.argv[1:] or ["lung-histology-ghostnet", "lung-histology"]
+    names = sys.argv[1:] or ["lung-histology"]
     with tempfile.TemporaryDirectory() as scratch:
         make_demo(Path(scratch))
         with Image.open(Path(scratch) / "stitched-slide.svs", formats=("TIFF",)) as image:

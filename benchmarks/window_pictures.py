@@ -3,7 +3,8 @@
     xvfb-run -s "-screen 0 2600x1600x24" python benchmarks/window_pictures.py FOLDER [--dark]
 
 Writes the window with the demo's slide: just opened, analysed, a tile of the evidence, two models
-side by side, the options, and the training page; ``--twofold``: 2560 x 1440 on a dense screen.
+side by side (``--other``), the options, and the training page; ``--twofold``: 2560 x 1440 on a
+dense screen.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from lungscan_gui.window import MainWindow
 
 PATIENCE_S = 180
-OTHER = "lung-histology-ghostnet"
 
 
 class Camera:
@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--twofold", action="store_true", help="2560 x 1440 at twofold scaling")
     parser.add_argument("--data", type=Path, help="a folder of classes for the training page")
+    parser.add_argument("--other", default="", help="a second model, for two side by side")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     if options.twofold:
@@ -82,6 +83,8 @@ def main() -> None:
     camera = Camera(app, options.folder)
     camera.take(window, "0-empty")
     _take_case(window, camera)
+    if options.other:
+        _take_two(window, camera, options.other)
     _take_training(window, camera, options.data)
     window.close()
     sys.stdout.write(f"{options.folder}\n")
@@ -103,8 +106,12 @@ def _take_case(window: MainWindow, camera: Camera) -> None:
     window.run.fold.setChecked(True)
     camera.take(window, "4-options")
     window.run.fold.setChecked(False)
+
+
+def _take_two(window: MainWindow, camera: Camera, other: str) -> None:
     window.compare_sides()
-    window.compare.models.setCurrentText(OTHER)
+    window.compare.models.addItem(other)
+    window.compare.models.setCurrentText(other)
     window.compare.start.click()
     camera.until(lambda: bool(window.beside.second and window.beside.second.result))
     camera.take(window, "5-side-by-side")

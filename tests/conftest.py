@@ -8,12 +8,19 @@ from pathlib import Path
 import pytest
 
 from lungscan.model.card import ModelCard
+from lungscan.workers import available_threads
 from tests.models import FakeRuntime, copy_model, tiny_model
 
 if older := os.environ.get("ONEDNN_MAX_CPU_ISA"):
     # The tests run as an older processor. The variable limits oneDNN, from which OpenVINO and torch
     # take their kernels; what OpenVINO itself thinks that the processor can do has its own.
     os.environ.setdefault("OV_CPU_MAX_ISA", older)
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Tests run side by side: torch shall not start as many threads again in each process.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+MOST_WORKERS = 8  # each holds torch, OpenVINO and Qt: some 1 GB
 
 
 # Trainings, browsers, builds, clusters and attacks: an edit should cost a minute, not ten. A module
@@ -79,6 +86,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         name = item.path.relative_to(root).as_posix()
         if name in SLOW or name.startswith(SLOW_FOLDERS):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """``-n auto``: a process for each core that this one may use."""
+    return min(available_threads(), MOST_WORKERS)
 
 
 @pytest.fixture(scope="session")

@@ -205,7 +205,7 @@ def test_ci_runs_the_readme_s_commands_word_for_word() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "\npython -m pip install . && lungscan demo\n" in readme
-    developers = 'python -m pip install ".[dev]" && pytest'
+    developers = 'python -m pip install ".[dev]" && pytest -n auto --dist loadfile'
     assert f"\n{developers}\n" in readme
     assert f"\n  {developers}\n" in script
 

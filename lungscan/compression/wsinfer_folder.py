@@ -106,10 +106,9 @@ def readme(card: ModelCard) -> str:
         "in Extensions > WSInfer.\n\n"
         "On the same pixels probabilities equal LungScan's to "
         f"{TOLERANCE:g}. QuPath resizes tiles in another way than LungScan, which alone moves "
-        "probabilities: on the demo's slide those of lung-histology-ghostnet by less than 0.02 in "
-        "95 % of the tiles and by 0.05 at most, those of lung-histology by 0.15. And what LungScan "
-        "does around the network is not in here: finding tissue, and refusing what does not look "
-        "like lung or is too uncertain. Every tile gets a class, whatever it shows.\n"
+        "probabilities (LungScan's `benchmarks/qupath_resize.py` measures by how much). And what "
+        "LungScan does around the network is not in here: finding tissue, and refusing what does "
+        "not look like lung or is too uncertain. Every tile gets a class, whatever it shows.\n"
     )
 
 

@@ -104,4 +104,4 @@ def _size_of(sizes: Sequence[Size]) -> list[str]:
 def _named(listing: Listing, rows: Sequence[int], about: Sequence[str]) -> str:
     texts = ", ".join(f"{listing.names[row]} ({about[row]})" for row in rows[:_NAMES])
     more = len(rows) - _NAMES
-    return f"{told} and {more:,} more" if more > 0 else texts
+    return f"{texts} and {more:,} more" if more > 0 else texts

@@ -13,7 +13,6 @@ from hashlib import sha256
 from pathlib import Path
 
 from lungscan.errors import ModelError
-from lungscan.modalities.table import modality_of
 from lungscan.model.card import (
     CARD,
     CARD_SCHEMA,
@@ -25,8 +24,11 @@ from lungscan.model.card import (
     ModelCard,
     hash_of,
 )
+from lungscan.model.modality_names import SCALED
 from lungscan.options import MAX_MPP_UM, MIN_MPP_UM
 
+# Shipped models that bear another name now.
+RENAMED = {"lung-histology-ghostnet": "lung-histology"}
 UNSAFE = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".bin", ".onnx", ".h5", ".zip"}
 
 _KINDS = {
@@ -44,7 +46,8 @@ def find_model(name_or_path: str) -> ModelCard:
     """Find a shipped model by name, or a model folder by path, and check every file.
 
     Raises:
-        ModelError: no such model, an incomplete or changed folder, or an unsafe kind of file.
+        ModelError: no such model or one that was renamed, an incomplete or changed folder, or an
+            unsafe kind of file.
     """
     shipped = _shipped_folder() / name_or_path
     if _is_plain_name(name_or_path) and (shipped / CARD).is_file():
@@ -57,6 +60,10 @@ def find_model(name_or_path: str) -> ModelCard:
             f"{path.name} is a kind of file that can run code when it is loaded, or carries no "
             "card. LungScan loads only model folders with card.json and safetensors; "
             "`lungscan models list` names the shipped ones."
+        )
+    if name_or_path in RENAMED:
+        raise ModelError(
+            f"The model {name_or_path} is called {RENAMED[name_or_path]} now: give that name."
         )
     known = ", ".join(card.name for card in list_models()) or "none"
     raise ModelError(
@@ -148,8 +155,9 @@ def _check_sense(card: ModelCard) -> None:
     if not 32 <= card.patch_size_pixels <= 2048:
         raise ValueError("patch_size_pixels is outside 32 to 2048")
     _check_window(card)
-    scaled = modality_of(card.modality).scaled
-    if scaled and not MIN_MPP_UM <= card.spacing_um_px <= MAX_MPP_UM:
+    if card.modality not in SCALED:
+        raise ValueError(f"modality is one of {', '.join(SCALED)}, not {card.modality!r}")
+    if SCALED[card.modality] and not MIN_MPP_UM <= card.spacing_um_px <= MAX_MPP_UM:
         raise ValueError("spacing_um_px is outside 0.05 to 10")
     positive = (
         *(card.temperature, card.confidence_threshold, card.novelty_threshold),

@@ -60,6 +60,7 @@ class Material:
     skipped: tuple[str, ...] = ()  # pictures left out, each with the reason
     rows: tuple[SplitRow, ...] = ()  # the split as a table
     more: More | None = None  # for the stages that the options name
+    source_contents: tuple[str, ...] = ()  # as contents_sha256, of each of several sources
 
     @property
     def classes(self) -> int:
@@ -126,6 +127,7 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
         ),
         split_rows(listing, samples.groups, split),
         more,
+        whole.contents,
     )
 
 
@@ -230,7 +232,9 @@ def _foreign(folder: Path, look: Look, options: TrainOptions) -> tuple[Foreign, 
             tuple(picture.group or name for picture, name in zip(kept, names, strict=True)),
             (folder.name,),
         )
-        sentences = [f"{folder.name}/{pictures[row].path.name}: {why}" for row, why in refused.items()]
+        sentences = [
+            f"{folder.name}/{pictures[row].path.name}: {why}" for row, why in refused.items()
+        ]
         return Foreign(folder.name, others, _limited(others, options), squares), sentences
     whole = read_listing(folder, check=False)
     squares, refused = load_squares(whole.paths, look, options.field_px)

@@ -80,7 +80,7 @@ def started(options: TrainOptions, root: Path) -> TrainOptions:
         classes=(*options.classes, *_known(options, card, root)),
         start_sha256=card.sha256,
         limits=(
-            f"{said}, trained on {card.data.get('summary', 'unknown data')}; whether tissue of the "
+            f"{text}, trained on {card.data.get('summary', 'unknown data')}; whether tissue of the "
             "test part was among that is known only where the data are the very same.",
             *options.limits,
         ),

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+import lungscan
 from lungscan.errors import ModelError
 from lungscan.model.card import FILES, ModelCard, write_card
-from lungscan.model.checked import find_model, list_models, read_card
+from lungscan.model.checked import RENAMED, find_model, list_models, read_card
 from lungscan.model.folder import read_golden
 from lungscan.model.novelty import load_novelty
+from lungscan.options import DEFAULT_MODEL
 from lungscan.runtimes import load_runtime
 from tests.models import CARD, SHIPPED, tiny_model
 
@@ -148,6 +150,23 @@ def test_an_unknown_model_is_named_with_the_known_ones(tmp_path: Path) -> None:
     for name in ("", ".", "..", "../x", str(tmp_path / "none")):
         with pytest.raises(ModelError):
             find_model(name)
+
+
+def test_a_model_that_was_renamed_is_named_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for earlier, now in RENAMED.items():
+        with pytest.raises(ModelError, match=f"{earlier} is called {now} now"):
+            find_model(earlier)
+        assert find_model(now).name == now
+    tiny_model(tmp_path / "lung-histology-ghostnet")  # a folder of one's own keeps its name
+    assert find_model("lung-histology-ghostnet").name == "tiny"
+
+
+def test_the_default_model_is_a_ghostnet_and_comes_first() -> None:
+    first = lungscan.models()[0]
+    assert (first.name, first.architecture) == (DEFAULT_MODEL, "ghostnet_100")
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".pkl", ".ckpt", ".zip", ".onnx", ".PT", ""])

@@ -19,6 +19,7 @@ from lungscan.errors import ModelError, UsageProblem
 from lungscan.model.card import ModelCard
 from lungscan.model.checked import find_model
 from lungscan.model.folder import read_golden
+from lungscan.options import DEFAULT_MODEL
 from lungscan.runtimes import load_runtime
 from tests.small_model import draw_tiles, small_int8, small_model
 
@@ -53,11 +54,11 @@ def test_any_batch_gives_the_model_s_probabilities(exported: Path, count: int) -
     np.testing.assert_allclose(answers(exported, pixels), probs, atol=TOLERANCE)
 
 
-def test_the_shipped_ghostnet_answers_as_it_does_here(tmp_path: Path) -> None:
-    card = find_model("lung-histology-ghostnet")
-    export_wsinfer(card, tmp_path / "ghostnet")
+def test_the_shipped_model_answers_as_it_does_here(tmp_path: Path) -> None:
+    card = find_model(DEFAULT_MODEL)
+    export_wsinfer(card, tmp_path / "shipped")
     golden = read_golden(card)
-    found = answers(tmp_path / "ghostnet", golden.fields)
+    found = answers(tmp_path / "shipped", golden.fields)
     np.testing.assert_allclose(found, golden.probs, atol=TOLERANCE)
     assert np.ptp(golden.probs) > 0.5  # fields of more than one class
 

@@ -16,10 +16,10 @@ import lungscan
 import lungscan.demo
 from lungscan.errors import UsageProblem
 from lungscan.explaining import load_explainer
+from lungscan.explaining.affine_head import find_head
 from lungscan.explaining.base import log_odds
 from lungscan.explaining.cam import ClassMaps
 from lungscan.explaining.deletion import deletion, order_of
-from lungscan.explaining.affine_head import find_head
 from lungscan.explaining.occlusion import Occlusion, blurred, cells_along, windows
 from lungscan.model.card import ModelCard
 from lungscan.model.checked import find_model
@@ -32,7 +32,7 @@ from lungscan.types import CaseStatus, FloatArray, RgbArray, RgbBatch, TileState
 from tests.engine.scanning import files_below, make_field, make_slide, options, results, run, stored
 from tests.models import copy_model
 
-SHIPPED = ("lung-histology", "lung-histology-ghostnet")
+SHIPPED = ("lung-histology", "lung-ct")
 FIELDS = Path(lungscan.demo.__file__).parent / "fields" / "single"
 ADENO, BENIGN = 0, 1
 
@@ -85,9 +85,9 @@ def test_the_cells_and_the_rest_are_the_logit(name: str) -> None:
             assert cells.score == pytest.approx(expected, abs=1e-3)
 
 
-def test_ghostnet_has_a_layer_that_a_plain_product_would_miss() -> None:
-    graph = read_graph(ov.Core(), card_of("lung-histology-ghostnet").folder)
-    check_graph(graph, card_of("lung-histology-ghostnet"))
+def test_the_ghostnet_has_a_layer_that_a_plain_product_would_miss() -> None:
+    graph = read_graph(ov.Core(), card_of("lung-histology").folder)
+    check_graph(graph, card_of("lung-histology"))
     head = find_head(graph, "ghostnet")
     kinds = [type(step).__name__ for step in head.steps]
     assert kinds[:3] == ["Affine", "Each", "Cut"]  # convolution, its bias, ReLU
@@ -388,7 +388,9 @@ def test_one_field_on_the_spot(tmp_path: Path) -> None:
     part = lungscan.explain(path, device="cpu-fp32")
     assert part.class_index == ADENO
     expected = Occlusion(runtime_of("lung-histology"))
-    explained = lungscan.explain(path, part.box, device="cpu-fp32")  # read by its box: the same pixels
+    explained = lungscan.explain(
+        path, part.box, device="cpu-fp32"
+    )  # read by its box: the same pixels
     assert np.allclose(explained.cells, part.cells, atol=1e-4)
     asked = lungscan.explain(path, label="lung_n", method="cam", device="cpu-fp32")
     assert (asked.class_index, asked.method) == (BENIGN, "cam")

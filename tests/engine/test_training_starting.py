@@ -20,7 +20,7 @@ from lungscan.runtimes.deploy import Deployed
 from lungscan.training.fit import Pictures
 from lungscan.training.networks import normalise
 from lungscan.training.options import Fit, Phase, TrainOptions
-from lungscan.training.starting import network_of, started, start_text
+from lungscan.training.starting import network_of, start_text, started
 from lungscan.training.train import train
 from lungscan.types import RgbBatch
 from tests.labelled import CLASSES

@@ -283,7 +283,11 @@ def test_rate_and_time_left_in_words(bureau: Bureau) -> None:
         bureau.until(job, JobState.FINISHED), state=JobState.RUNNING, tiles=Pace(1000.0, 50, 150)
     )
     notified = progress_of(job, 1010.0)
-    assert (notified.rate, notified.left, notified.left_seconds) == ("5 tiles/s", "about 20.0 s left", 20.0)
+    assert (notified.rate, notified.left, notified.left_seconds) == (
+        "5 tiles/s",
+        "about 20.0 s left",
+        20.0,
+    )
     assert words_of(job, 0) == "50 of 150 tiles."
     assert progress_of(job, 1000.5).rate == ""  # too early
     several = replace(job, cases=job.cases * 4, pace=Pace(1000.0, 1, 4))

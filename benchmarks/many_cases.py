@@ -81,7 +81,7 @@ def tables(out: Path, _cases: int) -> None:
 def report(out: Path, _cases: int) -> None:
     """``lungscan report``."""
     import lungscan
-    from lungscan.jobs import RebuildOptions
+    from lungscan.door.jobs import RebuildOptions
 
     for _ in lungscan.rebuild(RebuildOptions(out)):
         pass

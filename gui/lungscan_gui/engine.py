@@ -17,7 +17,7 @@ from threading import Event
 from lungscan import __version__, processes
 from lungscan.events import ScanEvent
 from lungscan.inputs import discover, show
-from lungscan.jobs import ReviewsOptions
+from lungscan.door.jobs import ReviewsOptions
 from lungscan.layout import case_folder
 from lungscan.modalities.table import MODALITIES
 from lungscan.model.card import ModelCard

@@ -17,7 +17,7 @@ from lungscan.cluster.books import ClusterLedger
 from lungscan.cluster.connecting import Link, connected
 from lungscan.cluster.handing_out import ClusterRun
 from lungscan.cluster.remote import device_of_worker
-from lungscan.cluster.tasks import Job
+from lungscan.cluster.remote_tasks import Job
 from lungscan.errors import LungScanError, MachineError, UsageProblem
 from lungscan.events import ScanEvent
 from lungscan.layout import STAGES

@@ -16,7 +16,7 @@ from lungscan.cluster.books import ClusterLedger
 from lungscan.cluster.connecting import Link
 from lungscan.cluster.fetching import WorkerGone, fetch
 from lungscan.cluster.remote import TOPIC, run_task
-from lungscan.cluster.tasks import Done, Job, Task, whole
+from lungscan.cluster.remote_tasks import Done, Job, Task, whole
 from lungscan.errors import CaseError, Code, LungScanError, MachineError, UnreadableFile
 from lungscan.events import CaseFinished, CaseStarted, Notice, RunStarted, ScanEvent, TilesScored
 from lungscan.results.provenance import utc_now

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lungscan.cluster.tasks import Done, Job, Task
+from lungscan.cluster.remote_tasks import Done, Job, Task
 from lungscan.errors import MachineError
 
 if TYPE_CHECKING:

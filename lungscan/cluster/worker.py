@@ -18,7 +18,7 @@ from pathlib import Path
 from lungscan import __version__
 from lungscan.classification.classifier import Classifier
 from lungscan.classification.loading import load_classifier
-from lungscan.cluster.tasks import Done, Job, Task, slim
+from lungscan.cluster.remote_tasks import Done, Job, Task, slim
 from lungscan.errors import CaseError, ModelError
 from lungscan.inputs import sha256_of
 from lungscan.opening.launch import beforehand

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lungscan.dicom_out.provenance import set_provenance
+from lungscan.dicom_out.made_by import set_provenance
 from lungscan.dicom_out.terms import (
     MANUFACTURER,
     RESEARCH,

@@ -20,7 +20,7 @@ from lungscan.studies.events import (
 from lungscan.studies.options import WHOLE, StudyOptions
 from lungscan.studies.quantized import costs_of, has_weights, make_int8, quantized
 from lungscan.studies.results import Answers, kept
-from lungscan.studies.table import as_csv, markdown
+from lungscan.studies.study_table import as_csv, markdown
 from lungscan.studies.tasks import Task, tasks, units
 from lungscan.studies.test_answers import Probs, lines
 from lungscan.studies.working import Means, fit_units

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
-from lungscan.modalities.table import DEFAULT
+from lungscan.model.modality_names import DEFAULT
 from lungscan.training.classes import ClassSettings, changed_settings, settings_of
 from lungscan.training.sources import DataSource, sources_of
 from lungscan.training.stage_names import MORE, SHARED_OPTIONS, STAGE_OPTIONS, STAGES, Stage

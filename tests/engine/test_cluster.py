@@ -20,7 +20,7 @@ import lungscan  # noqa: E402
 from lungscan.cluster.address import Cluster, parse_cluster  # noqa: E402
 from lungscan.cluster.connecting import connected  # noqa: E402
 from lungscan.cluster.driver import scan_on_cluster  # noqa: E402
-from lungscan.cluster.tasks import slim  # noqa: E402
+from lungscan.cluster.remote_tasks import slim  # noqa: E402
 from lungscan.errors import MachineError, ModelError, OutputLocked, UsageProblem  # noqa: E402
 from lungscan.events import (  # noqa: E402
     CaseFinished,

@@ -19,7 +19,7 @@ pytest.importorskip("timm", reason="compression needs the extra train")
 pytest.importorskip("nncf", reason="compression needs the extra train")
 
 from lungscan.compression import int8
-from lungscan.compression.agreement import LOST, most_lost
+from lungscan.compression.comparison import LOST, most_lost
 from lungscan.compression.int8 import compress, compressing
 from lungscan.compression.quantizing import quantize
 from lungscan.compression.records import Bounds, Compressed, Tried, Trying

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from lungscan.demo.making import FIELDS
-from lungscan.modalities.table import DEFAULT
+from lungscan.model.modality_names import DEFAULT
 from lungscan_web.jobs import models
 from lungscan_web.jobs.limits import Limits
 from lungscan_web.jobs.zooming import Ladder

@@ -24,7 +24,7 @@ from lungscan.adaptation.records import (
     Step,
 )
 from lungscan.adaptation.wording import OTHER_ORGANS, with_interval
-from lungscan.jobs import AdaptJob
+from lungscan.door.jobs import AdaptJob
 from lungscan.model.doubt import doubt
 from lungscan_cli.border import INTERRUPTED
 from lungscan_cli.console import answers, people, plain, say, shell_path, write_json

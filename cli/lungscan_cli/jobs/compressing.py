@@ -16,7 +16,7 @@ import lungscan
 from lungscan import RESEARCH_USE
 from lungscan.compression.records import Compressed, CompressionResult, Tried, Trying
 from lungscan.compression.wording import all_changes
-from lungscan.jobs import CompressOptions, FieldsGathered
+from lungscan.door.jobs import CompressOptions, FieldsGathered
 from lungscan_cli.border import INTERRUPTED
 from lungscan_cli.console import answers, count, people, plain, say, shell_path, write_json
 

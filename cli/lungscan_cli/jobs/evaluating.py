@@ -11,7 +11,7 @@ from rich.console import Console
 import lungscan
 from lungscan.evaluation.events import FieldsJudged, Judging, JudgingStarted
 from lungscan.evaluation.writing import Written, as_data
-from lungscan.jobs import CompareFinished, CompareOptions, EvaluateFinished, EvaluateOptions
+from lungscan.door.jobs import CompareFinished, CompareOptions, EvaluateFinished, EvaluateOptions
 from lungscan_cli.border import INTERRUPTED, OK, SOME_FAILED
 from lungscan_cli.console import answers, people, plain, say, write_json
 from lungscan_cli.views.evaluation_tables import show_comparison, show_evaluation

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 import lungscan
 from lungscan import RESEARCH_USE
-from lungscan.jobs import StudyJob
+from lungscan.door.jobs import StudyJob
 from lungscan.studies.events import (
     NetworkEpoch,
     NetworkFitted,

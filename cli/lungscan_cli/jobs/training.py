@@ -15,7 +15,7 @@ from rich.console import Console
 
 import lungscan
 from lungscan import RESEARCH_USE
-from lungscan.jobs import TrainFinished, TrainJob
+from lungscan.door.jobs import TrainFinished, TrainJob
 from lungscan.model.checked import read_card
 from lungscan.model.doubt import doubt
 from lungscan.model.folder import holds_model

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 import lungscan
-from lungscan.jobs import VerifyFinished, VerifyOptions
+from lungscan.door.jobs import VerifyFinished, VerifyOptions
 from lungscan.verification.checks import AMISS, Check, State
 from lungscan_cli.border import OK, SOME_FAILED
 from lungscan_cli.console import answers, count, people, plain, say, write_json

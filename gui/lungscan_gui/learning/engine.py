@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lungscan
-from lungscan.jobs import (
+from lungscan.door.jobs import (
     AuditFinished,
     AuditOptions,
     EvaluateFinished,

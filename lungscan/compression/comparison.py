@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lungscan.compression.records import Agreement, LabelledTiles
+from lungscan.compression.records import Agreement
+from lungscan.dataset.labelled_tiles import LabelledTiles
 from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.model.card import Metric, ModelCard
 from lungscan.model.novelty import Novelty

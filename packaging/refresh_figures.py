@@ -64,6 +64,8 @@ def judged_by(card: ModelCard) -> str:
         return f"{folds} folds by group, each field judged by a network that never saw its group"
     if fold:
         return f"fold {fold.replace('/', ' of ')} by group, which took no part in training"
+    if card.recipe.get("figures_from"):
+        return "a run of the same recipe that held these groups out"
     return "groups that took no part in training"
 
 

@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from lungscan.compression.comparison import LOST, Judged, answer, compare, figures, judged, most_lost
+from lungscan.compression.comparison import (
+    LOST,
+    Judged,
+    answer,
+    compare,
+    figures,
+    judged,
+    most_lost,
+)
 from lungscan.compression.int8_folder import (
     draft_card,
     how_it_was_made,

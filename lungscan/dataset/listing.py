@@ -49,6 +49,7 @@ class Listing:
     scales: tuple[float | None, ...] | None = None  # µm/px that each states; None: not opened
     um_px: tuple[float | None, ...] = ()  # what a table says of it; (): nothing of any picture
     sources: IndexArray | None = None  # (n,) which of several sources; None: there is one
+    contents: tuple[str, ...] = ()  # of several sources, `contents_sha256` of each folder
 
     @property
     def paths(self) -> tuple[Path, ...]:

@@ -187,7 +187,10 @@ def _alone(groups: Sequence[str]) -> bool:
 def _seen(card: ModelCard, identity: Identity, groups: set[str]) -> tuple[Seen, int]:
     """Whether the card names this data, and how many groups are not among its test groups."""
     if not _is_named(card, identity):
-        return Seen.UNKNOWN, 0
+        source = _source_of(card, identity)
+        if not source:
+            return Seen.UNKNOWN, 0
+        groups = {f"{source}/{group}" for group in groups}
     held = set() if card.data.get("protocol") == "random" else set(card.data.get("test_groups", ()))
     unheld = len(groups - held)
     return (Seen.YES if unheld else Seen.NO), unheld
@@ -199,6 +202,13 @@ def _is_named(card: ModelCard, identity: Identity) -> bool:
         (identity.data_sha256, card.data.get("sha256")),
     )
     return any(ours and ours == theirs for ours, theirs in pairs)
+
+
+def _source_of(card: ModelCard, identity: Identity) -> str:
+    """The name of the source, of several that the model learnt from, which this folder is."""
+    ours = identity.contents_sha256
+    sources = card.data.get("sources", {})
+    return next((name for name, sha256 in sources.items() if ours and sha256 == ours), "")
 
 
 def _identity(root: Path) -> Identity:

@@ -27,7 +27,7 @@ class Words:
     foreign: str  # a tile that is of another kind
     blank: str  # a tile without anything to judge
     clear: str  # title of the pictures shown first, of a case without an answer
-    clearest: str  # the same of a case with one
+    deciding: str  # the same of a case with one
     others: str  # title of the pictures shown last
     foreign_share: str  # "{share}" is how much of the case is of another kind
     little: str  # a sentence: nothing to judge was found

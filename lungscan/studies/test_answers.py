@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lungscan.dataset.resampling import Floats, GroupBootstrap, divide
 from lungscan.evaluation.curves import reliability
 from lungscan.evaluation.figures import ACCURACY, CALIBRATION
 from lungscan.evaluation.judged import Judged
-from lungscan.dataset.resampling import Floats, GroupBootstrap, divide
 from lungscan.model.card import Metric
 from lungscan.studies.arrays import TEST, VALIDATION, Material
 from lungscan.studies.options import Student, StudyOptions

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lungscan.training import jpeg
-from lungscan.training.optics import grain, sharpen
+from lungscan.training.optics import blurred, grain, sharpen
 from lungscan.training.options import Augment
 from lungscan.training.restain import coarsen, restain
 
@@ -90,17 +90,10 @@ def soften(fields: Tensor, share: float, generator: torch.Generator) -> Tensor:
     chosen = torch.rand(fields.shape[0], generator=generator) < share
     if not bool(chosen.any()):
         return fields
-    sigma = float(torch.empty(1).uniform_(0.5, 1.5, generator=generator))
-    x = torch.arange(-4, 5, dtype=torch.float32, device=fields.device)
-    kernel = torch.exp(-(x**2) / (2 * sigma**2))
-    kernel = kernel / kernel.sum()
+    sigma = torch.empty(1).uniform_(0.5, 1.5, generator=generator)
     rows = chosen.nonzero()[:, 0].to(fields.device)
-    part = fields[rows]
-    part = F.pad(part, (4, 4, 4, 4), mode="reflect")
-    part = F.conv2d(part, kernel.view(1, 1, 1, 9).repeat(3, 1, 1, 1), groups=3)
-    part = F.conv2d(part, kernel.view(1, 1, 9, 1).repeat(3, 1, 1, 1), groups=3)
     result = fields.clone()
-    result[rows] = part
+    result[rows] = blurred(fields[rows], sigma.expand(len(rows)))
     return result
 
 

@@ -60,6 +60,7 @@ class Material:
     skipped: tuple[str, ...] = ()  # pictures left out, each with the reason
     rows: tuple[SplitRow, ...] = ()  # the split as a table
     more: More | None = None  # for the stages that the options name
+    source_contents: tuple[str, ...] = ()  # as contents_sha256, of each of several sources
 
     @property
     def classes(self) -> int:
@@ -126,6 +127,7 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
         ),
         split_rows(listing, samples.groups, split),
         more,
+        whole.contents,
     )
 
 

@@ -35,8 +35,8 @@ from lungscan.training.judge_model import (
     figures_of,
     judge_bundle,
     keep_evaluation,
-    points_of,
     round_off,
+    with_figures,
 )
 from lungscan.training.model_card import first_card, held_out_run
 from lungscan.training.options import TrainOptions
@@ -165,13 +165,7 @@ def _judged(
     refused = refusals(read_card(out), material, JudgeOptions(threads=options.threads or None))
     own = by_source(found.answers, options, material)
     metrics = figures_of(found, (*own, *others, *refused))
-    card = dataclasses.replace(
-        card,
-        metrics=metrics,
-        reliability=tuple((b.confidence, b.accuracy, b.n) for b in found.reliability),
-        coverage=points_of(found.coverage),
-        facts=wording.facts(metrics, options, material),
-    )
+    card = with_figures(card, found, metrics, wording.facts(metrics, options, material))
     write_card(stated(card), out)
     yield from keep_evaluation(found, options, root, out)
     return card

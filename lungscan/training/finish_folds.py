@@ -42,8 +42,8 @@ from lungscan.training.judge import answers_to, calibrate, refused
 from lungscan.training.judge_model import (
     figures_of,
     keep_evaluation,
-    points_of,
     round_off,
+    with_figures,
     write_readme,
 )
 from lungscan.training.model_card import first_card, held_out_run
@@ -122,14 +122,9 @@ def _judged(
         yield from _keep_fold(fold.card, evaluation, options, root)
     others = network_figures(joined, options.teacher)
     metrics = figures_of(together, (*others, *_refusals(folds, joined, root, asked)))
-    card = dataclasses.replace(
-        card,
-        metrics=metrics,
-        reliability=tuple((b.confidence, b.accuracy, b.n) for b in together.reliability),
-        coverage=points_of(together.coverage),
-        facts=wording.facts(metrics, options, material),
-        data=card.data | {"folds": [evaluation.metrics[0].value for evaluation in single]},
-    )
+    each = [evaluation.metrics[0].value for evaluation in single]
+    card = dataclasses.replace(card, data=card.data | {"folds": each})
+    card = with_figures(card, together, metrics, wording.facts(metrics, options, material))
     write_card(stated(card), out)
     yield from keep_evaluation(together, options, root, out)
     return card
@@ -156,13 +151,7 @@ def _keep_fold(
 ) -> Generator[TrainEvent, None, None]:
     metrics = figures_of(found, ())
     folder = card.folder
-    card = dataclasses.replace(
-        card,
-        metrics=metrics,
-        reliability=tuple((b.confidence, b.accuracy, b.n) for b in found.reliability),
-        coverage=points_of(found.coverage),
-        facts=wording.fold_facts(metrics, found.data.split),
-    )
+    card = with_figures(card, found, metrics, wording.fold_facts(metrics, found.data.split))
     write_card(card, folder)
     for _ in keep_evaluation(found, options, root, folder):
         pass

@@ -54,12 +54,14 @@ def pool(sources: Sequence[DataSource], root: Path, earlier: Mapping[str, str]) 
         scales=tuple(scale for part in parts for scale in part.scales or ()),
         um_px=tuple(um_px for part in parts for um_px in part.um_px),
         sources=np.repeat(np.arange(len(parts)), counts),
+        contents=tuple(sha256 for part in parts for sha256 in part.contents),
     )
 
 
 def _read(source: DataSource, root: Path, earlier: Mapping[str, str]) -> Listing:
     """One source with the model's classes, names below ``root`` and groups of its own."""
-    found = _translated(read_listing(root / source.data, fewest=1), source)
+    whole = read_listing(root / source.data, fewest=1)
+    found = _translated(whole, source)
     spacings = found.um_px or (None,) * len(found.names)
     scales = tuple(um_px or source.um_px or None for um_px in spacings)
     _require_scale(found, scales, source)
@@ -73,7 +75,15 @@ def _read(source: DataSource, root: Path, earlier: Mapping[str, str]) -> Listing
     skipped = tuple(
         replace(item, name=f"{show(source.data)}/{item.name}") for item in found.skipped
     )
-    return replace(found, folder=root, names=names, groups=groups, skipped=skipped, um_px=scales)
+    return replace(
+        found,
+        folder=root,
+        names=names,
+        groups=groups,
+        skipped=skipped,
+        um_px=scales,
+        contents=(whole.contents_sha256,),
+    )
 
 
 def _translated(found: Listing, source: DataSource) -> Listing:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from lungscan.compression.int8 import compress
-from lungscan.compression.records import Bounds, CompressionJob, LabelledTiles
+from lungscan.compression.records import Bounds, CompressionJob
+from lungscan.dataset.labelled_tiles import LabelledTiles
 from lungscan.errors import ModelError
 from lungscan.evaluation.evaluate import evaluation_of
 from lungscan.evaluation.events import EvaluationFinished, JudgingStarted
@@ -91,6 +92,29 @@ def points_of(curve: Coverage) -> tuple[tuple[float, float, float, float], ...]:
     columns = (curve.share, curve.accuracy, curve.low, curve.high)
     rows = np.stack(columns, 1).astype(np.float64).round(4).tolist()
     return tuple((share, accuracy, low, high) for share, accuracy, low, high in rows)
+
+
+def with_figures(
+    card: ModelCard,
+    found: Evaluation,
+    metrics: tuple[Metric, ...],
+    facts: tuple[tuple[str, str], ...],
+) -> ModelCard:
+    """The card with all that an evaluation tells of the model.
+
+    Args:
+        card: of the model folder that was judged.
+        found: the evaluation; calibration and coverage are its own.
+        metrics: its figures and those of others, see ``figures_of``.
+        facts: what reports show.
+    """
+    return dataclasses.replace(
+        card,
+        metrics=metrics,
+        reliability=tuple((b.confidence, b.accuracy, b.n) for b in found.reliability),
+        coverage=points_of(found.coverage),
+        facts=facts,
+    )
 
 
 def keep_evaluation(

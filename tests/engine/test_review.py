@@ -34,6 +34,7 @@ from lungscan.verification.verify import State, verify
 from tests.engine.scanning import make_field, make_slide, options, run
 from tests.models import FakeRuntime, tiny_model
 from tests.reviewing import rectangle, review_of
+from tests.schemas import check_file
 
 
 @dataclass(frozen=True)
@@ -289,6 +290,7 @@ def test_a_saved_review_lies_beside_an_unchanged_record_and_verify_knows_it(
     save_review(place.out, result, review_of(result))
     assert (folder / "case.json").read_bytes() == record
     assert (folder / "report.pdf").read_bytes() != before
+    check_file(REVIEW, folder / REVIEW)
     assert REVIEW in (folder / LIST).read_text()
     assert place.amiss() == {}
     (folder / REVIEW).write_bytes((folder / REVIEW).read_bytes().replace(b"agree", b"disagree"))

@@ -18,8 +18,8 @@ from lungscan.results.run_json import summarise
 from lungscan.review.agreement import agreements, groups_of, wilson
 from lungscan.review.gathering import Reviewed, reviews_below
 from lungscan.review.labels import labels_below
-from lungscan.review.storing import save_review
 from lungscan.review.reviews_table import read_reviews, write_reviews
+from lungscan.review.storing import save_review
 from lungscan.types import CaseResult, NoResult
 from tests.models import CARD
 from tests.results import CLASS_NAMES, field_result, no_result, slide_result

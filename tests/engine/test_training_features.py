@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from lungscan.errors import ModelError, UsageProblem
+from lungscan.model.checked import read_card
 from lungscan.training import features, networks
 from lungscan.training.data import gather, joined, training_pictures
 from lungscan.training.events import EpochFinished, StageFinished
@@ -83,6 +84,27 @@ def averages(folder: Path, stage: str) -> dict[str, torch.Tensor]:
 
 def losses(events: list[Any]) -> list[float]:
     return [e.loss for e in events if isinstance(e, EpochFinished)]
+
+
+def test_networks_trained_elsewhere_are_only_calibrated_and_judged(root: Path) -> None:
+    """Each fold and the model on all groups, by --stage features --stage alone, laid together."""
+    options = dataclasses.replace(
+        TINY, teacher="", student="test_efficientnet", split=(0.8, 0.2, 0.0), features_fit=STILL
+    )
+    folded = dataclasses.replace(options, folds=2)
+    places = {f"{n}/2": root / "model" / "folds" / str(n) for n in (1, 2)} | {"": root / "model"}
+    for fold, place in places.items():
+        one = dataclasses.replace(options, fold=fold)
+        for _ in train(one, root, place, stages=("features", "alone")):
+            pass
+        assert not (place / "card.json").exists()
+    (root / "model" / "training" / "checkpoints" / "features.pt").unlink()  # the last one will do
+    events = list(train(folded, root, root / "model"))
+    assert [e for e in events if isinstance(e, EpochFinished)] == []
+    card = read_card(root / "model")
+    assert card.metrics[0].n == 48
+    assert card.recipe["folds"] == 2
+    assert "2-fold cross-validation" in card.facts[0][0]
 
 
 def test_the_student_begins_from_the_features(root: Path) -> None:

@@ -181,7 +181,8 @@ def test_a_head_that_was_stopped_goes_on_and_ends_with_the_same_layer(root: Path
 
 
 def test_a_head_on_a_fitted_network_replaces_its_last_layer_alone(root: Path) -> None:
-    events = list(train(FITTED, root, root / "model"))
+    assert FITTED.stages == ("alone", "head")
+    events = list(train(FITTED, root, root / "model", FITTED.stages))
     assert [stage for stage, _ in epochs_of(events)] == ["alone", "head", "head"]
     alone, head = (weights_in(root / "model", stage) for stage in ("alone", "head"))
     changed = {name for name, value in alone.items() if not torch.equal(value, head[name])}
@@ -202,8 +203,8 @@ def test_a_head_teaches_a_student_of_another_run(root: Path) -> None:
         teacher_from=str(root / "first" / "training" / "checkpoints" / "head.pt"),
     )
     assert taught.stages == ("student",)
-    assert epochs_of(list(train(taught, root, root / "second"))) == [("student", 1)]
-    assert (root / "second" / "card.json").exists()
+    run = train(taught, root, root / "second", ("student",))
+    assert epochs_of(list(run)) == [("student", 1)]
 
 
 def test_folds_are_judged_with_heads_of_their_own(root: Path) -> None:

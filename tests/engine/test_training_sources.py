@@ -15,7 +15,9 @@ pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("timm", reason="training needs the extra train")
 
 from lungscan.errors import UsageProblem
-from lungscan.evaluation.records import FieldAnswer
+from lungscan.evaluation.labelled import load_material
+from lungscan.evaluation.options import DataOptions
+from lungscan.evaluation.records import FieldAnswer, Seen
 from lungscan.model.checked import read_card
 from lungscan.training.data import confounded, gather, training_pictures
 from lungscan.training.events import StageFinished
@@ -193,6 +195,11 @@ def test_each_source_is_judged_by_a_model_that_never_saw_it(tmp_path: Path) -> N
         assert f"The source {name} took no part" in card.data["figures"]
         assert card.data["summary"].startswith("first + second: ")
         tables.append(out / "training" / ANSWERS_FILE)
+        # Each source's folder is known when it comes alone, under its own names and classes.
+        learnt, held = ("second", "first") if name == "one" else ("first", "second")
+        note = load_material(DataOptions(tmp_path / learnt)).note(card)
+        assert (note.seen, note.seen_groups) == (Seen.YES, 15)
+        assert load_material(DataOptions(tmp_path / held)).note(card).seen is Seen.NO
     found = read_answers(tables)
     assert len(found.files) == 60
     folds = dict(zip(found.files, map(str, found.folds), strict=True))

@@ -20,8 +20,8 @@ from PIL import Image
 from lungscan.demo.making import FIELDS
 from lungscan.model.modality_names import DEFAULT
 from lungscan_web.jobs import models
+from lungscan_web.jobs.ladder import Ladder
 from lungscan_web.jobs.limits import Limits
-from lungscan_web.jobs.zooming import Ladder
 from tests.drawing import draw_he, write_svs
 from tests.web.serving import Browser, Page, wait
 from tests.web.test_jobs_archives import zipped

@@ -29,9 +29,13 @@ WHY = (
     "Each 'No result' is right: drawn tissue is unlike any that the model knows, glass "
     "holds too little to judge, and what is out of focus has to be scanned again."
 )
+ANSWERED = (
+    "Look at {names}: a drawing, and answered all the same. Refusal has its limits, so give a "
+    "model nothing but real lung tissue."
+)
 TRAINED_ON = (
-    "The answered ones are training fields (LC25000, Borkowski et al. 2019), so their right "
-    "answers prove nothing about other tissue: for research use only."
+    "The slide and six of the fields are training fields (LC25000, Borkowski et al. 2019), so "
+    "their right answers prove nothing about other tissue: for research use only."
 )
 NOTHING_ANSWERED = "What an answer looks like, only real tissue can show: for research use only."
 
@@ -77,8 +81,18 @@ def demo(*, out: Path, model: str, device: str, quiet: bool) -> int:
     if code == 0 and not quiet:
         say(console, _what_first(results))
         say(console, WHY)
+        if names := _answered_drawings(results):
+            say(console, ANSWERED.format(names=plain(", ".join(names))))
         say(console, TRAINED_ON if made.real else NOTHING_ANSWERED)
     return code
+
+
+def _answered_drawings(results: Path) -> list[str]:
+    """Drawings that got an answer: each a refusal that failed."""
+    import lungscan
+
+    table = lungscan.read_results(results)
+    return [name for name in table["case_id"][table["status"] == "ok"] if name.startswith("drawn-")]
 
 
 def _what_first(results: Path) -> str:

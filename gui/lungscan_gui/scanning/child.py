@@ -35,8 +35,11 @@ class Slim:
 
 
 def main() -> None:
-    """Start a reader process while this one is told what to do, then classify."""
+    """Start a reader process, load what every run needs, then wait for a task and classify."""
     with engine.beforehand() as launched:
+        from lungscan_gui.scanning.engine import load_libraries  # beside the reader's start
+
+        load_libraries()
 
         def scan(options: ScanOptions, stop: threading.Event, send: Send) -> RunFinished | Stopped:
             slim = Slim()

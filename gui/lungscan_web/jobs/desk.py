@@ -158,8 +158,8 @@ class Desk:
                 raise NotHere(NotHere.KEPT)
             cases = [replace(case) for case in job.cases]
             tiles, pace = replace(job.tiles), replace(job.pace)
-            notices = list(job.notices)
-            return replace(job, cases=cases, tiles=tiles, pace=pace, notices=notices)
+            notices, runs = list(job.notices), list(job.runs)
+            return replace(job, cases=cases, tiles=tiles, pace=pace, notices=notices, runs=runs)
 
     def jobs_of(self, visitor: str) -> list[Job]:
         """Copies of a visitor's jobs, the newest first."""
@@ -319,7 +319,9 @@ class Desk:
                 if self._change.wait_for(lambda: self._closed, LOOK_S):
                     return
             self.look_round()
-            self._ready.prepare()
+            with self._change:
+                wanted = any(job.state is JobState.WAITING for job in self._jobs.values())
+            self._ready.prepare(wanted=wanted)
 
     def look_round(self) -> None:
         """End and delete what has had its time; done every half second."""

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from lungscan.report.wording import duration
 from lungscan.types import InputFile
+from lungscan_web.jobs.messages import Filed
 
+ANSWER = "answer.json"  # in the view of its case: what the page shows
 FORGET_S = 1.0  # before a rate can be told
 
 
@@ -46,6 +48,7 @@ class JobCase:
     name: str
     kind: str
     files: tuple[InputFile, ...] = ()
+    filed: Filed | None = None  # None of a file that nobody has opened yet
     state: str = "waiting"  # waiting, running, ended
     status: str = ""
     headline: str = ""
@@ -93,7 +96,7 @@ class Job:
     message: str = ""
     code: str = ""
     notices: list[str] = field(default_factory=list)
-    device: str = ""
+    runs: list[tuple[str, Path]] = field(default_factory=list)  # model and folder of each
     tiles: Pace = field(default_factory=Pace)  # of the case that runs
     pace: Pace = field(default_factory=Pace)  # of cases
     began: float = 0.0
@@ -150,7 +153,7 @@ def progress_of(job: Job, now: float) -> Progress:
     rate, left = pace.rate(now), pace.left(now)
     if rate is None or left is None:
         return Progress()
-    unit = "cases" if several else "tiles"
+    unit = "cases" if several else _tiles(job)
     return Progress(f"{rate:,.3g} {unit}/s", f"about {duration(left)} left", left)
 
 
@@ -172,8 +175,13 @@ def _running(job: Job) -> str:
     if len(job.cases) > 1:
         return f"{job.done} of {len(job.cases)} cases are done."
     if job.tiles.total:
-        return f"{job.tiles.done:,} of {job.tiles.total:,} tiles."
+        return f"{job.tiles.done:,} of {job.tiles.total:,} {_tiles(job)}."
     return "Reading the image …"
+
+
+def _tiles(job: Job) -> str:
+    """What is counted of the only case of a job."""
+    return "slices" if any(case.kind == "series" for case in job.cases) else "tiles"
 
 
 Clock = Callable[[], float]

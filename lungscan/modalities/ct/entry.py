@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from lungscan.modalities.ct.lungs import judge, measure, unlike
 from lungscan.modalities.modality import Modality, Words
+from lungscan.model.modality_names import CT, SCALED
 from lungscan.types import NoResult
 
 CHEST_CT = Modality(
-    name="chest-ct",
+    name=CT,
     kinds=frozenset({"series", "field"}),
     measure=measure,
     judge=judge,
@@ -16,7 +17,7 @@ CHEST_CT = Modality(
     little=NoResult.NO_LUNG,
     tumour_by="neighbours",
     by_suspicion=True,
-    scaled=False,
+    scaled=SCALED[CT],
     background=(0, 0, 0),
     maps=False,
     slices=True,
@@ -31,7 +32,7 @@ CHEST_CT = Modality(
         foreign="unlike axial chest CT",
         blank="without lung",
         clear="Most suspicious slices",
-        clearest="Most suspicious slices",
+        deciding="Most suspicious slices",
         others="Least suspicious slices",
         foreign_share="{share} of what was seen does not look like axial slices of chest CT.",
         little="No lung was found in any slice.",

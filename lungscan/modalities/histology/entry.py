@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from lungscan.modalities.histology.quality import judge, measure_quality
 from lungscan.modalities.modality import Modality, Words
+from lungscan.model.modality_names import HE, SCALED
 from lungscan.types import NoResult
 
 HISTOLOGY = Modality(
-    name="he-histology",
+    name=HE,
     kinds=frozenset({"slide", "field"}),
     measure=measure_quality,
     judge=judge,
@@ -16,7 +17,7 @@ HISTOLOGY = Modality(
     little=NoResult.LITTLE_TISSUE,
     tumour_by="area",
     by_suspicion=False,
-    scaled=True,
+    scaled=SCALED[HE],
     background=(255, 255, 255),
     maps=True,
     slices=False,
@@ -29,7 +30,7 @@ HISTOLOGY = Modality(
         foreign="unlike lung H&E",
         blank="blank",
         clear="Tiles with the clearest class",
-        clearest="Tiles that speak for the answer",
+        deciding="Tiles that speak for the answer",
         others="Most uncertain tiles",
         foreign_share="{share} of what was seen does not look like lung H&E.",
         little="Too little H&E-stained tissue was found to judge.",

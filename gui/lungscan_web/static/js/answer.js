@@ -99,7 +99,7 @@ export function moreBoxes(answer, cards, goTo) {
   const card = cards.find(({ name }) => name === answer.model.name);
   return [
     evidenceBox(answer, goTo),
-    answer.explanation && explanationBox(answer.explanation),
+    answer.explanation && explanationBox(answer),
     box("Quality", facts(answer.counts), ...flags),
     box("Model", cardBody(card ?? answer.model)),
     answer.details.length > 0 &&
@@ -121,5 +121,5 @@ function evidenceBox(answer, goTo) {
     );
     return make("div", { class: "stack" }, make("h3", {}, title), make("ul", { class: "tiles" }, ...buttons));
   };
-  return box("Evidence", group("top", "Tiles that speak for the answer"), group("uncertain", "Most uncertain tiles"));
+  return box("Evidence", group("top", answer.words.top), group("uncertain", answer.words.uncertain));
 }

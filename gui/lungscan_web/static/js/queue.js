@@ -150,7 +150,7 @@ export class Queue {
         make("span", { class: "sign", "aria-hidden": true }, SIGNS[kind] ?? "·"),
         make("span", { class: "name" }, one.name),
         make("span", { class: "said" }, said),
-        running && make("progress", { max: state.tiles_total, value: state.tiles_done, "aria-label": "Tiles looked at" }),
+        running && make("progress", { max: state.tiles_total, value: state.tiles_done, "aria-label": one.kind === "series" ? "Slices looked at" : "Tiles looked at" }),
       ),
     );
   }

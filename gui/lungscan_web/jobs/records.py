@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -120,6 +120,17 @@ class Job:
     def done(self) -> int:
         """Cases that have ended."""
         return sum(case.state == "ended" for case in self.cases)
+
+    def copy(self) -> Job:
+        """As it stands, for whoever looks at it while it goes on."""
+        return replace(
+            self,
+            cases=[replace(case) for case in self.cases],
+            tiles=replace(self.tiles),
+            pace=replace(self.pace),
+            notices=list(self.notices),
+            runs=list(self.runs),
+        )
 
     def case(self, number: int) -> JobCase | None:
         """The case of this number, from 1."""

@@ -181,10 +181,10 @@ def test_such_a_picture_joins_the_run_of_its_model(
     engine: Engine, give: Callable[..., Path], tmp_path: Path
 ) -> None:
     engine.foreign = {(TISSUE, "slice")}
-    told, _ = work(tmp_path, give("1/slice.png"), give("2/x.dcm"))
+    messages, _ = work(tmp_path, give("1/slice.png"), give("2/x.dcm"))
     assert [one.model for one in engine.asked] == [TISSUE, CT]
     assert {path.name for path in engine.asked[1].paths} == {"slice.png", "x.dcm"}
-    assert {name: model for name, (model, _) in ends(told).items()} == {"slice": CT, "x": CT}
+    assert {name: model for name, (model, _) in ends(messages).items()} == {"slice": CT, "x": CT}
 
 
 def test_a_model_chosen_by_hand_is_the_only_one_asked(

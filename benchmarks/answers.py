@@ -190,9 +190,9 @@ def table_kinds(folder: Path, sort: str, card: ModelCard) -> Iterator[Kind]:
             LabelledField(line["file"], folder / line["file"], truth, line["group"] or line["file"])
             for line in kept
         ]
-        told = seen if any(line["file"] in trained for line in lines) else "never"
+        held_out = seen if any(line["file"] in trained for line in lines) else "never"
         yield Kind(
-            label.replace("_", " "), sort, tuple(fields), float(scale) if scale else None, told
+            label.replace("_", " "), sort, tuple(fields), float(scale) if scale else None, held_out
         )
 
 
@@ -257,9 +257,9 @@ def slide_row(name: str, path: Path, model: str, scratch: Path) -> Row:
     """One slide through the front door."""
     options = ScanOptions((path,), scratch / "out", model=model, pdf="none", fresh=True)
     (result,) = [event.result for event in scan(options) if isinstance(event, CaseFinished)]
-    said = result.prediction
-    answered = said is not None and said.label is not None
-    reason = said.reason if said else None
+    prediction = result.prediction
+    answered = prediction is not None and prediction.label is not None
+    reason = prediction.reason if prediction else None
     return Row(
         kind=name,
         sort=FOREIGN,
@@ -269,7 +269,7 @@ def slide_row(name: str, path: Path, model: str, scratch: Path) -> Row:
         flagged=int(answered and NoResult.OTHER_STAIN.value in result.flags),
         right=None,
         forced_right=None,
-        forced={(said.suggested if said else None) or "none": 1},
+        forced={(prediction.suggested if prediction else None) or "none": 1},
         reasons={} if answered else {REASONS[reason] if reason else result.error_code: 1},
     )
 

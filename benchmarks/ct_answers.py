@@ -94,7 +94,7 @@ def _made(data: Path, head: Path | None) -> Iterator[tuple[str, list[NDArray[np.
     yield "X-rays: drawn", [_radiograph(rng) for _ in range(MADE)]
     slices = sorted((data / "iq-oth-nccd").rglob("*.jpg"))
     chosen = [slices[row] for row in rng.permutation(len(slices))[:MADE]]
-    yield "other organs: bellies made of chests", [_belly(path, rng) for path in chosen]
+    yield "other organs: bellies made of chests", [_abdomen(path, rng) for path in chosen]
     if head is None:
         return
     volume, (thick, across) = _volume(head)
@@ -115,11 +115,11 @@ def _volume(path: Path) -> tuple[Plane, tuple[float, float]]:
     """Hounsfield units (z, y, x), and the distances of slices and of pixels in mm."""
     with tarfile.open(path) as archive:
         members = {Path(member.name).name: member for member in archive.getmembers()}
-        told = plistlib.loads(archive.extractfile(members["main.plist"]).read())  # type: ignore[union-attr]
-        raw = archive.extractfile(members[told["matrix"]["filename"]]).read()  # type: ignore[union-attr]
-    shape = told["matrix"]["shape"]
-    volume = np.frombuffer(raw, told["matrix"]["dtype"]).reshape(shape).astype(np.float32)
-    return volume, (told["spacing"][2], told["spacing"][0])
+        plist = plistlib.loads(archive.extractfile(members["main.plist"]).read())  # type: ignore[union-attr]
+        raw = archive.extractfile(members[plist["matrix"]["filename"]]).read()  # type: ignore[union-attr]
+    shape = plist["matrix"]["shape"]
+    volume = np.frombuffer(raw, plist["matrix"]["dtype"]).reshape(shape).astype(np.float32)
+    return volume, (plist["spacing"][2], plist["spacing"][0])
 
 
 def _trunk(rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -153,7 +153,7 @@ def _radiograph(rng: np.random.Generator) -> NDArray[np.uint8]:
     return np.clip(grey + rng.normal(0, 5, grey.shape), 0, 255).astype(np.uint8)
 
 
-def _belly(path: Path, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _abdomen(path: Path, rng: np.random.Generator) -> NDArray[np.uint8]:
     """A real slice with its lungs filled by something like bowel and fat."""
     grey = np.asarray(Image.open(path).convert("L"), np.float32)
     bright = grey > otsu_level(grey)

@@ -32,7 +32,7 @@ def main() -> None:
         print(f"{Path(name).name}: {sum(fine)} of {len(fine)} within all bounds")
         for field in Shape.__dataclass_fields__:
             values = [getattr(shape, field) for shape in shapes]
-            told = "  ".join(f"{v:7.3f}" for v in np.percentile(values, (0, 1, 50, 99, 100)))
+            percentiles = "  ".join(f"{v:7.3f}" for v in np.percentile(values, (0, 1, 50, 99, 100)))
             print(f"  {field:9} {told}   {BOUNDS.get(field, '')}")
 
 

@@ -26,7 +26,7 @@ from lungscan.errors import LungScanError, UsageProblem
 from lungscan.evaluation.curves import Ranking, reliability
 from lungscan.evaluation.figures import ACCURACY_AT_95, CALIBRATION, basic_figures
 from lungscan.evaluation.judged import Judged
-from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.evaluation.wording import points, with_interval
 from lungscan.model.card import Metric
 from lungscan.training.nested import judged_of
@@ -43,18 +43,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--pair", action="append", default=[], metavar="A,B")
     parser.add_argument("--rejectors", metavar="NAME")
     parser.add_argument("--write", type=Path)
-    told = parser.parse_args(argv)
+    options = parser.parse_args(argv)
     try:
-        sets = {name: load(place) for name, _, place in (s.partition("=") for s in told.sets)}
-        text = document(sets, [tuple(pair.split(",")) for pair in told.pair])
-        if told.rejectors:
-            others = [answers for name, answers in sets.items() if name != told.rejectors]
-            text += "\n" + rejector_table(told.rejectors, sets[told.rejectors], others)
+        sets = {name: load(place) for name, _, place in (s.partition("=") for s in options.sets)}
+        text = document(sets, [tuple(pair.split(",")) for pair in options.pair])
+        if options.rejectors:
+            others = [answers for name, answers in sets.items() if name != options.rejectors]
+            text += "\n" + rejector_table(options.rejectors, sets[options.rejectors], others)
     except LungScanError as error:
         print(error, file=sys.stderr)
         return 2
-    if told.write:
-        told.write.write_text(text, encoding="utf-8")
+    if options.write:
+        options.write.write_text(text, encoding="utf-8")
     else:
         print(text)
     return 0

@@ -200,7 +200,7 @@ def fallback(card: ModelCard, device: str) -> Section:
     except RuntimeError as error:
         found["failure"] = str(error).splitlines()[0]
     second, _ = runtime.predict(golden)
-    found["after"], found["said"] = runtime.device, list(runtime.news())
+    found["after"], found["said"] = runtime.device, list(runtime.notices())
     found["change before"] = float(np.abs(first - exact).max())
     found["change after"] = float(np.abs(second - exact).max())
     return found

@@ -133,7 +133,7 @@ def measure(names: list[str], px: int, seconds: float, *, int8: bool) -> None:
         first = first if way.network == first.network else way
         pairs = [one / other for one, other in zip(first.costs, way.costs, strict=True)]
         median, least = 1000 * statistics.median(way.costs), 1000 * min(way.costs)
-        ratio, told = statistics.median(pairs), ", ".join(convolutions(way.compiled)[:3])
+        ratio, kernels = statistics.median(pairs), ", ".join(convolutions(way.compiled)[:3])
         print(f"| {way.network} | {way.name} | {median:.2f} ({least:.2f}) | {ratio:.2f} | {told} |")
 
 

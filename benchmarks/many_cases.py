@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 STEPS = ("write", "tables", "report", "verify", "read_results")
-TOLD = {
+STEP_NAMES = {
     "write": "write the records",
     "tables": "tables of all shards (cases.csv, summary.pdf, run.json, checksums)",
     "report": "lungscan report",
@@ -81,7 +81,7 @@ def tables(out: Path, _cases: int) -> None:
 def report(out: Path, _cases: int) -> None:
     """``lungscan report``."""
     import lungscan
-    from lungscan.jobs import RebuildOptions
+    from lungscan.door.jobs import RebuildOptions
 
     for _ in lungscan.rebuild(RebuildOptions(out)):
         pass
@@ -108,10 +108,10 @@ def in_its_own_process(step: str, out: Path, cases: int, no_sync: bool) -> dict[
     words = [sys.executable, __file__, "--step", step, "--folder", str(out), "--cases", str(cases)]
     words += ["--no-sync"] if no_sync else []
     done = subprocess.run(words, check=True, capture_output=True, text=True)
-    told: dict[str, float] = {}
+    figures: dict[str, float] = {}
     for line in done.stdout.splitlines():
-        told = json.loads(line) | told if told else json.loads(line)
-    return told
+        figures = json.loads(line) | figures if figures else json.loads(line)
+    return figures
 
 
 def run_step(step: str, out: Path, cases: int) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from ceiling import tiles_per_second
 
-from lungscan.compression.calibration_fields import read_tiles
+from lungscan.evaluation.calibration_fields import read_tiles
 from lungscan.evaluation.labelled import load_material
 from lungscan.evaluation.options import DataOptions
 from lungscan.model.checked import find_model

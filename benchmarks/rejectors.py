@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lungscan.evaluation.curves import Ranking
-from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.evaluation.wording import points, with_interval
 from lungscan.training.nested import judged_of
 from lungscan.training.out_of_fold import Answers
@@ -65,8 +65,8 @@ def rejector_table(name: str, answers: Answers, others: Sequence[Answers]) -> st
     judged = judged_of(answers)
     bootstrap = GroupBootstrap(answers.groups)
     rankings = {
-        told: Ranking(replace(judged, confidence=values), bootstrap)
-        for told, values in measures_of(answers, others).items()
+        title: Ranking(replace(judged, confidence=values), bootstrap)
+        for title, values in measures_of(answers, others).items()
     }
     base = rankings["confidence"]
     lines = [
@@ -76,7 +76,7 @@ def rejector_table(name: str, answers: Answers, others: Sequence[Answers]) -> st
         "| measure | wrong at 95 % answered | less | wrong at 90 % answered | less |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
-    for told, ranking in rankings.items():
+    for title, ranking in rankings.items():
         cells = []
         for share in (0.95, 0.90):
             right = ranking.at(share, "share", "")
@@ -88,5 +88,5 @@ def rejector_table(name: str, answers: Answers, others: Sequence[Answers]) -> st
             )
             less = points(ranking.minus(base, share, "less")) if ranking is not base else ""
             cells += [with_interval(wrong), less]
-        lines.append("| " + " | ".join((told, *cells)) + " |")
+        lines.append("| " + " | ".join((title, *cells)) + " |")
     return "\n".join(lines) + "\n"

@@ -148,14 +148,14 @@ def facts(full: bool, seed: int, seconds: float, only: Sequence[str]) -> dict[st
     }
 
 
-def show(lines: Sequence[Line], told: dict[str, str]) -> str:
+def show(lines: Sequence[Line], facts: dict[str, str]) -> str:
     """The card as Markdown, legible as it is."""
     head = ("attack", "tried", "what must be 0", "all 0", "how")
     cells = [head, *((line.name, f"{line.tried:,}", *_counts(line)) for line in lines)]
     widths = [max(len(row[column]) for row in cells) for column in range(4)]
     rows = ["| " + " | ".join((*_padded(row[:4], widths), row[4])) + " |" for row in cells]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|---|"
-    top = [f"{name}: {value}  " for name, value in told.items()]
+    top = [f"{name}: {value}  " for name, value in facts.items()]
     return "\n".join(["# Reliability card", "", *top, "", rows[0], rule, *rows[1:]])
 
 

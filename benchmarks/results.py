@@ -80,17 +80,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--int8", type=Path)
     parser.add_argument("--speed", type=Path)
     parser.add_argument("--write", type=Path)
-    told = parser.parse_args(argv)
+    options = parser.parse_args(argv)
     text = document(
-        [load(path) for path in told.runs],
-        told.folds.read_text(encoding="utf-8") if told.folds else "",
+        [load(path) for path in options.runs],
+        options.folds.read_text(encoding="utf-8") if options.folds else "",
     )
-    if told.int8:
-        text += "\n" + int8(json.loads(told.int8.read_text(encoding="utf-8")))
-    if told.speed:
-        text += "\n#" + told.speed.read_text(encoding="utf-8") + SPEED_NOTE
-    if told.write:
-        told.write.write_text(text, encoding="utf-8")
+    if options.int8:
+        text += "\n" + int8(json.loads(options.int8.read_text(encoding="utf-8")))
+    if options.speed:
+        text += "\n#" + options.speed.read_text(encoding="utf-8") + SPEED_NOTE
+    if options.write:
+        options.write.write_text(text, encoding="utf-8")
     else:
         print(text)
 

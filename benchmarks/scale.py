@@ -92,7 +92,7 @@ def _outcome(ends: np.ndarray, took: np.ndarray, slides: int, costs: Costs, limi
     return Outcome(whole / 3600, tables / 3600, limit, idle)
 
 
-def told(slides: int, workers: int, way: str, outcome: Outcome) -> str:
+def row(slides: int, workers: int, way: str, outcome: Outcome) -> str:
     """A line of the table."""
     return (
         f"| {slides:,} | {workers} | {way} | {outcome.hours:,.1f} | {outcome.tables_hours:.2f} | "
@@ -109,10 +109,10 @@ def table(slides: Sequence[int], workers: Sequence[int], costs: Costs) -> str:
     for count in slides:
         sizes = draw_sizes(count, costs)
         for number in workers:
-            lines.append(told(count, number, "shards", shards(sizes, number, costs)))
+            lines.append(row(count, number, "shards", shards(sizes, number, costs)))
             by_count = shards(sizes, number, costs, by_count=True)
-            lines.append(told(count, number, "shards cut by count", by_count))
-            lines.append(told(count, number, "cluster", cluster(sizes, number, costs)))
+            lines.append(row(count, number, "shards cut by count", by_count))
+            lines.append(row(count, number, "cluster", cluster(sizes, number, costs)))
     return "\n".join(lines)
 
 

@@ -166,7 +166,7 @@ def print_reach(clouds: Mapping[str, Cloud], groups: Mapping[str, Floats]) -> No
                 f"({NAMES[worst]} {100 * inside[:, worst].mean():.0f} %)"
             )
         print(f"| {name} | {len(values)} | " + " | ".join(cells) + " |")
-    told = ", ".join(f"{name} {made.milliseconds:.1f} ms" for name, made in clouds.items())
+    times = ", ".join(f"{name} {made.milliseconds:.1f} ms" for name, made in clouds.items())
     print(f"\nCPU time of one picture of {VIEW_PX} px, batches of 128: {told}.")
 
 

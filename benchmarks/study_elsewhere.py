@@ -77,7 +77,7 @@ def run(given: argparse.Namespace, options: StudyOptions) -> None:
     )
     for event in fit_units(given.folder, options, units(options), means):
         if isinstance(event, NetworkFitted):
-            told = "" if event.accuracy is None else f"{event.accuracy:.2%}"
+            accuracy = "" if event.accuracy is None else f"{event.accuracy:.2%}"
             print(
                 f"{time.time() - begun:6.1f} s {event.name} {told} {event.seconds:.1f} s",
                 flush=True,

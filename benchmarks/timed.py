@@ -49,7 +49,7 @@ def measure(command: list[str], cores: int | None) -> dict[str, object]:
             "cpu_seconds": spent,
             "peak_bytes": max(largest, watch.peak_bytes if watch else 0),
             "exit_code": child.returncode,
-            "text": said(out) + said(err)[-2000:],
+            "text": text_of(out) + text_of(err)[-2000:],
             "read_bytes": read if LINUX else None,
             "processes": watch.most_processes if watch else 1,
             "others_cpu_seconds": max(0.0, busy - spent - time.process_time()),
@@ -92,7 +92,7 @@ def reap_orphans() -> int:
     return read
 
 
-def said(stream: IO[str]) -> str:
+def text_of(stream: IO[str]) -> str:
     """All that was written to a file."""
     stream.seek(0)
     return stream.read()

@@ -215,7 +215,7 @@ def main() -> int:
     print(f"lost {lost}, doubled {doubled}, answered otherwise than by a plain run {other}")
     levels = [mb for _, mb in program.memory]
     thirds = np.array_split(np.array(levels), 3)
-    told = ", ".join(f"{third.min():.0f} to {third.max():.0f}" for third in thirds if len(third))
+    ranges = ", ".join(f"{third.min():.0f} to {third.max():.0f}" for third in thirds if len(third))
     print(f"memory of program and readers in each third of the time: {told} MB")
     if given.keep is None:
         shutil.rmtree(work, ignore_errors=True)

@@ -121,7 +121,7 @@ def pan(window: MainWindow, loop: Loop, seconds: float) -> list[float]:
     return frames
 
 
-def wander(window: MainWindow, loop: Loop, minutes: float) -> float:
+def pan_about(window: MainWindow, loop: Loop, minutes: float) -> float:
     """Look at one place after the other; the most memory, in MB."""
     end, most, step = time.perf_counter() + 60 * minutes, memory_mb(), 0
     camera = window.viewer.camera
@@ -159,7 +159,7 @@ def measure(slide: Path, minutes: float) -> dict[str, float]:
     window.queue.choose(0)
     loop.until(lambda: window.viewer.picture is not None)
     _many_figures(window, loop, found)
-    found[f"memory after {minutes:g} minutes of panning, MB"] = wander(window, loop, minutes)
+    found[f"memory after {minutes:g} minutes of panning, MB"] = pan_about(window, loop, minutes)
     window.close()
     return found
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PATIENCE_S = 180
 
 
-class Studio:
+class Camera:
     """Waits for the window and takes its picture."""
 
     def __init__(self, app: QApplication, folder: Path) -> None:
@@ -80,57 +80,57 @@ def main() -> None:
     window = MainWindow(settings)
     window.resize(1280, 720 if options.twofold else 800)
     window.show()
-    studio = Studio(app, options.folder)
-    studio.take(window, "0-empty")
-    _take_case(window, studio)
+    camera = Camera(app, options.folder)
+    camera.take(window, "0-empty")
+    _take_case(window, camera)
     if options.other:
-        _take_two(window, studio, options.other)
-    _take_training(window, studio, options.data)
+        _take_two(window, camera, options.other)
+    _take_training(window, camera, options.data)
     window.close()
     sys.stdout.write(f"{options.folder}\n")
 
 
-def _take_case(window: MainWindow, studio: Studio) -> None:
+def _take_case(window: MainWindow, camera: Camera) -> None:
     window.welcome.greet()
-    studio.until(lambda: window.viewer.picture is not None)
-    studio.until(lambda: window.run.machine.text().startswith("Computes"))
-    studio.take(window, "1-first-start")
+    camera.until(lambda: window.viewer.picture is not None)
+    camera.until(lambda: window.run.machine.text().startswith("Computes"))
+    camera.take(window, "1-first-start")
     window.analyse()
-    studio.until(lambda: bool(window.queue.current and window.queue.current.result))
+    camera.until(lambda: bool(window.queue.current and window.queue.current.result))
     window.message.hide()
-    studio.take(window, "2-analysed")
+    camera.take(window, "2-analysed")
     window.next_tile()
-    studio.until(lambda: _sharp(window))
-    studio.take(window, "3-tile")
+    camera.until(lambda: _sharp(window))
+    camera.take(window, "3-tile")
     window.fit()
     window.run.fold.setChecked(True)
-    studio.take(window, "4-options")
+    camera.take(window, "4-options")
     window.run.fold.setChecked(False)
 
 
-def _take_two(window: MainWindow, studio: Studio, other: str) -> None:
+def _take_two(window: MainWindow, camera: Camera, other: str) -> None:
     window.compare_sides()
     window.compare.models.addItem(other)
     window.compare.models.setCurrentText(other)
     window.compare.start.click()
-    studio.until(lambda: bool(window.beside.second and window.beside.second.result))
-    studio.take(window, "5-side-by-side")
+    camera.until(lambda: bool(window.beside.second and window.beside.second.result))
+    camera.take(window, "5-side-by-side")
     window.next_change()
-    studio.until(lambda: _sharp(window))
-    studio.take(window, "6-changed-tile")
+    camera.until(lambda: _sharp(window))
+    camera.take(window, "6-changed-tile")
     window.compare_sides()
 
 
-def _take_training(window: MainWindow, studio: Studio, data: Path | None) -> None:
+def _take_training(window: MainWindow, camera: Camera, data: Path | None) -> None:
     window.open_training()
     page = window.training.page
     if page is None:
         return
-    studio.take(page, "7-training")
+    camera.take(page, "7-training")
     if data is not None:
         page.look_at(data)
-        studio.until(lambda: not page.runner.running)
-        studio.take(page, "8-audit")
+        camera.until(lambda: not page.runner.running)
+        camera.take(page, "8-audit")
 
 
 def _sharp(window: MainWindow) -> bool:

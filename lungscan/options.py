@@ -102,7 +102,7 @@ class ClassifierOptions(AnswerOptions):
     device: str = "auto"  # one of DEVICES, with a number for N
     batch_size: int | None = None  # None: chosen for the device
     threads: int | None = None  # None: every core this process may use
-    timeout: float = 60.0  # seconds that reading may stand still before the file is given up
+    timeout: float = 60.0  # seconds without progress before the file is given up
     isolate: bool = True  # read images in child processes; False: in this one, for debugging
 
     def __post_init__(self) -> None:
@@ -124,7 +124,7 @@ class ClassifierOptions(AnswerOptions):
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions(ClassifierOptions):
-    """All that ``lungscan classify`` can be told."""
+    """All that ``lungscan classify`` can be set to."""
 
     paths: tuple[Path, ...]
     out: Path

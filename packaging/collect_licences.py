@@ -72,11 +72,11 @@ def texts(found: Distribution) -> Iterator[tuple[str, str]]:
 def licence_of(found: Distribution) -> str:
     """What its metadata call its licence."""
     data = found.metadata
-    said = data.get("License-Expression") or ""
+    licence = data.get("License-Expression") or ""
     classes = [text for text in data.get_all("Classifier", []) if "License" in text]
     classified = [text.split("::")[-1].strip() for text in classes]
     short = (data.get("License") or "").strip()
-    return said or ", ".join(classified) or (short if len(short) < 80 else "") or "see its text"
+    return licence or ", ".join(classified) or (short if len(short) < 80 else "") or "see its text"
 
 
 def write_licences(path: Path, *, window: bool) -> list[str]:

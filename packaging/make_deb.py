@@ -56,7 +56,7 @@ def make(program: Path, out: Path, level: int = 10) -> Path:
         if window:
             _desktop(root)
         _completions(root)
-        architecture = _told("dpkg", "--print-architecture")
+        architecture = _output_of("dpkg", "--print-architecture")
         control = CONTROL.format(
             version=version("lungscan-histology"),
             architecture=architecture,
@@ -100,7 +100,7 @@ def _desktop(root: Path) -> None:
 def _completions(root: Path) -> None:
     for shell, target in SHELLS.items():
         (root / target).parent.mkdir(parents=True)
-        script = _told(str(root / "usr/lib/lungscan/lungscan"), "completion", shell)
+        script = _output_of(str(root / "usr/lib/lungscan/lungscan"), "completion", shell)
         (root / target).write_text(script + "\n", encoding="utf-8")
 
 
@@ -115,7 +115,7 @@ def _glibc(program: Path) -> str:
     return f"{major}.{minor}"
 
 
-def _told(*command: str) -> str:
+def _output_of(*command: str) -> str:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 

@@ -41,15 +41,15 @@ def models() -> list[dict[str, Any]]:
     found = []
     for card in sorted(MODELS.glob("*/card.json")):
         data = card.read_bytes()
-        told = json.loads(data)
+        facts = json.loads(data)
         found.append(
             {
                 "type": "machine-learning-model",
                 "bom-ref": f"model:{told['name']}@{told['version']}",
-                "name": told["name"],
-                "version": told["version"],
-                "description": told["summary"],
-                "licenses": [{"license": {"id": told["licence"]}}],
+                "name": facts["name"],
+                "version": facts["version"],
+                "description": facts["summary"],
+                "licenses": [{"license": {"id": facts["licence"]}}],
                 "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(data).hexdigest()}],
             }
         )

@@ -94,9 +94,9 @@ def write_series(folder: Path, count: int = 6, step: float = 2.0, **fields: Any)
 def multi_frame(slices: list[Hounsfield], slopes: list[float] | None = None) -> FileDataset:
     """An enhanced CT file: all slices as frames, places and rescaling by frame."""
     stack = np.stack(slices)
-    said_by_frame = ("ImagePositionPatient", "RescaleSlope", "RescaleIntercept",
+    given_by_frame = ("ImagePositionPatient", "RescaleSlope", "RescaleIntercept",
                      "ImageOrientationPatient", "PixelSpacing")  # fmt: skip
-    made = dataset(stack, SOPClassUID=ENHANCED_CT, **dict.fromkeys(said_by_frame))
+    made = dataset(stack, SOPClassUID=ENHANCED_CT, **dict.fromkeys(given_by_frame))
     made.NumberOfFrames = len(slices)
     shared, frames = pydicom.Dataset(), []
     shared.PlaneOrientationSequence = _item(ImageOrientationPatient=AXIAL)

@@ -80,8 +80,8 @@ class EventOrder:
         assert not self._open
         assert len(self.finished) == run.cases + run.skipped
         for status in CaseStatus:
-            told = sum(item.result.status is status for item in self.finished)
-            assert getattr(event, status.value) == told
+            ended = sum(item.result.status is status for item in self.finished)
+            assert getattr(event, status.value) == ended
         assert event.out == run.out
 
 

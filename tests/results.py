@@ -321,8 +321,8 @@ def flagged_result() -> CaseResult:
     """``--abstain flag``: the label with the reason beside it."""
     base = no_result(NoResult.UNCERTAIN)
     assert base.prediction is not None
-    told = replace(base.prediction, label="adenocarcinoma", confidence=0.52)
-    return replace(base, key="flagged", status=CaseStatus.OK, prediction=told)
+    replaced = replace(base.prediction, label="adenocarcinoma", confidence=0.52)
+    return replace(base, key="flagged", status=CaseStatus.OK, prediction=replaced)
 
 
 def partial_result() -> CaseResult:

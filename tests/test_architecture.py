@@ -1,4 +1,4 @@
-"""The shape of the house: imports, the contents of the wheel, floors of the dependencies."""
+"""The shape of the code: imports, the contents of the wheel, floors of the dependencies."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def test_a_slurm_task_that_can_be_tried_again_is_requeued(tmp_path: Path) -> Non
     bin_folder = fake_program(tmp_path, "exit 6")
     (bin_folder / "scontrol").write_text('#!/bin/sh\necho "$@" > requeued\n')
     (bin_folder / "scontrol").chmod(0o755)
-    told = {
+    settings = {
         "SLURM_ARRAY_TASK_ID": "2",
         "SLURM_ARRAY_JOB_ID": "77",
         "SHARDS": "3",
@@ -117,10 +117,10 @@ def test_a_slurm_task_that_can_be_tried_again_is_requeued(tmp_path: Path) -> Non
         "OUT": "out",
         "LUNGSCAN_BATCH": str(BATCH),
     }
-    done = call("bash", BATCH / "slurm-array.sh", env=environment(bin_folder, **told), cwd=tmp_path)
+    done = call("bash", BATCH / "slurm-array.sh", env=environment(bin_folder, **settings), cwd=tmp_path)
     assert done.returncode == 0
     assert (tmp_path / "requeued").read_text() == "requeue 77_2\n"
-    again = environment(bin_folder, **told, SLURM_RESTART_COUNT="5")
+    again = environment(bin_folder, **settings, SLURM_RESTART_COUNT="5")
     assert call("bash", BATCH / "slurm-array.sh", env=again, cwd=tmp_path).returncode == 75
 
 
@@ -226,12 +226,12 @@ def test_the_jobs_of_a_batch_system_end_before_their_time(kind: str, tmp_path: P
 
 def test_the_service_starts_a_watch_and_knows_how_it_ends() -> None:
     lines = (BATCH / "lungscan-watch.service").read_text(encoding="utf-8").splitlines()
-    told = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    assert told["ExecStart"].split()[1:] == [
+    settings = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    assert settings["ExecStart"].split()[1:] == [
         *("classify", "/srv/scanner", "--out", "/srv/lungscan-results", "--watch"),
     ]
-    assert told["SuccessExitStatus"] == "130"
-    assert told["ReadWritePaths"] in told["ExecStart"]
+    assert settings["SuccessExitStatus"] == "130"
+    assert settings["ReadWritePaths"] in settings["ExecStart"]
     if shutil.which("systemd-analyze") is not None:
         done = subprocess.run(
             ["systemd-analyze", "verify", "--man=no", str(BATCH / "lungscan-watch.service")],

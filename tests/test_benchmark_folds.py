@@ -12,7 +12,7 @@ pytest.importorskip("torch", reason="training needs the extra train")
 from lungscan.dataset.folds import Fold
 from lungscan.dataset.splits import SplitRow
 from lungscan.evaluation.figures import basic_figures
-from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.training.calibrate import fit_temperature, softmax
 from lungscan.training.nested import judged_of
 from lungscan.training.out_of_fold import write_answers
@@ -48,8 +48,8 @@ def write_set(
         path = folder / "folds" / str(number) / "training" / "out-of-fold.csv"
         path.parent.mkdir(parents=True)
         fold, counts = Fold(number, folds), np.ones(len(rows), np.int64)
-        said = np.array(logits, np.float32)
-        write_answers(path, rows, fold, NAMES, said, counts, np.array(distances))
+        logit_rows = np.array(logits, np.float32)
+        write_answers(path, rows, fold, NAMES, logit_rows, counts, np.array(distances))
 
 
 def cells(text: str, start: str) -> list[str]:

@@ -132,8 +132,8 @@ def test_a_failing_block_fails(tmp_path: Path) -> None:
 @pytest.mark.parametrize("block", [block for block in CODE if block.page != README], ids=str)
 def test_each_block_is_run_or_says_why_not(block: Block) -> None:
     reason = block.mark.removeprefix(NOT_RUN)
-    said_why = block.mark.startswith(NOT_RUN) and len(reason) > 10
-    assert block.mark in {RUN, WITH_PICTURES, NIGHTLY} or said_why
+    explained = block.mark.startswith(NOT_RUN) and len(reason) > 10
+    assert block.mark in {RUN, WITH_PICTURES, NIGHTLY} or explained
 
 
 COMMANDS = [

@@ -17,7 +17,7 @@ import pytest
 import lungscan
 from lungscan.errors import NothingToDo, OutputLocked, UsageProblem
 from lungscan.events import RunFinished
-from lungscan.jobs import (
+from lungscan.door.jobs import (
     AuditFinished,
     AuditOptions,
     CasePlanned,

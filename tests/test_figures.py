@@ -84,7 +84,7 @@ def test_a_page_without_its_marks_is_named(refresh: ModuleType, tmp_path: Path) 
         refresh.put(tmp_path / "page.md", "quality", "text")
 
 
-def test_adapting_is_told_over_all_draws(refresh: ModuleType) -> None:
+def test_adapting_is_reported_over_all_draws(refresh: ModuleType) -> None:
     def row(source: str, mode: str, fields: int, answered: int, right: int) -> dict[str, object]:
         return {
             "source": source, "mode": mode, "fields": fields, "answered": answered,

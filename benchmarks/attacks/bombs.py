@@ -28,7 +28,7 @@ def attack(bench: Bench, every: int = 1) -> list[Line]:
     """Classify each bomb by itself and compare its memory with that of a harmless file."""
     chosen = BOMBS[::every]
     bad = dict.fromkeys(_BAD, 0)
-    told: list[str] = []
+    at_fault: list[str] = []
     worst = 0.0
     with bench.folder("bombs") as folder:
         honest = _honest_peak(bench, folder)
@@ -43,10 +43,10 @@ def attack(bench: Bench, every: int = 1) -> list[Line]:
                 bad[fault] += 1
             if faults:
                 code = ", ".join(row["error_code"] or row["status"] for row in found)
-                told.append(f"{path.name} ({code}, {extra / 1e6:+.0f} MB)")
+                at_fault.append(f"{path.name} ({code}, {extra / 1e6:+.0f} MB)")
             path.unlink()
     detail = f"most memory beyond that of a good file: {worst / 1e6:.0f} MB"
-    if told:
+    if at_fault:
         detail += f"; at fault: {'; '.join(told)}"
     return [Line("decompression bombs", len(chosen), bad, detail)]
 

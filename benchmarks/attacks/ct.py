@@ -35,7 +35,7 @@ def attack(bench: Bench, slices: int = 200) -> list[Line]:
     secret = ct_slices.SECRET.split("^")[0].lower()
     coded = [secret.encode(code) for code in ("utf-8", "utf-16-le", "utf-16-be")]
     rowless = [one for one in (*refused, *answered) if one not in found]
-    unsaid = [
+    unexplained = [
         one
         for one in refused
         if one in found
@@ -45,14 +45,14 @@ def attack(bench: Bench, slices: int = 200) -> list[Line]:
     bad = {
         "runs that crashed": int(done.crashed),
         "rows missing": len(rowless),
-        "refused without code and reason": len(unsaid),
+        "refused without code and reason": len(unexplained),
         "sound series not answered": len(lost),
         "names found in an output or log": sum(any(word in text.lower() for word in coded)
                                                for text in texts),
     }  # fmt: skip
     codes = sorted({row["error_code"] for row in found.values() if row["error_code"]})
     detail = f"{len(texts)} files, logs and embedded streams searched; codes {', '.join(codes)}"
-    if wrong := [*rowless, *unsaid, *lost]:
+    if wrong := [*rowless, *unexplained, *lost]:
         detail += f"; wrong: {', '.join(wrong)}"
     return [Line(name, len(refused) + len(answered), bad, detail)]
 

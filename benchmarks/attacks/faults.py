@@ -201,13 +201,13 @@ def _one(stage: _Stage, disk: FaultyDisk, bad: dict[str, int]) -> bool:
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(stage.half, out)
     before, stopped = records(out), False
-    told: set[str] = set()
+    reported: set[str] = set()
     try:
         with faulty(disk):
             events = scan(stage.options)
             for event in events:
                 if isinstance(event, CaseFinished):
-                    told.add(event.result.key)
+                    reported.add(event.result.key)
     except MachineError:
         stopped = True
     except Exception:  # noqa: BLE001  whatever else comes out is what is counted here
@@ -215,7 +215,7 @@ def _one(stage: _Stage, disk: FaultyDisk, bad: dict[str, int]) -> bool:
         bad["ends without an error a user understands"] += 1
     kept = records(out)
     # What was there, and what the run said it had finished, must be there whole.
-    bad["finished results lost"] += len((set(before) | told) - set(kept))
+    bad["finished results lost"] += len((set(before) | reported) - set(kept))
     try:
         _run(stage.options)
     except Exception:  # noqa: BLE001  as above

@@ -134,7 +134,7 @@ def _slides(folder: Path, planted: Planted) -> None:
     word = planted.word
     label = np.full((120, 160, 3), NEON, np.uint8)
     rgb = draw_he(512, 512)
-    told = "|".join(
+    secrets = "|".join(
         f"{key} = {word(f'SVS {key}')}"
         for key in ("Filename", "User", "Title", "Date", "ImageID", "Patient", "Barcode", "Rack")
     )

@@ -33,7 +33,7 @@ def _abort(pid: int) -> None:
     os.kill(pid, signal.SIGABRT)
 
 
-def _starve(pid: int) -> None:
+def _use_up_memory(pid: int) -> None:
     """Let it have no more address space than it holds."""
     resource.prlimit(pid, resource.RLIMIT_AS, (1 << 20, resource.RLIM_INFINITY))
 
@@ -42,14 +42,14 @@ TROUBLES: dict[str, tuple[Callable[[int], None], set[str]]] = {
     "stopped": (_stop, {"E_TIMEOUT"}),
     "killed": (_kill, {"E_CRASH"}),
     "aborted": (_abort, {"E_CRASH"}),
-    "starved": (_starve, {"E_MEMORY", "E_CRASH"}),
+    "starved": (_use_up_memory, {"E_MEMORY", "E_CRASH"}),
 }
 
 
 def attack(bench: Bench, troubles: Sequence[str] = tuple(TROUBLES)) -> list[Line]:
     """Harm the process that reads one slide of three in each way; then a pipe named as a slide."""
     bad = dict.fromkeys(_BAD, 0)
-    told: list[str] = []
+    found: list[str] = []
     with bench.folder("readers") as folder:
         for name in ("a", "c"):
             pictures.slide(folder / "in" / f"{name}.svs", 256)
@@ -57,12 +57,12 @@ def attack(bench: Bench, troubles: Sequence[str] = tuple(TROUBLES)) -> list[Line
         for name in troubles:
             harm, codes = TROUBLES[name]
             # A starved process may live on for the next file, which would then starve as well.
-            order = ("a", "c", "b") if harm is _starve else ("a", "b", "c")
+            order = ("a", "c", "b") if harm is _use_up_memory else ("a", "b", "c")
             paths = [folder / "in" / f"{each}.svs" for each in order]
             code = _one(bench, paths, victim, harm, codes, bad)
-            told.append(f"{name} {code or '?'}")
-        told.append(f"pipe {_pipe(bench, folder, bad)}")
-    return [Line("readers that hang or die", len(troubles) + 1, bad, ", ".join(told))]
+            found.append(f"{name} {code or '?'}")
+        found.append(f"pipe {_pipe(bench, folder, bad)}")
+    return [Line("readers that hang or die", len(troubles) + 1, bad, ", ".join(found))]
 
 
 def _one(

@@ -56,6 +56,6 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def told_path(path: Path) -> str:
+def shell_path(path: Path) -> str:
     """A relative path as it was typed; of an absolute one only its last name."""
     return path.name if path.is_absolute() else path.as_posix()

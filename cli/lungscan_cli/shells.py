@@ -49,7 +49,7 @@ def install(shell: str, script: str) -> Installed:
         place.write_text(script.rstrip("\n") + "\n", encoding="utf-8")
         if shell == "zsh":
             start = Path(os.environ.get("ZDOTDIR") or Path.home()) / ".zshrc"
-            _tell(start, f'fpath=("{place.parent}" $fpath)\nautoload -Uz compinit && compinit')
+            _append(start, f'fpath=("{place.parent}" $fpath)\nautoload -Uz compinit && compinit')
     except OSError as error:
         raise MachineError(
             f"{error.filename or place} cannot be written ({error.strerror}). Print the script "
@@ -63,7 +63,7 @@ def _folder(variable: str, usual: str) -> Path:
     return Path(named) if Path(named).is_absolute() else Path.home() / usual
 
 
-def _tell(file: Path, lines: str) -> None:
+def _append(file: Path, lines: str) -> None:
     """Put our lines at the end of a start file, in the place of those of an earlier time."""
     text = file.read_text(encoding="utf-8") if file.exists() else ""
     before, begun, rest = text.partition(BEGIN)

@@ -17,7 +17,7 @@ from lungscan_web.jobs.limits import Refused
 from lungscan_web.jobs.records import Choice, Job, progress_of, words_of
 
 FILES = ("report.pdf", "tiles.csv", "tiles.geojson")
-Said = tuple[str, list[str]]
+Update = tuple[str, list[str]]
 
 
 def build(desk: Desk, models: tuple[str, ...]) -> gr.Blocks:
@@ -34,15 +34,15 @@ def build(desk: Desk, models: tuple[str, ...]) -> gr.Blocks:
         answer = gr.HTML()
         files = gr.File(label="To take away", file_count="multiple", interactive=False)
 
-        def classify(paths: list[str] | None, name: str, request: gr.Request) -> Iterator[Said]:
-            yield from told(desk, str(request.session_hash), [Path(p) for p in paths or ()], name)
+        def classify(paths: list[str] | None, name: str, request: gr.Request) -> Iterator[Update]:
+            yield from updates(desk, str(request.session_hash), [Path(p) for p in paths or ()], name)
 
         running = go.click(classify, [given, model], [answer, files], concurrency_limit=None)
         stop.click(lambda: ("<p>Cancelled.</p>", []), None, [answer, files], cancels=[running])
     return page
 
 
-def told(desk: Desk, visitor: str, paths: list[Path], model: str) -> Iterator[Said]:
+def updates(desk: Desk, visitor: str, paths: list[Path], model: str) -> Iterator[Update]:
     """Classify files, and say how it goes on, as HTML with the files to take away.
 
     Whoever closes the generator cancels the job.
@@ -76,7 +76,7 @@ def answers(job: Job) -> Iterator[str]:
             f"<tr><td>{escape(one['display'])}</td><td>{escape(one['text'])}</td></tr>"
             for one in answer["classes"]
         )
-        said = [answer["why"], answer["cure"], *answer["flags"]]
+        lines = [answer["why"], answer["cure"], *answer["flags"]]
         yield (
             f"<h2>{escape(answer['name'])}: {escape(answer['answer_line'])} "
             f"{escape(answer['confidence_text'])}</h2>"

@@ -12,13 +12,13 @@ WORDS = (
     "LungScan met something it does not know ({kind}). Results that are filed are safe. Go on, and "
     "send the details to whoever looks after this installation."
 )
-Tell = Callable[[str, str], None]  # the message, and details for whoever repairs it
+Report = Callable[[str, str], None]  # the message, and details for whoever repairs it
 
 
-def tell_unexpected(tell: Tell) -> None:
-    """From now on ``tell`` hears of every error that nothing caught, in whatever thread."""
+def report_unexpected(report: Report) -> None:
+    """From now on ``report`` is called with every error nothing caught, in any thread."""
 
-    def hear(
+    def report_error(
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
@@ -26,7 +26,7 @@ def tell_unexpected(tell: Tell) -> None:
         if kind is None or issubclass(kind, KeyboardInterrupt | SystemExit):
             return
         details = "".join(traceback.format_exception(kind, error, trace))
-        tell(WORDS.format(kind=f"{kind.__name__}: {error}"), details)
+        report(WORDS.format(kind=f"{kind.__name__}: {error}"), details)
 
-    sys.excepthook = hear
-    threading.excepthook = lambda args: hear(args.exc_type, args.exc_value, args.exc_traceback)
+    sys.excepthook = report_error
+    threading.excepthook = lambda args: report_error(args.exc_type, args.exc_value, args.exc_traceback)

@@ -104,7 +104,7 @@ class Pace:
     began: float = field(default_factory=time.monotonic)
     first: int = 0  # tiles that an earlier run had scored
 
-    def told(self, done: int, total: int, now: float | None = None) -> str:
+    def text(self, done: int, total: int, now: float | None = None) -> str:
         """``1,024 of 4,096 tiles, 110 tiles/s, about 28.0 s left``."""
         words = f"{done:,} of {total:,} tiles"
         seconds = (time.monotonic() if now is None else now) - self.began

@@ -268,7 +268,7 @@ class Commands:
                 words = f"{path} could not be written ({error.strerror or error})."
                 window.alarmed.emit(f"{words} Choose another place, or make room there.", "")
             else:
-                window.said.emit(f"{path} is written.")
+                window.announced.emit(f"{path} is written.")
 
         threading.Thread(target=work, name="export", daemon=False).start()
 

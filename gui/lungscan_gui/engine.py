@@ -17,7 +17,7 @@ from threading import Event
 from lungscan import __version__, processes
 from lungscan.events import ScanEvent
 from lungscan.inputs import discover, show
-from lungscan.jobs import ReviewsOptions
+from lungscan.door.jobs import ReviewsOptions
 from lungscan.layout import case_folder
 from lungscan.modalities.table import MODALITIES
 from lungscan.model.card import ModelCard
@@ -194,9 +194,9 @@ def results_folder(root: Path, options: ScanOptions) -> Path:
     parts = [options.model, options.mpp, options.overlap, options.rule, options.abstain]
     if options.explain != "off":  # else the folder stays the one of before there was a choice
         parts.append(options.explain)
-    told = "\n".join([*map(repr, parts), *(str(path.absolute()) for path in options.paths)])
+    facts = "\n".join([*map(repr, parts), *(str(path.absolute()) for path in options.paths)])
     safe = "".join(c if c.isalnum() or c in " ._-" else "_" for c in name)[:60].strip(" .")
-    digest = sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
+    digest = sha256(facts.encode("utf-8", "surrogateescape")).hexdigest()
     return root / f"{safe or 'cases'}-{digest[:8]}"
 
 
@@ -261,9 +261,9 @@ def write_reviews(root: Path, path: Path) -> str:
 
     (done,) = reviews(ReviewsOptions(root, out=path))
     found = done.reviews
-    told = [f"{len(found.cases):,} reviews are in {done.table}."]
-    told += [agreement_text(one.model, one.share) for one in found.agreements if one.share]
-    return " ".join([*told, *found.outdated, *found.damaged])
+    sentences = [f"{len(found.cases):,} reviews are in {done.table}."]
+    sentences += [agreement_text(one.model, one.share) for one in found.agreements if one.share]
+    return " ".join([*sentences, *found.outdated, *found.damaged])
 
 
 # Exports ----------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def _run(paths: list[Path]) -> int:
     from PyQt6.QtGui import QIcon
     from PyQt6.QtWidgets import QApplication
 
-    from lungscan_gui.alarm import tell_unexpected
+    from lungscan_gui.alarm import report_unexpected
     from lungscan_gui.settings import Settings
     from lungscan_gui.theme import apply_theme
     from lungscan_gui.window import MainWindow
@@ -70,7 +70,7 @@ def _run(paths: list[Path]) -> int:
     settings = Settings()
     apply_theme(app, settings.scheme)
     window = MainWindow(settings)
-    tell_unexpected(window.alarmed.emit)
+    report_unexpected(window.alarmed.emit)
     window.show()
     if paths:
         window.add_paths(paths)

@@ -77,7 +77,7 @@ class Welcome(QObject):
             self._window.run.show_machine("")
             self._window.message.say(answer.message, f"{answer.code}\n{answer.details}")
             return
-        self._window.settings.machine = (choice, answer.told)
+        self._window.settings.machine = (choice, answer.text)
         self.show_known()
 
     def _question(self) -> Question:

@@ -45,7 +45,7 @@ from lungscan_gui.welcome import Welcome
 class MainWindow(Commands, ReviewCommands, QMainWindow):
     """Holds the parts; what they do together is in ``analysis``, ``display`` and ``commands``."""
 
-    said = pyqtSignal(str)  # a message, from any thread
+    announced = pyqtSignal(str)  # a message, from any thread
     alarmed = pyqtSignal(str, str)  # the same of an error, with its details
 
     def __init__(self, settings: Settings) -> None:
@@ -79,7 +79,7 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         menu = next(item for item in files if isinstance(item, QMenu))
         show = lambda path: self.add_paths([path])  # noqa: E731
         self.recent = add_recent(menu, lambda: settings.recent, show)
-        self.said.connect(lambda words: self.message.say(words, error=False))
+        self.announced.connect(lambda words: self.message.say(words, error=False))
         self.alarmed.connect(self.message.say)
         self.result.export_asked.connect(self.export)
         self.result.card_asked.connect(self.show_card)

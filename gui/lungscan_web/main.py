@@ -18,7 +18,7 @@ from lungscan_web.server.settings import WebSettings
 if TYPE_CHECKING:
     import uvicorn
 
-    from lungscan_web.server.house import House
+    from lungscan_web.server.services import Services
 
 NEEDED = ("jinja2", "python_multipart", "starlette", "uvicorn")
 CONNECTIONS = 400  # at once; more are told that the page is busy
@@ -85,17 +85,17 @@ def run(settings: WebSettings, say: Callable[[str], None]) -> int:
     return 0
 
 
-def make_server(settings: WebSettings, port: int, house: House | None = None) -> uvicorn.Server:
-    """The server, ready to serve on a socket that is bound to ``port``; ``house`` is for tests."""
+def make_server(settings: WebSettings, port: int, services: Services | None = None) -> uvicorn.Server:
+    """The server, ready for a socket bound to ``port``; ``services`` is for tests."""
     import uvicorn
 
     from lungscan_web.server.app import build
-    from lungscan_web.server.house import open_house
+    from lungscan_web.server.services import open_services
     from lungscan_web.server.protocol import protocol
 
-    house = house or open_house(settings)
+    services = services or open_services(settings)
     config = uvicorn.Config(
-        build(house, settings.hosts(port)),
+        build(services, settings.hosts(port)),
         http=protocol(settings.limits.head_seconds),
         ws="none",
         loop="asyncio",

@@ -57,7 +57,7 @@ def adapting(
     threads = options.threads or available_threads()
     yield Step("Reading your fields")
     own = gather(options, card)
-    yield from _told(own)
+    yield from _findings(own)
     require_own(own, card)
     yield Step("Looking at what the model was trained on")
     source = source_of(card, moments_of(card, options.original), threads)
@@ -90,7 +90,7 @@ def _adapted(
     return AdaptResult(card, before, after, *(original or (None, None)))
 
 
-def _told(own: Own) -> Generator[AdaptEvent, None, None]:
+def _findings(own: Own) -> Generator[AdaptEvent, None, None]:
     for file, why in own.skipped:
         yield Found(f"skipped: {show(file)}: {why}")
     if own.empty:

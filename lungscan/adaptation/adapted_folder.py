@@ -45,7 +45,7 @@ def write_rest(
         reliability=(),  # that of the source is another model's
         coverage=(),
         limits=(*wording.limits(own, source), *source.limits),
-        adaptation=_told(made, source, own, shares, original, options),
+        adaptation=_record(made, source, own, shares, original, options),
         command=options.command,
         data={**source.data, "summary": _data(source, own)},
     )
@@ -79,7 +79,7 @@ def _data(source: ModelCard, own: Own) -> str:
     return f"{source.data.get('summary', '')}; adapted to {wording.counted(own)} of {own.folder}"
 
 
-def _told(
+def _record(
     made: Draft,
     source: ModelCard,
     own: Own,

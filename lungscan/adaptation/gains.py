@@ -13,7 +13,7 @@ from lungscan.evaluation.judging import load_judge
 from lungscan.evaluation.labelled import load_material, require_known_classes
 from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.records import FieldAnswer, LabelledField
-from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.model.card import Metric, ModelCard
 
 ORIGINAL_FIELDS = 300  # judged of the original data

@@ -96,19 +96,19 @@ def _labelled(
 ) -> LabelledField:
     name = file.path.relative_to(root).as_posix() if root in file.path.parents else file.path.name
     row = rows.get(name)
-    said = row.label if row else (name.split("/")[0] if "/" in name else "")
-    label = said if said in card.class_names else ""
+    written = row.label if row else (name.split("/")[0] if "/" in name else "")
+    label = written if written in card.class_names else ""
     return LabelledField(name, file.path, label, row.group if row else name)
 
 
 def _strange(fields: list[LabelledField], rows: Mapping[str, GroupRow]) -> tuple[str, ...]:
     """Folders or labels of files that are used without a label."""
-    said = (
+    written = (
         rows[field.file].label if field.file in rows else field.file.rpartition("/")[0]
         for field in fields
         if not field.label
     )
-    return tuple(sorted({show(text.split("/")[0]) for text in said if text}))
+    return tuple(sorted({show(text.split("/")[0]) for text in written if text}))
 
 
 def _look(

@@ -17,7 +17,7 @@ FOLDS = 5  # of the cross-validation
 
 @dataclass(frozen=True, slots=True)
 class AdaptOptions:
-    """All that ``lungscan adapt`` can be told."""
+    """All that ``lungscan adapt`` can be set to."""
 
     fields: Path  # a folder of fields or slides; folders named as classes are labels
     mpp: float | None = None  # µm per pixel, for pictures that do not say
@@ -86,14 +86,14 @@ class AdaptResult:
 class Step:
     """Something begins."""
 
-    told: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """Something was found out that a person should know."""
 
-    told: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,20 +38,20 @@ def facts(
 ) -> tuple[tuple[str, str], ...]:
     """What reports show of an adapted model, before what is known of its source."""
     before, after = shares
-    told = [("Adapted", adapted_to(source, own))]
+    facts = [("Adapted", adapted_to(source, own))]
     if after.fields:
-        told.append(
+        facts.append(
             (
                 "Own fields answered",
                 f"{percent(after.answered)} (before {percent(before.answered)})",
             )
         )
-    told.append(("Accuracy, own fields", accuracy(before, after)))
+    facts.append(("Accuracy, own fields", accuracy(before, after)))
     if after.right_answered is not None:
-        told.append(("Accuracy of the answered, own", with_interval(after.right_answered)))
-    told.append(("Original data", original_told(original)))
-    told += [(f"{name}, before it was adapted", value) for name, value in source.facts]
-    return tuple(told)
+        facts.append(("Accuracy of the answered, own", with_interval(after.right_answered)))
+    facts.append(("Original data", original_text(original)))
+    facts += [(f"{name}, before it was adapted", value) for name, value in source.facts]
+    return tuple(facts)
 
 
 def adapted_to(source: ModelCard, own: Own) -> str:
@@ -83,7 +83,7 @@ def accuracy(before: Shares, after: Shares) -> str:
     )
 
 
-def original_told(original: tuple[Shares, Shares] | None) -> str:
+def original_text(original: tuple[Shares, Shares] | None) -> str:
     """What the adaptation gained or lost where the model comes from."""
     if original is None:
         return "what it gained or lost there was not measured"
@@ -101,24 +101,24 @@ def limits(own: Own, card: ModelCard) -> tuple[str, ...]:
     """What nobody can know of an adapted model, and who it is for."""
     absent = sorted(set(card.class_names) - {file.label for file in own.labelled})
     named = [card.display_names[card.class_names.index(name)] for name in absent]
-    told = [
+    facts = [
         f"It was adapted to the stain and scanner of {own.folder}: for pictures of any other "
         "laboratory take the model that it was made from.",
         OTHER_ORGANS,
     ]
     if own.labelled and absent:
-        told.append(
+        facts.append(
             f"No field of {' or '.join(named)} was among the labelled ones, so how well it tells "
             "that class is not known here."
         )
     if own.reviewed:
-        told.append(
+        facts.append(
             f"{len(own.reviewed)} labels are reviews of a model's answers: the reviewer saw the "
             "answer first, which makes agreement likelier than a blind label would."
         )
     if not own.labelled:
-        told.append("How often it is right on these fields is not known: they bore no labels.")
-    return tuple(told)
+        facts.append("How often it is right on these fields is not known: they bore no labels.")
+    return tuple(facts)
 
 
 def readme(card: ModelCard, source: ModelCard, own: Own, made: Draft, text: str) -> str:

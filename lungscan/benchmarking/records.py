@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkOptions:
-    """All that ``lungscan benchmark`` can be told."""
+    """All that ``lungscan benchmark`` can be set to."""
 
     models: tuple[str, ...] = ()  # shipped models' names, or model folders
     networks: tuple[str, ...] = ()  # timm's names; measured with random weights

@@ -147,13 +147,13 @@ def accuracy_of(card: ModelCard) -> tuple[float | None, str]:
     found = next((by_name[name] for name in ACCURACY_NAMES if name in by_name), None)
     if found is None or found.n == 0:
         return None, "no accuracy in the card"
-    told = f"test, {found.n} fields"
+    text = f"test, {found.n} fields"
     if found.low is not None and found.high is not None:
-        told += f", 95 % CI {100 * found.low:.1f} to {100 * found.high:.1f} %"
+        text += f", 95 % CI {100 * found.low:.1f} to {100 * found.high:.1f} %"
     lost = by_name.get(LOST)
     if lost is not None:
-        told += f"; before int8, which lost {100 * lost.value:.2f} points on {lost.n} others"
-    return found.value, told
+        text += f"; before int8, which lost {100 * lost.value:.2f} points on {lost.n} others"
+    return found.value, text
 
 
 def _of_network(name: str, px: int) -> Candidate:

@@ -250,8 +250,8 @@ def _flags(
         if file.result.kind == "series":
             found.append("series_not_validated")
         found += [*info.scale.flags, *info.flags]
-    unsaid = modality_of(card.modality).unsaid
-    return tuple(flag for flag in dict.fromkeys(found) if flag not in unsaid)
+    ignored_flags = modality_of(card.modality).ignored_flags
+    return tuple(flag for flag in dict.fromkeys(found) if flag not in ignored_flags)
 
 
 def how_unscaled(files: Sequence[ScoredFile], card: ModelCard) -> Unscaled | None:

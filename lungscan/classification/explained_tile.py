@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lungscan.classification.explained import explanation
+from lungscan.classification.explained_case import explanation
 from lungscan.errors import CaseError, UnreadableFile, UsageProblem
 from lungscan.explaining import load_explainer
 from lungscan.inputs import discover, show

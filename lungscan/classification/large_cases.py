@@ -25,7 +25,7 @@ from lungscan.classification.case_record import (
     finished_case,
     scored_file,
 )
-from lungscan.classification.explained import explain_file
+from lungscan.classification.explained_case import explain_file
 from lungscan.classification.journal import Journal, NoJournal
 from lungscan.classification.scoring import Scorer, TileBatch, score_span
 from lungscan.errors import CaseError, case_error

@@ -71,9 +71,9 @@ class Loading:
         explainer = load_explainer(options.explain, card, runtime)
         return Classifier(run, Scorer(card, runtime, novelty, explainer), workers, self.readers)
 
-    def news(self) -> Iterator[str]:
+    def notices(self) -> Iterator[str]:
         """Sentences about what has changed since this was asked last: a GPU was lost."""
-        return self.network.result().news()
+        return self.network.result().notices()
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from lungscan.cluster.address import parse_cluster
 from lungscan.cluster.books import ClusterLedger
 from lungscan.cluster.connecting import Link, connected
 from lungscan.cluster.handing_out import ClusterRun
-from lungscan.cluster.remote import say_hello
-from lungscan.cluster.tasks import Job
+from lungscan.cluster.remote import device_of_worker
+from lungscan.cluster.remote_tasks import Job
 from lungscan.errors import LungScanError, MachineError, UsageProblem
 from lungscan.events import ScanEvent
 from lungscan.layout import STAGES
@@ -61,7 +61,7 @@ def scan_on_cluster(
         link = stack.enter_context(connected(cluster, options.device, ending))
         token = stack.enter_context(_stages(options.out))
         job = job_of(options, link, card.sha256, part.inputs, token)
-        device = _hello(link, job)
+        device = _device_of_a_worker(link, job)
         part.prepare(store)
         run = RunContext(options, card, device, *settings_of(options, card))
         ledger = ClusterLedger(options, run, store, part.inputs)
@@ -83,10 +83,10 @@ def job_of(options: ScanOptions, link: Link, sha256: str, inputs: Inputs, token:
     )
 
 
-def _hello(link: Link, job: Job) -> str:
+def _device_of_a_worker(link: Link, job: Job) -> str:
     """Have one worker load the model, so that what is wrong with it shows at once."""
     try:
-        future = link.client.submit(say_hello, job, pure=False, resources=link.resources or None)
+        future = link.client.submit(device_of_worker, job, pure=False, resources=link.resources or None)
         return str(future.result())
     except LungScanError:
         raise

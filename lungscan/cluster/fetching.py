@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lungscan.cluster.remote import read_piece, remove_stage
-from lungscan.cluster.tasks import Done
+from lungscan.cluster.remote_tasks import Done
 from lungscan.errors import MachineError
 from lungscan.layout import CASE_FILES
 from lungscan.results.atomic_files import machine_error

@@ -16,7 +16,7 @@ from lungscan.cluster.books import ClusterLedger
 from lungscan.cluster.connecting import Link
 from lungscan.cluster.fetching import WorkerGone, fetch
 from lungscan.cluster.remote import TOPIC, run_task
-from lungscan.cluster.tasks import Done, Job, Task, whole
+from lungscan.cluster.remote_tasks import Done, Job, Task, whole
 from lungscan.errors import CaseError, Code, LungScanError, MachineError, UnreadableFile
 from lungscan.events import CaseFinished, CaseStarted, Notice, RunStarted, ScanEvent, TilesScored
 from lungscan.results.provenance import utc_now
@@ -59,7 +59,7 @@ class ClusterRun:
     def events(self) -> Generator[ScanEvent, None, None]:
         """Everything from the first case to the last file."""
         cases, skipped, run = self.inputs.cases, self.inputs.skipped, self.run
-        yield RunStarted(len(cases), len(skipped), run.card.name, self._told(), self.store.out)
+        yield RunStarted(len(cases), len(skipped), run.card.name, self._workers_text(), self.store.out)
         yield from map(Notice, self.link.notices)
         if self.link.dashboard:
             yield Notice(f"The cluster's dashboard: {self.link.dashboard}")
@@ -77,7 +77,7 @@ class ClusterRun:
         yield from map(Notice, self.ledger.notices)
         yield finished
 
-    def _told(self) -> str:
+    def _workers_text(self) -> str:
         count = len(self.link.workers())
         return f"{count} worker{'s' if count != 1 else ''} ({self.run.device})"
 
@@ -157,8 +157,8 @@ class ClusterRun:
     def _no_workers(self) -> tuple[str, int, int] | None:
         """Say once that cases wait for workers."""
         nobody = not self.link.count()
-        said, self._waiting = self._waiting, nobody
-        return ("", 0, 0) if nobody and not said else None
+        waited, self._waiting = self._waiting, nobody
+        return ("", 0, 0) if nobody and not waited else None
 
     def _progress(self, key: str, done: int, total: int) -> Iterator[ScanEvent]:
         if not key:

@@ -7,17 +7,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lungscan.cluster.tasks import Done, Job, Task
+from lungscan.cluster.remote_tasks import Done, Job, Task
 from lungscan.errors import MachineError
 
 if TYPE_CHECKING:
     from distributed import Scheduler
 
 TOPIC = "lungscan"
-TELL_S = 0.5  # between two messages about one case
+PROGRESS_S = 0.5  # between two messages about one case
 
 
-def say_hello(job: Job) -> str:
+def device_of_worker(job: Job) -> str:
     """Load the model on a worker; returns the device that will answer. Raises LungScanError."""
     from distributed import get_worker
 
@@ -35,13 +35,13 @@ def run_task(job: Job, task: Task) -> Done:
     here, key = get_worker(), task.case.key
     last = [0.0]
 
-    def tell(done: int, total: int) -> None:
-        if time.monotonic() - last[0] >= TELL_S:
+    def progress(done: int, total: int) -> None:
+        if time.monotonic() - last[0] >= PROGRESS_S:
             last[0] = time.monotonic()
             here.log_event(TOPIC, (key, done, total))
 
     here.log_event(TOPIC, (key, 0, 0))
-    return classify_case(job, task, tell, here.address)
+    return classify_case(job, task, progress, here.address)
 
 
 def prepare_scheduler(

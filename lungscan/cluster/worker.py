@@ -18,7 +18,7 @@ from pathlib import Path
 from lungscan import __version__
 from lungscan.classification.classifier import Classifier
 from lungscan.classification.loading import load_classifier
-from lungscan.cluster.tasks import Done, Job, Task, slim
+from lungscan.cluster.remote_tasks import Done, Job, Task, slim
 from lungscan.errors import CaseError, ModelError
 from lungscan.inputs import sha256_of
 from lungscan.opening.launch import beforehand
@@ -27,7 +27,7 @@ from lungscan.scanning.planning import looks_like_fields
 from lungscan.types import CaseInput, CaseResult
 from lungscan.workers import available_threads
 
-Tell = Callable[[int, int], None]  # tiles scored, tiles in all
+Progress = Callable[[int, int], None]  # tiles scored, tiles in all
 
 
 @dataclass
@@ -42,7 +42,7 @@ class _Loaded:
 _loaded: list[_Loaded] = []  # one at most
 
 
-def classify_case(job: Job, task: Task, tell: Tell, worker: str) -> Done:
+def classify_case(job: Job, task: Task, progress: Progress, worker: str) -> Done:
     """Classify a case and leave its files in a folder of its own.
 
     Raises:
@@ -51,18 +51,18 @@ def classify_case(job: Job, task: Task, tell: Tell, worker: str) -> Done:
     if task.known and task.known == _hashes(task.case):
         return Done(None, worker=worker)
     classifier = load(job, worker)
-    result = answer_case(classifier, task.case, job, tell)
+    result = answer_case(classifier, task.case, job, progress)
     shared = sees_folder(job)
     parent = job.stages if shared else Path(tempfile.gettempdir())
     stage = parent / f"lungscan-{task.case.key}-{secrets.token_hex(6)}"
     wanted = CaseFilesWanted(job.options, job.few_fields)
-    filed = file_case(stage, wanted.told(result), wanted, partial(shutil.rmtree, stage))
+    filed = file_case(stage, wanted.released(result), wanted, partial(shutil.rmtree, stage))
     files = tuple((path.name, path.stat().st_size) for path in sorted(stage.iterdir()))
     return Done(slim(filed.result), filed.files.sha256, stage, () if shared else files, worker)
 
 
-def answer_case(classifier: Classifier, case: CaseInput, job: Job, tell: Tell) -> CaseResult:
-    """Classify one case; each batch of its tiles is told of."""
+def answer_case(classifier: Classifier, case: CaseInput, job: Job, progress: Progress) -> CaseResult:
+    """Classify one case; each batch of its tiles is reported."""
     if looks_like_fields(case):
         picture = CaseFilesWanted(job.options, job.few_fields).of("field")
         (result,) = classifier.small([case], picture=picture)
@@ -75,7 +75,7 @@ def answer_case(classifier: Classifier, case: CaseInput, job: Job, tell: Tell) -
         except StopIteration as end:
             answer: CaseResult = end.value
             return answer
-        tell(scored.done, scored.total)
+        progress(scored.done, scored.total)
 
 
 def load(job: Job, worker: str) -> Classifier:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from lungscan.compression.agreement import LOST, Judged, answer, compare, figures, judged, most_lost
+from lungscan.compression.comparison import LOST, Judged, answer, compare, figures, judged, most_lost
 from lungscan.compression.int8_folder import (
     draft_card,
     how_it_was_made,
@@ -77,7 +77,7 @@ def compressing(job: CompressionJob, out: Path) -> Generator[CompressionEvent, N
     require_room(out)
     _require_sense(job)
     setting = _set_out(job)
-    told = []
+    tried = []
     for name, method in METHODS.items():
         yield Trying(name)
         model = method(setting)
@@ -96,8 +96,8 @@ def compressing(job: CompressionJob, out: Path) -> Generator[CompressionEvent, N
             result = CompressionResult(out, name, len(job.calibration), agreement, *sizes, warned)
             yield Compressed(result)
             return
-        told.append(f"{name}, {all_changes(agreement)}")
-    raise ModelError(_missed(job, told))
+        tried.append(f"{name}, {all_changes(agreement)}")
+    raise ModelError(_missed(job, tried))
 
 
 def _set_out(job: CompressionJob) -> Setting:
@@ -199,7 +199,7 @@ def _require_sense(job: CompressionJob) -> None:
         raise UsageProblem("A bound is a share of the fields, from 0 up.")
 
 
-def _missed(job: CompressionJob, told: list[str]) -> str:
+def _missed(job: CompressionJob, tried: list[str]) -> str:
     points, share = 100 * job.bounds.accuracy, job.bounds.refusals
     return (
         f"int8 changes {job.source.name} by more than the bounds allow ({points:g} points of "

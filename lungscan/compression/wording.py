@@ -34,11 +34,11 @@ def _where(agreement: Agreement) -> str:
 
 def fact(agreement: Agreement, warned: str) -> str:
     """For the card's facts; ``warned`` is the caution, "" when there is none."""
-    told = (
+    text = (
         f"{change(agreement)} on {agreement.tiles} validation fields{_where(agreement)}; the "
         f"figures above were {NOT_NOW}"
     )
-    return f"{told}. {warned}" if warned else told
+    return f"{told}. {warned}" if warned else text
 
 
 def caution(agreement: Agreement, bounds: Bounds, most_lost: float) -> str:

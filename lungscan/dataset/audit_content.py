@@ -105,10 +105,10 @@ def agreement_line(agreement: Agreement) -> str:
 def sizes(found: Sequence[tuple[int, int]]) -> str:
     """The commonest sizes in pixels."""
     counts = Counter(found).most_common()
-    told = [f"{width} × {height} px ({count:,})" for (width, height), count in counts[:3]]
+    sizes = [f"{width} × {height} px ({count:,})" for (width, height), count in counts[:3]]
     if len(counts) > 3:
-        told.append(f"{len(counts) - 3:,} other sizes")
-    return ", ".join(told)
+        sizes.append(f"{len(counts) - 3:,} other sizes")
+    return ", ".join(sizes)
 
 
 def thumbnail(path: Path) -> bytes:

@@ -87,9 +87,9 @@ def _pair(audit: Audit, pair: Pair, width: float) -> list[Flowable]:
     rows = (pair.first, pair.second)
     pictures = [Picture(thumbnail(audit.listing.paths[row]), _SIDE, _SIDE) for row in rows]
     names = [paragraph(audit.listing.names[row], "small") for row in rows]
-    told = paragraph(f"correlation {pair.correlation:.2f}", "small-muted")
+    figure = paragraph(f"correlation {pair.correlation:.2f}", "small-muted")
     room = (width - 6) / 2
-    return [plain_table([pictures], [room] * 2, None, TIGHT), *names, told]
+    return [plain_table([pictures], [room] * 2, None, TIGHT), *names, figure]
 
 
 def _left_out(audit: Audit) -> Iterator[Flowable]:

@@ -29,19 +29,19 @@ def shape_facts(listing: Listing) -> Facts:
     """Shapes, scales and sizes; those that differ are named, with what training makes of them."""
     sizes, scales = listing.sizes or (), listing.scales or ()
     shapes = [shape(size) for size in sizes]
-    told = [scale(mpp) for mpp in scales]
-    facts = [("Shapes", _counted(shapes)), ("Scales stated", _counted(told))]
+    texts = [scale(mpp) for mpp in scales]
+    facts = [("Shapes", _counted(shapes)), ("Scales stated", _counted(texts))]
     if odd := _unlike_most(shapes):
         facts.append(("Of another shape than most", _named(listing, odd, _size_of(sizes))))
-    if odd := _unlike_most(told):
-        facts.append(("Of another scale than most", _named(listing, odd, told)))
+    if odd := _unlike_most(texts):
+        facts.append(("Of another scale than most", _named(listing, odd, texts)))
     if small := too_small(listing):
         why = (
             f"; below {LEAST_PX} px a side a network with an input of {STANDARD_INPUT_PX} px has "
             "nothing to judge: training leaves them out, classification refuses them"
         )
         facts.append(("Too small", _named(listing, small, _size_of(sizes)) + why))
-    facts += [("Note", sentence) for sentence in _consequences(sizes, told)]
+    facts += [("Note", sentence) for sentence in _consequences(sizes, texts)]
     return facts
 
 
@@ -84,10 +84,10 @@ def _consequences(sizes: Sequence[Size], scales: Sequence[str]) -> list[str]:
 
 def _counted(values: Sequence[str]) -> str:
     counts = Counter(values).most_common()
-    told = [f"{value} ({count:,})" for value, count in counts[:_KINDS]]
+    texts = [f"{value} ({count:,})" for value, count in counts[:_KINDS]]
     if len(counts) > _KINDS:
-        told.append(f"{len(counts) - _KINDS:,} others")
-    return ", ".join(told)
+        texts.append(f"{len(counts) - _KINDS:,} others")
+    return ", ".join(texts)
 
 
 def _unlike_most(values: Sequence[Hashable]) -> tuple[int, ...]:
@@ -102,6 +102,6 @@ def _size_of(sizes: Sequence[Size]) -> list[str]:
 
 
 def _named(listing: Listing, rows: Sequence[int], about: Sequence[str]) -> str:
-    told = ", ".join(f"{listing.names[row]} ({about[row]})" for row in rows[:_NAMES])
+    texts = ", ".join(f"{listing.names[row]} ({about[row]})" for row in rows[:_NAMES])
     more = len(rows) - _NAMES
-    return f"{told} and {more:,} more" if more > 0 else told
+    return f"{told} and {more:,} more" if more > 0 else texts

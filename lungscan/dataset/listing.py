@@ -143,7 +143,7 @@ def read_listing(
     skipped += [item for item in opened if isinstance(item, SkippedPicture)]
     kept = [item for item in opened if isinstance(item, _Opened)]
     _require_classes(folder, wanted, [rows[item.name].label for item in kept], fewest)
-    said = tuple(rows[item.name].um_px for item in kept)
+    spacings = tuple(rows[item.name].um_px for item in kept)
     return Listing(
         folder=folder,
         names=tuple(item.name for item in kept),
@@ -154,7 +154,7 @@ def read_listing(
         sizes=tuple(item.size for item in kept) if check else None,
         digests=tuple(item.digest for item in kept) if check else None,
         scales=tuple(item.mpp_um for item in kept) if check else None,
-        um_px=said if any(said) else (),
+        um_px=spacings if any(spacings) else (),
     )
 
 
@@ -274,8 +274,8 @@ def _open_one(folder: Path, name: str) -> _Opened | SkippedPicture:
         reason = f"cannot be read ({error.strerror or type(error).__name__})"
         return SkippedPicture(show(name), reason, broken=True)
     except UnreadableFile as error:
-        told = str(error).removeprefix(show(path.name)).strip()
-        return SkippedPicture(show(name), told, broken=True)
+        cause = str(error).removeprefix(show(path.name)).strip()
+        return SkippedPicture(show(name), cause, broken=True)
     size = (info.width, info.height)
     return _Opened(name, size, sha256(data).hexdigest(), info.scale.mpp_um)
 

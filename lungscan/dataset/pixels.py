@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lungscan.errors import CaseError, UnreadableFile, UsageProblem
 from lungscan.inputs import show
-from lungscan.modalities.table import DEFAULT
+from lungscan.model.modality_names import DEFAULT
 from lungscan.opening.plan import NetworkInput, plan_field
 from lungscan.options import ClassifierOptions
 from lungscan.reading import open_field

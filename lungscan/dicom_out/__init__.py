@@ -12,7 +12,7 @@ from lungscan.dicom_out.source_headers import (
     require_sources,
     sourceless,
 )
-from lungscan.dicom_out.writing import write_dicom
+from lungscan.dicom_out.objects import write_dicom
 
 __all__ = [
     "has_source",

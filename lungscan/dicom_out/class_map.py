@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.dicom_out.provenance import set_provenance
+from lungscan.dicom_out.made_by import set_provenance
 from lungscan.dicom_out.terms import (
     MANUFACTURER,
     RESEARCH,

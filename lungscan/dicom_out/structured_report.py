@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lungscan.dicom_out.provenance import set_provenance
+from lungscan.dicom_out.made_by import set_provenance
 from lungscan.dicom_out.terms import (
     MANUFACTURER,
     RESEARCH,
@@ -92,7 +92,7 @@ def _algorithm(result: CaseResult) -> AlgorithmIdentification:
     from highdicom.sr import AlgorithmIdentification
 
     model = result.model
-    told = [
+    items = [
         f"model SHA-256: {model.sha256}",
         f"official model: {'yes' if model.official else 'no'}",
         f"classes: {', '.join(model.class_names)}",
@@ -101,7 +101,7 @@ def _algorithm(result: CaseResult) -> AlgorithmIdentification:
         f"LungScan: {result.lungscan_version}",
     ]
     return AlgorithmIdentification(
-        name=model.name, version=model.version, parameters=told, manufacturer=MANUFACTURER
+        name=model.name, version=model.version, parameters=items, manufacturer=MANUFACTURER
     )
 
 
@@ -120,18 +120,18 @@ def _groups(
         TrackingIdentifier,
     )
 
-    told = [QualitativeEvaluation(concept("ANSWER", "Model output"), answer_concept(result))]
+    items = [QualitativeEvaluation(concept("ANSWER", "Model output"), answer_concept(result))]
     reason = reason_concept(result)
     if reason is not None:
-        told.append(QualitativeEvaluation(concept("REASON", "Reason or reserve"), reason))
+        items.append(QualitativeEvaluation(concept("REASON", "Reason or reserve"), reason))
     use = concept("RESEARCH-ONLY", "Research use only, not for diagnosis")
-    told.append(QualitativeEvaluation(concept("USE", "Intended use"), use))
+    items.append(QualitativeEvaluation(concept("USE", "Intended use"), use))
     groups = [
         MeasurementsAndQualitativeEvaluations(
             tracking_identifier=TrackingIdentifier(uid("answer", result.key), "Answer"),
             finding_type=concept("CASE", "Answer of a classification model"),
             algorithm_id=_algorithm(result),
-            qualitative_evaluations=told,
+            qualitative_evaluations=items,
             source_images=[
                 SourceImageForMeasurementGroup(source.SOPClassUID, source.SOPInstanceUID)
                 for source in sources

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lungscan.door.stopping import until
 from lungscan.errors import NothingToDo, UsageProblem
-from lungscan.jobs import (
+from lungscan.door.jobs import (
     CasePlanned,
     FileChecked,
     PlanFinished,
@@ -108,7 +108,7 @@ def scan(options: ScanOptions, stop: Event | None = None) -> Generator[ScanEvent
 def _way(options: ScanOptions) -> Scan:
     """How the options want a run: once, on a cluster, or for as long as a folder is watched."""
     if options.watch:
-        from lungscan.scanning.watching.run import watch
+        from lungscan.scanning.watching.watch import watch
 
         return watch
     if options.cluster:
@@ -191,7 +191,7 @@ def reviews(options: ReviewsOptions) -> Generator[ReviewsFinished, None, None]:
         UsageProblem: the table of groups cannot be read.
         MachineError: the table cannot be written.
     """
-    from lungscan.review.table import read_reviews, write_reviews
+    from lungscan.review.reviews_table import read_reviews, write_reviews
 
     found = read_reviews(options.folder, options.groups)
     yield ReviewsFinished(found, write_reviews(options.out, found) if options.out else None)

@@ -7,7 +7,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from lungscan.door.stopping import until
-from lungscan.jobs import (
+from lungscan.door.jobs import (
     AuditFinished,
     AuditOptions,
     SearchNeeded,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lungscan.door.stopping import until
 from lungscan.errors import MachineError
-from lungscan.jobs import AdaptJob, StudyJob, TrainFinished, TrainJob
+from lungscan.door.jobs import AdaptJob, StudyJob, TrainFinished, TrainJob
 
 if TYPE_CHECKING:
     from lungscan.adaptation.records import AdaptEvent

@@ -7,7 +7,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from lungscan.door.stopping import until
-from lungscan.jobs import (
+from lungscan.door.jobs import (
     Checked,
     CompareFinished,
     CompareOptions,
@@ -113,7 +113,7 @@ def compress(
     """
     import numpy as np
 
-    from lungscan.compression.calibration_fields import gather
+    from lungscan.evaluation.calibration_fields import gather
     from lungscan.compression.int8 import compressing
     from lungscan.compression.records import Bounds, CompressionJob
     from lungscan.model.checked import find_model

@@ -16,7 +16,7 @@ from lungscan.evaluation.judging import load_judge
 from lungscan.evaluation.labelled import Material, load_material, require_known_classes
 from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.records import Change, Comparison, DataNote, FieldAnswer, Seen
-from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.model.card import Metric, ModelCard
 from lungscan.model.checked import find_model
 
@@ -98,7 +98,7 @@ def _compared(
         both_wrong=int((~first.right & ~second.right).sum()),
         mcnemar_p=p,
         verdict=_verdict(difference, p, grouped=data.grouped),
-        changes=tuple(_change(a, b) for a, b in pairs if _said(a) != _said(b)),
+        changes=tuple(_change(a, b) for a, b in pairs if _answer_of(a) != _answer_of(b)),
         skipped=tuple(answer.file for answer in lost),
         use=RESEARCH_USE,
     )
@@ -130,7 +130,7 @@ def _verdict(difference: Metric, p: float, *, grouped: bool) -> str:
     )
 
 
-def _said(answer: FieldAnswer) -> tuple[str | None, str | None]:
+def _answer_of(answer: FieldAnswer) -> tuple[str | None, str | None]:
     return answer.answer, answer.forced
 
 

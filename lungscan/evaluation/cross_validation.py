@@ -20,7 +20,7 @@ from lungscan.evaluation.records import (
     Protocol,
     Seen,
 )
-from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.evaluation.robustness import shift_figures
 from lungscan.evaluation.shifts import SHIFTS, Shift
 from lungscan.model.card import ModelCard
@@ -60,11 +60,11 @@ def cross_validation(
     judge: Judge | None = None
     for number, fold in enumerate(folds, start=1):
         judge = load_judge(fold.card, options)
-        said = yield from _judged(judge, fold, shifts, number, len(folds))
-        for collected, answers in zip(rounds, said, strict=True):
+        judged = yield from _judged(judge, fold, shifts, number, len(folds))
+        for collected, answers in zip(rounds, judged, strict=True):
             collected.extend(answers)
         where = (folder, f"fold {number} of {len(folds)}")
-        yield EvaluationFinished(_of_fold(fold, where, said[0], options, judge))
+        yield EvaluationFinished(_of_fold(fold, where, judged[0], options, judge))
     if judge is None:
         raise NothingToDo("There is no fold to judge.")
     data = _note(folder, f"{len(folds)} folds", rounds[0])

@@ -6,7 +6,7 @@ import numpy as np
 
 from lungscan.evaluation.judged import BoolArray, IndexArray, Judged
 from lungscan.evaluation.records import Coverage, ReliabilityBin, RocCurve
-from lungscan.evaluation.resampling import Floats, GroupBootstrap, divide, interval
+from lungscan.dataset.resampling import Floats, GroupBootstrap, divide, interval
 from lungscan.model.card import Metric
 
 BINS = 10

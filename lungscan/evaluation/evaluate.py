@@ -23,7 +23,7 @@ from lungscan.evaluation.records import (
     LabelledField,
     ShiftFigures,
 )
-from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.evaluation.robustness import shift_figures
 from lungscan.evaluation.shifts import SHIFTS, Shift
 from lungscan.model.card import ModelCard

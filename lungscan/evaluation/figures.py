@@ -7,7 +7,7 @@ import numpy as np
 from lungscan.evaluation.curves import Ranking
 from lungscan.evaluation.judged import Judged
 from lungscan.evaluation.records import ClassFigures, Confusion, CountArray
-from lungscan.evaluation.resampling import Floats, GroupBootstrap, divide
+from lungscan.dataset.resampling import Floats, GroupBootstrap, divide
 from lungscan.model.card import Metric
 from lungscan.types import ModelStamp
 
@@ -66,14 +66,14 @@ def class_figures(
     f1, f1_draws = _f1(judged, bootstrap)
     found = []
     for i, name in enumerate(stamp.class_names):
-        said, true = judged.forced == i, judged.truth == i
+        predicted, true = judged.forced == i, judged.truth == i
         found.append(
             ClassFigures(
                 name,
                 stamp.display_names[i],
                 int(true.sum()),
-                bootstrap.ratio(f"precision {name}", said & true, said),
-                bootstrap.ratio(f"recall {name}", said & true, true),
+                bootstrap.ratio(f"precision {name}", predicted & true, predicted),
+                bootstrap.ratio(f"recall {name}", predicted & true, true),
                 bootstrap.metric(f"F1 {name}", float(f1[i]), f1_draws[:, i]),
                 bootstrap.metric(
                     f"AUC {name}", float(areas[0][i]), areas[1][:, i], "one against the rest"
@@ -98,8 +98,8 @@ def confusion(judged: Judged) -> Confusion:
 def _f1(judged: Judged, bootstrap: GroupBootstrap) -> tuple[Floats, Floats]:
     """F1 of each class ``(classes,)`` and of each resample ``(draws, classes)``."""
     every = np.arange(judged.probs.shape[1])
-    said, true = judged.forced[:, None] == every, judged.truth[:, None] == every
-    both, either = 2.0 * (said & true), said.astype(np.float64) + true
+    predicted, true = judged.forced[:, None] == every, judged.truth[:, None] == every
+    both, either = 2.0 * (predicted & true), predicted.astype(np.float64) + true
     return (
         divide(both.sum(0), either.sum(0)),
         divide(bootstrap.totals(both), bootstrap.totals(either)),

@@ -43,7 +43,7 @@ small {{ color: #5a5a5a; overflow-wrap: anywhere; }}
 <h1>Errors of {model}</h1>
 <p>{use}</p>
 {warnings}
-<p>{line}. {told}</p>
+<p>{line}. {counts}</p>
 <ul>
 {items}
 </ul>
@@ -67,7 +67,7 @@ def error_page(evaluation: Evaluation, paths: dict[str, Path]) -> str:
         use=html.escape(evaluation.use),
         warnings=warnings,
         line=html.escape(wording.protocol_line(evaluation.data)),
-        told=html.escape(_told(evaluation, wrong)),
+        counts=html.escape(_counts_text(evaluation, wrong)),
         items=items,
     )
 
@@ -97,7 +97,7 @@ def error_sheet(evaluation: Evaluation, paths: dict[str, Path]) -> bytes:
     return stored.getvalue()
 
 
-def _told(evaluation: Evaluation, wrong: Sequence[FieldAnswer]) -> str:
+def _counts_text(evaluation: Evaluation, wrong: Sequence[FieldAnswer]) -> str:
     """How many errors there are, and in which order they stand."""
     judged = sum(answer.judged for answer in evaluation.answers)
     answered = sum(answer.answer is not None for answer in wrong)
@@ -128,21 +128,21 @@ def _caption(
     pen: ImageDraw.ImageDraw, at: tuple[int, int], evaluation: Evaluation, answer: FieldAnswer
 ) -> None:
     x, y = at
-    true, said, sure = _words(evaluation, answer)
+    true, answered, sure = _words(evaluation, answer)
     rgb = _rgb(evaluation, answer.forced)
     fill, ink = (rgb, on_color(rgb)) if answer.answer else ((255, 255, 255), (26, 26, 26))
     small, bold = pillow_font(12), pillow_font(12, bold=True)
     pen.text((x, y), f"True: {visible(true)}", "#1a1a1a", small)
-    told = visible(said)
-    box = pen.textbbox((x + 4, y + 18), told, bold)
+    shown_answer = visible(answered)
+    box = pen.textbbox((x + 4, y + 18), shown_answer, bold)
     pen.rectangle((x, y + 17, min(box[2] + 4, x + _SIDE), y + 34), fill=fill, outline=rgb)
-    pen.text((x + 4, y + 18), told, ink, bold)
+    pen.text((x + 4, y + 18), shown_answer, ink, bold)
     pen.text((x, y + 38), sure, "#1a1a1a", small)
     pen.text((x, y + 54), visible(shorten(answer.file, 32)), "#5a5a5a", small)
 
 
 def _item(evaluation: Evaluation, answer: FieldAnswer, paths: dict[str, Path]) -> str:
-    true, said, sure = (html.escape(show(word)) for word in _words(evaluation, answer))
+    true, answered, sure = (html.escape(show(word)) for word in _words(evaluation, answer))
     rgb = _rgb(evaluation, answer.forced)
     fill, ink = (rgb, on_color(rgb)) if answer.answer else ((255, 255, 255), (26, 26, 26))
     style = f"background:rgb{fill};color:rgb{ink};border:1px solid rgb{rgb}"
@@ -160,9 +160,9 @@ def _words(evaluation: Evaluation, answer: FieldAnswer) -> tuple[str, str, str]:
     """True class, forced choice, and its probability with what became of it."""
     model = evaluation.model
     names = dict(zip(model.class_names, model.display_names, strict=True))
-    said = names.get(answer.forced or "", "nothing to score")
+    answered = names.get(answer.forced or "", "nothing to score")
     withheld = "" if answer.answer is not None else f", no result: {answer.reason}"
-    return names[answer.label], said, f"p {probability(answer.confidence)}{withheld}"
+    return names[answer.label], answered, f"p {probability(answer.confidence)}{withheld}"
 
 
 def _rgb(evaluation: Evaluation, name: str | None) -> tuple[int, int, int]:

@@ -112,8 +112,8 @@ def _robustness(evaluation: Evaluation) -> str:
     clean = [wording.with_interval(metric) for metric in evaluation.metrics[:3]]
     rows = [("as it is", *clean, "")]
     for shift in evaluation.robustness:
-        told = map(wording.with_interval, (shift.accuracy, shift.answered, shift.accuracy_answered))
-        rows.append((f"{shift.kind} {shift.amount}", *told, wording.points(shift.drop)))
+        values = map(wording.with_interval, (shift.accuracy, shift.answered, shift.accuracy_answered))
+        rows.append((f"{shift.kind} {shift.amount}", *values, wording.points(shift.drop)))
     return _table(
         ("change", "accuracy", "answered", "accuracy of the answered", "drop, points"), rows
     )

@@ -7,7 +7,7 @@ import numpy as np
 from lungscan.evaluation.figures import basic_figures
 from lungscan.evaluation.judged import Judged
 from lungscan.evaluation.records import ShiftFigures
-from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.evaluation.shifts import Shift
 
 

@@ -16,37 +16,37 @@ FEW_NAMES = 5
 
 def warnings(data: DataNote, card: ModelCard, skipped: Sequence[FieldAnswer]) -> tuple[str, ...]:
     """What spoils the figures or narrows what they say, worst first."""
-    told = []
+    sentences = []
     if data.protocol is Protocol.LEAKING:
-        told.append(
+        sentences.append(
             f"{LEAKING}: {data.leaking_groups:,} of the {data.groups:,} groups judged also stand "
             f"in another part of {data.split}, so the same tissue was there to learn from. "
             "These figures are no measure of unseen tissue."
         )
     if data.seen is Seen.YES:
-        told.append(
+        sentences.append(
             f"NOT HELD OUT: {card.name} was trained on this very data (same SHA-256), and "
             f"{data.seen_groups:,} of the {data.groups:,} groups judged are not among its test "
             "groups. These figures are no measure of unseen tissue."
         )
     if data.protocol is Protocol.WHOLE:
-        told.append(
+        sentences.append(
             "No split file was given: every field of the folder was judged, whatever the model was "
             "trained on."
         )
     if not data.grouped:
-        told.append(
+        sentences.append(
             "No groups are known: each picture counts as a group of its own. Where pictures show "
             "the same tissue, the intervals are too narrow, and a leak cannot be seen."
         )
     if skipped:
-        told.append(_skipped(skipped))
-    return tuple(told)
+        sentences.append(_skipped(skipped))
+    return tuple(sentences)
 
 
 def notes(data: DataNote, card: ModelCard, draws: int, mpp: float | None) -> tuple[str, ...]:
     """How the figures are meant."""
-    told = [
+    sentences = [
         "Accuracy over all fields is that of the forced choice: the class that the model names "
         "when it must, refusals included. A field without any tissue to judge counts as wrong.",
         f"Intervals are 95 %, by bootstrap over {data.groups:,} groups ({draws:,} draws). Where "
@@ -55,23 +55,23 @@ def notes(data: DataNote, card: ModelCard, draws: int, mpp: float | None) -> tup
         _scale(card, mpp),
     ]
     if data.protocol is Protocol.GROUPED:
-        told.append(f"No group judged stands in another part of {data.split}.")
+        sentences.append(f"No group judged stands in another part of {data.split}.")
     if data.protocol is Protocol.FOLDS:
-        told.append(
+        sentences.append(
             "Each field was judged once, by a network whose training held its group out, with "
             "temperature and limits from the answers of the other folds."
         )
     elif data.seen is Seen.NO:
-        told.append(
+        sentences.append(
             "The model's card names this very data (same SHA-256), and every group judged is one "
             "of its test groups."
         )
     elif data.seen is Seen.UNKNOWN:
-        told.append(
+        sentences.append(
             "The model's card names other training data than this folder, so the card cannot tell "
             "whether the model has seen any of these fields."
         )
-    return tuple(told)
+    return tuple(sentences)
 
 
 def protocol_line(data: DataNote) -> str:
@@ -111,11 +111,11 @@ def is_share(metric: Metric) -> bool:
     return not any(word in metric.name for word in ("AUC", "Brier", "F1", "precision", "recall"))
 
 
-def _ranged(metric: Metric, told: str, factor: int, form: str) -> str:
+def _ranged(metric: Metric, value: str, factor: int, form: str) -> str:
     low, high = metric.low, metric.high
     if low is None or high is None or math.isnan(metric.value) or math.isnan(low):
-        return told
-    return f"{told} ({factor * low:{form}} to {factor * high:{form}})"
+        return value
+    return f"{value} ({factor * low:{form}} to {factor * high:{form}})"
 
 
 def _scale(card: ModelCard, mpp: float | None) -> str:

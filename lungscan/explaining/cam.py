@@ -2,7 +2,7 @@
 
 For logits that are an affine function ``V mean(A) + b`` of the mean of the maps ``A``, each place
 bears ``V A / places`` of them, and ``b`` is what no place bears. Behind a layer with ReLU (as in
-GhostNet) ``V`` is that of the units that are on for this very tile: ``lungscan.explaining.head``.
+GhostNet) ``V`` is that of the units that are on for this very tile: see ``affine_head``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import openvino as ov
 
 from lungscan.explaining.base import Cells
-from lungscan.explaining.head import find_head
+from lungscan.explaining.affine_head import find_head
 from lungscan.model.card import ModelCard
 from lungscan.model.graph import read_graph
 from lungscan.runtimes.openvino import check_graph, compile_graph

@@ -26,7 +26,7 @@ def look(file: InputFile) -> tuple[Stamp | None, ...]:
 
 
 def in_motion(file: InputFile, before: Sequence[Stamp | None]) -> UnreadableFile | None:
-    """Say so when a file that was just read is still being written; None when it stands still.
+    """Say so when a file that was just read is still being written; None when it is unchanged.
 
     It is when it changed since ``before``, what ``look`` gave before it was opened. A file that
     changed earlier, since it was found, may only pause: it is left alone until it has settled.

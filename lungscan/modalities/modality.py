@@ -27,7 +27,7 @@ class Words:
     foreign: str  # a tile that is of another kind
     blank: str  # a tile without anything to judge
     clear: str  # title of the pictures shown first, of a case without an answer
-    speaking: str  # the same of a case with one
+    deciding: str  # the same of a case with one
     others: str  # title of the pictures shown last
     foreign_share: str  # "{share}" is how much of the case is of another kind
     little: str  # a sentence: nothing to judge was found
@@ -57,5 +57,5 @@ class Modality:
     background: tuple[int, int, int]  # what lies beside a picture that is no square
     maps: bool  # tiles lie in a plane: class map and GeoJSON make sense
     slices: bool  # tiles are slices: the table of them says where each lies
-    unsaid: frozenset[str]  # flags that mean nothing here
+    ignored_flags: frozenset[str]  # flags that mean nothing here
     words: Words

@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from lungscan.modalities.table import DEFAULT
+from lungscan.model.modality_names import DEFAULT
 from lungscan.types import ModelStamp
 
 CARD_SCHEMA = 1

@@ -46,8 +46,8 @@ def chance_of(card: ModelCard) -> float:
     The share of the commonest class in the test, where the card tells it, and never less than that
     of classes which are equally common.
     """
-    told = card.data.get("commonest_class", 0.0)
-    known = float(told) if isinstance(told, int | float) else 0.0
+    stated = card.data.get("commonest_class", 0.0)
+    known = float(stated) if isinstance(stated, int | float) else 0.0
     return max(1 / len(card.class_names), known)
 
 

@@ -93,11 +93,11 @@ class Apart:
 
     def begin(self, task: object) -> None:
         """Give it its task, once."""
-        self._tell(task)
+        self._send(task)
 
     def events(self) -> Iterator[Any]:
         """What the run tells; ended by a ``Failure`` or ``Stopped`` unless it told its own end."""
-        ended = yield from self._told()
+        ended = yield from self._replies()
         self._close()
         status = self._child.wait()
         if ended:
@@ -115,9 +115,9 @@ class Apart:
     def stop(self) -> None:
         """Ask it to end at its next step; it is killed when it does not."""
         with self._lock:
-            told, self._stopping = self._stopping, True
-        if not told:
-            self._tell("stop")
+            asked_before, self._stopping = self._stopping, True
+        if not asked_before:
+            self._send("stop")
             self._killer.start()
 
     def kill(self) -> None:
@@ -133,7 +133,7 @@ class Apart:
             self._child.wait(DEATH_S)
         cast(BinaryIO, self._child.stdout).close()
 
-    def _told(self) -> Generator[Any, None, bool]:
+    def _replies(self) -> Generator[Any, None, bool]:
         """What the process tells; whether it came to its end."""
         replies = cast(BinaryIO, self._child.stdout)
         with replies, suppress(EOFError, OSError):
@@ -148,7 +148,7 @@ class Apart:
         with self._lock, suppress(OSError):
             cast(BinaryIO, self._child.stdin).close()
 
-    def _tell(self, message: object) -> None:
+    def _send(self, message: object) -> None:
         with self._lock, suppress(OSError, ValueError):  # it is gone; ``events`` says so
             send(cast(BinaryIO, self._child.stdin), message)
 
@@ -190,10 +190,10 @@ def _wait(requests: BinaryIO, stop: threading.Event) -> None:
     stop.set()
 
 
-def _ended(work: Work, task: object, stop: threading.Event, tell: Send) -> object:
+def _ended(work: Work, task: object, stop: threading.Event, reply: Send) -> object:
     """The last event."""
     try:
-        return work(task, stop, tell)
+        return work(task, stop, reply)
     except LungScanError as error:
         return Failure(str(error), error.code)
     except MemoryError:

@@ -161,10 +161,10 @@ def caption(part: Explanation, model: ModelStamp, *, several: bool) -> tuple[str
     where = f"x {x:,}, y {y:,}, {width:,} × {height:,} px"
     if several:
         where = f"file {part.file_index + 1}, {where}"
-    said = f"{name} {probability(part.probability)}"
+    text = f"{name} {probability(part.probability)}"
     if part.lowest is not None:
-        said += f"; at the least {probability(part.lowest)} with one cell blurred"
-    return visible(said), where
+        text += f"; at the least {probability(part.lowest)} with one cell blurred"
+    return visible(text), where
 
 
 def sentences(result: CaseResult) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ class Owner:
     lease_s: float = 0.0  # how long the lock holds without a sign of life; 0: for ever
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """The owner in words: ``process 12 on ward-3, begun 2026-01-31T10:00:00+00:00``."""
         begun = f", begun {show(self.started_utc)}" if self.started_utc else ""
         return f"process {self.pid} on {show(self.host)}{begun}"
@@ -266,8 +266,8 @@ def _is_gone(owner: Owner) -> bool:
 
 
 def _boot() -> str:
-    """A number that each start of the machine draws anew."""
-    return _told(Path("/proc/sys/kernel/random/boot_id"))
+    """The boot id: another number after each start of the machine."""
+    return _text_of(Path("/proc/sys/kernel/random/boot_id"))
 
 
 def _namespace() -> str:
@@ -279,11 +279,11 @@ def _namespace() -> str:
 
 def _born(pid: int) -> str:
     # The name in the second field may itself hold spaces and brackets; field 22 is the 20th after.
-    fields = _told(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    fields = _text_of(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
     return fields[19] if len(fields) > 19 else ""
 
 
-def _told(path: Path) -> str:
+def _text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="ascii", errors="replace").strip()
     except OSError:

@@ -90,14 +90,14 @@ class Beside:
 def answer_digest(result: CaseResult) -> str:
     """SHA-256 of what a review speaks of: images, model, settings, and what came out."""
     prediction = result.prediction
-    said = (
+    stored = (
         result.key,
         [file.sha256 for file in result.files],
         result.model.sha256,
         result.settings_hash,
         None if prediction is None else [prediction.label, prediction.suggested, prediction.reason],
     )
-    return sha256(json.dumps(said).encode()).hexdigest()
+    return sha256(json.dumps(stored).encode()).hexdigest()
 
 
 def read_review(folder: Path) -> Review | None:

@@ -63,14 +63,14 @@ def groups_of(cases: Sequence[Reviewed], table: Path | None) -> tuple[list[str],
         UsageProblem: the table cannot be read.
     """
     rows = read_groups(table) if table else {}
-    said = [_group(case, rows) for case in cases]
+    named = [_group(case, rows) for case in cases]
     unions = Unions(len(cases))
-    unions.join_equal([group or f"\0{index}" for index, group in enumerate(said)])
+    unions.join_equal([group or f"\0{index}" for index, group in enumerate(named)])
     seen: dict[str, int] = {}
     for index, case in enumerate(cases):
         for file in case.result.files:
             unions.join(seen.setdefault(file.sha256, index), index)
-    return [str(number) for number in unions.numbers()], [bool(group) for group in said]
+    return [str(number) for number in unions.numbers()], [bool(group) for group in named]
 
 
 def _group(case: Reviewed, rows: Mapping[str, GroupRow]) -> str:

@@ -45,7 +45,7 @@ def reviews_below(root: Path) -> Gathered:
     for folder in review_folders(root):
         out = folder.parents[1]
         run = show(out.relative_to(root).as_posix())
-        told = f"{CASES}/{folder.name}" if run == "." else f"{run}/{CASES}/{folder.name}"
+        shown = f"{CASES}/{folder.name}" if run == "." else f"{run}/{CASES}/{folder.name}"
         try:
             review = read_review(folder)
             result = _record(out, folder)

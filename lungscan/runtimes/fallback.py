@@ -28,7 +28,7 @@ class FallbackRuntime:
         self._may_fall_back = device == "auto"
         self._lock = threading.Lock()
         self._local = threading.local()
-        self._news: deque[str] = deque()
+        self._notices: deque[str] = deque()
         try:
             self.now = load(device, threads, batch_size)
         except MachineError as error:
@@ -56,10 +56,10 @@ class FallbackRuntime:
         self._local.device = runtime.device
         return answer
 
-    def news(self) -> Iterator[str]:
+    def notices(self) -> Iterator[str]:
         """Sentences about what has changed since this was asked last."""
-        while self._news:
-            yield self._news.popleft()
+        while self._notices:
+            yield self._notices.popleft()
 
     def _replace(self, failed: Runtime, error: DeviceFailed) -> None:
         with self._lock:
@@ -76,7 +76,7 @@ class FallbackRuntime:
                 runtime = self._load(device, self._threads, None)
             except (LungScanError, ImportError, RuntimeError):
                 continue  # the first error is the one to tell
-            self._news.append(
+            self._notices.append(
                 f"{error} From here on {runtime.device} answers; the column device of cases.csv "
                 "says what answered each case."
             )

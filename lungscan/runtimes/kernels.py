@@ -84,15 +84,15 @@ def convolutions(compiled: ov.CompiledModel) -> tuple[str, ...]:
 def prefer_faster(xml: str) -> str:
     """A graph's XML (IR version 11) with the kernels that OpenVINO shall try first on this CPU.
 
-    The same text but on processors with AVX2 and without AVX-512. The wish is a note at the layer
+    The same text but on processors with AVX2 and without AVX-512. It is a note at the layer
     (``primitives_priority``), so nothing else in this process or its children is touched.
     """
     if not kernel(FP32).startswith(CHOSEN_ON_AVX2):
         return xml
     net = ElementTree.fromstring(xml)  # noqa: S314 - ``read_graph`` refuses entities
     for layer in net.iter("layer"):
-        wish = _wish(layer)
-        if wish:
+        preferred = _preferred(layer)
+        if preferred:
             note = {"name": "primitives_priority", "version": "0", "value": f"cpu:{wish}"}
             notes = layer.find("rt_info")
             if notes is None:
@@ -101,7 +101,7 @@ def prefer_faster(xml: str) -> str:
     return ElementTree.tostring(net, encoding="unicode")
 
 
-def _wish(layer: ElementTree.Element) -> str:
+def _preferred(layer: ElementTree.Element) -> str:
     """The kernel for a layer on AVX2; empty where OpenVINO's choice is as good.
 
     By the shape of its weights, as that of its tiles is left open: ``(out, in, k, k)``, or

@@ -34,7 +34,7 @@ class CaseFilesWanted:
         chosen = (options.pdf in {"auto", "cases"}, options.heatmap, options.geojson, True)
         return {name: more and wanted for name, wanted in zip(SWITCHES, chosen, strict=True)}
 
-    def told(self, result: CaseResult) -> CaseResult:
+    def released(self, result: CaseResult) -> CaseResult:
         """The case as it may be told of: with ``deidentify``, in words that hold no name."""
         return hide_message(result) if self.options.deidentify else result
 
@@ -57,6 +57,6 @@ def file_case(
     try:
         return Filed(result, write_case_files(folder, result, **wanted.switches(result)))
     except Exception as error:  # noqa: BLE001  a report that cannot be drawn costs its own case
-        result = wanted.told(spoiled_case(result, case_error(error)))
+        result = wanted.released(spoiled_case(result, case_error(error)))
         clear()
         return Filed(result, write_case_files(folder, result, **dict.fromkeys(SWITCHES, False)))

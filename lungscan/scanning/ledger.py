@@ -92,11 +92,11 @@ class Ledger:
             MachineError: a file cannot be written.
         """
         if self._is_withheld(result) and self._earlier(result.key):
-            told = self._told(result)
+            released = self._released(result)
             kept = f"{told.error_message} The result of an earlier run is kept."
-            return Written(replace(told, error_message=kept), resumed)
+            return Written(replace(released, error_message=kept), resumed)
         if not (resumed and self._is_complete(result)):
-            result = self._write(self._told(result), keep=resumed)
+            result = self._write(self._released(result), keep=resumed)
         return Written(result, resumed)
 
     def record(self, written: Written) -> CaseFinished:
@@ -204,8 +204,8 @@ class Ledger:
         result = self._store.recorded(key, run.card.sha256, run.settings_hash)
         return None if result is None or result.status is CaseStatus.FAILED else result
 
-    def _told(self, result: CaseResult) -> CaseResult:
-        return self.wanted.told(result)
+    def _released(self, result: CaseResult) -> CaseResult:
+        return self.wanted.released(result)
 
     def _is_complete(self, result: CaseResult) -> bool:
         """Whether every file that the case gets is there; a run may have been stopped before."""

@@ -89,7 +89,7 @@ def _with_news(
     with closing(events):
         for event in events:
             yield event
-            yield from map(Notice, loading.news())
+            yield from map(Notice, loading.notices())
 
 
 def _first_slide(inputs: Inputs, store: RunStore) -> InputFile | None:

@@ -49,14 +49,14 @@ class Material:
 
 def keep_material(path: Path, material: Material) -> None:
     """Write ``material`` so that ``kept_material`` reads the same."""
-    told = {
+    facts = {
         "groups": material.groups,
         "class_names": material.class_names,
         "fingerprint": material.fingerprint,
     }
     arrays: dict[str, Any] = {f"part.{unit}": part for unit, part in material.parts.items()}
     arrays |= {"pixels": _slim(material.pixels), "labels": material.labels}
-    arrays |= {"others": material.others, "told": np.array(json.dumps(told))}
+    arrays |= {"others": material.others, "told": np.array(json.dumps(facts))}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     with part.open("wb") as handle:
@@ -74,19 +74,19 @@ def kept_material(path: Path) -> Material | None:
         return None
     try:
         with archive(path) as found:
-            told = json.loads(str(found["told"]))
+            facts = json.loads(str(found["told"]))
             return Material(
                 pixels=_full(found["pixels"]),
                 labels=found["labels"],
-                groups=tuple(told["groups"]),
-                class_names=tuple(told["class_names"]),
+                groups=tuple(facts["groups"]),
+                class_names=tuple(facts["class_names"]),
                 parts={
                     name.removeprefix("part."): found[name]
                     for name in found.files
                     if name.startswith("part.")
                 },
                 others=found["others"],
-                fingerprint=told["fingerprint"],
+                fingerprint=facts["fingerprint"],
             )
     except DAMAGED as error:
         raise ModelError(

@@ -52,7 +52,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class StudyOptions:
-    """All that a study can be told."""
+    """All that a study can be set to."""
 
     name: str
     data: str  # folder of one folder per class, relative to the TOML file
@@ -88,12 +88,12 @@ class StudyOptions:
 
         Options at their default do not count, so that a new one leaves old results valid.
         """
-        told = {
+        values = {
             field.name: dataclasses.asdict(self)[field.name]
             for field in dataclasses.fields(self)
             if field.name not in _NO_WEIGHTS and getattr(self, field.name) != field.default
         }
-        return sha256(json.dumps([data_sha256, told], sort_keys=True).encode()).hexdigest()
+        return sha256(json.dumps([data_sha256, values], sort_keys=True).encode()).hexdigest()
 
     def teacher_fit(self, network: str) -> TeacherFit | None:
         """How a teacher that is no student is fitted; None for one that is."""

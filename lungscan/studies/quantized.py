@@ -184,8 +184,8 @@ def _answers(model: ov.Model, pixels: Bytes, threads: int) -> Probs:
 
 
 def _right(model: ov.Model, material: Material, rows: NDArray[np.int64], threads: int) -> float:
-    said = _answers(model, material.pixels[rows], threads).argmax(1)
-    return float((said == material.labels[rows]).mean())
+    predicted = _answers(model, material.pixels[rows], threads).argmax(1)
+    return float((predicted == material.labels[rows]).mean())
 
 
 def _bytes(model: ov.Model) -> int:

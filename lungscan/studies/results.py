@@ -116,8 +116,8 @@ def load_network(folder: Path, task: Task, outputs: int) -> nn.Module:
 
 def fingerprint(task: Task, belongs: str) -> str:
     """What the answers of a task belong to; ``belongs`` is the material's fingerprint."""
-    told = (task.name, task.teacher, task.learning_rate, task.epochs, belongs)
-    return sha256(repr(told).encode()).hexdigest()
+    settings = (task.name, task.teacher, task.learning_rate, task.epochs, belongs)
+    return sha256(repr(settings).encode()).hexdigest()
 
 
 def _full(value: torch.Tensor) -> torch.Tensor:

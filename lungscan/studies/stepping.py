@@ -124,8 +124,8 @@ def loss_of(
     losses = F.cross_entropy(logits, targets, reduction="none")
     if soft is not None:
         heat = options.temperature
-        said, taught = F.log_softmax(logits / heat, 1), F.log_softmax(soft / heat, 1)
-        likeness = F.kl_div(said, taught, log_target=True, reduction="none").sum(1) * heat**2
+        predicted, taught = F.log_softmax(logits / heat, 1), F.log_softmax(soft / heat, 1)
+        likeness = F.kl_div(predicted, taught, log_target=True, reduction="none").sum(1) * heat**2
         losses = (1 - options.soft_share) * losses + options.soft_share * likeness
     return (losses * weights).sum() / weights.sum()
 

@@ -20,7 +20,7 @@ from lungscan.studies.events import (
 from lungscan.studies.options import WHOLE, StudyOptions
 from lungscan.studies.quantized import costs_of, has_weights, make_int8, quantized
 from lungscan.studies.results import Answers, kept
-from lungscan.studies.table import as_csv, markdown
+from lungscan.studies.study_table import as_csv, markdown
 from lungscan.studies.tasks import Task, tasks, units
 from lungscan.studies.test_answers import Probs, lines
 from lungscan.studies.working import Means, fit_units
@@ -59,8 +59,8 @@ def study(
     every = [task for unit in units(options) for task in tasks(options, unit)]
     done = [task for task in every if kept(out, task, material.fingerprint) is not None]
     pictures, groups = len(material.labels), len(set(material.groups))
-    told = f"{pictures:,} pictures in {groups:,} groups, {len(material.others)} counter-examples"
-    yield StudyStarted(len(every), len(done), told + left_out)
+    overview = f"{pictures:,} pictures in {groups:,} groups, {len(material.others)} counter-examples"
+    yield StudyStarted(len(every), len(done), overview + left_out)
     if only_material:
         yield StudyFinished((out / MATERIAL_FILE,))
         return

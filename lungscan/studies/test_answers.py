@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lungscan.evaluation.curves import reliability
 from lungscan.evaluation.figures import ACCURACY, CALIBRATION
 from lungscan.evaluation.judged import Judged
-from lungscan.evaluation.resampling import Floats, GroupBootstrap, divide
+from lungscan.dataset.resampling import Floats, GroupBootstrap, divide
 from lungscan.model.card import Metric
 from lungscan.studies.arrays import TEST, VALIDATION, Material
 from lungscan.studies.options import Student, StudyOptions
@@ -124,26 +124,26 @@ def _calibrated(
     classes = len(material.class_names)
     found: dict[str, Probs] = {}
     for task in done:
-        told = answers[task.name]
-        heat = temperature_of(material, task, told)
-        found[task.name] = softmax(told.logits[:, :classes], heat).astype(np.float64)
+        answered = answers[task.name]
+        heat = temperature_of(material, task, answered)
+        found[task.name] = softmax(answered.logits[:, :classes], heat).astype(np.float64)
     return found
 
 
 def pooled(material: Material, done: Sequence[Task], probs: Mapping[str, Probs]) -> Pool:
     """The test answers of some networks together; a picture may stand in several units."""
     rows = [material.rows(task.unit.name, TEST) for task in done]
-    said = np.concatenate([probs[task.name][at] for task, at in zip(done, rows, strict=True)])
+    probabilities = np.concatenate([probs[task.name][at] for task, at in zip(done, rows, strict=True)])
     every = np.concatenate(rows)
     files = [f"{task.unit.name}/{row}" for task, at in zip(done, rows, strict=True) for row in at]
     judged = Judged(
         files=tuple(files),
         groups=tuple(material.groups[row] for row in every),
         truth=material.labels[every],
-        forced=said.argmax(1).astype(np.int64),
+        forced=probabilities.argmax(1).astype(np.int64),
         answered=np.ones(len(every), np.bool_),
-        confidence=said.max(1),
-        probs=said,
+        confidence=probabilities.max(1),
+        probs=probabilities,
     )
     return Pool(tuple(task.unit.name for task in done), judged)
 

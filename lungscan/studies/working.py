@@ -169,7 +169,7 @@ def _turn(bench: _Bench, lane: _Lane) -> Iterator[FitEvent]:
         bench.teachers[task.name] = fitted.network
     seconds = time.perf_counter() - lane.started
     losses = np.array(fitted.losses, np.float32)
-    answers = Answers(fitted.logits, losses, seconds, _told(bench.pictures.device))
+    answers = Answers(fitted.logits, losses, seconds, _device_name(bench.pictures.device))
     keep(bench.folder, task, fitted.network, answers, bench.material.fingerprint)
     yield NetworkFitted(task.name, _accuracy(bench.material, task, answers), seconds)
 
@@ -178,11 +178,11 @@ def _accuracy(material: Material, task: Task, answers: Answers) -> float | None:
     rows = material.rows(task.unit.name, TEST)
     if not len(rows):
         return None
-    said = answers.logits[rows, : len(material.class_names)].argmax(1)
-    return float((said == material.labels[rows]).mean())
+    predicted = answers.logits[rows, : len(material.class_names)].argmax(1)
+    return float((predicted == material.labels[rows]).mean())
 
 
-def _told(device: torch.device) -> str:
+def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
@@ -210,12 +210,12 @@ def _settle(means: Means) -> torch.device:
     return device
 
 
-_told_to: Any = None  # the queue of a worker process
+_events: Any = None  # the queue of a worker process
 
 
-def _join(told: Any, means: Means) -> None:
-    global _told_to  # noqa: PLW0603 - the only way into a process of a pool
-    _told_to = told
+def _join(events: Any, means: Means) -> None:
+    global _events  # noqa: PLW0603 - the only way into a process of a pool
+    _events = events
     _settle(means)
 
 
@@ -224,15 +224,15 @@ def _work(folder: Path, options: StudyOptions, unit: Unit, means: Means) -> None
     pictures = OnDevice.of(material, _settle(means))
     for event in _fit_unit(folder, options, unit, means, material, pictures):
         if not isinstance(event, NetworkEpoch):
-            _told_to.put(event)
+            _events.put(event)
 
 
 def _by_processes(
     folder: Path, options: StudyOptions, units: Sequence[Unit], means: Means
 ) -> Iterator[FitEvent]:
     context = multiprocessing.get_context("spawn")
-    told: Any = context.Queue()
-    with ProcessPoolExecutor(means.workers, context, _join, (told, means)) as pool:
+    events: Any = context.Queue()
+    with ProcessPoolExecutor(means.workers, context, _join, (events, means)) as pool:
         running: list[Future[None]] = [
             pool.submit(_work, folder, options, unit, means) for unit in units
         ]
@@ -241,7 +241,7 @@ def _by_processes(
                 ended = all(future.done() for future in running)
                 try:
                     while True:
-                        yield told.get(timeout=0.2)
+                        yield events.get(timeout=0.2)
                 except queue.Empty:
                     if ended:
                         break

@@ -48,8 +48,8 @@ def keep_answers(
     """
     rows = material.split.test
     squares = material.squares.taken(rows)
-    said = outputs_of(student, squares.pixels)
-    _keep(work / ANSWERS_FILE, options, material, said.logits, novelty.distance(said.features))
+    outputs = outputs_of(student, squares.pixels)
+    _keep(work / ANSWERS_FILE, options, material, outputs.logits, novelty.distance(outputs.features))
     _keep_others(student, novelty, options, material, root, work / OTHERS_FILE)
     if has_teacher(options, material, work):
         teacher = load_teacher(options, material, work)
@@ -98,15 +98,15 @@ def _keep_others(
     if not parts:
         return
     squares = [part.squares.taken(part.split.test) for part in parts]
-    said = outputs_of(student, np.concatenate([part.pixels for part in squares]))
+    outputs = outputs_of(student, np.concatenate([part.pixels for part in squares]))
     write_answers(
         path,
         [row for part in parts for row in _rows(part, root)],
         _held_out(options),
         material.samples.class_names,
-        said.logits,
+        outputs.logits,
         np.concatenate([part.counts for part in squares]),
-        novelty.distance(said.features),
+        novelty.distance(outputs.features),
     )
 
 

@@ -91,14 +91,14 @@ def described(settings: Sequence[ClassSettings], folders: Sequence[str]) -> tupl
     Raises:
         UsageProblem: ``settings`` name a class that the data do not have.
     """
-    said = {item.folder: item for item in settings}
-    strange = sorted(said.keys() - set(folders))
+    stated_by = {item.folder: item for item in settings}
+    strange = sorted(stated_by.keys() - set(folders))
     if strange:
         raise UsageProblem(
             f"The recipe describes the class {strange[0]!r}, but the data have the classes "
             f"{', '.join(folders)}: a class is named as its folder is."
         )
-    merged = [_merged(said.get(folder), _KNOWN.get(_plain(folder))) for folder in folders]
+    merged = [_merged(stated_by.get(folder), _KNOWN.get(_plain(folder))) for folder in folders]
     taken = {item.color.upper() for item in merged}
     free = [color for color in PALETTE if color.upper() not in taken]
     found = []
@@ -156,10 +156,10 @@ def changed_settings(
     return tuple((earlier | {folder: found}).values())
 
 
-def _merged(said: ClassSettings | None, known: ClassSettings | None) -> ClassSettings:
-    said, known = said or ClassSettings(""), known or ClassSettings("")
-    tumour = known.tumour if said.tumour is None else said.tumour
-    return ClassSettings(said.folder, said.name or known.name, said.color or known.color, tumour)
+def _merged(stated_by: ClassSettings | None, known: ClassSettings | None) -> ClassSettings:
+    stated_by, known = stated_by or ClassSettings(""), known or ClassSettings("")
+    tumour = known.tumour if stated_by.tumour is None else stated_by.tumour
+    return ClassSettings(stated_by.folder, stated_by.name or known.name, stated_by.color or known.color, tumour)
 
 
 def _plain(folder: str) -> str:

@@ -34,7 +34,7 @@ def draw_coverage(points: Sequence[Point]) -> str:
     share, accuracy, low, high = min(points, key=lambda point: abs(point[0] - 0.95))
     x, y = place(share, accuracy).split(",")
     right, limits = f"{100 * accuracy:.1f} %", f"{100 * low:.1f} to {100 * high:.1f}"
-    told = f"{100 * share:.0f} % answered: {right} right ({limits})"
+    text = f"{100 * share:.0f} % answered: {right} right ({limits})"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" font-size="11" '

@@ -123,7 +123,7 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
         leaking,
         (
             *(f"{item.name}: {item.reason}" for item in listing.skipped if item.broken),
-            *(sentence for _, told in found for sentence in told),
+            *(sentence for _, sentences in found for sentence in sentences),
         ),
         split_rows(listing, samples.groups, split),
         more,
@@ -232,15 +232,15 @@ def _foreign(folder: Path, look: Look, options: TrainOptions) -> tuple[Foreign, 
             tuple(picture.group or name for picture, name in zip(kept, names, strict=True)),
             (folder.name,),
         )
-        told = [f"{folder.name}/{pictures[row].path.name}: {why}" for row, why in refused.items()]
-        return Foreign(folder.name, others, _limited(others, options), squares), told
+        sentences = [f"{folder.name}/{pictures[row].path.name}: {why}" for row, why in refused.items()]
+        return Foreign(folder.name, others, _limited(others, options), squares), sentences
     whole = read_listing(folder, check=False)
     squares, refused = load_squares(whole.paths, look, options.field_px)
     listing = whole.without({whole.names[row]: why for row, why in refused.items()})
     others = listing.samples(listing.groups or listing.names)
     split = _limited(others, options)
-    told = [f"{folder.name}/{whole.names[row]}: {why}" for row, why in refused.items()]
-    return Foreign(folder.name, others, split, squares), told
+    sentences = [f"{folder.name}/{whole.names[row]}: {why}" for row, why in refused.items()]
+    return Foreign(folder.name, others, split, squares), sentences
 
 
 def _limited(others: Samples, options: TrainOptions) -> Split:
@@ -263,7 +263,7 @@ def _as_elsewhere(samples: Samples, options: TrainOptions) -> Samples:
     return replace(samples, groups=tuple(group.partition("/")[2] for group in samples.groups))
 
 
-def told(material: Material) -> str:
+def split_text(material: Material) -> str:
     """The split in a sentence."""
     parts = material.split
     leak = f"LEAKING: {len(material.leaking)} groups stand in more than one part"

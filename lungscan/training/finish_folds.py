@@ -138,9 +138,9 @@ def _calibrated(
     student = load_network(options.model_stage, options, material, folder / WORK_FOLDER)
     fitted = calibration_of(joined, load_novelty(folder / NOVELTY), number)
     write_bundle(student, fitted, options, material, folder)
-    told = card.data | {"figures": wording.FOLD_NOTE}
+    data = card.data | {"figures": wording.FOLD_NOTE}
     card = dataclasses.replace(
-        card, temperature=fitted.temperature, confidence_threshold=fitted.confidence, data=told
+        card, temperature=fitted.temperature, confidence_threshold=fitted.confidence, data=data
     )
     write_card(card, folder)
     return read_card(folder)

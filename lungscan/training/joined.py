@@ -116,8 +116,8 @@ def network_figures(joined: Joined, teacher: str) -> tuple[Metric, ...]:
         found.append(share_metric("accuracy teacher", right, groups, f"{teacher}; {note}"))
     if joined.alone is not None:
         own, other = right_of(joined.model), right_of(joined.alone)
-        told = f"without the teacher; {note}"
-        found.append(share_metric("accuracy student alone", other, groups, told))
+        remark = f"without the teacher; {note}"
+        found.append(share_metric("accuracy student alone", other, groups, remark))
         gain = own.astype(np.float64) - other
         found.append(share_metric("gain by distillation", gain, groups, f"both by the {note}"))
     return tuple(found)
@@ -153,10 +153,10 @@ def _read(folders: Sequence[Path], name: str) -> Answers | None:
 
 
 def _require_these(answers: Answers, material: Material) -> None:
-    told = {row.file: (row.label, row.group) for row in material.rows}
+    known_files = {row.file: (row.label, row.group) for row in material.rows}
     rows = zip(answers.files, answers.labels, answers.groups, strict=True)
-    strange = [file for file, *known in rows if told.get(file) != tuple(known)]
-    strange += sorted(told.keys() - set(answers.files))
+    strange = [file for file, *known in rows if known_files.get(file) != tuple(known)]
+    strange += sorted(known_files.keys() - set(answers.files))
     if strange:
         raise UsageProblem(
             f"The folds were dealt from other data than these: {show(strange[0])} "

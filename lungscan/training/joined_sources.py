@@ -62,8 +62,8 @@ def _read(source: DataSource, root: Path, earlier: Mapping[str, str]) -> Listing
     """One source with the model's classes, names below ``root`` and groups of its own."""
     whole = read_listing(root / source.data, fewest=1)
     found = _translated(whole, source)
-    said = found.um_px or (None,) * len(found.names)
-    scales = tuple(um_px or source.um_px or None for um_px in said)
+    spacings = found.um_px or (None,) * len(found.names)
+    scales = tuple(um_px or source.um_px or None for um_px in spacings)
     _require_scale(found, scales, source)
     names = tuple(f"{source.data}/{name}" for name in found.names)
     if found.groups is not None:

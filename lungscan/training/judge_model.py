@@ -125,8 +125,8 @@ def keep_evaluation(
     folder.mkdir(exist_ok=True)
     written = write_evaluation(found, folder, root / options.data)
     (folder / SECTION).write_text(section(found, ()), encoding="utf-8")
-    told = f"{', '.join(written.files)} lie in {FOLDER}. {written.note}".strip()
-    yield StageFinished("judge", told)
+    text = f"{', '.join(written.files)} lie in {FOLDER}. {written.note}".strip()
+    yield StageFinished("judge", text)
 
 
 def write_readme(options: TrainOptions, out: Path, *, tested: bool) -> None:
@@ -166,7 +166,7 @@ def round_off(
 def compress_bundle(
     options: TrainOptions, material: Material, out: Path, command: str
 ) -> Generator[TrainEvent, None, None]:
-    """Make the int8 model in ``out/int8``; a bound that no method keeps is told, not raised.
+    """Make the int8 model in ``out/int8``; a bound that no method keeps is reported, not raised.
 
     Args:
         material: every square at the size of the network's input.

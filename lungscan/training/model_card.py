@@ -67,7 +67,7 @@ def held_out_run(options: TrainOptions, words: Sequence[ClassWords]) -> ModelCar
 
 def plain(options: TrainOptions) -> dict[str, object]:
     """The options as a card's JSON holds them."""
-    values: dict[str, object] = json.loads(json.dumps(_told(options)))
+    values: dict[str, object] = json.loads(json.dumps(_values_of(options)))
     return values
 
 
@@ -150,10 +150,10 @@ _LATER = ("exact", "modality", "window", "balance", "turn_degrees", "grey_share"
 
 def recipe_of(options: TrainOptions) -> dict[str, Any]:
     """The options without this machine's folders."""
-    return _told(dataclasses.replace(options, start_from=Path(options.start_from).name))
+    return _values_of(dataclasses.replace(options, start_from=Path(options.start_from).name))
 
 
-def _told(record: Any) -> dict[str, Any]:
+def _values_of(record: Any) -> dict[str, Any]:
     """The fields of a record of options, its records as dicts; without later ones at default."""
     values = {}
     for item in dataclasses.fields(record):
@@ -166,7 +166,7 @@ def _told(record: Any) -> dict[str, Any]:
 
 def _plain_value(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
-        return _told(value)
+        return _values_of(value)
     return tuple(map(_plain_value, value)) if isinstance(value, tuple) else value
 
 

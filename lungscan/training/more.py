@@ -44,7 +44,7 @@ class More:
     """The pictures that may be learnt from, and what was left out."""
 
     pictures: Pictures
-    told: str
+    text: str
 
 
 def gather_more(
@@ -91,11 +91,11 @@ def gather_more(
     kept = [picture for row, picture in enumerate(kept) if row not in refused]
     labels = np.array([_label(picture, learnt, own.class_names) for picture in kept], np.int64)
     labelled = int((labels != UNLABELLED).sum())
-    told = f"{len(kept)} more pictures, {labelled} with a label" + "".join(
+    text = f"{len(kept)} more pictures, {labelled} with a label" + "".join(
         f"; left out {count} {why}" for why, count in sorted(left.items())
     )
     every = np.repeat(labels, squares.counts)
-    return More(Pictures.of(squares.pixels, every, squares.counts), told)
+    return More(Pictures.of(squares.pixels, every, squares.counts), text)
 
 
 def _label(picture: Picture, learnt: set[str], class_names: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lungscan.dataset.pixels import Squares
-from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.model.card import Metric
 from lungscan.training.calibrate import Outputs, softmax
 from lungscan.training.networks import normalise

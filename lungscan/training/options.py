@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
-from lungscan.modalities.table import DEFAULT
+from lungscan.model.modality_names import DEFAULT
 from lungscan.training.classes import ClassSettings, changed_settings, settings_of
 from lungscan.training.sources import DataSource, sources_of
 
@@ -128,7 +128,7 @@ class Augment:
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """All that a training run can be told."""
+    """All that a training run can be set to."""
 
     name: str
     data: str = "."  # folder of one folder per class, below the data root
@@ -249,8 +249,8 @@ class TrainOptions:
             names += MORE
         default = {field.name: field.default for field in dataclasses.fields(self)}
         values = {name: getattr(self, name) for name in names}
-        told = {k: _changed(v) for k, v in values.items() if v != default[k]}
-        text = json.dumps([data_sha256, told], sort_keys=True)
+        options = {k: _changed(v) for k, v in values.items() if v != default[k]}
+        text = json.dumps([data_sha256, options], sort_keys=True)
         return sha256(text.encode()).hexdigest()
 
 
@@ -264,11 +264,11 @@ def _changed(value: object) -> object:
         return [_changed(part) for part in value]
     if not dataclasses.is_dataclass(value):
         return value
-    told = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    options = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return {
-        field.name: _changed(told[field.name])
+        field.name: _changed(options[field.name])
         for field in dataclasses.fields(value)
-        if told[field.name] != field.default
+        if options[field.name] != field.default
     }
 
 

@@ -101,19 +101,19 @@ def write_answers(
     Raises:
         MachineError: it cannot be written.
     """
-    said = np.hstack([softmax(logits[:, :-1], 1.0), softmax(logits, 1.0)[:, -1:]])
+    outputs = np.hstack([softmax(logits[:, :-1], 1.0), softmax(logits, 1.0)[:, -1:]])
     if distances is not None:
-        said = np.hstack([said, distances[:, None]])
-    means = np.add.reduceat(said, np.cumsum(counts) - counts) / counts[:, None]
+        outputs = np.hstack([outputs, distances[:, None]])
+    means = np.add.reduceat(outputs, np.cumsum(counts) - counts) / counts[:, None]
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     last: tuple[str, ...] = (LAST,) if distances is None else (LAST, DISTANCE)
     last += ("source",) if sources else ()
     writer.writerow((*COLUMNS, *(CLASS + name for name in class_names), *last))
     for index, (row, values) in enumerate(zip(rows, means, strict=True)):
-        told = (f"{value:.{DIGITS}g}" for value in values)
+        texts = (f"{value:.{DIGITS}g}" for value in values)
         own = sources[index : index + 1]
-        writer.writerow((row.file, row.label, row.group, str(fold), *told, *own))
+        writer.writerow((row.file, row.label, row.group, str(fold), *texts, *own))
     write_atomic(path, text.getvalue().encode())
 
 
@@ -172,7 +172,7 @@ def _require_all(folds: Sequence[Fold]) -> None:
         raise UsageProblem("These tables are of different deals: the number of folds differs.")
     missing = sorted(set(range(1, counts.pop() + 1)) - {fold.number for fold in folds})
     if missing:
-        told = ", ".join(str(number) for number in missing)
+        texts = ", ".join(str(number) for number in missing)
         raise UsageProblem(f"The answers of fold {told} are missing; train it first.")
 
 
@@ -193,5 +193,5 @@ def _number(text: str) -> float:
         raise UsageProblem(f"{show(text)!r:.40} is no probability.") from error
 
 
-def _told(path: Path) -> str:
+def _shown(path: Path) -> str:
     return show("/".join(path.parts[-3:]))

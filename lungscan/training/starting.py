@@ -63,7 +63,7 @@ def started(options: TrainOptions, root: Path) -> TrainOptions:
     side = card.patch_size_pixels
     field = int(card.recipe.get("field_px", side))
     gentle = Fit((Phase(12, side, (round(0.67 * field), field)),), 32, GENTLE, warmup_epochs=1.0)
-    said = f"Fine-tuned from {card.name} {card.version} ({card.sha256[:12]})"
+    text = f"Fine-tuned from {card.name} {card.version} ({card.sha256[:12]})"
     return dataclasses.replace(
         options,
         teacher="",
@@ -88,10 +88,10 @@ def started(options: TrainOptions, root: Path) -> TrainOptions:
 
 def _known(options: TrainOptions, card: ModelCard, root: Path) -> Iterator[ClassSettings]:
     """What the model's card says of classes that the data have and the recipe does not describe."""
-    told = {item.folder for item in options.classes}
+    named = {item.folder for item in options.classes}
     words = zip(card.class_names, card.display_names, card.colors, card.tumour, strict=True)
     for folder, name, color, tumour in words:
-        if folder not in told and (root / options.data / folder).is_dir():
+        if folder not in named and (root / options.data / folder).is_dir():
             yield ClassSettings(folder, name, color, tumour)
 
 
@@ -122,7 +122,7 @@ def unseen(options: TrainOptions, material: Material) -> Material:
     return dataclasses.replace(material, leaking=tuple(sorted({*material.leaking, *seen})))
 
 
-def told(options: TrainOptions, names: tuple[str, ...]) -> str:
+def start_text(options: TrainOptions, names: tuple[str, ...]) -> str:
     """What becomes of the last layer, in a sentence."""
     card = find_model(options.start_from)
     if names == card.class_names:

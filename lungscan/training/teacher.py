@@ -27,8 +27,8 @@ class Ensemble(nn.Module):
 
     def forward(self, fields: Tensor) -> Tensor:
         """Outputs ``(b, classes + 1)`` for normalised fields ``(b, 3, h, w)``."""
-        said = [network(fields).log_softmax(1) for network in self.networks]
-        return torch.stack(said).mean(0)
+        answers = [network(fields).log_softmax(1) for network in self.networks]
+        return torch.stack(answers).mean(0)
 
 
 class Teacher:

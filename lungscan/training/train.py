@@ -9,7 +9,7 @@ from pathlib import Path
 from lungscan.errors import UsageProblem
 from lungscan.training import starting
 from lungscan.training.classes import cure, described, unstated
-from lungscan.training.data import Material, confounded, gather, told
+from lungscan.training.data import Material, confounded, gather, split_text
 from lungscan.training.distributed import Ranks, join
 from lungscan.training.events import RunStarted, StageFinished, StageStarted, TrainEvent
 from lungscan.training.finish import finish
@@ -172,14 +172,14 @@ def _fitted(
     require_same_data(folds, material)
     for sentence in material.skipped:
         yield StageFinished("data", f"left out: {sentence}")
-    yield StageFinished("data", told(material))
+    yield StageFinished("data", split_text(material))
     if sentence := confounded(options, material):
         yield StageFinished("data", sentence)
     if material.more is not None:
-        yield StageFinished("data", material.more.told)
+        yield StageFinished("data", material.more.text)
     folders = material.samples.class_names
     if options.start_from:
-        yield StageFinished("data", starting.told(options, folders))
+        yield StageFinished("data", starting.start_text(options, folders))
     words = described(options.classes, folders)
     if sentence := unstated(words):
         yield StageFinished("data", f"{sentence} {cure(words, folders)}")

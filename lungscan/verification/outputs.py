@@ -57,7 +57,7 @@ def check_outputs(out: Path) -> Generator[Check, None, tuple[CaseFacts, ...]]:
     tables = {name: digest for name, digest in (sums or {}).items() if "/" not in name}
     yield from _files(out, "", tables)
     if sums is not None:
-        yield from _strangers(out, "", RUN_FILES, {LIST, *tables})
+        yield from _foreign_files(out, "", RUN_FILES, {LIST, *tables})
     present, facts = _case_folders(out), []
     for key in sorted({name.split("/")[1] for name in pinned} | present, key=natural):
         shown, folder = f"{CASES}/{key}/", case_folder(out, key)
@@ -93,7 +93,7 @@ def _contents(
 ) -> Generator[Check, None, CaseFacts | None]:
     """Check the files of a case against ``sums``; none but these and the ``known`` belong there."""
     sound = yield from _files(folder, shown, sums)
-    yield from _strangers(folder, shown, _OF_A_CASE, known | set(sums))
+    yield from _foreign_files(folder, shown, _OF_A_CASE, known | set(sums))
     return (yield from _facts(folder, shown)) if RECORD in sound else None
 
 
@@ -146,7 +146,7 @@ def _check(folder: Path, shown: str, name: str, expected: str) -> Check:
     return Check("output", State.CHANGED, shown + name, "It is not what the run wrote.")
 
 
-def _strangers(folder: Path, shown: str, ours: re.Pattern[str], known: set[str]) -> Checks:
+def _foreign_files(folder: Path, shown: str, ours: re.Pattern[str], known: set[str]) -> Checks:
     """Files that bear a name of ours without being listed; what people put there is theirs."""
     try:
         names = sorted(path.name for path in folder.iterdir())

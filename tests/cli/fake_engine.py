@@ -13,7 +13,7 @@ from lungscan.events import (
     ScanEvent,
     TilesScored,
 )
-from lungscan.jobs import PlanFinished
+from lungscan.door.jobs import PlanFinished
 from lungscan.options import ScanOptions
 from lungscan.types import (
     CaseResult,

@@ -36,11 +36,11 @@ def test_what_was_typed_reaches_the_engine_and_the_gain_is_shown(
     command = f"lungscan adapt {model.name} {tmp_path.name} --out mine --mpp 0.5"
     command += f" --reviews {tmp_path.name} --folds 4"
     assert options.command == command
-    told = capsys.readouterr()
-    assert "5.0%" in told.out
-    assert "85.0%" in told.out
-    assert "lungscan classify --model mine`" in told.err
-    assert "is not known" not in told.err
+    printed = capsys.readouterr()
+    assert "5.0%" in printed.out
+    assert "85.0%" in printed.out
+    assert "lungscan classify --model mine`" in printed.err
+    assert "is not known" not in printed.err
     assert main([*words, "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["after"]["answered"] == 0.85
@@ -57,9 +57,9 @@ def test_without_labels_it_says_that_nobody_knows_how_often_it_is_right(
 
     monkeypatch.setattr("lungscan.adaptation.adapt.adapting", fake)
     assert main(["adapt", str(model), str(tmp_path), "--out", "mine"]) == 0
-    told = " ".join(capsys.readouterr().err.split())
-    assert "How often it is right on your tissue is not known, as no labels were given." in told
-    assert "no longer refuses other organs reliably" in told
+    printed = " ".join(capsys.readouterr().err.split())
+    assert "How often it is right on your tissue is not known, as no labels were given." in printed
+    assert "no longer refuses other organs reliably" in printed
 
 
 def test_an_empty_folder_is_refused_in_one_sentence(

@@ -197,7 +197,7 @@ def test_the_ways_to_divide_the_work_reach_the_engine(engine: FakeEngine, slide:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         ("--shard 9/8", "no shard 9 of 8"),
         ("--shard three", "1/8 to 8/8"),
@@ -207,14 +207,14 @@ def test_the_ways_to_divide_the_work_reach_the_engine(engine: FakeEngine, slide:
     ],
 )
 def test_ways_that_make_no_sense_are_wrong_usage(
-    engine: FakeEngine, slide: Path, capsys: Captured, words: str, said: str
+    engine: FakeEngine, slide: Path, capsys: Captured, words: str, expected: str
 ) -> None:
     assert main(["classify", str(slide), *words.split()]) == 2
-    assert said in capsys.readouterr().err
+    assert expected in capsys.readouterr().err
     assert engine.options is None
 
 
-def test_a_watch_keeps_no_line_of_what_it_has_told(
+def test_a_watch_keeps_no_line_of_what_it_has_reported(
     engine: FakeEngine, slide: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.results = [make_result("a", label="adeno")]

@@ -41,7 +41,7 @@ def test_an_unknown_shell_is_asked_for(
     assert list(home.iterdir()) == []
 
 
-def test_zsh_is_told_once_and_keeps_what_it_had(home: Path) -> None:
+def test_zsh_is_reported_once_and_keeps_what_it_had(home: Path) -> None:
     start = home / ".zshrc"
     start.write_text("alias ll='ls -l'", encoding="utf-8")
     assert main(["completion", "install", "zsh"]) == 0
@@ -53,7 +53,7 @@ def test_zsh_is_told_once_and_keeps_what_it_had(home: Path) -> None:
     assert (home / ".local/share/zsh/site-functions/_lungscan").is_file()
 
 
-def test_a_folder_that_takes_nothing_is_said(home: Path, capsys: Captured) -> None:
+def test_a_folder_that_takes_nothing_is_reported(home: Path, capsys: Captured) -> None:
     (home / ".local").write_text("a file", encoding="utf-8")
     assert main(["completion", "install", "bash"]) == 5
     assert "cannot be written" in capsys.readouterr().err

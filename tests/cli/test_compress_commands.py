@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungscan.compression.calibration_fields import Gathered
+from lungscan.evaluation.calibration_fields import Gathered
 from lungscan.compression.onnx_file import OnnxExport
 from lungscan.compression.records import (
     Agreement,
@@ -69,7 +69,7 @@ class FakeCompression:
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: Path) -> FakeCompression:
     """Put a fake in the place of the engine, in a folder with data, a split and a model."""
     fake = FakeCompression()
-    monkeypatch.setattr("lungscan.compression.calibration_fields.gather", fake.gather)
+    monkeypatch.setattr("lungscan.evaluation.calibration_fields.gather", fake.gather)
     monkeypatch.setattr("lungscan.compression.int8.compressing", fake.compressing)
     (tmp_path / "data").mkdir()
     (tmp_path / "split.csv").write_text("file,label,group,part\n", encoding="utf-8")
@@ -78,7 +78,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: Path) -> FakeCo
     return fake
 
 
-def test_too_few_fields_for_the_bound_are_told(fake: FakeCompression, capsys: Captured) -> None:
+def test_too_few_fields_for_the_bound_are_reported(fake: FakeCompression, capsys: Captured) -> None:
     fake.caution = "CAUTION: 9 fields cannot show it."
     assert main(LINE.split()) == 0
     assert "CAUTION: 9 fields cannot show it." in capsys.readouterr().err
@@ -89,7 +89,7 @@ def test_too_few_fields_for_the_bound_are_told(fake: FakeCompression, capsys: Ca
 LINE = "compress tiny data --split split.csv --out small --bound 0.3 --threads 2"
 
 
-def test_the_model_is_compressed_and_the_loss_told(fake: FakeCompression, capsys: Captured) -> None:
+def test_the_model_is_compressed_and_the_loss_reported(fake: FakeCompression, capsys: Captured) -> None:
     assert main(LINE.split()) == 0
     assert fake.gathered == (Path("data"), Path("split.csv"), 2, 300)
     assert fake.job is not None

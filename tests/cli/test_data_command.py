@@ -61,10 +61,10 @@ def test_audit_tells_people_and_writes_a_report(
 def test_audit_gives_programs_one_object(folder: Path, tmp_path: Path, capsys: Captured) -> None:
     table = table_of(folder, tmp_path / "g.csv")
     assert main(["data", "audit", str(folder), "--groups", str(table), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["classes"] == {"benign": 8, "tumour": 8}
-    assert ["benign/0.png", "benign/0m.png"] in told["groups"]
-    assert told["agreement"]["precision"] == told["agreement"]["recall"] == 1.0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["classes"] == {"benign": 8, "tumour": 8}
+    assert ["benign/0.png", "benign/0m.png"] in printed["groups"]
+    assert printed["agreement"]["precision"] == printed["agreement"]["recall"] == 1.0
 
 
 def test_audit_names_what_a_network_will_see_otherwise(
@@ -147,7 +147,7 @@ def test_the_same_seed_writes_the_same_file(folder: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "printed"),
     [
         ("split {0} --shares 70,30", "is not three numbers"),
         ("split {0} --shares 70,20,20", "does not share out 100 percent"),
@@ -161,14 +161,14 @@ def test_the_same_seed_writes_the_same_file(folder: Path, tmp_path: Path) -> Non
     ],
 )
 def test_wrong_usage_ends_with_2_and_a_sentence(
-    tmp_path: Path, capsys: Captured, line: str, told: str
+    tmp_path: Path, capsys: Captured, line: str, printed: str
 ) -> None:
     root = tmp_path / "data"
     (root / "benign").mkdir(parents=True)
     Image.fromarray(draw_he(24, 24)).save(root / "benign" / "1.png")
     assert main(["data", *line.format(root).split()]) == 2
     err = capsys.readouterr().err
-    assert told in err
+    assert printed in err
     assert "Traceback" not in err
 
 

@@ -93,12 +93,12 @@ def test_the_demo_answers_its_fields_refuses_the_rest_and_says_what_to_open(
     refused = {name for name, row in cases.items() if row["status"] == "no_result"}
     assert refused >= REFUSED.keys() - {ALMOST}
     report = next((out / "results" / "cases").glob("stitched-slide-*/report.pdf"))
-    said = " ".join(capsys.readouterr().err.split())
-    assert re.sub(r"\s", "", f"Open {report} first") in re.sub(r"\s", "", said)
-    assert "Each 'No result' is right: drawn tissue" in said
-    assert said.endswith("prove nothing about other tissue: for research use only.")
+    printed = " ".join(capsys.readouterr().err.split())
+    assert re.sub(r"\s", "", f"Open {report} first") in re.sub(r"\s", "", printed)
+    assert "Each 'No result' is right: drawn tissue" in printed
+    assert printed.endswith("prove nothing about other tissue: for research use only.")
     # A drawing that the model takes for lung is named, not passed over.
-    assert (f"Look at {ALMOST}: a drawing, and answered" in said) == (ALMOST not in refused)
+    assert (f"Look at {ALMOST}: a drawing, and answered" in printed) == (ALMOST not in refused)
     for name in refused:
         why = REFUSED[name]
         record = next((out / "results" / "cases").glob(f"{name}-*/case.json"))
@@ -111,9 +111,9 @@ def test_without_the_training_fields_the_demo_draws_all_and_says_so(
     monkeypatch.setattr("lungscan.demo.making.FIELDS", tmp_path / "left out")
     out = tmp_path / "demo"
     assert main(["demo", "--out", str(out)]) == 0
-    said = " ".join(capsys.readouterr().err.split())
-    assert "The training fields are not installed here" in said
-    assert "prove nothing" not in said
+    printed = " ".join(capsys.readouterr().err.split())
+    assert "The training fields are not installed here" in printed
+    assert "prove nothing" not in printed
     assert (out / "images" / "drawn-slide.svs").exists()
     with (out / "results" / "cases.csv").open(encoding="utf-8", newline="") as file:
         ended = {row["case_id"]: row["status"] for row in csv.DictReader(file)}

@@ -67,7 +67,7 @@ def test_a_leak_comes_first(model: Path, capsys: Captured) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_without_a_split_the_whole_folder_is_judged_and_said_so(
+def test_without_a_split_the_whole_folder_is_judged_and_reported_so(
     model: Path, capsys: Captured
 ) -> None:
     assert lungscan("evaluate", model, "data") == 0
@@ -106,7 +106,7 @@ def test_robustness_adds_a_table(model: Path, capsys: Captured) -> None:
     assert "robustness.csv" in captured.err
 
 
-def test_a_broken_field_is_told_and_the_others_go_on(
+def test_a_broken_field_is_reported_and_the_others_go_on(
     here: Path, model: Path, capsys: Captured
 ) -> None:
     (here / "data" / "benign" / "g0-0.png").write_bytes(b"x")
@@ -123,7 +123,7 @@ def test_an_unknown_class_is_one_sentence(here: Path, model: Path, capsys: Captu
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "expected"),
     [
         (("data", "--split", "no.csv"), 2, "no.csv"),
         (("data", "--part", "tset"), 2, "tset"),
@@ -133,11 +133,11 @@ def test_an_unknown_class_is_one_sentence(here: Path, model: Path, capsys: Captu
     ],
 )
 def test_wrong_calls(
-    here: Path, model: Path, words: tuple[str, ...], code: int, told: str, capsys: Captured
+    here: Path, model: Path, words: tuple[str, ...], code: int, expected: str, capsys: Captured
 ) -> None:
     (here / "empty").mkdir()
     assert lungscan("evaluate", model, *words) == code
-    assert told in capsys.readouterr().err
+    assert expected in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("here")

@@ -43,14 +43,14 @@ def out(tmp_path: Path) -> Path:
 
 def test_0_agreement_with_its_interval_and_the_table(out: Path, capsys: Captured) -> None:
     assert main(["reviews", str(out)]) == 0
-    told = capsys.readouterr()
+    printed = capsys.readouterr()
     assert "All answers, 4 groups 3 4 75.0% 30.1% to 95.4%" in " ".join(
-        told.out.split()
+        printed.out.split()
     )  # 3 of 4, Wilson
-    assert "Squamous cell carcinoma" in told.out
-    assert "No table says which cases are of one patient" in told.err
-    assert "agreement is not accuracy" in told.err
-    assert "4 reviews in " in told.err
+    assert "Squamous cell carcinoma" in printed.out
+    assert "No table says which cases are of one patient" in printed.err
+    assert "agreement is not accuracy" in printed.err
+    assert "4 reviews in " in printed.err
     assert (out / "reviews.csv").read_text(encoding="utf-8").count("\n") == 5
 
 
@@ -72,9 +72,9 @@ def test_1_a_review_that_cannot_be_read(out: Path, capsys: Captured) -> None:
     first = min((out / "cases").iterdir())
     (first / REVIEW).write_text("{")
     assert main(["reviews", str(out)]) == 1
-    told = capsys.readouterr().err
-    assert f"cases/{first.name}: This review.json was changed" in told
-    assert "3 reviews in " in told
+    printed = capsys.readouterr().err
+    assert f"cases/{first.name}: This review.json was changed" in printed
+    assert "3 reviews in " in printed
 
 
 def test_3_no_review_and_2_no_folder(tmp_path: Path, capsys: Captured) -> None:

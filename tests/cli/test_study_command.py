@@ -38,12 +38,12 @@ def here(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_study_is_told_and_its_table_names_the_command(here: Path, capsys: Captured) -> None:
+def test_a_study_is_reported_and_its_table_names_the_command(here: Path, capsys: Captured) -> None:
     line = ["study", str(here / "tiny.toml"), "--out", str(here / "out"), "--set", "seeds=1"]
     assert main([*line, "--threads", "1", "--no-int8"]) == 0
-    told = capsys.readouterr().err
-    assert "24 pictures in 12 groups, 0 counter-examples. 2 networks, 2 to fit." in told
-    assert "random-0.small_cnn.distilled, " in told
+    printed = capsys.readouterr().err
+    assert "24 pictures in 12 groups, 0 counter-examples. 2 networks, 2 to fit." in printed
+    assert "random-0.small_cnn.distilled, " in printed
     text = (here / "out" / "study.md").read_text(encoding="utf-8")
     assert "`lungscan study tiny.toml --out out --set seeds=1`" in text
     assert str(here) not in text

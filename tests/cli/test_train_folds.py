@@ -42,9 +42,9 @@ def test_from_pictures_to_answers(tmp_path: Path, capsys: pytest.CaptureFixture[
     recipe = str(tmp_path / "recipe.toml")
     line = ["train", str(tmp_path), "--recipe", recipe, "--folds", "2", "--device", "cpu"]
     assert main([*line, "--out", str(model)]) == 0
-    told = capsys.readouterr().err
+    printed = capsys.readouterr().err
     for title in ("Fold 1 of 2", "Fold 2 of 2", "The model, on all groups"):
-        assert title in told
+        assert title in printed
     card = read_card(model)
     assert card.metrics[0].n == 48  # each picture once
     assert card.metrics[0].value > 0.6  # by chance a third

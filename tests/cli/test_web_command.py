@@ -74,12 +74,12 @@ def test_what_is_missing_is_named_with_its_cure(
 ) -> None:
     monkeypatch.setattr(page, "NEEDED", ("jinja2", "not_installed_at_all"))
     assert main(["web"]) == 5
-    told = capsys.readouterr().err
-    assert "The page needs not_installed_at_all" in told
-    assert "[web]" in told
+    printed = capsys.readouterr().err
+    assert "The page needs not_installed_at_all" in printed
+    assert "[web]" in printed
 
 
-def test_an_unknown_model_is_said_before_anything_opens(capsys: Captured) -> None:
+def test_an_unknown_model_is_reported_before_anything_opens(capsys: Captured) -> None:
     pytest.importorskip("uvicorn", reason="the page needs the extra `web`")
     assert main(["web", "--port", "0", "--model", "no-such-model"]) == 4
     assert "There is no model" in capsys.readouterr().err

@@ -40,7 +40,7 @@ class Faults(WorkerPlugin):
         def load(*_: object) -> FakeRuntime:
             return FakeRuntime()
 
-        def troubled(classifier: Any, case: Any, job: Any, tell: Any) -> Any:
+        def troubled(classifier: Any, case: Any, job: Any, progress: Any) -> Any:
             with (folder / "log").open("a") as log:
                 log.write(f"{case.case_id}\n")
             if (folder / f"{case.case_id}.kill").exists():
@@ -49,7 +49,7 @@ class Faults(WorkerPlugin):
                 raise OSError(28, "No space left on device")
             while (folder / f"{case.case_id}.wait").exists():
                 time.sleep(0.02)
-            return answer(classifier, case, job, tell)
+            return answer(classifier, case, job, progress)
 
         loading.load_runtime = load  # type: ignore[assignment]
         cluster_worker.answer_case = troubled

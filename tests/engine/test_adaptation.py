@@ -226,16 +226,16 @@ def test_reviewed_answers_are_labels(model: ModelCard, lab: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("labels", "count", "told"),
+    ("labels", "count", "expected"),
     [(True, 3, "labelled fields in 3 groups"), (False, 1, "at least 20 fields or two slides")],
 )
 def test_too_few_fields_are_refused(
-    model: ModelCard, lab: Path, tmp_path: Path, labels: bool, count: int, told: str
+    model: ModelCard, lab: Path, tmp_path: Path, labels: bool, count: int, expected: str
 ) -> None:
     own = restain(lab, tmp_path / "own", keep_labels=labels, count=count)
     if labels:  # enough fields, but few that are labelled
         restain(lab, own, keep_labels=False)
-    with pytest.raises(UsageProblem, match=told):
+    with pytest.raises(UsageProblem, match=expected):
         adapt(model, own, tmp_path / "mine")
     assert not (tmp_path / "mine").exists()
 
@@ -365,8 +365,8 @@ def test_an_unproven_model_is_taken_only_when_told_and_every_record_says_so(
     with pytest.raises(ModelError, match=r"right in 31 % of 29 test fields.*--unproven"):
         list(scan(asked))
     assert not (tmp_path / "results").exists()
-    told = dataclasses.replace(asked, unproven=True)
-    cases = [event.result for event in scan(told) if isinstance(event, CaseFinished)]
+    expected = dataclasses.replace(asked, unproven=True)
+    cases = [event.result for event in scan(expected) if isinstance(event, CaseFinished)]
     assert cases
     for case in cases:
         assert FLAG in case.flags

@@ -20,7 +20,7 @@ import lungscan  # noqa: E402
 from lungscan.cluster.address import Cluster, parse_cluster  # noqa: E402
 from lungscan.cluster.connecting import connected  # noqa: E402
 from lungscan.cluster.driver import scan_on_cluster  # noqa: E402
-from lungscan.cluster.tasks import slim  # noqa: E402
+from lungscan.cluster.remote_tasks import slim  # noqa: E402
 from lungscan.errors import MachineError, ModelError, OutputLocked, UsageProblem  # noqa: E402
 from lungscan.events import (  # noqa: E402
     CaseFinished,
@@ -350,7 +350,7 @@ def test_a_gpu_that_nobody_has_is_an_error_not_a_wait(chosen: ScanOptions) -> No
         run(replace(chosen, device="cuda"))
 
 
-def test_a_scheduler_that_does_not_answer_is_told(
+def test_a_scheduler_that_does_not_answer_is_reported(
     chosen: ScanOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lungscan.cluster.connecting.CONNECT_S", 0.5)
@@ -479,6 +479,6 @@ def test_what_a_file_may_not_say(tmp_path: Path, text: str) -> None:
         parse_cluster(write(tmp_path / "c.toml", text))
 
 
-def test_a_file_that_is_missing_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_missing_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match="cannot be read"):
         parse_cluster(str(tmp_path / "none.toml"))

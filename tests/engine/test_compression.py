@@ -19,7 +19,7 @@ pytest.importorskip("timm", reason="compression needs the extra train")
 pytest.importorskip("nncf", reason="compression needs the extra train")
 
 from lungscan.compression import int8
-from lungscan.compression.agreement import LOST, most_lost
+from lungscan.compression.comparison import LOST, most_lost
 from lungscan.compression.int8 import compress, compressing
 from lungscan.compression.quantizing import quantize
 from lungscan.compression.records import Bounds, Compressed, Tried, Trying
@@ -102,7 +102,7 @@ def test_an_answer_depends_on_its_tile_alone() -> None:
         assert one[::-1].tobytes() == other.tobytes()
 
 
-def test_what_computed_it_is_told() -> None:
+def test_what_computed_it_is_reported() -> None:
     card = small_int8()
     device = load_runtime(card, "cpu", 1).device
     assert "int8 with" in device
@@ -256,10 +256,10 @@ def test_few_fields_cannot_vouch_for_the_bound(fields: int, most: str, least: st
         int8_agreement(), tiles=fields, groups=fields, became_wrong=0, became_right=0
     )
     unchanged = Metric(LOST, 0.0, 0.0, 0.0, fields, fields)
-    told = caution(agreement, Bounds(), most_lost(agreement, unchanged))
-    assert told.startswith(f"CAUTION: {fields} fields in {fields} groups cannot show")
-    assert f"up to {most} (95 % limit)" in told
-    assert f"Judge it on {least} fields or more." in told
+    text = caution(agreement, Bounds(), most_lost(agreement, unchanged))
+    assert text.startswith(f"CAUTION: {fields} fields in {fields} groups cannot show")
+    assert f"up to {most} (95 % limit)" in text
+    assert f"Judge it on {least} fields or more." in text
 
 
 def test_enough_fields_need_no_caution() -> None:
@@ -272,8 +272,8 @@ def test_enough_fields_need_no_caution() -> None:
     assert "9 fields" in caution(few, Bounds(), most_lost(few, unchanged))
     # Enough fields, but losses that differ from group to group.
     uneven = Metric(LOST, 0.003, 0.0, 0.012, 598, 6)
-    told = caution(agreement, Bounds(), most_lost(agreement, uneven))
-    assert told.endswith("it may lose up to 1.2 (95 % limit).")
+    text = caution(agreement, Bounds(), most_lost(agreement, uneven))
+    assert text.endswith("it may lose up to 1.2 (95 % limit).")
 
 
 def test_the_caution_stands_in_result_card_and_readme(tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_the_caution_stands_in_result_card_and_readme(tmp_path: Path) -> None:
     assert "CAUTION" not in (card.folder / "README.md").read_text(encoding="utf-8")
 
 
-def test_nothing_is_told_to_the_makers_of_the_libraries(tmp_path: Path) -> None:
+def test_nothing_is_reported_to_the_makers_of_the_libraries(tmp_path: Path) -> None:
     code = (
         "import sys, lungscan.runtimes.openvino, lungscan.compression.int8\n"
         "import nncf\n"

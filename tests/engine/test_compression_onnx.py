@@ -51,12 +51,12 @@ def test_any_batch_gives_the_model_s_answers(exported: Path, count: int) -> None
 def test_the_file_says_what_it_is(exported: Path) -> None:
     model = onnx.load(exported)
     onnx.checker.check_model(model, full_check=True)
-    told = {entry.key: entry.value for entry in model.metadata_props}
+    found = {entry.key: entry.value for entry in model.metadata_props}
     card = small_model()
-    assert json.loads(told["class_names"]) == list(card.class_names)
-    assert float(told["spacing_um_px"]) == card.spacing_um_px
-    assert told["model_sha256"] == card.sha256
-    assert "Research use only" in told["use"]
+    assert json.loads(found["class_names"]) == list(card.class_names)
+    assert float(found["spacing_um_px"]) == card.spacing_um_px
+    assert found["model_sha256"] == card.sha256
+    assert "Research use only" in found["use"]
     batch = model.graph.input[0].type.tensor_type.shape.dim
     assert batch[0].dim_param
     assert [side.dim_value for side in batch[1:]] == [SIDE, SIDE, 3]
@@ -64,8 +64,8 @@ def test_the_file_says_what_it_is(exported: Path) -> None:
 
 def test_the_file_names_no_folder_of_this_machine(exported: Path) -> None:
     data = exported.read_bytes()
-    for told in (b".py", str(Path.home()).encode(), sys.prefix.encode()):
-        assert told not in data
+    for found in (b".py", str(Path.home()).encode(), sys.prefix.encode()):
+        assert found not in data
 
 
 def _with_other_golden_answers(folder: Path) -> ModelCard:

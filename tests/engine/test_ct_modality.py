@@ -189,13 +189,13 @@ def test_the_report_says_ct_and_where_the_slices_lie(
     (path,) = (tmp_path / "out").glob("cases/*/report.pdf")
     text = " ".join(page.extract_text() for page in pypdf.PdfReader(path).pages)
     words = " ".join(text.split())
-    for said in (
+    for expected in (
         *("CHEST CT CLASSIFICATION", "7, 3 mm apart", "level -500, width 1500 HU"),
         *("Most suspicious slices", "7 of 7, 18.0 mm", "three neighbouring slices"),
     ):
-        assert said in words
-    for unsaid in ("H&E", "TISSUE", "mm²", "Scale unknown", "Zaphod"):
-        assert unsaid not in words
+        assert expected in words
+    for unexpected in ("H&E", "TISSUE", "mm²", "Scale unknown", "Zaphod"):
+        assert unexpected not in words
 
 
 def refusal(case: CaseResult) -> str:
@@ -235,8 +235,8 @@ def test_pictures_are_slices_and_what_is_none_gets_no_result(
         "belly": NoResult.NO_LUNG.value,
         "a": "E_PLANE",
     }
-    told = {row["case_id"]: row["error_message"] for row in rows(tmp_path / "out")}
-    assert "axial slices of chest CT" in told["slide"]
+    messages = {row["case_id"]: row["error_message"] for row in rows(tmp_path / "out")}
+    assert "axial slices of chest CT" in messages["slide"]
 
 
 def test_a_histology_model_refuses_a_series_and_says_which_model_to_choose(

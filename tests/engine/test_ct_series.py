@@ -193,7 +193,7 @@ def test_uneven_distances_and_missing_slices_are_flagged(tmp_path: Path) -> None
     assert opened(tmp_path / "uneven").info.flags == ("spacing_uneven",)
 
 
-def test_without_positions_the_scanners_numbers_count_and_that_is_said(tmp_path: Path) -> None:
+def test_without_positions_the_scanners_numbers_count_and_that_is_reported(tmp_path: Path) -> None:
     for number in (3, 1, 2):
         write(
             tmp_path / f"{9 - number}.dcm",

@@ -66,7 +66,7 @@ def test_duplicates_and_labels_that_differ_are_found(audited: Audit) -> None:
     assert audited.agreement is None
 
 
-def test_progress_is_told_and_ends(folder: Path) -> None:
+def test_progress_is_reported_and_ends(folder: Path) -> None:
     events, _ = finish(audit(read_listing(folder)))
     assert events[0].step == "reading"
     assert events[-1].step == "comparing"

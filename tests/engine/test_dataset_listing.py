@@ -62,14 +62,14 @@ def test_what_is_no_picture_is_skipped_with_the_reason(folder: Path) -> None:
     (folder / "readme.md").write_bytes(b"hello")
     listing = read_listing(folder)
     assert len(listing.names) == 4
-    told = {item.name: (item.reason, item.broken) for item in listing.skipped}
-    assert told["tumour/cut.png"][1]
-    assert told["tumour/text.jpg"][0].startswith("is not an image LungScan reads")
-    assert told["tumour/notes.txt"] == ("not an image format LungScan reads", False)
-    assert told["tumour/scan.svs"] == ("is a whole slide; training takes field images", False)
-    assert told["readme.md"] == ("lies in no class folder", False)
-    assert "tumour/new\\u000aline.png" in told
-    assert len(told) == 6
+    expected = {item.name: (item.reason, item.broken) for item in listing.skipped}
+    assert expected["tumour/cut.png"][1]
+    assert expected["tumour/text.jpg"][0].startswith("is not an image LungScan reads")
+    assert expected["tumour/notes.txt"] == ("not an image format LungScan reads", False)
+    assert expected["tumour/scan.svs"] == ("is a whole slide; training takes field images", False)
+    assert expected["readme.md"] == ("lies in no class folder", False)
+    assert "tumour/new\\u000aline.png" in expected
+    assert len(expected) == 6
 
 
 def test_unchecked_listings_open_nothing(folder: Path) -> None:
@@ -90,9 +90,9 @@ def test_a_table_gives_labels_and_groups_and_says_what_counts(folder: Path) -> N
     assert listing.names == ("benign/1.png", "tumour/1.png")
     assert listing.class_names == ("benign", "squamous")
     assert listing.groups == ("b1", "t1")
-    told = {item.name: (item.reason, item.broken) for item in listing.skipped}
-    assert told["benign/9.png"] == ("cannot be read (No such file or directory)", True)
-    assert told["benign/0.png"] == ("is not named in groups.csv", False)
+    expected = {item.name: (item.reason, item.broken) for item in listing.skipped}
+    assert expected["benign/9.png"] == ("cannot be read (No such file or directory)", True)
+    assert expected["benign/0.png"] == ("is not named in groups.csv", False)
 
 
 def test_another_table_may_leave_out_labels(folder: Path, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_another_table_may_leave_out_labels(folder: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("file,label\nbenign/0.png,a\n", "has no column 'group'"),
         ("", "has no column 'file'"),
@@ -118,9 +118,9 @@ def test_another_table_may_leave_out_labels(folder: Path, tmp_path: Path) -> Non
         (HEADER + "a\\..\\..\\x.png,a,1\n", "no path below the data folder"),
     ],
 )
-def test_a_wrong_table_is_refused(folder: Path, text: str, told: str) -> None:
+def test_a_wrong_table_is_refused(folder: Path, text: str, expected: str) -> None:
     write(folder / "groups.csv", text)
-    with pytest.raises(UsageProblem, match=told):
+    with pytest.raises(UsageProblem, match=expected):
         read_listing(folder)
 
 

@@ -106,7 +106,7 @@ def test_a_split_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("file,label,group\n", "has no column 'part'"),
         (HEADER, "names no picture"),
@@ -117,9 +117,9 @@ def test_a_split_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         (HEADER + "../1.png,a,g,test\n", "no path below"),
     ],
 )
-def test_a_wrong_split_file_is_refused(tmp_path: Path, text: str, told: str) -> None:
+def test_a_wrong_split_file_is_refused(tmp_path: Path, text: str, expected: str) -> None:
     (tmp_path / "split.csv").write_text(text, encoding="utf-8")
-    with pytest.raises(UsageProblem, match=told):
+    with pytest.raises(UsageProblem, match=expected):
         read_split(tmp_path / "split.csv")
 
 

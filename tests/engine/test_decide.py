@@ -193,7 +193,7 @@ def test_another_stain_within_reach_is_answered_with_a_flag() -> None:
     assert decide(replace(seen, appearance=far), looser, "tumour-aware", "strict")[1] == ()
 
 
-def test_too_far_off_is_said_once_and_in_words() -> None:
+def test_too_far_off_is_reported_once_and_in_words() -> None:
     seen = replace(evidence((U, 1), (S, 3)), appearance=np.array([1.2] + [5.0] * 3, np.float32))
     prediction, flags = decide(seen, CARD, "tumour-aware", "flag")
     assert prediction.label == "adeno"

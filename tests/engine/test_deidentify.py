@@ -126,9 +126,9 @@ def test_failures_still_say_what_to_do(
     model: Path, fake: FakeRuntime, tmp_path: Path, folder: Path
 ) -> None:
     run(hidden(model, tmp_path / "out", folder))
-    told = {row["error_code"]: row["error_message"] for row in rows(tmp_path / "out")}
-    assert told["E_TOO_SMALL"] == "Too small. Export the picture at a higher resolution."
-    assert "Export it as a slide" in told["E_FORMAT"]
+    messages = {row["error_code"]: row["error_message"] for row in rows(tmp_path / "out")}
+    assert messages["E_TOO_SMALL"] == "Too small. Export the picture at a higher resolution."
+    assert "Export it as a slide" in messages["E_FORMAT"]
 
 
 def test_a_report_that_cannot_be_drawn_tells_no_name(
@@ -160,7 +160,7 @@ def test_the_plan_names_nobody(
 
 
 @pytest.mark.parametrize("deidentify", [False, True])
-def test_a_wrong_path_or_manifest_is_told_without_names(
+def test_a_wrong_path_or_manifest_is_reported_without_names(
     model: Path, tmp_path: Path, folder: Path, deidentify: bool
 ) -> None:
     (folder / "Quaxby.csv").write_text("file,case\nZorven.png,Jillian Zorven\n")

@@ -22,7 +22,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from lungscan.dicom_out.class_map import class_segmentation, raster_factor
 from lungscan.dicom_out.source_headers import PATIENT_AND_STUDY, read_sources, reduced
 from lungscan.dicom_out.structured_report import structured_report
-from lungscan.dicom_out.writing import dicom_files, write_dicom
+from lungscan.dicom_out.objects import dicom_files, write_dicom
 from lungscan.errors import MachineError, UnreadableFile, UsageProblem
 from lungscan.events import Notice
 from lungscan.inputs import discover
@@ -55,8 +55,8 @@ ELSEWHERE = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 def faults(path: Path) -> list[str]:
     """What the validator calls an error."""
     assert VALIDATOR is not None
-    told = subprocess.run([VALIDATOR, "-new", str(path)], capture_output=True, check=False).stderr
-    return [line for line in told.decode("latin1").splitlines() if line.startswith("Error")]
+    printed = subprocess.run([VALIDATOR, "-new", str(path)], capture_output=True, check=False).stderr
+    return [line for line in printed.decode("latin1").splitlines() if line.startswith("Error")]
 
 
 def texts(dataset: Dataset) -> str:
@@ -122,11 +122,11 @@ def test_the_report_says_who_answered_what(tmp_path: Path) -> None:
     assert report.SeriesDescription.startswith("RESEARCH USE ONLY")
     assert (report.CompletionFlag, report.VerificationFlag) == ("COMPLETE", "UNVERIFIED")
     assert report.PreliminaryFlag == "PRELIMINARY"
-    told = texts(report)
+    printed = texts(report)
     for fact in (result.model.name, result.model.version, result.model.sha256):
-        assert fact in told
+        assert fact in printed
     for name in result.model.class_names:
-        assert name in told
+        assert name in printed
     (answer,) = items(report, "Model output")
     prediction = result.prediction
     assert prediction is not None
@@ -266,14 +266,14 @@ def test_a_header_compressed_as_a_whole_is_not_opened(tmp_path: Path) -> None:
         read_sources(InputFile(tmp_path / "a.dcm", "a", "field"))
 
 
-def test_what_cannot_be_made_is_told_and_costs_no_answer(tmp_path: Path) -> None:
+def test_what_cannot_be_made_is_reported_and_costs_no_answer(tmp_path: Path) -> None:
     path = tmp_path / "a.dcm"
     write_series(tmp_path / "ct", 1)
     data = (tmp_path / "ct" / "1.dcm").read_bytes()
     path.write_bytes(data[:400])
     case = CaseInput("k", "case k", (InputFile(path, "a.dcm", "field"),))
-    (told,) = write_dicom(tmp_path / "out", slide_result(), case, "0" * 64)
-    assert told.startswith("No DICOM report was made of case k")
+    (printed,) = write_dicom(tmp_path / "out", slide_result(), case, "0" * 64)
+    assert printed.startswith("No DICOM report was made of case k")
     assert not (tmp_path / "out").exists()
 
 
@@ -461,13 +461,13 @@ def test_a_dicom_name_alone_is_no_source(model: Path, tmp_path: Path) -> None:
         run(options(model, tmp_path / "out", false, dicom_sr=True))
 
 
-def test_others_in_the_batch_are_told_of(model: Path, tmp_path: Path) -> None:
+def test_others_in_the_batch_are_reported(model: Path, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     drawn_case(tmp_path / "in" / "a.dcm")
     make_field(tmp_path / "in" / "b.png")
     events = run(options(model, tmp_path / "out", tmp_path / "in", dicom_sr=True))
-    told = [event.text for event in events if isinstance(event, Notice)]
-    assert any("1 case without a DICOM source, such as b" in text for text in told)
+    printed = [event.text for event in events if isinstance(event, Notice)]
+    assert any("1 case without a DICOM source, such as b" in text for text in printed)
     assert len(list((tmp_path / "out").rglob("report.dcm"))) == 1
 
 

@@ -12,7 +12,7 @@ from lungscan.report.wording import UNPROVEN
 from tests.models import CARD
 
 
-def told(value: float, low: float | None, high: float | None, groups: int, **data: float) -> str:
+def sentence(value: float, low: float | None, high: float | None, groups: int, **data: float) -> str:
     metric = Metric("accuracy", value, low, high, 2 * groups, groups)
     return doubt(dataclasses.replace(CARD, metrics=(metric,), data={"summary": "", **data}))
 
@@ -31,12 +31,12 @@ def told(value: float, low: float | None, high: float | None, groups: int, **dat
 def test_the_interval_must_lie_above_chance(
     value: float, low: float | None, groups: int, proven: bool
 ) -> None:
-    assert (told(value, low, 1.0, groups) == "") is proven
+    assert (sentence(value, low, 1.0, groups) == "") is proven
 
 
 def test_always_naming_the_commonest_class_is_no_skill() -> None:
-    assert told(0.82, 0.78, 0.86, 200) == ""
-    assert "would be right in 80 %" in told(0.82, 0.78, 0.86, 200, commonest_class=0.8)
+    assert sentence(0.82, 0.78, 0.86, 200) == ""
+    assert "would be right in 80 %" in sentence(0.82, 0.78, 0.86, 200, commonest_class=0.8)
 
 
 def test_a_model_without_figures_is_unproven_and_one_of_an_older_name_is_not() -> None:

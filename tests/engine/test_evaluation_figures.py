@@ -12,7 +12,7 @@ from lungscan.evaluation.curves import Ranking, reliability, roc_areas, roc_curv
 from lungscan.evaluation.figures import class_figures, confusion, overall_figures
 from lungscan.evaluation.judged import Judged, as_arrays
 from lungscan.evaluation.records import FieldAnswer
-from lungscan.evaluation.resampling import GroupBootstrap, interval
+from lungscan.dataset.resampling import GroupBootstrap, interval
 from lungscan.types import CaseStatus, ModelStamp
 
 NAMES = ("a", "b", "c")
@@ -127,9 +127,9 @@ def test_class_figures_are_those_of_scikit_learn() -> None:
         assert values == pytest.approx([expected[k] for k in ("precision", "recall", "f1-score")])
         area = metrics.roc_auc_score(judged.truth == index, judged.probs[:, index])
         assert figures.auc.value == pytest.approx(area)
-    told = whole(judged)
-    assert told["accuracy"] == pytest.approx(report["accuracy"])
-    assert told["macro F1"] == pytest.approx(report["macro avg"]["f1-score"])
+    text = whole(judged)
+    assert text["accuracy"] == pytest.approx(report["accuracy"])
+    assert text["macro F1"] == pytest.approx(report["macro avg"]["f1-score"])
     forced = confusion(judged).forced
     assert (forced == metrics.confusion_matrix(judged.truth, judged.forced)).all()
 
@@ -181,9 +181,9 @@ def test_calibration_error_by_hand() -> None:
 
 
 def test_answers_become_arrays() -> None:
-    def answer(status: CaseStatus, said: str | None, forced: str | None) -> FieldAnswer:
+    def answer(status: CaseStatus, predicted: str | None, forced: str | None) -> FieldAnswer:
         probs = (0.7, 0.2, 0.1) if forced else ()
-        return FieldAnswer("f", "a", "g", status, said, forced, 0.7 if forced else None, probs, "")
+        return FieldAnswer("f", "a", "g", status, predicted, forced, 0.7 if forced else None, probs, "")
 
     judged = as_arrays(
         [
@@ -212,9 +212,9 @@ def test_a_class_without_fields_has_no_recall() -> None:
     assert math.isnan(last.recall.value)
     assert math.isnan(last.auc.value)
     assert last.precision.value == 0
-    told = whole(judged)
-    assert 0 < told["macro F1"] < 1
-    assert 0.5 < told["macro AUC"] < 1
+    text = whole(judged)
+    assert 0 < text["macro F1"] < 1
+    assert 0.5 < text["macro AUC"] < 1
 
 
 @pytest.mark.parametrize(

@@ -248,7 +248,7 @@ def test_other_groups_or_names_do_not_hide_what_was_seen(tmp_path: Path) -> None
     assert load_material(DataOptions(root)).note(card).seen is Seen.YES
 
 
-def test_a_damaged_picture_is_still_judged_and_told_of(tmp_path: Path) -> None:
+def test_a_damaged_picture_is_still_judged_and_reported(tmp_path: Path) -> None:
     draw_folder(tmp_path)
     break_one(tmp_path)
     assert len(load_material(DataOptions(tmp_path)).fields) == 24

@@ -154,7 +154,7 @@ def test_a_scale_given_tiles_the_fields(runtime: ColourRuntime, model: Path, dat
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_unreadable_fields_are_told_and_count_in_no_figure(
+def test_unreadable_fields_are_reported_and_count_in_no_figure(
     runtime: ColourRuntime, model: Path, tmp_path: Path
 ) -> None:
     rows = draw_folder(tmp_path / "d")
@@ -162,9 +162,9 @@ def test_unreadable_fields_are_told_and_count_in_no_figure(
     (tmp_path / "d" / rows[1][0]).unlink()  # groups.csv still names it
     found = judged(model, tmp_path / "d")
     assert found.metric("accuracy").n == 22
-    told = next(text for text in found.warnings if "could not be read" in text)
-    assert rows[0][0] in told
-    assert rows[1][0] in told
+    text = next(text for text in found.warnings if "could not be read" in text)
+    assert rows[0][0] in text
+    assert rows[1][0] in text
     assert write_evaluation(found, tmp_path / "out", tmp_path / "d")
     predictions = {row["file"]: row for row in cells(tmp_path / "out" / "predictions.csv")}
     assert predictions[rows[0][0]]["status"] == "failed"
@@ -443,8 +443,8 @@ def test_every_changed_answer_is_named(compare: Compare, data: Path, tmp_path: P
     rows = cells(tmp_path / "out" / "changes.csv")
     assert len(rows) == 24
     assert float(rows[0]["prob_a_benign"]) == pytest.approx(0.9)
-    told = (tmp_path / "out" / "comparison.md").read_text(encoding="utf-8")
-    assert told.count("no result (") == 24
+    text = (tmp_path / "out" / "comparison.md").read_text(encoding="utf-8")
+    assert text.count("no result (") == 24
     again = json.loads((tmp_path / "out" / "comparison.json").read_text(encoding="utf-8"))
     assert decode(Comparison, again) == found
 

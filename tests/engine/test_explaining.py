@@ -19,7 +19,7 @@ from lungscan.explaining import load_explainer
 from lungscan.explaining.base import log_odds
 from lungscan.explaining.cam import ClassMaps
 from lungscan.explaining.deletion import deletion, order_of
-from lungscan.explaining.head import find_head
+from lungscan.explaining.affine_head import find_head
 from lungscan.explaining.occlusion import Occlusion, blurred, cells_along, windows
 from lungscan.model.card import ModelCard
 from lungscan.model.checked import find_model
@@ -294,9 +294,9 @@ def test_no_word_of_it_without_the_option(model: Path, tmp_path: Path) -> None:
 def test_the_other_files_are_the_same_with_and_without(model: Path, tmp_path: Path) -> None:
     picture = make_field(tmp_path / "in" / "a.png")
     run(options(model, tmp_path / "plain", picture, geojson=True))
-    run(options(model, tmp_path / "told", picture, geojson=True, explain="cam"))
+    run(options(model, tmp_path / "explained", picture, geojson=True, explain="cam"))
     for name in ("tiles.csv", "tiles.geojson"):
-        one, other = (next((tmp_path / out).rglob(name)) for out in ("plain", "told"))
+        one, other = (next((tmp_path / out).rglob(name)) for out in ("plain", "explained"))
         assert one.read_bytes() == other.read_bytes()
 
 
@@ -388,8 +388,8 @@ def test_one_field_on_the_spot(tmp_path: Path) -> None:
     part = lungscan.explain(path, device="cpu-fp32")
     assert part.class_index == ADENO
     expected = Occlusion(runtime_of("lung-histology"))
-    told = lungscan.explain(path, part.box, device="cpu-fp32")  # read by its box: the same pixels
-    assert np.allclose(told.cells, part.cells, atol=1e-4)
+    explained = lungscan.explain(path, part.box, device="cpu-fp32")  # read by its box: the same pixels
+    assert np.allclose(explained.cells, part.cells, atol=1e-4)
     asked = lungscan.explain(path, label="lung_n", method="cam", device="cpu-fp32")
     assert (asked.class_index, asked.method) == (BENIGN, "cam")
     assert expected.method == part.method == "occlusion"

@@ -36,6 +36,6 @@ def test_an_int8_model_is_explained_by_its_own_graph() -> None:
         odds = np.exp(logits - logits.max())
         assert odds / odds.sum() == pytest.approx(probs, abs=1e-5)
         assert probs == pytest.approx(runtime.predict(tile[None])[0][0], abs=0.02)
-        told = maps.explain(tile, 0)
-        assert told.rest is not None
-        assert float(told.values.sum()) + told.rest == pytest.approx(told.score, abs=1e-4)
+        explained = maps.explain(tile, 0)
+        assert explained.rest is not None
+        assert float(explained.values.sum()) + explained.rest == pytest.approx(explained.score, abs=1e-4)

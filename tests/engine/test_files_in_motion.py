@@ -127,8 +127,8 @@ def test_a_growing_file_is_skipped_and_the_next_run_takes_it(
     assert ends == {"a": ("ok", ""), "growing": ("skipped", "E_CHANGING"), "z": ("ok", "")}
     assert "run again when the copy is finished" in table["growing"]["error_message"]
     assert table["growing"]["label"] == table["growing"]["confidence"] == ""
-    (told,) = [event.text for event in events if isinstance(event, Notice)]
-    assert "still being written: 1." in told
+    (notice,) = [event.text for event in events if isinstance(event, Notice)]
+    assert "still being written: 1." in notice
     events = run(chosen)
     again = {e.result.case_id: not e.resumed for e in events if isinstance(e, CaseFinished)}
     assert again == {"a": False, "growing": True, "z": False}

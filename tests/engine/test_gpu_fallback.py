@@ -154,7 +154,7 @@ def test_a_single_tile_that_does_not_fit(real_model: ModelCard, tiles: RgbBatch)
 
 
 @pytest.mark.parametrize("error", [torch.AcceleratorError(LOST), RuntimeError(LOST)])
-def test_a_lost_driver_is_told_in_one_line(
+def test_a_lost_driver_is_reported_in_one_line(
     real_model: ModelCard, tiles: RgbBatch, error: Exception
 ) -> None:
     runtime = refusing(real_model, 0, error)
@@ -191,10 +191,10 @@ def test_the_cpu_answers_when_the_gpu_does_not(
     for _ in range(2):
         np.testing.assert_array_equal(runtime.predict(tiles)[0], on_cpu)
     assert "OpenVINO" in runtime.device
-    (news,) = runtime.news()
-    assert runtime.device in news
-    assert ("no memory" if error is OUT_OF_MEMORY[0] else "launch failure") in news
-    assert not list(runtime.news())
+    (notices,) = runtime.notices()
+    assert runtime.device in notices
+    assert ("no memory" if error is OUT_OF_MEMORY[0] else "launch failure") in notices
+    assert not list(runtime.notices())
 
 
 def test_who_names_a_gpu_gets_the_error(real_model: ModelCard, tiles: RgbBatch) -> None:
@@ -212,7 +212,7 @@ def test_torch_stands_in_where_openvino_does_not_work(
     assert runtime.device.startswith("torch")
 
 
-def test_where_nothing_else_works_the_first_error_is_told(
+def test_where_nothing_else_works_the_first_error_is_reported(
     real_model: ModelCard, tiles: RgbBatch
 ) -> None:
     first = refusing(real_model, 0, OUT_OF_MEMORY[0])
@@ -243,7 +243,7 @@ def test_a_gpu_that_cannot_even_take_the_network(
             load_runtime(real_model, "torch-cpu", 1, 1)
     runtime = falling(real_model, "auto", None, auto=caught.value)
     assert "OpenVINO" in runtime.device
-    assert len(list(runtime.news())) == 1
+    assert len(list(runtime.notices())) == 1
     with pytest.raises(DeviceFailed):
         falling(real_model, "cuda", None, cuda=caught.value)
 

@@ -61,7 +61,7 @@ def test_keys_of_cases_do_not_depend_on_their_files(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "expected"),
     [
         ("file,case\nmissing.png,P1\n", r"line 2: 'missing\.png' is not among"),
         ("name,case\nin/a.png,P1\n", "no column 'file'.*first line must be 'file,case'"),
@@ -71,8 +71,8 @@ def test_keys_of_cases_do_not_depend_on_their_files(root: Path) -> None:
         ("file,case\nin/a.png,P1\nin/a.png,P2\n", "line 3: .*two cases, 'P1' and 'P2'"),
     ],
 )
-def test_mistakes_are_named(root: Path, text: str, says: str) -> None:
-    with pytest.raises(UsageProblem, match=says):
+def test_mistakes_are_named(root: Path, text: str, expected: str) -> None:
+    with pytest.raises(UsageProblem, match=expected):
         cases(root, text)
 
 

@@ -83,7 +83,7 @@ def layer(kind: str, *weights: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("kind", "weights", "wish"),
+    ("kind", "weights", "preferred"),
     [
         ("Convolution", (96, 16, 1, 1), "cpu:jit_avx2_1x1"),
         ("Convolution", (32, 3, 3, 3), "cpu:jit_avx2"),  # the first layer sees three colours
@@ -97,12 +97,12 @@ def layer(kind: str, *weights: int) -> str:
     ],
 )
 def test_on_avx2_each_layer_gets_the_kernel_that_fits(
-    monkeypatch: pytest.MonkeyPatch, kind: str, weights: tuple[int, ...], wish: str | None
+    monkeypatch: pytest.MonkeyPatch, kind: str, weights: tuple[int, ...], preferred: str | None
 ) -> None:
     pretend(monkeypatch, AVX2)
     changed = ElementTree.fromstring(prefer_faster(f"<net>{layer(kind, *weights)}</net>"))
     notes = changed.findall("layer/rt_info/attribute")
-    assert [note.get("value") for note in notes] == ([wish] if wish else [])
+    assert [note.get("value") for note in notes] == ([preferred] if preferred else [])
     assert all(note.get("name") == "primitives_priority" for note in notes)
 
 
@@ -147,7 +147,7 @@ print(*usual.kernels)
 def test_the_faster_kernels_of_avx2_answer_as_openvinos_own_choice(real_model: ModelCard) -> None:
     """And OpenVINO still understands the wish, whose name is its own."""
     held_back = {"ONEDNN_MAX_CPU_ISA": "AVX2", "OV_CPU_MAX_ISA": "AVX2"}
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", BOTH, str(real_model.folder)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **held_back},
         check=False,
@@ -155,8 +155,8 @@ def test_the_faster_kernels_of_avx2_answer_as_openvinos_own_choice(real_model: M
         text=True,
         timeout=300,
     )
-    assert told.returncode == 0, told.stderr
-    first, ours, usual = told.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    first, ours, usual = done.stdout.splitlines()
     name, difference = first.split()
     assert name.startswith("brgconv_avx2")
     assert float(difference) < 1e-5

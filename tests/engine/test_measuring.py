@@ -169,7 +169,7 @@ def test_subjects_say_what_they_are(measured: Benchmark) -> None:
     assert resnet.weights_mb == pytest.approx(2 * resnet.parameters / 1e6)
 
 
-def test_the_machine_and_the_limits_are_told(measured: Benchmark) -> None:
+def test_the_machine_and_the_limits_are_reported(measured: Benchmark) -> None:
     assert measured.machine.threads == 1
     assert measured.machine.processor
     assert dict(measured.machine.versions).keys() >= {"openvino", "torch"}
@@ -198,7 +198,7 @@ def test_a_format_that_cannot_be_written_is_refused(measured: Benchmark, tmp_pat
         write_benchmark(measured, tmp_path / "speed.xlsx")
 
 
-def test_a_busy_machine_is_told(measured: Benchmark) -> None:
+def test_a_busy_machine_is_reported(measured: Benchmark) -> None:
     quiet = dataclasses.replace(measured.machine, load=0.0, cores=4)
     busy = dataclasses.replace(quiet, load=3.0)
     assert not any("Other work" in note for note in run.notes_on(quiet, measured.subjects))

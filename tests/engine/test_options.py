@@ -96,8 +96,8 @@ def test_the_shell_takes_its_choices_from_the_engine() -> None:
         assert isinstance(kind, click.Choice)
         assert tuple(kind.choices) == choices
     assert isinstance(options["device"].type, DeviceType)
-    told = options["device"].help  # type: ignore[attr-defined]
-    assert all(name in told for name in DEVICES)
+    help_text = options["device"].help  # type: ignore[attr-defined]
+    assert all(name in help_text for name in DEVICES)
 
 
 @pytest.mark.parametrize("name", [*DEVICES[:-2], "cuda:0", "cuda:3", DEVICES[-1]])

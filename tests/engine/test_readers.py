@@ -165,7 +165,7 @@ def test_the_watchdog_ends_a_process_that_takes_no_requests(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One caller waits for an answer while another is stuck handing over a request."""
-    monkeypatch.setattr("lungscan.opening.launch.CHILD", "tests.deaf_reader")
+    monkeypatch.setattr("lungscan.opening.launch.CHILD", "tests.hanging_reader")
     card = read_card(model)
     process = ReaderProcess(Setup(options(model, Path("out"), Path("in")), card), threads=2)
     boxes = np.zeros((100_000, 4), np.int32)  # more than a pipe holds

@@ -165,7 +165,7 @@ def test_scale_and_pages_of_a_deep_tiff_are_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "expected"),
     [
         (tiff(V12.astype(np.int16)), "signed whole numbers with 16 bits"),
         (tiff(V12.astype(np.uint32)), "whole numbers with 32 bits"),
@@ -176,8 +176,8 @@ def test_scale_and_pages_of_a_deep_tiff_are_known() -> None:
         (tiff(HE, photometric="minisblack", planarconfig="contig"), "not declared as red, green"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_the_true_reason(data: bytes, says: str) -> None:
-    with pytest.raises(UnreadableFile, match=says) as caught:
+def test_what_cannot_be_read_is_refused_with_the_true_reason(data: bytes, expected: str) -> None:
+    with pytest.raises(UnreadableFile, match=expected) as caught:
         opened(data)
     assert "save it" in str(caught.value)
 

@@ -30,7 +30,7 @@ def failure(path: Path, mpp: float | None = None) -> CaseError:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "says"),
+    ("name", "content", "expected"),
     [
         ("text.svs", b"This is text.", "is not a slide"),
         ("photo.ndpi", b"\xff\xd8\xff\xe0" + bytes(400), "is not a slide"),
@@ -44,9 +44,9 @@ def failure(path: Path, mpp: float | None = None) -> CaseError:
         ("lone.vms", b"[Virtual Microscope Specimen]\n", "."),
     ],
 )
-def test_wrong_content(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+def test_wrong_content(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
     (tmp_path / name).write_bytes(content)
-    assert says in str(failure(tmp_path / name))
+    assert expected in str(failure(tmp_path / name))
 
 
 def test_pipe_and_empty_file_are_refused_without_waiting(tmp_path: Path) -> None:

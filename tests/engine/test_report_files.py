@@ -1,4 +1,4 @@
-"""Files are whole or not there, and a machine in the way is told in one sentence."""
+"""Files are whole or not there, and a machine in the way is reported in one sentence."""
 
 from __future__ import annotations
 

@@ -184,14 +184,14 @@ def test_a_failed_case_says_what_happened_and_what_to_do(tmp_path: Path) -> None
 def test_a_sentence_for_each_of_many_files_still_fits_the_page(
     tmp_path: Path, result: CaseResult
 ) -> None:
-    told = "; ".join(f"part-{number}.svs cannot be opened" for number in range(900))
-    pages = pages_of(written(tmp_path, replace(result, error_message=told)))
+    replaced = "; ".join(f"part-{number}.svs cannot be opened" for number in range(900))
+    pages = pages_of(written(tmp_path, replace(result, error_message=replaced)))
     assert "part-0.svs" in pages[0]
     assert "part-899.svs" in pages[0]
     assert "…" in pages[0]
 
 
-def test_an_unknown_scale_is_said(tmp_path: Path) -> None:
+def test_an_unknown_scale_is_reported(tmp_path: Path) -> None:
     first = pages_of(written(tmp_path, field_result()))[0]
     assert "scale unknown" in first
     assert "Scale unknown" in first
@@ -216,13 +216,13 @@ def test_hostile_words_everywhere_are_only_text(tmp_path: Path) -> None:
         result.model, name=nasty, display_names=(nasty, "B", "S"), facts=((nasty, nasty),),
         limits=(nasty,), trained_on=nasty, scale_note=nasty, version=nasty,
     )  # fmt: skip
-    told = replace(result.prediction, rule=nasty)
+    replaced = replace(result.prediction, rule=nasty)
     plain = written(tmp_path, result)
     expected = images_in(plain)
     result = replace(
         result,
         model=model,
-        prediction=told,
+        prediction=replaced,
         flags=(nasty,),
         device=nasty,
         settings=((nasty, nasty),),

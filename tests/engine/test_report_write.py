@@ -63,7 +63,7 @@ def test_two_images_get_two_maps(tmp_path: Path) -> None:
     assert {"heatmap.png", "heatmap-2.png", "tiles-2.geojson"} <= names(tmp_path)
 
 
-def test_a_heat_map_that_fails_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_heat_map_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> bytes:
         raise ZeroDivisionError("in the map")
 

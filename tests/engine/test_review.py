@@ -268,7 +268,7 @@ def test_a_review_reads_back_and_equal_reviews_give_equal_bytes(finished: Place)
         (b"}\n", b"", "not JSON"),
     ],
 )
-def test_a_damaged_review_is_told(finished: Place, before: bytes, after: bytes, why: str) -> None:
+def test_a_damaged_review_is_reported(finished: Place, before: bytes, after: bytes, why: str) -> None:
     region = Region(0, ((0.0, 0.0), (9.0, 0.0), (9.0, 9.0)))
     data = review_to_json(review_of(finished.result("s"), Verdict.AGREE, "", region))
     assert before in data

@@ -39,7 +39,7 @@ def test_a_review_fills_its_section_and_shows_on_the_first_page(tmp_path: Path) 
     )
     earlier = Opinion(Verdict.AGREE, "", "at first sight", "Dr. B", "2026-03-01T08:00:00+00:00")
     text = pages(tmp_path / "a.pdf", result, Beside(replace(review, earlier=(earlier,))))
-    said = "Disagrees; holds Squamous cell carcinoma right"
+    sentence = "Disagrees; holds Squamous cell carcinoma right"
     assert f"Reviewed. {said} (Dr. Ada Example, 2026-03-04 10:15 UTC)" in text[0]
     assert f"Reviewer says {said}" in text[-1]
     assert "Evidence looked at 3 of 9 tiles" in text[-1]
@@ -77,13 +77,13 @@ def test_two_answers_stand_side_by_side(tmp_path: Path) -> None:
     assert "Tissue 20.40 mm² 15.10 mm²" in text[-1]
 
 
-def test_regions_are_told_even_where_the_answer_could_not_be_formed_again(tmp_path: Path) -> None:
+def test_regions_are_reported_even_where_the_answer_could_not_be_formed_again(tmp_path: Path) -> None:
     review = replace(review_of(slide_result()), regions=(rectangle(0, 0, 9e3, 9e3),))
     text = pages(tmp_path / "a.pdf", slide_result(), Beside(review))
     assert "Left out by the reviewer, as drawn below. The model was not at hand" in text[-1]
 
 
-def test_before_a_verdict_only_the_counter_is_told(tmp_path: Path) -> None:
+def test_before_a_verdict_only_the_counter_is_reported(tmp_path: Path) -> None:
     result = slide_result()
     text = pages(tmp_path / "a.pdf", result, Beside(review_of(result, None, seen=(2,))))
     assert "Evidence looked at: 1 of 9 tiles" in text[-1]
@@ -91,7 +91,7 @@ def test_before_a_verdict_only_the_counter_is_told(tmp_path: Path) -> None:
     assert "Reviewed." not in text[0]
 
 
-def test_a_review_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_a_review_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
     text = pages(tmp_path / "a.pdf", slide_result(), Beside(problem="It was changed."))
     assert "Not shown. It was changed." in text[-1]
 

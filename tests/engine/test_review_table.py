@@ -19,7 +19,7 @@ from lungscan.review.agreement import agreements, groups_of, wilson
 from lungscan.review.gathering import Reviewed, reviews_below
 from lungscan.review.labels import labels_below
 from lungscan.review.storing import save_review
-from lungscan.review.table import read_reviews, write_reviews
+from lungscan.review.reviews_table import read_reviews, write_reviews
 from lungscan.types import CaseResult, NoResult
 from tests.models import CARD
 from tests.results import CLASS_NAMES, field_result, no_result, slide_result
@@ -112,7 +112,7 @@ def test_the_second_answer_stands_in_its_row(tmp_path: Path) -> None:
     assert (row["second_answer"], row["second_confidence"]) == ("benign", "0.7500")
 
 
-def test_what_cannot_be_used_is_told_and_costs_nothing_else(tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_reported_and_costs_nothing_else(tmp_path: Path) -> None:
     results = [field(f"{name}.png") for name in "abcd"]
     filed(tmp_path, results)
     for result in results:
@@ -125,9 +125,9 @@ def test_what_cannot_be_used_is_told_and_costs_nothing_else(tmp_path: Path) -> N
     found = reviews_below(tmp_path)
     assert [case.result.key for case in found.cases] == [results[3].key]
     assert len(found.damaged) == 2
-    told = " ".join(found.damaged)
-    assert f"cases/{a.name}: This review.json was changed" in told
-    assert f"cases/{b.name}: The record was changed" in told
+    text = " ".join(found.damaged)
+    assert f"cases/{a.name}: This review.json was changed" in text
+    assert f"cases/{b.name}: The record was changed" in text
     assert "is of another answer" in found.outdated[0]
     with pytest.raises(NothingToDo, match="no reviewed cases"):
         reviews_below(tmp_path / "cases" / a.name)
@@ -252,7 +252,7 @@ def test_of_a_slide_only_tumour_tiles_speak_for_a_tumour_and_none_that_was_left_
     assert "saw tumour nowhere" in file.why
 
 
-def test_the_latest_review_of_an_image_counts_and_a_contradiction_is_told(tmp_path: Path) -> None:
+def test_the_latest_review_of_an_image_counts_and_a_contradiction_is_reported(tmp_path: Path) -> None:
     old, new = field("a.png", "same"), replace(field("a.png", "same"), settings_hash="other")
     for name, result, right, when in (("x", old, "benign", "2026-01-01"),
                                       ("y", new, "adenocarcinoma", "2026-02-01")):  # fmt: skip

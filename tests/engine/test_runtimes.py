@@ -176,7 +176,7 @@ def test_older_processors_repeat_the_golden_answers(
     real_model: ModelCard, onednn: str, own: str, instructions: str
 ) -> None:
     """Other kernels really computed: the runtime's own names of them say so."""
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", AS_OLDER, str(real_model.folder)],
         env={
             **os.environ,
@@ -189,8 +189,8 @@ def test_older_processors_repeat_the_golden_answers(
         text=True,
         timeout=300,
     )
-    assert told.returncode == 0, told.stderr
-    precision, *kernels = told.stdout.split()
+    assert done.returncode == 0, done.stderr
+    precision, *kernels = done.stdout.split()
     assert precision == "f32"  # these processors compute in nothing shorter
     assert kernels
     assert all(instructions in kernel for kernel in kernels), kernels

@@ -280,7 +280,7 @@ def test_novel_and_blurred_tiles_are_refused(fake: FakeRuntime, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("size", "resolution", "says"),
+    ("size", "resolution", "expected"),
     [
         ((640, 640), None, "640 × 640 px was taken whole and shrunk 10.0 times"),
         ((800, 100), None, "in 8 squares of its shorter side and shrunk 1.6 times"),
@@ -294,7 +294,7 @@ def test_a_refusal_without_a_scale_names_it_and_the_cure(
     tmp_path: Path,
     size: tuple[int, int],
     resolution: float | None,
-    says: str,
+    expected: str,
 ) -> None:
     strict = tiny_model(tmp_path / "m", replace(CARD, novelty_threshold=1e-9))
     known = {"resolution": resolution, "resolution_unit": "cm"} if resolution else {}
@@ -303,8 +303,8 @@ def test_a_refusal_without_a_scale_names_it_and_the_cure(
     assert result.prediction is not None
     assert result.prediction.reason is NoResult.NOT_LUNG
     text = result.prediction.reason_text
-    assert says in text
-    assert ("The scale is unknown" in text) == ("--mpp" in text) == bool(says)
+    assert expected in text
+    assert ("The scale is unknown" in text) == ("--mpp" in text) == bool(expected)
 
 
 def test_a_tiny_or_coarse_picture_is_refused_not_enlarged(

@@ -47,7 +47,7 @@ def test_events_come_in_the_documented_order(
     assert sum(item.resumed for item in again.finished) == 72
 
 
-def test_a_case_is_told_of_before_anything_of_it_is_read(
+def test_a_case_is_reported_of_before_anything_of_it_is_read(
     model: Path, fake: FakeRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_slide(tmp_path / "in" / "a.svs", 768, 512)
@@ -63,9 +63,9 @@ def test_a_case_is_told_of_before_anything_of_it_is_read(
     monkeypatch.setattr(Classifier, "begin", held)
     events = scan(options(model, tmp_path / "out", tmp_path / "in"))
     assert isinstance(next(events), RunStarted)
-    told = next(events)  # would wait for ever if the slide had to be open first
-    assert isinstance(told, CaseStarted)
-    assert (told.case_id, told.index) == ("a", 1)
+    event = next(events)  # would wait for ever if the slide had to be open first
+    assert isinstance(event, CaseStarted)
+    assert (event.case_id, event.index) == ("a", 1)
     opened.set()
     assert isinstance(list(events)[-1], RunFinished)
 

@@ -200,9 +200,9 @@ def test_a_case_s_file_that_is_open_elsewhere_costs_no_case(
         as_if_open(patch, name)
         events = run(replace(chosen, overlap=0.25))
     assert [row["status"] for row in rows(out)] == ["ok", "ok"]
-    told = [event.text for event in events if isinstance(event, Notice)]
+    notices = [event.text for event in events if isinstance(event, Notice)]
     beside = old.with_name(f"{old.stem} (1){old.suffix}")
-    assert any(f"{old.parent.name}/{name}" in text and beside.name in text for text in told)
+    assert any(f"{old.parent.name}/{name}" in text and beside.name in text for text in notices)
     assert old.read_bytes() == before != beside.read_bytes()
     assert not list(out.rglob("*.tmp"))
     amiss = {Path(check.path).name for check in verify(out) if check.state in AMISS}

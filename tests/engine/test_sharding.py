@@ -146,8 +146,8 @@ def test_the_order_in_which_shards_end_does_not_matter(
     next(first)  # both at work
     list(first)
     assert finished_shards(tmp_path / "out", 2) == (1,)
-    told = [event.text for event in second if isinstance(event, Notice)]
-    assert any("this one wrote the tables" in text for text in told)
+    notices = [event.text for event in second if isinstance(event, Notice)]
+    assert any("this one wrote the tables" in text for text in notices)
     run(replace(chosen, out=tmp_path / "one"))
     assert contents(tmp_path / "out") == contents(tmp_path / "one")
 
@@ -156,8 +156,8 @@ def test_a_shard_says_how_many_are_still_to_come(
     model: Path, fake: FakeRuntime, tmp_path: Path, folder: Path
 ) -> None:
     first, *_ = shards(options(model, tmp_path / "out", folder), 3)
-    told = [event.text for event in run(first) if isinstance(event, Notice)]
-    assert told == [
+    notices = [event.text for event in run(first) if isinstance(event, Notice)]
+    assert notices == [
         "Shard 1/3 is finished, 2 still to come. The last one writes the tables of all."
     ]
 
@@ -247,8 +247,8 @@ def test_what_comes_or_goes_after_the_cut_costs_nothing_else(
     (gone,) = folder.rglob(f"{lost}.*")
     gone.unlink()
     make_field(folder / "late.png", seed=9)
-    told = [event.text for event in run(second) if isinstance(event, Notice)]
-    assert any("came after the shards were cut: 1 cases" in text for text in told)
+    notices = [event.text for event in run(second) if isinstance(event, Notice)]
+    assert any("came after the shards were cut: 1 cases" in text for text in notices)
     records = stored(tmp_path / "out")
     assert records[lost].status is CaseStatus.FAILED
     assert records[lost].error_code == "E_IO"

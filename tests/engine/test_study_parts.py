@@ -48,8 +48,8 @@ def options(**more: object) -> StudyOptions:
 
 
 def test_the_ct_study_holds_the_seed_projects_students_teachers_and_figures() -> None:
-    told = {s.name: (s.teacher, s.seed_project) for s in load_study(CT).students}
-    assert told == {
+    chosen = {s.name: (s.teacher, s.seed_project) for s in load_study(CT).students}
+    assert chosen == {
         "ResNet18": ("resnet18", (96.23, 99.52)),
         "AlexNet": ("resnet101", (90.59, 94.23)),
         "MobileNetV2": ("resnet18", (91.49, 93.91)),
@@ -94,7 +94,7 @@ def test_a_teacher_that_nothing_fits_is_refused() -> None:
 
 
 @pytest.mark.parametrize("pair", ["sed=1", "seeds", "changes.colour=1", "seeds=one"])
-def test_a_value_that_cannot_be_set_is_told(pair: str) -> None:
+def test_a_value_that_cannot_be_set_is_reported(pair: str) -> None:
     with pytest.raises(UsageProblem, match="sets no option"):
         changed_study(options(), (pair,))
 
@@ -221,8 +221,8 @@ def test_the_loss_weighs_pictures_and_shares_with_the_teacher() -> None:
     same = loss_of(logits, targets, logits, weights, plain)  # the teacher says the same
     assert float(same) == pytest.approx(0.75 * float(found))
     soft = torch.tensor([[0.0, 0.0], [0.0, 0.0]])
-    said = torch.log_softmax(logits / 2, 1)
-    likeness = (0.5 * (np.log(0.5) - said)).sum(1) * 4
+    predicted = torch.log_softmax(logits / 2, 1)
+    likeness = (0.5 * (np.log(0.5) - predicted)).sum(1) * 4
     mixed = 0.75 * hard + 0.25 * likeness
     found = loss_of(logits, targets, soft, weights, plain)
     assert float(found) == pytest.approx(float((3 * mixed[0] + mixed[1]) / 4), rel=1e-5)
@@ -254,18 +254,18 @@ def test_pictures_kept_for_evaluation_are_no_counter_examples(tmp_path: Path) ->
     table += [f"lung_n/{i}.png,lung_n,,,x,x,training allowed" for i in range(2)]
     table += [f"lung_n/{i}.png,lung_n,,,x,x,evaluation only" for i in range(2, 12)]
     (tmp_path / "data" / "files.csv").write_text("\n".join(table), encoding="utf-8")
-    told = options(input_px=32, counter_examples=("data/lung_n",))
-    found, _ = gather(told, tmp_path)
+    chosen = options(input_px=32, counter_examples=("data/lung_n",))
+    found, _ = gather(chosen, tmp_path)
     assert len(found.others) == 3  # two of the folder, one drawn
     (tmp_path / "data" / "files.csv").write_text("\n".join((table[0], table[5])), "utf-8")
     with pytest.raises(UsageProblem, match="holds no picture to learn from"):
-        gather(told, tmp_path)
+        gather(chosen, tmp_path)
 
 
 def test_kept_pictures_are_read_as_they_were(tmp_path: Path) -> None:
     draw_data(tmp_path / "data", groups=6)
-    told = options(input_px=32, counter_examples=("data/lung_n",), counter_limit=4)
-    made, _ = gather(told, tmp_path)
+    chosen = options(input_px=32, counter_examples=("data/lung_n",), counter_limit=4)
+    made, _ = gather(chosen, tmp_path)
     assert made.others.shape == (6, 32, 32, 3)  # four of the folder, two drawn
     assert (made.others[0] == made.others[0][..., :1]).all()  # every second one in grey
     path = tmp_path / "out" / "material.npz"

@@ -18,7 +18,7 @@ pytest.importorskip("timm", reason="a study needs the extra train")
 
 from lungscan.errors import ModelError
 from lungscan.evaluation.judged import Judged
-from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.studies.arrays import TEST, Material
 from lungscan.studies.events import NetworkFitted, OutOfTime, StudyFinished, StudyStarted
 from lungscan.studies.options import Student, StudyOptions, TeacherFit
@@ -53,8 +53,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(root: Path, out: Path, told: StudyOptions = TINY, means: Means = MEANS) -> list[object]:
-    return list(study(told, root, out, means, "lungscan study tiny.toml", with_int8=False))
+def run(root: Path, out: Path, chosen: StudyOptions = TINY, means: Means = MEANS) -> list[object]:
+    return list(study(chosen, root, out, means, "lungscan study tiny.toml", with_int8=False))
 
 
 def names(events: list[object]) -> list[str]:
@@ -89,8 +89,8 @@ def test_a_study_that_was_stopped_goes_on_and_ends_as_an_undisturbed_one(
 
 
 def test_the_table_holds_each_student_beside_the_seed_project(root: Path, tmp_path: Path) -> None:
-    told = dataclasses.replace(TINY, seeds=1)
-    run(root, tmp_path, told)
+    chosen = dataclasses.replace(TINY, seeds=1)
+    run(root, tmp_path, chosen)
     text = (tmp_path / "study.md").read_text(encoding="utf-8")
     assert "| own small CNN | – | 82.67 % |" in text
     assert "| own small CNN | alexnet | 86.53 % |" in text
@@ -118,9 +118,9 @@ def test_results_of_other_options_are_refused(root: Path, tmp_path: Path) -> Non
 
 
 def test_other_epochs_of_a_finished_network_are_refused(root: Path, tmp_path: Path) -> None:
-    told = dataclasses.replace(TINY, seeds=1)
-    run(root, tmp_path, told)
-    longer = dataclasses.replace(told, students=(dataclasses.replace(STUDENT, epochs=3),))
+    chosen = dataclasses.replace(TINY, seeds=1)
+    run(root, tmp_path, chosen)
+    longer = dataclasses.replace(chosen, students=(dataclasses.replace(STUDENT, epochs=3),))
     with pytest.raises(ModelError, match=r"small_cnn\.alone\.npz was made with other options"):
         run(root, tmp_path, longer)
 
@@ -134,8 +134,8 @@ def test_two_processes_fit_what_one_would(root: Path, tmp_path: Path) -> None:
 
 def test_int8_forms_are_made_judged_and_not_made_again(root: Path, tmp_path: Path) -> None:
     pytest.importorskip("nncf", reason="int8 needs the extra train")
-    told = dataclasses.replace(TINY, seeds=1)
-    events = [type(e).__name__ for e in study(told, root, tmp_path, MEANS)]
+    chosen = dataclasses.replace(TINY, seeds=1)
+    events = [type(e).__name__ for e in study(chosen, root, tmp_path, MEANS)]
     assert events.count("Quantized") == 2  # alone and distilled
     with (tmp_path / "study.csv").open(encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
@@ -143,7 +143,7 @@ def test_int8_forms_are_made_judged_and_not_made_again(root: Path, tmp_path: Pat
     assert 0 <= float(value["distilled", "accuracy int8"]) <= 1
     assert float(value["alone", "int8_mb"]) < 0.4 * float(value["alone", "fp32_mb"])
     assert float(value["alone", "fp32_ms"]) > 0
-    again = [type(e).__name__ for e in study(told, root, tmp_path, MEANS)]
+    again = [type(e).__name__ for e in study(chosen, root, tmp_path, MEANS)]
     assert "Quantized" not in again
 
 
@@ -163,9 +163,9 @@ def test_networks_are_fitted_without_what_only_classifying_needs(
         "from lungscan.studies.tasks import units\n"
         "from lungscan.studies.working import Means, fit_units\n"
         "student = Student('own small CNN', 'small_cnn', 'alexnet', epochs=2)\n"
-        "told = StudyOptions('tiny', 'data', (student,), (TeacherFit('alexnet', 1),), seeds=2,\n"
+        "chosen = StudyOptions('tiny', 'data', (student,), (TeacherFit('alexnet', 1),), seeds=2,\n"
         "    folds=3, protocols=('random',), input_px=32, batch_size=8, bf16=False)\n"
-        "list(fit_units(Path(sys.argv[1]), told, units(told), Means(threads=1)))\n"
+        "list(fit_units(Path(sys.argv[1]), chosen, units(chosen), Means(threads=1)))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(out)],
@@ -178,16 +178,16 @@ def test_networks_are_fitted_without_what_only_classifying_needs(
     assert names(run(root, out)) == []  # all are here, and belong
 
 
-def _judged(truth: list[int], said: list[int]) -> Judged:
+def _judged(truth: list[int], predicted: list[int]) -> Judged:
     count = len(truth)
     return Judged(
         tuple(f"u/{i}" for i in range(count)),
         tuple(str(i) for i in range(count)),
         np.array(truth),
-        np.array(said),
+        np.array(predicted),
         np.ones(count, bool),
         np.full(count, 0.9),
-        np.eye(3)[said],
+        np.eye(3)[predicted],
     )
 
 
@@ -200,11 +200,11 @@ def test_balanced_accuracy_is_the_mean_of_the_recalls() -> None:
     assert balanced.low < balanced.value
 
 
-def _known(told: StudyOptions) -> tuple[Material, dict[str, Answers]]:
+def _known(chosen: StudyOptions) -> tuple[Material, dict[str, Answers]]:
     """Twelve pictures, and answers of which a fold's taught student has one wrong."""
     labels = np.array([0, 1, 2] * 4)
     parts = {}
-    for unit in units(told):
+    for unit in units(chosen):
         part = np.zeros(12, np.uint8)
         part[0:3] = 1
         part[3 * unit.fold : 3 * unit.fold + 3] = TEST
@@ -213,8 +213,8 @@ def _known(told: StudyOptions) -> tuple[Material, dict[str, Answers]]:
     groups = tuple(f"g{row}" for row in range(12))
     material = Material(pixels, labels, groups, ("a", "b", "c"), parts, pixels[:0], "f")
     answers = {}
-    for unit in units(told):
-        for task in tasks(told, unit):
+    for unit in units(chosen):
+        for task in tasks(chosen, unit):
             logits = np.eye(4, dtype=np.float32)[labels] * 5
             if task.role == "alone":
                 logits[3 * unit.fold] = [0, 5, 0, 0]  # the first picture of each fold is wrong
@@ -223,9 +223,9 @@ def _known(told: StudyOptions) -> tuple[Material, dict[str, Answers]]:
 
 
 def test_folds_are_pooled_and_gains_are_paired() -> None:
-    told = dataclasses.replace(TINY, protocols=("grouped",))
-    material, answers = _known(told)
-    alone, taught = lines(told, material, answers, {})
+    chosen = dataclasses.replace(TINY, protocols=("grouped",))
+    material, answers = _known(chosen)
+    alone, taught = lines(chosen, material, answers, {})
     assert (alone.role, taught.role) == ("alone", "distilled")
     assert alone.accuracy.value == pytest.approx(6 / 9)
     assert (alone.accuracy.n, alone.accuracy.groups) == (9, 9)
@@ -237,17 +237,17 @@ def test_folds_are_pooled_and_gains_are_paired() -> None:
 
 
 def test_a_seed_whose_folds_are_not_all_there_is_left_out() -> None:
-    told = dataclasses.replace(TINY, protocols=("grouped",))
-    material, answers = _known(told)
+    chosen = dataclasses.replace(TINY, protocols=("grouped",))
+    material, answers = _known(chosen)
     del answers["grouped-0-2.small_cnn.distilled"]
-    assert [line.role for line in lines(told, material, answers, {})] == ["alone"]
+    assert [line.role for line in lines(chosen, material, answers, {})] == ["alone"]
 
 
 def test_int8_is_compared_on_the_units_that_have_one() -> None:
-    told = dataclasses.replace(TINY, protocols=("random",))
-    material, answers = _known(dataclasses.replace(told, protocols=("random",)))
+    chosen = dataclasses.replace(TINY, protocols=("random",))
+    material, answers = _known(dataclasses.replace(chosen, protocols=("random",)))
     probs = np.eye(3)[[1] * 12].astype(float)  # the int8 form of seed 0 says b of everything
-    (alone, taught) = lines(told, material, answers, {"random-0.small_cnn.distilled": probs})
+    (alone, taught) = lines(chosen, material, answers, {"random-0.small_cnn.distilled": probs})
     assert alone.int8 is None
     assert taught.int8 is not None
     assert taught.int8_gain is not None

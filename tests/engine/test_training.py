@@ -156,12 +156,12 @@ def test_a_picture_that_cannot_be_read_is_left_out_and_named(tmp_path: Path) -> 
     (tmp_path / "drawn" / "lung_n" / "3.png").write_bytes(b"no picture")
     (tmp_path / "drawn" / "lung_scc" / "5.png").unlink()
     events = list(train(recipe(1), tmp_path, tmp_path / "model", ("teacher",)))
-    told = [e.detail for e in events if isinstance(e, StageFinished) and e.stage == "data"]
-    assert [text.split(":")[1].split()[0] for text in told[:-1]] == [
+    details = [e.detail for e in events if isinstance(e, StageFinished) and e.stage == "data"]
+    assert [text.split(":")[1].split()[0] for text in details[:-1]] == [
         "lung_n/3.png",
         "lung_scc/5.png",
     ]
-    assert all(text.startswith("left out: ") for text in told[:-1])
+    assert all(text.startswith("left out: ") for text in details[:-1])
     rows = (tmp_path / "model" / "training" / "split.csv").read_text(encoding="utf-8")
     assert "lung_n/3.png" not in rows
     assert "lung_n/4.png" in rows
@@ -188,8 +188,8 @@ def test_the_shipped_model_is_that_of_its_recipe() -> None:
     assert options.stages == ("features", "alone")
     card = find_model(options.name)
     assert card.official
-    told = {key: card.recipe[key] for key in ("fold", "folds", "figures_from")}  # how it is judged
-    made = dataclasses.replace(options, **told)
+    details = {key: card.recipe[key] for key in ("fold", "folds", "figures_from")}  # how it is judged
+    made = dataclasses.replace(options, **details)
     assert card.recipe == plain(final_options(made) if made.folds else made)
 
 

@@ -55,7 +55,7 @@ def test_of_other_names_nothing_is_guessed(folder: str) -> None:
     assert unstated(words).startswith(f"It was not stated whether {words[0].name} is tumour")
 
 
-def test_what_is_not_stated_is_said_with_its_cure() -> None:
+def test_what_is_not_stated_is_reported_with_its_cure() -> None:
     folders = ["debris", "muscle tissue"]
     words = described((), folders)
     text = unstated(words)
@@ -63,8 +63,8 @@ def test_what_is_not_stated_is_said_with_its_cure() -> None:
     assert "no answer looks for a small tumour" in text
     assert "[classes.debris]" in cure(words, folders)
     assert unstated(described((), ["benign", "tumour"])) == ""
-    said = (ClassSettings("debris", tumour=False),)
-    left = described(said, folders)
+    stated = (ClassSettings("debris", tumour=False),)
+    left = described(stated, folders)
     assert "Debris" not in unstated(left)
     assert '[classes."muscle tissue"]' in cure(left, folders)
 
@@ -113,8 +113,8 @@ def test_what_no_card_could_hold_is_refused(pair: str) -> None:
 
 
 def test_no_two_classes_share_a_colour() -> None:
-    said = (ClassSettings("a", color="#e69f00"),)
-    words = described(said, ["a", "b", "c", "lung_n", "d", "e", "f"])
+    stated = (ClassSettings("a", color="#e69f00"),)
+    words = described(stated, ["a", "b", "c", "lung_n", "d", "e", "f"])
     assert len({item.color.upper() for item in words}) == 7
 
 

@@ -96,8 +96,8 @@ def test_every_picture_is_judged_once_by_a_network_that_never_saw_its_group(mode
         }
         assert judged == set(read_card(folder).data["test_groups"])
         assert not judged & learnt
-    told = read_table(model / "evaluation" / "predictions.csv", ("file", "group", "forced_answer"))
-    right = {row["file"]: row["forced_answer"] == row["label"] for row in told}
+    found = read_table(model / "evaluation" / "predictions.csv", ("file", "group", "forced_answer"))
+    right = {row["file"]: row["forced_answer"] == row["label"] for row in found}
     assert set(right) == set(answers.files)
     assert np.mean(list(right.values())) == pytest.approx(metrics["accuracy"].value)
     # The model itself has seen them all, so that no evaluation takes them for held out.
@@ -163,9 +163,9 @@ def test_what_is_finished_is_not_done_again(root: Path, copied: Path) -> None:
     assert epochs_of(events) == []
     runs = [e for e in events if isinstance(e, RunStarted)]
     assert [(e.number, e.count) for e in runs] == [(1, 3), (2, 3), (3, 3)]
-    told = [e.detail for e in events if isinstance(e, StageFinished)]
-    assert told.count("finished already") == 2
-    assert "teacher is not needed: what comes of it is there" in told
+    found = [e.detail for e in events if isinstance(e, StageFinished)]
+    assert found.count("finished already") == 2
+    assert "teacher is not needed: what comes of it is there" in found
     assert read_card(copied).metrics[0].n == 48
 
 
@@ -248,7 +248,7 @@ def test_a_full_disk_leaves_the_model_that_was_there(
     assert not list(copied.glob(".bundle-*"))
 
 
-def test_pictures_that_went_away_since_are_told(root: Path, copied: Path, tmp_path: Path) -> None:
+def test_pictures_that_went_away_since_are_reported(root: Path, copied: Path, tmp_path: Path) -> None:
     shutil.copytree(root / "drawn", tmp_path / "drawn")
     shutil.copytree(root / "others", tmp_path / "others")
     table = tmp_path / "drawn" / "groups.csv"

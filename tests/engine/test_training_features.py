@@ -243,7 +243,7 @@ def test_no_picture_of_a_group_that_judges_is_learnt(root: Path) -> None:
     own = len(material.split.train)
     assert len(learnt.labels) == 2 * own
     assert torch.equal(learnt.labels[:own], learnt.labels[own:])  # copies keep their label
-    assert "left out 18 of groups that judge" in material.more.told
+    assert "left out 18 of groups that judge" in material.more.text
 
 
 def test_what_only_judges_by_its_licence_is_left_out(root: Path) -> None:
@@ -259,9 +259,9 @@ def test_what_only_judges_by_its_licence_is_left_out(root: Path) -> None:
     assert material.more is not None
     # Of a group that the data folder does not know even a known class is no label.
     assert material.more.pictures.labels.tolist() == [UNLABELLED, UNLABELLED]
-    assert "left out 2 for evaluation only" in material.more.told
-    told = [e.detail for e in train(options, root, root / "m", ("teacher",)) if _data(e)]
-    assert material.more.told in told
+    assert "left out 2 for evaluation only" in material.more.text
+    details = [e.detail for e in train(options, root, root / "m", ("teacher",)) if _data(e)]
+    assert material.more.text in details
 
 
 def _data(event: object) -> bool:

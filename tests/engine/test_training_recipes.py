@@ -15,7 +15,7 @@ pytest.importorskip("timm", reason="training needs the extra train")
 from lungscan.dataset.archive import unpack
 from lungscan.dataset.public_sets import LUNGHIST700
 from lungscan.errors import ModelError
-from lungscan.modalities.table import DEFAULT
+from lungscan.model.modality_names import DEFAULT
 from lungscan.training.data import gather
 from lungscan.training.events import EpochFinished
 from lungscan.training.networks import create

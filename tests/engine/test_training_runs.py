@@ -67,49 +67,49 @@ def test_a_leaking_split_is_refused_or_named_in_every_report(root: Path) -> None
     assert "LEAKING" in str(card.data["summary"])
 
 
-def told_of_data(options: TrainOptions, root: Path) -> list[str]:
+def data_details(options: TrainOptions, root: Path) -> list[str]:
     """What a run says before its first network; it is stopped there."""
     events = train(options, root, root / "model")
-    told = []
+    details = []
     for event in events:
         if isinstance(event, StageStarted) and event.stage == "teacher":
             break
         if isinstance(event, StageFinished):
-            told.append(event.detail)
+            details.append(event.detail)
     events.close()
-    return told
+    return details
 
 
 def test_a_class_of_which_nobody_said_whether_it_is_tumour_is_named(root: Path) -> None:
     (root / "drawn" / "lung_n").rename(root / "drawn" / "alveoli")
     table = root / "drawn" / "groups.csv"
     table.write_text(table.read_text().replace("lung_n", "alveoli"))
-    told = told_of_data(TINY, root)
-    assert told[-1].startswith("It was not stated whether Alveoli is tumour")
-    assert "[classes.alveoli]" in told[-1]
+    details = data_details(TINY, root)
+    assert details[-1].startswith("It was not stated whether Alveoli is tumour")
+    assert "[classes.alveoli]" in details[-1]
     material = gather(TINY, root, root / "work")
     words = described((), material.samples.class_names)
     assert [item.tumour for item in words] == [False, True, True]
     assert "whether Alveoli is tumour" in wording.limits(TINY, material, words)[0]
-    said = dataclasses.replace(TINY, classes=(ClassSettings("alveoli", tumour=False),))
-    assert "stated" not in told_of_data(said, root)[-1]
+    stated = dataclasses.replace(TINY, classes=(ClassSettings("alveoli", tumour=False),))
+    assert "stated" not in data_details(stated, root)[-1]
     wrong = dataclasses.replace(TINY, classes=(ClassSettings("lung_n", tumour=False),))
     with pytest.raises(UsageProblem, match="describes the class 'lung_n'"):
-        told_of_data(wrong, root)
+        data_details(wrong, root)
 
 
 def test_tiny_pictures_are_left_out_and_named(root: Path) -> None:
     """40 px, where the network's input is 96 px: enlarged, they would show nothing."""
     for path in sorted((root / "drawn" / "lung_n").iterdir())[:2]:
         Image.open(path).resize((40, 40)).save(path)
-    told = told_of_data(dataclasses.replace(TINY, input_px=96), root)
-    assert [text.split(":")[1].split(";")[0] for text in told[:2]] == [
+    details = data_details(dataclasses.replace(TINY, input_px=96), root)
+    assert [text.split(":")[1].split(";")[0] for text in details[:2]] == [
         " lung_n/0.png",
         " lung_n/1.png",
     ]
-    assert all("measures only 40 × 40 px" in text for text in told[:2])
-    assert all(text.startswith("left out: ") for text in told[:2])
-    assert not told[2].startswith("left out")
+    assert all("measures only 40 × 40 px" in text for text in details[:2])
+    assert all(text.startswith("left out: ") for text in details[:2])
+    assert not details[2].startswith("left out")
 
 
 def test_the_teacher_of_another_run_can_teach(root: Path) -> None:
@@ -190,14 +190,14 @@ def test_two_processes_train_as_one(root: Path) -> None:
     assert two["loss"] == pytest.approx(one.loss, rel=0.2)
 
 
-def test_a_model_fitted_on_all_groups_borrows_its_twin_s_figures_and_care(root: Path) -> None:
+def test_a_model_fitted_on_all_groups_takes_its_held_out_run_s_figures_and_care(root: Path) -> None:
     list(train(TINY, root, root / "twin"))
     whole = dataclasses.replace(TINY, split=(0.8, 0.2, 0.0), figures_from=str(root / "twin"))
     list(train(whole, root, root / "model"))
-    twin, card = read_card(root / "twin"), read_card(root / "model")
-    assert card.metrics == twin.metrics
-    assert card.temperature >= twin.temperature
-    assert card.confidence_threshold >= twin.confidence_threshold
+    held_out, card = read_card(root / "twin"), read_card(root / "model")
+    assert card.metrics == held_out.metrics
+    assert card.temperature >= held_out.temperature
+    assert card.confidence_threshold >= held_out.confidence_threshold
     text = (root / "model" / "README.md").read_text(encoding="utf-8")
     assert "those of a held-out run" in text
     assert "## Evaluation of drawn" in text

@@ -294,20 +294,20 @@ def test_a_picture_of_two_sources_is_refused(tmp_path: Path) -> None:
     (tmp_path / "second" / "benign" / "3.png").write_bytes(
         (tmp_path / "first" / "lung_n" / "4.png").read_bytes()
     )
-    told = "first/lung_n/4.png and second/benign/3.png are the same picture, so the sources one"
-    with pytest.raises(UsageProblem, match=told):
+    sentence = "first/lung_n/4.png and second/benign/3.png are the same picture, so the sources one"
+    with pytest.raises(UsageProblem, match=sentence):
         gather(recipe(), tmp_path, tmp_path / "work")
 
 
-def test_a_class_of_one_source_alone_is_told(tmp_path: Path) -> None:
+def test_a_class_of_one_source_alone_is_reported(tmp_path: Path) -> None:
     draw_both(tmp_path)
     two = tuple((name, "" if name == "benign" else ours) for name, ours in THEIRS.items())
     options = recipe(ONE, dataclasses.replace(TWO, classes=two))
-    told = confounded(options, gather(options, tmp_path, tmp_path / "work"))
-    assert told.startswith("In one source alone: lung_n (one). ")
+    sentence = confounded(options, gather(options, tmp_path, tmp_path / "work"))
+    assert sentence.startswith("In one source alone: lung_n (one). ")
     assert confounded(recipe(), gather(recipe(), tmp_path, tmp_path / "work")) == ""
     events = train(options, tmp_path, tmp_path / "out", ("teacher",))
-    assert told in [event.detail for event in events if isinstance(event, StageFinished)]
+    assert sentence in [event.detail for event in events if isinstance(event, StageFinished)]
 
 
 def test_figures_are_given_by_source_where_several_are_judged(tmp_path: Path) -> None:

@@ -197,9 +197,9 @@ def test_what_classification_refuses_is_left_out_and_named(
     rows.append((f"benign/{name}", "benign", "benign-0"))
     regroup(tmp_path / "data", rows)
     material = gather(OPTIONS, tmp_path, tmp_path / "work")
-    (told,) = material.skipped
-    assert told.startswith(f"benign/{name}: ")
-    assert why in told
+    (reason,) = material.skipped
+    assert reason.startswith(f"benign/{name}: ")
+    assert why in reason
     assert len(material.samples.paths) == 16
     # A split file that names the picture still fits.
     split = [(*row, "train" if int(row[2][-1]) < 2 else "test") for row in rows]

@@ -20,7 +20,7 @@ from lungscan.runtimes.deploy import Deployed
 from lungscan.training.fit import Pictures
 from lungscan.training.networks import normalise
 from lungscan.training.options import Fit, Phase, TrainOptions
-from lungscan.training.starting import network_of, started, told
+from lungscan.training.starting import network_of, started, start_text
 from lungscan.training.train import train
 from lungscan.types import RgbBatch
 from tests.labelled import CLASSES
@@ -68,9 +68,9 @@ def test_other_classes_get_a_new_last_layer_that_keeps_what_is_known(tmp_path: P
     torch.testing.assert_close(new.weight[0], old.weight[0])
     torch.testing.assert_close(new.weight[2], old.weight[3])  # the counter-examples
     assert float(new.weight[1].detach().abs().max()) < 0.1
-    sentence = told(options, ("adeno", "lymphoid"))
+    sentence = start_text(options, ("adeno", "lymphoid"))
     assert "a new last layer; kept: adeno; new: lymphoid; left out: benign, squamous" in sentence
-    assert "with the same classes" in told(options, CLASSES)
+    assert "with the same classes" in start_text(options, CLASSES)
 
 
 def test_network_size_and_scale_are_the_model_s(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_network_size_and_scale_are_the_model_s(tmp_path: Path) -> None:
     assert options.limits[0].startswith("Fine-tuned from small 1.0")
 
 
-def test_what_cannot_be_started_from_is_said(tmp_path: Path) -> None:
+def test_what_cannot_be_started_from_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match="a model of another architecture"):
         options_for(tmp_path, student="ghostnet_100")
     with pytest.raises(UsageProblem, match="one stage, by labels alone"):

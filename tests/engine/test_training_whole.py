@@ -39,9 +39,9 @@ def test_a_folder_of_classes_becomes_two_models_that_classify(tmp_path: Path) ->
         int8_bound=0.5,  # of a few drawn tiles; the bound itself is tested with the compression
     )
     out = tmp_path / "model"
-    told = [str(event) for event in train(options, tmp_path / "lab", out)]
+    events = [str(event) for event in train(options, tmp_path / "lab", out)]
     assert (out / "evaluation" / "evaluation.md").exists()
-    assert (out / "int8" / "card.json").exists(), told[-1]
+    assert (out / "int8" / "card.json").exists(), events[-1]
     assert read_card(out).data["leaking_groups"] == 0
     for model in (out, out / "int8"):
         results = tmp_path / f"results-{model.name}"

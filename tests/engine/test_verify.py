@@ -471,12 +471,12 @@ def test_links_and_pipes_are_not_followed(place: Place, finished: Place) -> None
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read anything")
-def test_what_may_not_be_read_is_told(place: Place) -> None:
+def test_what_may_not_be_read_is_reported(place: Place) -> None:
     (place.out / "cases.csv").chmod(0)
     assert place.found() == {"cases.csv": State.UNREADABLE}
 
 
-def test_a_disk_that_fails_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fails_is_reported(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(path: Path) -> str:
         raise OSError(5, "Input/output error")
 

@@ -17,7 +17,7 @@ from lungscan.options import ScanOptions
 from lungscan.report.write import rebuild
 from lungscan.results.lock import output_lock
 from lungscan.scanning.scan import scan
-from lungscan.scanning.watching.run import watch
+from lungscan.scanning.watching.watch import watch
 from lungscan.verification.verify import AMISS, verify
 from tests.engine.scanning import make_field, make_slide, options, rows, stored
 from tests.models import FakeRuntime

@@ -69,7 +69,7 @@ def test_another_model_looks_at_the_same_image_and_changed_tiles_are_marked(
     first = window.queue.current
     qtbot.keyClick(window.viewer, Qt.Key.Key_D, Qt.KeyboardModifier.ControlModifier)
     assert window.beside.open
-    assert "another model" in window.compare.told.text()
+    assert "another model" in window.compare.message.text()
     turn(fake, monkeypatch)
     window.compare.models.addItem(other)
     window.compare.models.setCurrentText(other)
@@ -89,7 +89,7 @@ def test_another_model_looks_at_the_same_image_and_changed_tiles_are_marked(
     for marks in window.beside.marks:
         assert {tuple(b) for b in marks.boxes} == {tuple(b) for b in ours.boxes[turns]}
     assert window.compare.head.text().startswith("B: ")
-    assert f"{int(turns.sum()):,} of " in window.compare.told.text()
+    assert f"{int(turns.sum()):,} of " in window.compare.message.text()
     assert window.beside.marks[0] in window.viewer.layers
     assert window.beside.marks[1] in window.compare.viewer.layers
 
@@ -156,7 +156,7 @@ def test_a_run_of_the_command_line_is_shown_beside(
     assert len(quick) == 1  # nothing is computed
     assert window.beside.open
     assert window.beside.changes.compared > 0
-    assert "tiles changed" in window.compare.told.text()
+    assert "tiles changed" in window.compare.message.text()
     window.readout.point(700, 500)
     assert "A: " in window.readout.text()
     assert "B: " in window.readout.text()
@@ -191,9 +191,9 @@ def test_changed_tiles_are_stepped_through_by_keyboard(
     x, y, width, height = boxes[0].tolist()
     assert window.viewer.camera.centre == pytest.approx((x + width / 2, y + height / 2))
     assert window.compare.viewer.camera.centre == window.viewer.camera.centre
-    assert window.compare.told.text().startswith(f"Changed tile 1 of {len(boxes)}")
+    assert window.compare.message.text().startswith(f"Changed tile 1 of {len(boxes)}")
     qtbot.keyClick(window.viewer, Qt.Key.Key_K)
-    assert window.compare.told.text().startswith(f"Changed tile {len(boxes)} of {len(boxes)}")
+    assert window.compare.message.text().startswith(f"Changed tile {len(boxes)} of {len(boxes)}")
 
 
 def test_without_a_case_it_says_what_to_do(window: MainWindow) -> None:

@@ -38,7 +38,7 @@ def test_tiles_change_by_class_and_by_being_left_out() -> None:
     assert found.kinds == (
         ("Class A", "Class B"), ("left out", "Class A"), ("Class B", "left out"),
     )  # fmt: skip
-    assert found.told == (
+    assert found.text == (
         "3 of 5 tiles changed (60.0%): 1 from Class A to Class B, 1 from left out to Class A, "
         "1 from Class B to left out."
     )
@@ -72,4 +72,4 @@ def test_what_is_not_scored_yet_or_lies_outside_is_not_compared() -> None:
     assert find_changes(first, MODEL, second, MODEL).compared == 1
     elsewhere = filled(row_of(1) + np.array([5000, 0, 0, 0], np.int32), [0.1], (USED,))
     found = find_changes(first, MODEL, elsewhere, MODEL)
-    assert (found.compared, found.told) == (0, "No tile can be compared yet.")
+    assert (found.compared, found.text) == (0, "No tile can be compared yet.")

@@ -60,9 +60,9 @@ def test_tiles_words_and_scale_are_shown_and_lead_to_their_place(qtbot: QtBot) -
     assert "x 100" in box.pairs[1].accessibleName()
     assert "What changes the answer most when blurred" in box.words.text()
     assert not box.scale.pixmap().isNull()
-    with qtbot.waitSignal(box.visited) as told:
+    with qtbot.waitSignal(box.visited) as visit:
         box.pairs[1].click()
-    assert told.args == [result.explained[1]]  # type: ignore[index]
+    assert visit.args == [result.explained[1]]  # type: ignore[index]
     box.show_result(slide_result())
     assert box.isHidden()
     assert box.pairs == []

@@ -79,8 +79,8 @@ def test_boxes_are_sent_once_for_each_file() -> None:
         tiles = ScoredTiles(file, grid, 0, np.zeros((1, 3), np.float32), ())
         return TilesScored(key, 1, 5, tiles)
 
-    told = [slim(event(*of)) for of in (("a", 0), ("a", 0), ("a", 1), ("b", 1))]
-    assert [len(item.tiles.grid) for item in told] == [5, 0, 5, 5]
+    sent = [slim(event(*of)) for of in (("a", 0), ("a", 0), ("a", 1), ("b", 1))]
+    assert [len(item.tiles.grid) for item in sent] == [5, 0, 5, 5]
     assert slim("anything else") == "anything else"
 
 

@@ -57,13 +57,13 @@ def test_what_was_scrolled_past_is_never_read(qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: image.closed)
 
 
-def test_a_damaged_tile_comes_as_nothing_and_a_lost_file_is_told_once(qtbot: QtBot) -> None:
+def test_a_damaged_tile_comes_as_nothing_and_a_lost_file_is_reported_once(qtbot: QtBot) -> None:
     image = FakeImage()
     loader = TileLoader(image, threads=2)  # type: ignore[arg-type]
     loaded: list[object] = []
-    told: list[str] = []
+    messages: list[str] = []
     loader.loaded.connect(lambda _key, tile: loaded.append(tile))
-    loader.broken.connect(told.append)
+    loader.broken.connect(messages.append)
     loader.want(keys(1))
     image.gate.release()
     qtbot.waitUntil(lambda: loaded == [None])
@@ -71,10 +71,10 @@ def test_a_damaged_tile_comes_as_nothing_and_a_lost_file_is_told_once(qtbot: QtB
     loader.want(keys(2, 3))
     image.gate.release()
     image.gate.release()
-    qtbot.waitUntil(lambda: told == ["The drive is away."])
+    qtbot.waitUntil(lambda: messages == ["The drive is away."])
     time.sleep(0.05)
     qtbot.wait(20)
-    assert told == ["The drive is away."]
+    assert messages == ["The drive is away."]
     loader.close()
 
 

@@ -100,7 +100,7 @@ def test_the_first_start_shows_the_demo_slide_and_the_device_and_no_later_one_do
     later.close()
 
 
-def test_a_device_that_is_not_there_is_told_without_a_dialog(
+def test_a_device_that_is_not_there_is_reported_without_a_dialog(
     window: MainWindow, wait: Wait
 ) -> None:
     window.welcome.make_job = FakeMachine(Failure("There is no CUDA device here.", "E_MACHINE"))
@@ -164,8 +164,8 @@ def test_everything_usable_has_a_name_and_can_be_reached_by_keyboard(
     widgets = usable(window)
     assert len(widgets) > 40
     for widget in widgets:
-        said = widget.accessibleName() or getattr(widget, "text", lambda: "")()
-        assert any(c.isalpha() for c in said), f"{widget} says {said!r}"
+        texts = widget.accessibleName() or getattr(widget, "text", lambda: "")()
+        assert any(c.isalpha() for c in texts), f"{widget} says {said!r}"
         if isinstance(widget, QAbstractButton):
             assert widget.focusPolicy() & Qt.FocusPolicy.TabFocus, f"{said} cannot be reached"
 
@@ -282,11 +282,11 @@ def test_what_nobody_expected_is_a_message_and_no_trace(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from lungscan_gui.alarm import tell_unexpected
+    from lungscan_gui.alarm import report_unexpected
 
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)
-    tell_unexpected(window.alarmed.emit)
+    report_unexpected(window.alarmed.emit)
     error = ValueError("an odd thing")
     sys.excepthook(ValueError, error, None)
     assert "ValueError: an odd thing" in window.message.words.text()
@@ -387,9 +387,9 @@ def test_label_and_macro_pictures_are_never_shown(
             red, green, blue, _ = image.pixelColor(x, y).getRgb()
             near += green > 200 and red < 90 and blue < 120
     assert near == 0
-    said = [w.text() for w in window.findChildren(QLabel)]
-    said += [w.toolTip() for w in window.findChildren(QWidget)]
-    assert not any("DOE" in words for words in said)
+    texts = [w.text() for w in window.findChildren(QLabel)]
+    texts += [w.toolTip() for w in window.findChildren(QWidget)]
+    assert not any("DOE" in words for words in texts)
 
 
 # Settings ----------------------------------------------------------------------------------------

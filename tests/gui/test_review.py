@@ -52,14 +52,14 @@ def reviewed(window: MainWindow, wait: Wait, slide: Path, quick: Jobs) -> MainWi
 @pytest.fixture(autouse=True)
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was asked; answered with Discard unless a test says otherwise."""
-    said: list[str] = []
+    texts: list[str] = []
 
     def question(*words: object) -> Answer:
-        said.append(str(words[2]))
+        texts.append(str(words[2]))
         return Answer.Discard
 
     monkeypatch.setattr(QMessageBox, "question", question)
-    return said
+    return texts
 
 
 def folder(window: MainWindow) -> Path:

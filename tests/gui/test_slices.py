@@ -77,7 +77,7 @@ def seen(window: MainWindow) -> np.ndarray:
     return rows[:, : image.width()]
 
 
-def said(window: MainWindow) -> str:
+def announced_text(window: MainWindow) -> str:
     return window.slices.words.text()
 
 
@@ -91,9 +91,9 @@ def test_only_a_series_has_a_slider(
     bar = window.slices
     assert bar.isVisible()
     assert (bar.slider.minimum(), bar.slider.maximum(), bar.index) == (0, COUNT - 1, COUNT // 2)
-    assert said(window) == "Slice 4 of 6, 7.5 mm: not yet scored"
+    assert announced_text(window) == "Slice 4 of 6, 7.5 mm: not yet scored"
     assert bar.slider.accessibleName() == "Slice"
-    assert bar.slider.accessibleDescription() == said(window)
+    assert bar.slider.accessibleDescription() == announced_text(window)
     assert bar.words.accessibleName() == "Slice, its place and class"
     window.show_case(window.queue.model.cases[0])
     wait(lambda: window.viewer.picture is not None)
@@ -115,9 +115,9 @@ def test_keys_wheel_and_slider_step_and_stop_at_the_ends(
         pictures[index] = seen(window)
     for one in range(1, COUNT):
         assert (pictures[one] != pictures[one - 1]).mean() > 0.01
-    assert said(window).startswith("Slice 1 of 6, 0 mm:")
+    assert announced_text(window).startswith("Slice 1 of 6, 0 mm:")
     bar.slider.setValue(3)
-    assert said(window).startswith("Slice 4 of 6, 7.5 mm:")
+    assert announced_text(window).startswith("Slice 4 of 6, 7.5 mm:")
     assert np.array_equal(seen(window), pictures[3])
     for eighths, index in ((-60, 3), (-60, 4), (240, 2)):
         turn(window, eighths)
@@ -148,14 +148,14 @@ def test_one_slice_is_seen_alone_and_whole_until_all_are_wanted(
     assert colours(window, (64, 120), (134, 192)) == [viewer.backdrop] * 2
     assert viewer.backdrop not in colours(window, (64, 192), (5, 133), (123, 251))
     qtbot.keyClick(viewer, Key.Key_F)
-    assert said(window).startswith("All 6 slices")
+    assert announced_text(window).startswith("All 6 slices")
     assert viewer.picture.part is None
     assert viewer.backdrop not in colours(window, (64, 120), (134, 192), (64, 192))
     qtbot.keyClick(viewer, Key.Key_PageDown)
-    assert said(window).startswith("Slice 5 of 6, 10 mm:")
+    assert announced_text(window).startswith("Slice 5 of 6, 10 mm:")
     assert viewer.picture.part == (128, 128, 128, 128)
     viewer.go_to(320, 64)  # as a click into the small overview does
-    assert said(window).startswith("Slice 3 of 6, 5 mm:")
+    assert announced_text(window).startswith("Slice 3 of 6, 5 mm:")
     assert viewer.picture.part == (256, 0, 128, 128)
 
 
@@ -213,15 +213,15 @@ def test_label_tells_place_and_class_as_the_table_has_them(
         judged = f"{names[best]} {probability(probs[best])}"
         if row["state"] != "used":
             judged = f"left out: {slice_state(TileState(row['state']))}"
-        assert said(window) == place + judged
+        assert announced_text(window) == place + judged
     assert any(row["state"] == "used" for row in rows)
     picture = case.result.pictures[0]
     window.evidence.visited.emit(picture)
     number = case.result.files[0].info.series.index_at(*picture.box[:2]) + 1
-    assert said(window).startswith(f"Slice {number} of 6,")
+    assert announced_text(window).startswith(f"Slice {number} of 6,")
 
 
-def test_what_was_left_out_is_said_in_words_of_ct() -> None:
+def test_what_was_left_out_is_reported_in_words_of_ct() -> None:
     assert slice_state(TileState.NOVEL) == "unlike axial chest CT"
     assert slice_state(TileState.BLANK) == "without lung"
     assert slice_state(TileState.FAILED) == "not readable"
@@ -229,8 +229,8 @@ def test_what_was_left_out_is_said_in_words_of_ct() -> None:
 
 def test_places_have_as_many_decimals_as_they_need() -> None:
     info = SeriesInfo(4, 2, 512, (-1200.0, -0.0001, 0.625, 1234.5), None, (-500, 1500))
-    told = [place_text(info, index).removeprefix("Slice ") for index in range(4)]
-    assert told == ["1 of 4, -1200 mm", "2 of 4, 0 mm", "3 of 4, 0.625 mm", "4 of 4, 1234.5 mm"]
+    texts = [place_text(info, index).removeprefix("Slice ") for index in range(4)]
+    assert texts == ["1 of 4, -1200 mm", "2 of 4, 0 mm", "3 of 4, 0.625 mm", "4 of 4, 1234.5 mm"]
     assert place_text(replace(info, positions_mm=None), 1) == "Slice 2 of 4"
 
 
@@ -245,12 +245,12 @@ def test_only_the_slice_that_is_looked_at_is_read_and_not_by_the_window(
     threads: set[threading.Thread] = set()
     read = LocalImage.read
 
-    def told(self: LocalImage, boxes: np.ndarray) -> object:
+    def texts(self: LocalImage, boxes: np.ndarray) -> object:
         threads.add(threading.current_thread())
         asked.extend((x // 512, y // 512) for x, y, w, _ in boxes.tolist() if w == 512)
         return read(self, boxes)
 
-    monkeypatch.setattr(LocalImage, "read", told)
+    monkeypatch.setattr(LocalImage, "read", texts)
     opened(window, wait, tmp_path / "large")
     viewer = window.viewer
     wait(lambda: (1, 1) in asked and viewer.picture.settled)

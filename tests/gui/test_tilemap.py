@@ -75,11 +75,11 @@ def test_the_map_of_a_result_is_the_one_that_filled_live() -> None:
     assert not (live.state == PENDING).any()
 
 
-def test_what_is_under_the_cursor_is_said_in_words() -> None:
+def test_what_is_under_the_cursor_is_reported_in_words() -> None:
     tiles = TileMap(grid(3, 1), 3)
     tiles.put(0, probs((0.93, 0.05, 0.02), (0.3, 0.3, 0.4)), (TileState.USED, TileState.PEN))
-    said = "Adenocarcinoma 0.93, Benign lung 0.05, Squamous cell carcinoma 0.02"
-    assert class_text(tiles, NAMES, 1050, 2050) == said
+    expected = "Adenocarcinoma 0.93, Benign lung 0.05, Squamous cell carcinoma 0.02"
+    assert class_text(tiles, NAMES, 1050, 2050) == expected
     assert class_text(tiles, NAMES, 1150, 2050) == "left out: pen"
     assert class_text(tiles, NAMES, 1250, 2050) == "not yet scored"
     assert class_text(tiles, NAMES, 10, 10) == "no tile here"

@@ -50,13 +50,13 @@ phases = [{epochs = 2, crop_px = 32, span_px = [40, 64]}]
 class FakeJob:
     """Tells what a test wants it to tell."""
 
-    def __init__(self, task: Task, told: list[Any]) -> None:
-        self.task, self._told = task, told
+    def __init__(self, task: Task, events: list[Any]) -> None:
+        self.task, self._events = task, events
         self.go = threading.Event()
         self.stopped = False
 
     def events(self) -> Iterator[Any]:
-        yield from self._told
+        yield from self._events
         self.go.wait(30)
         if self.stopped:
             yield Stopped()
@@ -84,11 +84,11 @@ def page(qtbot: QtBot, settings: Settings) -> Iterator[TrainingPage]:
     made.close()
 
 
-def script(page: TrainingPage, told: dict[type, list[Any]]) -> list[FakeJob]:
+def script(page: TrainingPage, events: dict[type, list[Any]]) -> list[FakeJob]:
     made: list[FakeJob] = []
 
     def make(task: Task) -> FakeJob:
-        made.append(FakeJob(task, told.get(type(task), [])))
+        made.append(FakeJob(task, events.get(type(task), [])))
         return made[-1]
 
     page.runner.make_job = make
@@ -206,9 +206,9 @@ def test_a_model_that_is_no_better_than_chance_says_so(
     assert "is unproven" in page.message.words.text()
 
 
-def test_research_use_is_said_on_this_page_too(page: TrainingPage) -> None:
-    said = [label.text() for label in page.statusBar().findChildren(QLabel)]
-    assert "RESEARCH USE ONLY. Not for use in diagnostic procedures." in said
+def test_research_use_is_reported_on_this_page_too(page: TrainingPage) -> None:
+    texts = [label.text() for label in page.statusBar().findChildren(QLabel)]
+    assert "RESEARCH USE ONLY. Not for use in diagnostic procedures." in texts
 
 
 def test_a_folder_that_is_no_data_costs_a_message(
@@ -226,11 +226,11 @@ def test_a_training_in_its_process_stops_in_the_middle(data: Path, tmp_path: Pat
     recipe = tmp_path / "long.toml"
     recipe.write_text(TINY.replace("epochs = 2", "epochs = 5000"))
     job = LearnJob(TrainModel(data, tmp_path / "model", recipe, ('device="cpu"',)))
-    told = []
+    events = []
     for event in job.events():
-        told.append(event)
+        events.append(event)
         if isinstance(event, EpochFinished) and event.epoch == 1:
             job.stop()
-    assert isinstance(told[-1], Stopped)
-    assert not any(isinstance(event, Failure) for event in told)
+    assert isinstance(events[-1], Stopped)
+    assert not any(isinstance(event, Failure) for event in events)
     assert list((tmp_path / "model" / "training" / "checkpoints").iterdir())  # of epoch 1

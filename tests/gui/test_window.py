@@ -130,8 +130,8 @@ def test_the_map_fills_live_and_the_answer_comes(
     assert window.display.overlay is not None
     rows = [label.text() for label in window.result.classes.switches]
     assert rows == ["Adenocarcinoma", "Benign lung", "Squamous cell carcinoma"]
-    said = [label.text() for label in window.statusBar().findChildren(QLabel)]
-    assert "RESEARCH USE ONLY. Not for use in diagnostic procedures." in said
+    texts = [label.text() for label in window.statusBar().findChildren(QLabel)]
+    assert "RESEARCH USE ONLY. Not for use in diagnostic procedures." in texts
 
 
 @pytest.mark.usefixtures("with_reports")
@@ -310,7 +310,7 @@ def test_what_cannot_be_opened_costs_a_message(
     opened(window, wait, slide)  # and all else goes on
 
 
-def test_a_model_that_is_gone_is_told(
+def test_a_model_that_is_gone_is_reported(
     window: MainWindow, wait: Wait, quick: Jobs, slide: Path, tmp_path: Path
 ) -> None:
     opened(window, wait, slide)

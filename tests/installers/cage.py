@@ -108,11 +108,11 @@ def _system_libraries(program: Path) -> set[Path]:
 
 
 def _loaded(files: list[Path], own: str) -> set[Path]:
-    told = subprocess.run(
+    printed = subprocess.run(
         ["ldd", *files],
         check=False,
         capture_output=True,
         text=True,
         env=os.environ | {"LD_LIBRARY_PATH": own},
     ).stdout
-    return {Path(path) for path in re.findall(r"(?:=> |^\t)(/\S+)", told, re.MULTILINE)}
+    return {Path(path) for path in re.findall(r"(?:=> |^\t)(/\S+)", printed, re.MULTILINE)}

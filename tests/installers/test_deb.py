@@ -69,9 +69,9 @@ def test_licences_of_the_parts_come_along(system: Path) -> None:
 
 
 def test_it_says_what_it_needs(package: Path) -> None:
-    told = subprocess.run(
+    printed = subprocess.run(
         ["dpkg-deb", "--field", package, "Depends"], check=True, capture_output=True, text=True
     ).stdout
-    assert re.match(r"libc6 \(>= 2\.\d+\), zlib1g", told)
+    assert re.match(r"libc6 \(>= 2\.\d+\), zlib1g", printed)
     window = (Path(FOLDER) / "_internal" / "PyQt6").is_dir()
-    assert ("libegl1" in told) == window
+    assert ("libegl1" in printed) == window

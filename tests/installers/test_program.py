@@ -119,15 +119,15 @@ def test_a_part_that_is_none_of_ours_is_refused(cage: Cage) -> None:
 def test_the_window_brings_along_what_x11_needs() -> None:
     """Qt leaves these to the system, and a fresh one lacks them (xcb-cursor and others)."""
     plugin = Path(FOLDER) / "_internal/PyQt6/Qt6/plugins/platforms/libqxcb.so"
-    told = subprocess.run(
+    printed = subprocess.run(
         ["ldd", plugin],
         check=True,
         capture_output=True,
         text=True,
         env=os.environ | {"LD_LIBRARY_PATH": str(Path(FOLDER).resolve() / "_internal")},
     ).stdout
-    assert "not found" not in told
-    cursor = next(line for line in told.splitlines() if "libxcb-cursor" in line)
+    assert "not found" not in printed
+    cursor = next(line for line in printed.splitlines() if "libxcb-cursor" in line)
     assert "_internal" in cursor
 
 

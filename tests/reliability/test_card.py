@@ -46,12 +46,12 @@ def test_an_attack_that_breaks_is_no_success(script, bench: Bench) -> None:  # t
         "broken": script.Planned(broken),
         "fine": script.Planned(fine, {"count": 2}, {"count": 9}),
     }
-    said: list[str] = []
-    first, second = script.run(bench, chosen, full=False, say=said.append)
+    sentences: list[str] = []
+    first, second = script.run(bench, chosen, full=False, say=sentences.append)
     assert not first.met
     assert "ZeroDivisionError: oh" in first.detail
     assert (second.met, second.tried) == (True, 2)
-    assert len(said) == 2
+    assert len(sentences) == 2
 
 
 def test_the_exit_code_tells_a_count_that_is_not_zero(
@@ -71,8 +71,8 @@ def test_the_exit_code_tells_a_count_that_is_not_zero(
 
 def test_the_walk_names_every_threat_and_tests_that_exist() -> None:
     text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
-    told = re.findall(r"^\| (T\d\d) \|", text, re.MULTILINE)
-    assert told == [f"T{number:02}" for number in range(1, 44)]
+    numbers = re.findall(r"^\| (T\d\d) \|", text, re.MULTILINE)
+    assert numbers == [f"T{number:02}" for number in range(1, 44)]
     for line in text.splitlines():
         if re.match(r"\| T\d\d \|", line):
             assert "`test_" in line or "not applicable" in line or "open" in line, line

@@ -102,11 +102,11 @@ def main(picture: Path, arguments: list[str]) -> None:
         healthy = visitor.ask("GET", "/healthz").strip()
         visitor.log_in()
         answer = visitor.classify(picture)
-        said = {"healthy": healthy, "root": root_is(), "capabilities": capabilities(server.pid)}
+        report = {"healthy": healthy, "root": root_is(), "capabilities": capabilities(server.pid)}
         server.terminate()
         server.stderr.read()
     left = [path.name for path in Path(os.environ["TMPDIR"]).iterdir()]
-    sys.stdout.write(json.dumps({**said, "answer": answer, "left": left}))
+    sys.stdout.write(json.dumps({**report, "answer": answer, "left": left}))
 
 
 if __name__ == "__main__":

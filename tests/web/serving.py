@@ -17,19 +17,19 @@ from lungscan.errors import Code, MachineError
 from lungscan.opening.apart import Failure, Stopped
 from lungscan.types import InputFile
 from lungscan_web.jobs.limits import Limits
-from lungscan_web.jobs.news import (
+from lungscan_web.jobs.messages import (
     Began,
     Ended,
     Finished,
     Found,
     FoundCase,
-    News,
+    Message,
     Scored,
     Taken,
     Task,
 )
 from lungscan_web.main import make_server
-from lungscan_web.server.house import open_house
+from lungscan_web.server.services import open_services
 from lungscan_web.server.settings import WebSettings
 
 WAIT_S = 30.0
@@ -93,7 +93,7 @@ class FakeProcess:
         """See ``Apart.close``."""
         self.kill()
 
-    def events(self) -> Iterator[News]:
+    def events(self) -> Iterator[Message]:
         """See ``Apart.events``."""
         assert self.task is not None
         files = [p for path in self.task.paths for p in _files(path)]
@@ -255,8 +255,8 @@ class Page:
         self.port: int = self._socket.getsockname()[1]
         self.settings = WebSettings(limits=limits, port=self.port, **settings)
         more = {"start": rehearsal.start} if rehearsal else {}
-        self.house = open_house(self.settings, **more)
-        self.server = make_server(self.settings, self.port, self.house)
+        self.services = open_services(self.settings, **more)
+        self.server = make_server(self.settings, self.port, self.services)
         self._thread = threading.Thread(target=self._serve)
 
     def __enter__(self) -> Self:

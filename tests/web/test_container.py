@@ -26,21 +26,21 @@ exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"
 """
 
 
-def _said(instruction: str) -> list[str]:
+def _lines_of(instruction: str) -> list[str]:
     return [line.partition(" ")[2] for line in LINES if line.startswith(f"{instruction} ")]
 
 
 def test_nothing_runs_as_root_and_nothing_is_fetched_but_by_hash_or_from_the_lock() -> None:
-    user = _said("USER")[-1]
+    user = _lines_of("USER")[-1]
     assert all(part.isdecimal() and int(part) > 0 for part in user.split(":"))
     assert LINES.index(f"USER {user}") < next(
         number for number, line in enumerate(LINES) if line.startswith("ENTRYPOINT")
     )
-    assert not _said("ADD")
-    assert "--require-hashes -r /src/packaging/requirements.lock" in _said("RUN")[1]
-    for base in _said("FROM"):
+    assert not _lines_of("ADD")
+    assert "--require-hashes -r /src/packaging/requirements.lock" in _lines_of("RUN")[1]
+    for base in _lines_of("FROM"):
         assert re.search(r":\d", base), base  # never "latest"
-    for name in re.findall(r"/src/(\S+)", " ".join(_said("RUN"))):
+    for name in re.findall(r"/src/(\S+)", " ".join(_lines_of("RUN"))):
         assert (ROOT / name).is_file(), name
 
 
@@ -63,7 +63,7 @@ def _may_confine() -> bool:
 
 @pytest.mark.skipif(not _may_confine(), reason="namespaces are not permitted here")
 def test_its_command_works_read_only_without_network_and_capabilities(tmp_path: Path) -> None:
-    command = json.loads(_said("ENTRYPOINT")[0])
+    command = json.loads(_lines_of("ENTRYPOINT")[0])
     assert command[0] == "lungscan"
     users = tmp_path / "users"
     make = [sys.executable, "-m", "lungscan_cli", "web", "--auth", users, "--add-user", "kim"]
@@ -79,8 +79,8 @@ def test_its_command_works_read_only_without_network_and_capabilities(tmp_path: 
              "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert said == {
+    found = json.loads(done.stdout)
+    assert found == {
         "healthy": "ok",
         "root": "read-only",
         "capabilities": 0,

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from lungscan.demo.making import FIELDS
-from lungscan.modalities.table import DEFAULT
+from lungscan.model.modality_names import DEFAULT
 from lungscan_web.jobs import models
 from lungscan_web.jobs.limits import Limits
 from lungscan_web.jobs.zooming import Ladder
@@ -74,7 +74,7 @@ def test_the_answers_are_the_shell_s_byte_for_byte(page: Page, slide: Path, tmp_
     number = browser.job(*((p.name, p.read_bytes()) for p in (FIELD, slide)))
     assert browser.until(number, "finished", "failed")["state"] == "finished"
     shell(tmp_path / "out", FIELD, slide)
-    ours = page.house.desk.look(number).out / "cases"
+    ours = page.services.desk.look(number).out / "cases"
     theirs = tmp_path / "out" / "cases"
     keys = sorted(folder.name for folder in theirs.iterdir())
     assert len(keys) == 2
@@ -117,7 +117,7 @@ def test_what_is_no_picture_fails_in_words(page: Page) -> None:
 # Deep zoom --------------------------------------------------------------------------------------
 
 
-def tile(browser: Browser, told: dict[str, Any], level: int, x: int, y: int) -> Any:
+def tile(browser: Browser, described: dict[str, Any], level: int, x: int, y: int) -> Any:
     """A tile as an array."""
     reply = browser.get(f"{told['tiles']}{level}/{x}_{y}.jpg")
     assert reply.headers["content-type"] == "image/jpeg"
@@ -131,21 +131,21 @@ def test_a_slide_can_be_looked_at_level_by_level(page: Page, slide: Path) -> Non
     state = browser.until(number, "finished")
     answer = browser.get(f"/api/jobs/{number}/cases/1").data
     assert answer["kind"] == "slide"
-    told = browser.get(answer["files"][0]["zoom"]).data
-    assert (told["width"], told["height"], told["tile_size"]) == (1600, 1200, 512)
-    assert (told["min_level"], told["max_level"], told["mpp_um"]) == (9, 11, MPP_UM)
+    described = browser.get(answer["files"][0]["zoom"]).data
+    assert (described["width"], described["height"], described["tile_size"]) == (1600, 1200, 512)
+    assert (described["min_level"], described["max_level"], described["mpp_um"]) == (9, 11, MPP_UM)
     drawn = draw_he(1600, 1200, seed=3).astype(int)
-    full = tile(browser, told, 11, 1, 1)
+    full = tile(browser, described, 11, 1, 1)
     assert full.shape == (512, 512, 3)
     assert np.abs(full - drawn[512:1024, 512:1024]).mean() < 6  # JPEG twice
-    edge = tile(browser, told, 11, 3, 2)
+    edge = tile(browser, described, 11, 3, 2)
     assert edge.shape == (1200 - 1024, 1600 - 1536, 3)
     assert np.abs(edge - drawn[1024:, 1536:]).mean() < 6
-    half = tile(browser, told, 10, 1, 0)
+    half = tile(browser, described, 10, 1, 0)
     assert half.shape == (512, 800 - 512, 3)
     low = drawn.reshape(600, 2, 800, 2, 3).mean((1, 3))[:512, 512:800]
     assert np.abs(half - low).mean() < 6
-    whole = tile(browser, told, 9, 0, 0)  # from the overview
+    whole = tile(browser, described, 9, 0, 0)  # from the overview
     assert whole.shape == (300, 400, 3)
     small = drawn.reshape(300, 4, 400, 4, 3).mean((1, 3))
     assert np.abs(whole - small).mean() < 6
@@ -155,9 +155,9 @@ def test_a_slide_can_be_looked_at_level_by_level(page: Page, slide: Path) -> Non
     with Image.open(io.BytesIO(overlay.body)) as opened:
         assert opened.mode == "RGBA"
         assert opened.width / opened.height == pytest.approx(1600 / 1200, rel=0.01)
-    assert len(page.house.zooms) == 1
+    assert len(page.services.zooms) == 1
     assert browser.ask("DELETE", f"/api/jobs/{number}", X_CSRF_Token=browser.csrf).status == 204
-    assert len(page.house.zooms) == 0  # its file is closed before it is deleted
+    assert len(page.services.zooms) == 0  # its file is closed before it is deleted
     assert state["cases"][0]["kind"] == "slide"
 
 
@@ -194,7 +194,7 @@ def test_a_run_that_is_cancelled_leaves_no_process(page: Page, slide: Path) -> N
     began = time.monotonic()
     assert browser.post(f"/api/jobs/{number}/cancel").data["state"] == "cancelled"
     assert time.monotonic() - began < 10  # benchmarks/web.py measures it
-    wait(lambda: number not in page.house.desk.computing)
+    wait(lambda: number not in page.services.desk.computing)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
@@ -248,15 +248,15 @@ def test_a_zip_of_a_series_is_one_case_to_scroll_through(page: Page, tmp_path: P
     state = browser.until(number, "finished", "failed")
     (case,) = state["cases"]
     assert case["kind"] == "series"
-    told = browser.get(f"/api/jobs/{number}/cases/1/series/0").data
-    assert (told["count"], told["spacing_mm"]) == (5, 2.5)
-    assert told["positions_mm"] == sorted(told["positions_mm"])
-    with Image.open(io.BytesIO(browser.get(told["slices"] + "2.png").body)) as opened:
+    described = browser.get(f"/api/jobs/{number}/cases/1/series/0").data
+    assert (described["count"], described["spacing_mm"]) == (5, 2.5)
+    assert described["positions_mm"] == sorted(described["positions_mm"])
+    with Image.open(io.BytesIO(browser.get(described["slices"] + "2.png").body)) as opened:
         assert opened.size == (512, 512)
         shown = np.asarray(opened.convert("L"))
     assert shown.std() > 20  # a chest, not a grey square
     for name in ("5.png", "-1.png", "x.png", "0.jpg"):
-        assert browser.get(told["slices"] + name).status == 404
+        assert browser.get(described["slices"] + name).status == 404
     if case["status"] == "failed":  # no model for it is shipped
         answer = browser.get(f"/api/jobs/{number}/cases/1").data
         assert "series" in answer["why"]
@@ -275,13 +275,13 @@ def test_the_model_is_that_for_what_was_given(monkeypatch: pytest.MonkeyPatch) -
         SimpleNamespace(name="lung-histology", modality=DEFAULT),
     ]
     monkeypatch.setattr(models, "list_models", lambda: tuple(cards))
-    told = {
+    described = {
         ("auto", ("series",)): "lung-ct",
         ("auto", ("slide", "field")): "lung-histology",
         ("auto", ("field",)): "lung-histology",
         ("auto", ("series", "slide")): "lung-histology",
         ("lung-ct", ("field",)): "lung-ct",
     }
-    assert {given: models.resolved(*given) for given in told} == told
+    assert {given: models.resolved(*given) for given in described} == described
     cards.pop(0)
     assert models.resolved("auto", ("series",)) == "lung-histology"

@@ -63,8 +63,8 @@ def test_an_explanation_is_made_once_and_forgotten_with_its_job(
     assert made.ask("j", 1, QUESTION).state == "working"
     assert made.ask("j", 1, QUESTION).state == "working"  # the same one
     hold.set()
-    told = explaining.described(until(made, "ready"), "/picture.png")
-    assert told == {
+    described = explaining.described(until(made, "ready"), "/picture.png")
+    assert described == {
         "state": "ready",
         "message": "",
         "pictures": [{"title": "What matters", "url": "/picture.png", "words": "Orange: it does."}],
@@ -130,9 +130,9 @@ def test_a_field_is_explained_by_the_engine(
         url = browser.get(f"/api/jobs/{number}/cases/1").data["explanation"]
         assert browser.get(url).data["state"] == "none"
         assert browser.post(url).status == 202
-        told = wait(lambda: t if (t := browser.get(url).data)["state"] != "working" else None)
-        assert told["state"] == "ready", told["message"]
-        (picture,) = told["pictures"]
+        described = wait(lambda: t if (t := browser.get(url).data)["state"] != "working" else None)
+        assert described["state"] == "ready", described["message"]
+        (picture,) = described["pictures"]
         with Image.open(io.BytesIO(browser.get(picture["url"]).body)) as opened:
             assert opened.format == "PNG"
             assert opened.width > 400

@@ -97,7 +97,7 @@ def test_an_archive_is_given_as_its_folder(bureau: Bureau) -> None:
     assert [case.name for case in job.cases] == ["1", "2"]
 
 
-def test_a_failure_is_told_without_our_folders(bureau: Bureau) -> None:
+def test_a_failure_is_reported_without_our_folders(bureau: Bureau) -> None:
     bureau.rehearsal.fail = "The disk is full, so {folder}/out/x was not written."
     job = bureau.until(bureau.give(), JobState.FAILED)
     assert (job.code, job.message) == ("E_IO", "The disk is full, so out/x was not written.")
@@ -224,17 +224,17 @@ def test_without_a_process_a_job_fails_and_the_next_goes_on(
     bureau.desk.close()
 
 
-def test_whoever_waits_is_told_of_changes(bureau: Bureau) -> None:
+def test_whoever_waits_is_reported_of_changes(bureau: Bureau) -> None:
     bureau.rehearsal.hold.clear()
     job = bureau.give()
-    told = threading.Event()
-    with bureau.desk.watching(job.id, told.set):
+    notified = threading.Event()
+    with bureau.desk.watching(job.id, notified.set):
         version = bureau.until(job, JobState.RUNNING).version
-        told.clear()
+        notified.clear()
         bureau.rehearsal.hold.set()
-        assert told.wait(10)
+        assert notified.wait(10)
         assert bureau.desk.wait(job.id, version, 10).version > version
-    with pytest.raises(NotHere), bureau.desk.watching("nothing", told.set):
+    with pytest.raises(NotHere), bureau.desk.watching("nothing", notified.set):
         pytest.fail("there is no such job")
 
 
@@ -282,8 +282,8 @@ def test_rate_and_time_left_in_words(bureau: Bureau) -> None:
     job = replace(
         bureau.until(job, JobState.FINISHED), state=JobState.RUNNING, tiles=Pace(1000.0, 50, 150)
     )
-    told = progress_of(job, 1010.0)
-    assert (told.rate, told.left, told.left_seconds) == ("5 tiles/s", "about 20.0 s left", 20.0)
+    notified = progress_of(job, 1010.0)
+    assert (notified.rate, notified.left, notified.left_seconds) == ("5 tiles/s", "about 20.0 s left", 20.0)
     assert words_of(job, 0) == "50 of 150 tiles."
     assert progress_of(job, 1000.5).rate == ""  # too early
     several = replace(job, cases=job.cases * 4, pace=Pace(1000.0, 1, 4))

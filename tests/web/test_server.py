@@ -68,9 +68,9 @@ def test_events_tell_a_job_to_its_end(page: Page, rehearsal: Rehearsal) -> None:
     assert reply.headers["content-type"].startswith("text/event-stream")
     *states, end = [part.split("\ndata: ") for part in reply.text.strip().split("\n\n")]
     assert end == ["event: end", "{}"]
-    told = [json.loads(data)["state"] for _, data in states]
-    assert told[-1] == "finished"
-    assert "running" in told
+    state_names = [json.loads(data)["state"] for _, data in states]
+    assert state_names[-1] == "finished"
+    assert "running" in state_names
 
 
 def test_whoever_follows_a_job_keeps_it_alive(rehearsal: Rehearsal) -> None:
@@ -83,12 +83,12 @@ def test_whoever_follows_a_job_keeps_it_alive(rehearsal: Rehearsal) -> None:
             f"GET /api/jobs/{followed}/events HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\n"
             f"Cookie: {browser.cookie}\r\n\r\n".encode()
         )
-        ended = wait(lambda: j if (j := page.house.desk.peek(left)).state.ended else None)
+        ended = wait(lambda: j if (j := page.services.desk.peek(left)).state.ended else None)
         assert ended.message == "Ended, because its page was closed."
         time.sleep(0.7)
-        assert not page.house.desk.peek(followed).state.ended
+        assert not page.services.desk.peek(followed).state.ended
         line.close()  # the browser is gone
-        wait(lambda: page.house.desk.peek(followed).state.ended)
+        wait(lambda: page.services.desk.peek(followed).state.ended)
 
 
 def test_cancel_and_delete(page: Page, rehearsal: Rehearsal) -> None:
@@ -169,13 +169,13 @@ def test_the_page_says_what_it_is_for(page: Page) -> None:
 def test_examples_can_be_tried(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     from lungscan_web.jobs import examples
 
-    folder = page.house.desk.folder.path
+    folder = page.services.desk.folder.path
     example = examples.EXAMPLES[1]
     made = folder / "examples"
     made.mkdir()
     (made / example.file).write_bytes(b"picture")
     (made / f"{example.id}-small.jpg").write_bytes(b"small")
-    monkeypatch.setattr(page.house.examples, "prepare", lambda: None)
+    monkeypatch.setattr(page.services.examples, "prepare", lambda: None)
     browser = page.browser()
     listed = browser.get("/api/examples").data["examples"]
     assert [e["id"] for e in listed] == [e.id for e in examples.EXAMPLES]
@@ -208,7 +208,7 @@ def test_an_unforeseen_error_is_a_sentence_and_the_log_names_nobody(
         raise ValueError("patient-name.svs")
 
     browser = page.browser()
-    monkeypatch.setattr(page.house.desk, "look", fail)
+    monkeypatch.setattr(page.services.desk, "look", fail)
     reply = browser.get("/api/jobs/secret-number")
     assert (reply.status, reply.why[0]) == (500, "W_UNEXPECTED")
     assert "Unforeseen ValueError at fail" in caplog.text
@@ -227,9 +227,9 @@ def test_no_log_names_a_file_or_a_job(
     browser.get(f"/api/jobs/{job}/cases/1/files/report.pdf")
     browser.upload(*[("patient-name.svs", b"x")] * 9)  # refused
     page.raw(b"GET /patient-name\x00 HTTP/1.1\r\n\r\n")
-    said = caplog.text + "".join(capfd.readouterr())
+    logged = caplog.text + "".join(capfd.readouterr())
     for word in ("patient-name", job, browser.cookie.partition("=")[2], browser.csrf):
-        assert word not in said
+        assert word not in logged
 
 
 # Logging in -------------------------------------------------------------------------------------
@@ -410,7 +410,7 @@ def test_which_names_lead_to_the_page(users: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_port_in_use_is_said_in_words() -> None:
+def test_a_port_in_use_is_reported_in_words() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

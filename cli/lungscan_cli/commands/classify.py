@@ -74,14 +74,14 @@ class ClassifyCommand(ExamplesCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Give a bare ``--explain`` the value that it stands for."""
-        told = []
+        words = []
         for word, after in zip_longest(args, args[1:]):
             bare = word == "--explain" and after not in EXPLAIN_CHOICES
-            told.append("--explain=occlusion" if bare else word)
+            words.append("--explain=occlusion" if bare else word)
             if word == "--":
-                told += args[len(told) :]
+                words += args[len(words) :]
                 break
-        return super().parse_args(ctx, told)
+        return super().parse_args(ctx, words)
 
 
 @click.command(

@@ -53,7 +53,7 @@ def compare(
     """
     announce(quiet=quiet)
     from lungscan.evaluation.options import DataOptions, JudgeOptions
-    from lungscan.jobs import CompareOptions
+    from lungscan.door.jobs import CompareOptions
     from lungscan_cli.jobs.evaluating import run_comparison
 
     order = CompareOptions(

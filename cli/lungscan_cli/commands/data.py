@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lungscan.jobs import PROTOCOLS, AuditOptions, Protocol, SplitOptions
+from lungscan.door.jobs import PROTOCOLS, AuditOptions, Protocol, SplitOptions
 from lungscan_cli.choices import (
     ENVIRONMENT_NOTE,
     FILE,

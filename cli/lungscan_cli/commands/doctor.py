@@ -30,7 +30,7 @@ def doctor(*, as_json: bool) -> int:
     from rich.text import Text
 
     import lungscan
-    from lungscan.jobs import Checked
+    from lungscan.door.jobs import Checked
     from lungscan_cli.border import MACHINE
     from lungscan_cli.console import answers, count, plain, write_json
 

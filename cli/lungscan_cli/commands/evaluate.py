@@ -59,7 +59,7 @@ def evaluate(
     """
     announce(quiet=quiet)
     from lungscan.evaluation.options import DataOptions, JudgeOptions
-    from lungscan.jobs import EvaluateOptions
+    from lungscan.door.jobs import EvaluateOptions
     from lungscan_cli.jobs.evaluating import run_evaluation
 
     order = EvaluateOptions(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lungscan.jobs import EXPORT_FORMS, ExportForm, ExportOptions
+from lungscan.door.jobs import EXPORT_FORMS, ExportForm, ExportOptions
 from lungscan_cli.choices import SETTINGS, json_option, model_argument, out_option
 from lungscan_cli.groups import ExamplesCommand
 

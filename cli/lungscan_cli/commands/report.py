@@ -36,7 +36,7 @@ def report(*, folder: Path, pdf: PdfChoice | None, quiet: bool) -> int:
     """
     import lungscan
     from lungscan import RESEARCH_USE
-    from lungscan.jobs import RebuildOptions
+    from lungscan.door.jobs import RebuildOptions
     from lungscan_cli.console import count, people, plain, say
 
     (done,) = lungscan.rebuild(RebuildOptions(folder, pdf))

@@ -24,10 +24,10 @@ from lungscan.adaptation.records import (
     Step,
 )
 from lungscan.adaptation.wording import OTHER_ORGANS, with_interval
-from lungscan.jobs import AdaptJob
+from lungscan.door.jobs import AdaptJob
 from lungscan.model.doubt import doubt
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.console import answers, people, plain, say, told_path, write_json
+from lungscan_cli.console import answers, people, plain, say, shell_path, write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,11 @@ class Order:
 
     def command(self) -> str:
         """The call as it may stand in a model's card: no folder of this machine is named."""
-        words = ["lungscan", "adapt", told_path(Path(self.model)), told_path(self.fields)]
-        words += ["--out", told_path(self.out)]
+        words = ["lungscan", "adapt", shell_path(Path(self.model)), shell_path(self.fields)]
+        words += ["--out", shell_path(self.out)]
         words += [] if self.mpp is None else ["--mpp", f"{self.mpp:g}"]
-        words += [] if self.original is None else ["--original", told_path(self.original)]
-        words += [] if self.reviews is None else ["--reviews", told_path(self.reviews)]
+        words += [] if self.original is None else ["--original", shell_path(self.original)]
+        words += [] if self.reviews is None else ["--reviews", shell_path(self.reviews)]
         words += ["--name", self.name] if self.name else []
         words += ["--folds", str(self.folds)] if self.folds != FOLDS else []
         return shlex.join(words)
@@ -109,11 +109,11 @@ def _follow(order: Order, console: Console) -> AdaptResult:
         for event in events:
             match event:
                 case Step():
-                    told = f"{plain(event.told)} ..."
+                    text = f"{plain(event.told)} ..."
                     if status is None:
-                        say(console, told, style="dim")
+                        say(console, text, style="dim")
                     else:
-                        status.update(told)
+                        status.update(text)
                 case Found():
                     say(console, f"  {plain(event.told)}")
                 case Adapted():
@@ -140,11 +140,11 @@ def _rows(name: str, before: Shares, after: Shares) -> list[tuple[str, str, str]
         return [(name, "slides only", "slides only")]
     rows = [(f"{name}, answered", f"{before.answered:.1%}", f"{after.answered:.1%}")]
     if after.right is not None:
-        told = [
+        text = [
             ("right", before.right, after.right),
             ("right among answered", before.right_answered, after.right_answered),
         ]
-        rows += [(f"{name}, {w}", with_interval(b), with_interval(a)) for w, b, a in told]
+        rows += [(f"{name}, {w}", with_interval(b), with_interval(a)) for w, b, a in text]
     return rows
 
 

@@ -60,15 +60,15 @@ def _follow(options: BenchmarkOptions, outs: Sequence[Path], console: Console) -
             match event:
                 case Seeking():
                     place = f"{event.done + 1} of {event.total}"
-                    told = f"Seeking the best batch, {place}: {_name(event.variant)}"
+                    text = f"Seeking the best batch, {place}: {_name(event.variant)}"
                 case RoundDone():
-                    told = f"Round {event.done} of {event.rounds} done"
+                    text = f"Round {event.done} of {event.rounds} done"
                 case BenchmarkFinished():
                     return event.benchmark
             if status is None:
-                say(console, told, style="dim")
+                say(console, text, style="dim")
             else:
-                status.update(Text(told))
+                status.update(Text(text))
     raise RuntimeError("the benchmark ended without saying so")
 
 
@@ -88,7 +88,7 @@ def show_benchmark(console: Console, found: Benchmark) -> None:
         console.print()
         say(console, plain(name), style="bold")
         say(console, plain(f"{network}, {side}, {parameters} parameters, {size} on disk"))
-        told = "Accuracy in the card: " if subject.accuracy is not None else ""
+        text = "Accuracy in the card: " if subject.accuracy is not None else ""
         say(console, plain(f"{told}{accuracy}"))
         rows = [cells[row] for row in found.rows if found.subject_of(row) == subject]
         console.print(_table(rows, widths))

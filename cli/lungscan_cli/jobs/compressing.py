@@ -16,9 +16,9 @@ import lungscan
 from lungscan import RESEARCH_USE
 from lungscan.compression.records import Compressed, CompressionResult, Tried, Trying
 from lungscan.compression.wording import all_changes
-from lungscan.jobs import CompressOptions, FieldsGathered
+from lungscan.door.jobs import CompressOptions, FieldsGathered
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.console import answers, count, people, plain, say, told_path, write_json
+from lungscan_cli.console import answers, count, people, plain, say, shell_path, write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class Order:
 
     def command(self) -> str:
         """The call as it may stand in a model's card: no folder of this machine is named."""
-        words = ["lungscan", "compress", told_path(Path(self.model)), told_path(self.data)]
-        words += ["--split", told_path(self.split)] if self.split else []
-        words += ["--out", told_path(self.out), "--bound", f"{100 * self.bound:g}"]
+        words = ["lungscan", "compress", shell_path(Path(self.model)), shell_path(self.data)]
+        words += ["--split", shell_path(self.split)] if self.split else []
+        words += ["--out", shell_path(self.out), "--bound", f"{100 * self.bound:g}"]
         words += ["--refusals", f"{100 * self.refusals:g}", "--fields", str(self.fields)]
         return shlex.join(words)
 
@@ -88,7 +88,7 @@ def _follow(order: Order, console: Console) -> CompressionResult:
         for event in events:
             match event:
                 case FieldsGathered():
-                    _tell_fields(event, console)
+                    _say_fields(event, console)
                 case Trying():
                     text = f"Quantizing {event.method} ..."
                     if status is None:
@@ -103,7 +103,7 @@ def _follow(order: Order, console: Console) -> CompressionResult:
     raise RuntimeError("the compression ended without saying so")
 
 
-def _tell_fields(event: FieldsGathered, console: Console) -> None:
+def _say_fields(event: FieldsGathered, console: Console) -> None:
     for file in event.skipped:
         say(console, f"skipped, cannot be read: {plain(file)}", style="yellow")
     say(

@@ -13,7 +13,7 @@ import lungscan
 from lungscan import RESEARCH_USE
 from lungscan.dataset.listing import Listing
 from lungscan.dataset.similar import SearchProgress
-from lungscan.jobs import (
+from lungscan.door.jobs import (
     AuditFinished,
     AuditOptions,
     SearchNeeded,

@@ -18,7 +18,7 @@ def run_get(name: str, root: Path, archive: Path | None, sha256: str | None) -> 
     if archive is None:
         if sha256 is not None:
             raise UsageProblem("--sha256 compares an archive; give it with --archive.")
-        _tell(source)
+        _say_source(source)
         return OK
     console = people()
     if archive.is_dir():
@@ -54,7 +54,7 @@ def _lay_out(archive: Path, source: Source, root: Path) -> None:
     say(console, RESEARCH_USE, style="bold")
 
 
-def _tell(source: Source) -> None:
+def _say_source(source: Source) -> None:
     console = answers()
     lines = (
         ("Data set", source.title),

@@ -11,7 +11,7 @@ from rich.console import Console
 import lungscan
 from lungscan.evaluation.events import FieldsJudged, Judging, JudgingStarted
 from lungscan.evaluation.writing import Written, as_data
-from lungscan.jobs import CompareFinished, CompareOptions, EvaluateFinished, EvaluateOptions
+from lungscan.door.jobs import CompareFinished, CompareOptions, EvaluateFinished, EvaluateOptions
 from lungscan_cli.border import INTERRUPTED, OK, SOME_FAILED
 from lungscan_cli.console import answers, people, plain, say, write_json
 from lungscan_cli.views.evaluation_tables import show_comparison, show_evaluation
@@ -37,7 +37,7 @@ def run_evaluation(order: EvaluateOptions, *, as_json: bool, quiet: bool) -> int
         write_json(as_data(found))
     elif not quiet:
         show_evaluation(answers(), found)
-    _tell_files(console, last.written, order.out, quiet=quiet)
+    _say_files(console, last.written, order.out, quiet=quiet)
     return OK if all(answer.judged for answer in found.answers) else SOME_FAILED
 
 
@@ -56,7 +56,7 @@ def run_comparison(order: CompareOptions, *, as_json: bool, quiet: bool) -> int:
         write_json(as_data(found))
     elif not quiet:
         show_comparison(answers(), found)
-    _tell_files(console, last.written, order.out, quiet=quiet)
+    _say_files(console, last.written, order.out, quiet=quiet)
     return SOME_FAILED if found.skipped else OK
 
 
@@ -77,7 +77,7 @@ def _follow(
     return found
 
 
-def _tell_files(
+def _say_files(
     console: Console, written: Written | None, out: Path | None, *, quiet: bool
 ) -> None:
     if quiet or written is None:

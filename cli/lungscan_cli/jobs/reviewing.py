@@ -11,10 +11,10 @@ from rich.table import Table
 
 import lungscan
 from lungscan import RESEARCH_USE
-from lungscan.jobs import ReviewsOptions
+from lungscan.door.jobs import ReviewsOptions
 from lungscan.layout import REVIEWS
 from lungscan.review.agreement import Agreement
-from lungscan.review.table import Reviews
+from lungscan.review.reviews_table import Reviews
 from lungscan_cli.border import OK, SOME_FAILED
 from lungscan_cli.console import answers, count, people, plain, say, write_json
 

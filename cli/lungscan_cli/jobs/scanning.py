@@ -15,7 +15,7 @@ from rich.text import Text
 
 import lungscan
 from lungscan.errors import UsageProblem
-from lungscan.jobs import PlanFinished
+from lungscan.door.jobs import PlanFinished
 from lungscan.options import ScanOptions
 from lungscan_cli.border import INTERRUPTED, OK
 from lungscan_cli.console import answers, count, people, plain, say, write_json

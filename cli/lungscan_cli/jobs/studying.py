@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 import lungscan
 from lungscan import RESEARCH_USE
-from lungscan.jobs import StudyJob
+from lungscan.door.jobs import StudyJob
 from lungscan.studies.events import (
     NetworkEpoch,
     NetworkFitted,
@@ -26,7 +26,7 @@ from lungscan.studies.events import (
 )
 from lungscan.studies.options import changed_study, load_study
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.console import count, duration, people, plain, say, told_path
+from lungscan_cli.console import count, duration, people, plain, say, shell_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Order:
 
     def command(self) -> str:
         """The call as it may stand in the table: no folder of this machine is named."""
-        words = ["lungscan", "study", told_path(self.study), "--out", told_path(self.out)]
+        words = ["lungscan", "study", shell_path(self.study), "--out", shell_path(self.out)]
         words += [word for pair in self.others for word in ("--set", pair)]
         return shlex.join(words)
 
@@ -98,7 +98,7 @@ class StudyView:
                 TextColumn("networks", markup=False),
                 BarColumn(bar_width=None),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[told]}", markup=False),
+                TextColumn("{task.fields[status]}", markup=False),
                 console=console,
                 transient=True,
             )
@@ -123,12 +123,12 @@ class StudyView:
                 )
                 if self._progress is not None:
                     self._bar = self._progress.add_task(
-                        "", total=event.networks, completed=event.finished, told=""
+                        "", total=event.networks, completed=event.finished, status=""
                     )
             case NetworkStarted():
-                self._tell(f"{event.name} begins")
+                self._show_status(f"{event.name} begins")
             case NetworkEpoch():
-                self._tell(f"{event.name}, epoch {event.epoch} of {event.epochs}")
+                self._show_status(f"{event.name}, epoch {event.epoch} of {event.epochs}")
             case NetworkFitted():
                 share = "" if event.accuracy is None else f", {event.accuracy:.1%} of the test part"
                 say(self._console, f"{event.name}{share}, {duration(event.seconds)}")
@@ -149,6 +149,6 @@ class StudyView:
             case _:
                 assert_never(event)
 
-    def _tell(self, text: str) -> None:
+    def _show_status(self, text: str) -> None:
         if self._progress is not None and self._bar is not None:
-            self._progress.update(self._bar, told=text)
+            self._progress.update(self._bar, status=text)

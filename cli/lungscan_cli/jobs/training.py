@@ -15,7 +15,7 @@ from rich.console import Console
 
 import lungscan
 from lungscan import RESEARCH_USE
-from lungscan.jobs import TrainFinished, TrainJob
+from lungscan.door.jobs import TrainFinished, TrainJob
 from lungscan.model.checked import read_card
 from lungscan.model.doubt import doubt
 from lungscan.model.folder import holds_model
@@ -28,7 +28,7 @@ from lungscan.training.events import (
 )
 from lungscan.training.options import TrainOptions, changed, load_options
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.console import people, plain, say, told_path
+from lungscan_cli.console import people, plain, say, shell_path
 from lungscan_cli.views.training import TrainView, train_view_for
 
 PATHS = ("split_file", "teacher_from", "start_from")  # options that name a file
@@ -58,9 +58,9 @@ class Order:
 
         No folder of this machine is named.
         """
-        words = ["lungscan", "train", told_path(self.root), "--out", told_path(self.out)]
+        words = ["lungscan", "train", shell_path(self.root), "--out", shell_path(self.out)]
         if self.recipe is not None:
-            words += ["--recipe", told_path(self.recipe)]
+            words += ["--recipe", shell_path(self.recipe)]
         for name, value in self.flags.items():
             words += _flag(name, value)
         words += [word for pair in self.others for word in ("--set", pair)]
@@ -73,7 +73,7 @@ def _flag(name: str, value: Any) -> list[str]:
     flag = "split" if name == "split_file" else name.replace("_", "-")
     if isinstance(value, bool):
         return [f"--{flag}" if value else f"--no-{flag}"]
-    return [f"--{flag}", told_path(Path(value)) if name in PATHS else str(value)]
+    return [f"--{flag}", shell_path(Path(value)) if name in PATHS else str(value)]
 
 
 def run_training(order: Order) -> int:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 import lungscan
-from lungscan.jobs import VerifyFinished, VerifyOptions
+from lungscan.door.jobs import VerifyFinished, VerifyOptions
 from lungscan.verification.checks import AMISS, Check, State
 from lungscan_cli.border import OK, SOME_FAILED
 from lungscan_cli.console import answers, count, people, plain, say, write_json
@@ -72,7 +72,7 @@ def _verdict(same: Mapping[str, int], amiss: int) -> str:
         f"{one} {same.get(area, 0):,}"
         for area, one in (("output", "results"), ("model", "models"), ("input", "images"))
     ]
-    told = f"Unchanged: {', '.join(parts)}."
+    text = f"Unchanged: {', '.join(parts)}."
     return f"{told} {count(amiss, 'file')} amiss." if amiss else f"{told} Nothing changed."
 
 

@@ -34,8 +34,8 @@ def show_evaluation(console: Console, evaluation: Evaluation) -> None:
 def show_comparison(console: Console, comparison: Comparison) -> None:
     """Print every changed answer, the table of right and wrong, and what to believe."""
     a, b = comparison.model_a, comparison.model_b
-    told = f"A: {a.name} {a.version}, B: {b.name} {b.version}, on "
-    say(console, plain(told + wording.protocol_line(comparison.data)), style="bold")
+    text = f"A: {a.name} {a.version}, B: {b.name} {b.version}, on "
+    say(console, plain(text + wording.protocol_line(comparison.data)), style="bold")
     _show_warnings(console, comparison.warnings)
     if comparison.changes:
         console.print(_change_table(comparison))
@@ -145,7 +145,7 @@ def _change_table(comparison: Comparison) -> Table:
     for change in comparison.changes:
         a, b = _sides(change)
         table.add_row(Text(plain(change.file)), Text(plain(change.label)), a, b)
-    told = count(len(comparison.changes), "answer")
+    text = count(len(comparison.changes), "answer")
     orders = dict.fromkeys(_order(model) for model in (comparison.model_a, comparison.model_b))
     table.caption = (
         f"{told} of {count(comparison.data.fields, 'field')} changed. "
@@ -161,18 +161,18 @@ def _order(model: ModelStamp) -> str:
 
 def _sides(change: Change) -> tuple[Text, Text]:
     return (
-        _said(change.answer_a, change.forced_a, change.probs_a, change.label),
-        _said(change.answer_b, change.forced_b, change.probs_b, change.label),
+        _answer_text(change.answer_a, change.forced_a, change.probs_a, change.label),
+        _answer_text(change.answer_b, change.forced_b, change.probs_b, change.label),
     )
 
 
-def _said(answer: str, forced: str, probs: tuple[float, ...], label: str) -> Text:
+def _answer_text(answer: str, forced: str, probs: tuple[float, ...], label: str) -> Text:
     """The answer with the probability of each class in the model's order; red when wrong."""
     each = " ".join(f"{p:.2f}" for p in probs)
     word = answer or f"no result ({forced or 'nothing to score'})"
     wrong = "wrong: " if answer and answer != label else ""
-    told = Text(plain(f"{wrong}{word}"), style="red" if wrong else "")
-    return told.append(f"\n{plain(each)}", style="dim")
+    text = Text(plain(f"{wrong}{word}"), style="red" if wrong else "")
+    return text.append(f"\n{plain(each)}", style="dim")
 
 
 def _pair_table(comparison: Comparison) -> Table:

@@ -66,7 +66,7 @@ def view_for(console: Console, *, quiet: bool) -> View:
 
 
 class SilentView:
-    """Shows nothing; failures are told after the run."""
+    """Shows nothing; failures are reported after the run."""
 
     def __enter__(self) -> Self:
         return self

@@ -61,8 +61,8 @@ def show_failures(console: Console, outcome: Outcome) -> None:
         return
     say(console, f"{count(len(bad), 'case')} could not be read in full:", style="red")
     for line in bad[:FIRST_FEW]:
-        told = f"{plain(line.case_id)}: {plain(line.error_message) or line.answer}"
-        hanging = Padding(Text(told), (0, 0, 0, 2)) if console.is_terminal else Text("  " + told)
+        text = f"{plain(line.case_id)}: {plain(line.error_message) or line.answer}"
+        hanging = Padding(Text(text), (0, 0, 0, 2)) if console.is_terminal else Text("  " + text)
         console.print(hanging, soft_wrap=not console.is_terminal)
     if len(bad) > FIRST_FEW:
         say(console, f"  and {len(bad) - FIRST_FEW:,} more, see error_message in cases.csv")

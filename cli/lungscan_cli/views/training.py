@@ -78,13 +78,13 @@ class TrainBarView(TrainView):
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[told]}", markup=False, table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[status]}", markup=False, table_column=Column(no_wrap=True)),
             console=console,
             transient=True,
             expand=True,
         )
         self.task: TaskID | None = None
-        self._told = ""  # which training it is, before each bar
+        self._title = ""  # which training it is, before each bar
         self._accuracy: float | None = None  # of the last epoch that measured it
 
     def __enter__(self) -> Self:
@@ -97,7 +97,7 @@ class TrainBarView(TrainView):
     def run_started(self, event: RunStarted) -> None:
         """Say which of several trainings begins; what the last one showed is over."""
         self._remove()
-        self._told = f"{event.title}, "
+        self._title = f"{event.title}, "
         super().run_started(event)
 
     def stage_started(self, event: StageStarted) -> None:
@@ -106,7 +106,7 @@ class TrainBarView(TrainView):
         self._remove()
         self._accuracy = None
         self.task = self.progress.add_task(
-            plain(self._told + event.stage), total=event.epochs or None, told=""
+            plain(self._title + event.stage), total=event.epochs or None, status=""
         )
 
     def epoch_finished(self, event: EpochFinished) -> None:
@@ -116,8 +116,8 @@ class TrainBarView(TrainView):
         if event.validation_accuracy is not None:
             self._accuracy = event.validation_accuracy
         left = self._pace.seconds_left(event)
-        told = f"{figures(event, self._accuracy)}, {duration(left)} left"
-        self.progress.update(self.task, completed=event.epoch, total=event.epochs, told=told)
+        status = f"{figures(event, self._accuracy)}, {duration(left)} left"
+        self.progress.update(self.task, completed=event.epoch, total=event.epochs, status=status)
 
     def stage_finished(self, event: StageFinished) -> None:
         """Take the bar away and say how it turned out."""

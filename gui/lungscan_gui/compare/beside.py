@@ -268,7 +268,7 @@ class Beside(QObject):
         if maps[0] and maps[1] and models[0] and models[1]:
             if same_classes(models[0], models[1]):
                 self.changes = find_changes(maps[0], models[0], maps[1], models[1])
-                words = self.changes.told
+                words = self.changes.text
             else:
                 words = OTHERS
         if not np.array_equal(before.boxes, self.changes.boxes):

@@ -33,7 +33,7 @@ class Changes:
     compared: int  # tiles that both runs have scored
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """How many changed, and the commonest changes, in a sentence."""
         count = len(self.boxes)
         if not self.compared:

@@ -53,8 +53,8 @@ class ComparePane(QWidget):
         close.clicked.connect(self.close_asked)
         self.head = SideHead()
         self.head.show()
-        self.told = _words("muted")
-        self.told.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.message = _words("muted")
+        self.message.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.before = _tool("◀", "Previous changed tile (K)")
         self.after = _tool("▶", "Next changed tile (J)")
         self.before.clicked.connect(lambda: self.step_asked.emit(-1))
@@ -68,7 +68,7 @@ class ComparePane(QWidget):
         rows.setContentsMargins(10, 6, 6, 6)
         rows.setSpacing(4)
         rows.addLayout(choice)
-        rows.addLayout(_row((self.told, 1), (self.before, 0), (self.after, 0)))
+        rows.addLayout(_row((self.message, 1), (self.before, 0), (self.after, 0)))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
@@ -92,8 +92,8 @@ class ComparePane(QWidget):
 
     def show_changes(self, words: str, changed: int) -> None:
         """Say what changed."""
-        self.told.setText(words)
-        self.told.setAccessibleName(words)
+        self.message.setText(words)
+        self.message.setAccessibleName(words)
         for button in (self.before, self.after):
             button.setEnabled(changed > 0)
 

@@ -9,20 +9,20 @@ from contextlib import closing
 from types import FrameType
 
 from lungscan.opening.apart import Send, Stopped, serve
-from lungscan_gui.learning.engine import Told, done
+from lungscan_gui.learning.engine import LearnEvent, done
 from lungscan_gui.learning.tasks import Task
 
 
-class Wish:
-    """The wish to stop, carried into the middle of a computation but never of a message."""
+class StopRequest:
+    """The request to stop, carried into the middle of a computation but never of a message."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._sending = self._asked = False
         signal.signal(signal.SIGTERM, self._come)
 
-    def tell(self, event: Told) -> None:
-        """Send a whole message. Raises KeyboardInterrupt after it if the wish came meanwhile."""
+    def send(self, event: LearnEvent) -> None:
+        """Send a whole message. Raises KeyboardInterrupt after it if the request came meanwhile."""
         self._sending = True
         self._send(event)
         self._sending = False
@@ -42,12 +42,14 @@ class Wish:
 
 def work(task: Task, stop: threading.Event, send: Send) -> Stopped | None:
     """Do the task and send all events; returns why there are no more, where that is not the end."""
-    wish = Wish(send)
-    threading.Thread(target=wish.wait, args=(stop,), name="wish", daemon=True).start()
+    stop_request = StopRequest(send)
+    threading.Thread(
+        target=stop_request.wait, args=(stop,), name="stop-request", daemon=True
+    ).start()
     try:
         with closing(done(task)) as events:
             for event in events:
-                wish.tell(event)
+                stop_request.send(event)
     except KeyboardInterrupt:
         return Stopped()
     finally:

@@ -22,7 +22,7 @@ class Curve:
     accuracy: list[tuple[int, float]] = field(default_factory=list)
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """Its last figures in words, for a screen reader."""
         if not self.loss:
             return f"{self.title}: no epoch yet"
@@ -64,7 +64,7 @@ class Curves(QWidget):
         curve.loss.append((epoch, loss))
         if accuracy is not None:
             curve.accuracy.append((epoch, accuracy))
-        self.setAccessibleDescription(curve.told)
+        self.setAccessibleDescription(curve.text)
         self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, ARG002
@@ -85,7 +85,7 @@ class Curves(QWidget):
         highest = max(value for _, value in shown.loss) * 1.05 or 1.0
         self._scales(painter, frame, ink, highest)
         painter.setPen(ink)
-        painter.drawText(QPointF(frame.left(), frame.top() - 10), shown.told)
+        painter.drawText(QPointF(frame.left(), frame.top() - 10), shown.text)
         epochs = f"{shown.epochs} epochs"
         space = QRectF(frame.left(), frame.bottom() + 4, frame.width(), 18)
         painter.drawText(space, Qt.AlignmentFlag.AlignRight, epochs)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lungscan
-from lungscan.jobs import (
+from lungscan.door.jobs import (
     AuditFinished,
     AuditOptions,
     EvaluateFinished,
@@ -54,10 +54,10 @@ STEPS = {
     "trying": "Trying likely pairs",
     "comparing": "Comparing pairs",
 }
-Told = Step | TrainEvent | DataSeen | ModelMade | Judged
+LearnEvent = Step | TrainEvent | DataSeen | ModelMade | Judged
 
 
-def done(task: Task) -> Generator[Told, None, None]:
+def done(task: Task) -> Generator[LearnEvent, None, None]:
     """Do a task, and tell how it goes. Raises LungScanError."""
     match task:
         case LookAtData():
@@ -71,7 +71,7 @@ def done(task: Task) -> Generator[Told, None, None]:
 # Audit and split --------------------------------------------------------------------------------
 
 
-def _seen(task: LookAtData) -> Generator[Told, None, None]:
+def _seen(task: LookAtData) -> Generator[LearnEvent, None, None]:
     from lungscan.dataset.audit_content import class_rows, headline_facts
     from lungscan.dataset.splits import SHARES, split_by_group, split_rows
 
@@ -92,7 +92,7 @@ def _seen(task: LookAtData) -> Generator[Told, None, None]:
     )
 
 
-def _audited(options: AuditOptions) -> Generator[Told, None, Audit]:
+def _audited(options: AuditOptions) -> Generator[LearnEvent, None, Audit]:
     """Tell how far the audit is; returns it."""
     for event in lungscan.audit(options):
         if isinstance(event, AuditFinished):
@@ -109,11 +109,11 @@ def _split_table(rows: tuple[SplitRow, ...]) -> Table:
     cells = [(row.label, row.part, row.group) for row in rows]
     pictures = Counter((label, part) for label, part, _ in cells)
     groups = Counter((label, part) for label, part, _ in set(cells))
-    told = tuple(
+    split_rows = tuple(
         (show(label), *(_count(pictures[label, p], groups[label, p]) for p in PARTS))
         for label in sorted({label for label, *_ in cells})
     )
-    return Table("Split by groups", ("Class", *(part.capitalize() for part in PARTS)), told)
+    return Table("Split by groups", ("Class", *(part.capitalize() for part in PARTS)), split_rows)
 
 
 def _count(pictures: int, groups: int) -> str:
@@ -140,7 +140,7 @@ def _warnings(found: Audit) -> Iterator[str]:
 # Training ---------------------------------------------------------------------------------------
 
 
-def _trained(task: TrainModel) -> Generator[Told, None, None]:
+def _trained(task: TrainModel) -> Generator[LearnEvent, None, None]:
     from lungscan.model.checked import read_card
     from lungscan.model.doubt import doubt
 
@@ -173,7 +173,7 @@ def _command(task: TrainModel) -> str:
 # Evaluation -------------------------------------------------------------------------------------
 
 
-def _judged(task: JudgeModel) -> Generator[Told, None, None]:
+def _judged(task: JudgeModel) -> Generator[LearnEvent, None, None]:
     from lungscan.evaluation.events import JudgingStarted
     from lungscan.evaluation.options import DataOptions, JudgeOptions
 

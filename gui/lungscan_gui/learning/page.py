@@ -55,7 +55,7 @@ class TrainingPage(QMainWindow):
         self.resize(1180, 780)
         self._settings = settings
         self.runner = LearnRunner()
-        self.runner.told.connect(self._take)
+        self.runner.happened.connect(self._take)
         self.runner.ended.connect(self._show_state)
         self.form = TrainForm()
         self.message = MessageBar()

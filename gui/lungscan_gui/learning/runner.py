@@ -36,7 +36,7 @@ class Job(Protocol):
 class LearnRunner(QObject):
     """One task at a time."""
 
-    told = pyqtSignal(object)  # an event, a ``Failure`` or ``Stopped``
+    happened = pyqtSignal(object)  # an event, a ``Failure`` or ``Stopped``
     ended = pyqtSignal()
 
     def __init__(self, make_job: Callable[[Task], Job] = LearnJob) -> None:
@@ -45,7 +45,7 @@ class LearnRunner(QObject):
         self.task: Task | None = None
         self._job: Job | None = None
         self._stopping = False
-        self._news: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._timer = QTimer(self)
         self._timer.setInterval(TICK_MS)
         self._timer.timeout.connect(self._drain)
@@ -60,9 +60,9 @@ class LearnRunner(QObject):
         if self.task is not None:
             return
         self.task, self._job, self._stopping = task, None, False
-        self._news = queue.SimpleQueue()
+        self._events = queue.SimpleQueue()
         threading.Thread(
-            target=self._work, args=(task, self._news), name="learning", daemon=True
+            target=self._work, args=(task, self._events), name="learning", daemon=True
         ).start()
         self._timer.start()
 
@@ -83,22 +83,22 @@ class LearnRunner(QObject):
             self._job.kill()
         self._timer.stop()
 
-    def _work(self, task: Task, news: queue.SimpleQueue[Any]) -> None:
+    def _work(self, task: Task, events: queue.SimpleQueue[Any]) -> None:
         try:
             self._job = job = self.make_job(task)
             if self._stopping:
                 job.stop()
             for event in job.events():
-                news.put(event)
+                events.put(event)
         except LungScanError as error:
-            news.put(Failure(str(error), error.code))
-        news.put(None)
+            events.put(Failure(str(error), error.code))
+        events.put(None)
 
     def _drain(self) -> None:
         end = time.monotonic() + BUDGET_S
         while self.task is not None and time.monotonic() < end:
             try:
-                event = self._news.get_nowait()
+                event = self._events.get_nowait()
             except queue.Empty:
                 return
             if event is None:
@@ -106,4 +106,4 @@ class LearnRunner(QObject):
                 self._timer.stop()
                 self.ended.emit()
             else:
-                self.told.emit(event)
+                self.happened.emit(event)

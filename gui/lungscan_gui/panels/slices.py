@@ -1,7 +1,7 @@
 """The slices of a CT series: which one is seen, where it lies, what it was judged to be.
 
 A series is one image in which its slices lie beside each other, so that to step is to move the
-camera: the viewer's threads read what it then shows, the latest wish first.
+camera: the viewer's threads read what it then shows, the latest request first.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class SliceBar(QWidget):
     def show_map(self, tiles: TileMap | None, names: tuple[str, ...]) -> None:
         """What is known of the slices by now, and the names of the classes."""
         self._map, self._names = tiles, names
-        self._tell()
+        self._announce()
 
     def step(self, by: int) -> bool:
         """Go so many slices on, and stop at the ends; whether there is a series."""
@@ -129,7 +129,7 @@ class SliceBar(QWidget):
                 self.slider.setValue(self._seen(camera))
         if self._viewer.picture is not None:
             self._viewer.picture.part = self._box(self.index) if alone else None
-        self._tell()
+        self._announce()
 
     def paint(self, painter: QPainter, camera: Camera, ratio: float) -> None:  # noqa: ARG002
         """Hide what lies beside a slice that is seen alone: a layer over the image."""
@@ -170,7 +170,7 @@ class SliceBar(QWidget):
         side = self._series.side_px
         return *_corner(self._series, index), side, side
 
-    def _tell(self) -> None:
+    def _announce(self) -> None:
         series, camera = self._series, self._viewer.camera
         if series is None or camera is None:
             return

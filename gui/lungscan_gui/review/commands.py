@@ -80,6 +80,6 @@ class ReviewCommands:
                 words = str(error)
             except OSError as error:
                 words = f"{path} could not be written ({error.strerror or error})."
-            window.said.emit(words)
+            window.announced.emit(words)
 
         threading.Thread(target=work, name="reviews", daemon=False).start()

@@ -83,8 +83,8 @@ class Sheet:
     def review(self, reviewed_utc: str) -> Review:
         """The draft as a record. The word of another reviewer is kept among the earlier ones."""
         draft, stored = self.history.now, self.stored
-        said = Opinion(draft.verdict, draft.right_class, draft.comment, draft.reviewer)
-        opinion = engine.replace(said, reviewed_utc=reviewed_utc if draft.verdict else "")
+        stated = Opinion(draft.verdict, draft.right_class, draft.comment, draft.reviewer)
+        opinion = engine.replace(stated, reviewed_utc=reviewed_utc if draft.verdict else "")
         earlier: tuple[Opinion, ...] = ()
         if stored is not None:
             before = stored.opinion
@@ -113,8 +113,8 @@ def sheet_of(result: CaseResult, stored: Review | None, reviewer: str) -> Sheet:
     """A sheet with what was saved of this answer, else an empty one."""
     draft = Draft(reviewer=reviewer)
     if stored is not None:
-        said = stored.opinion
-        draft = Draft(said.verdict, said.right_class, said.comment, said.reviewer, stored.regions)
+        stated = stored.opinion
+        draft = Draft(stated.verdict, stated.right_class, stated.comment, stated.reviewer, stored.regions)
     sheet = Sheet(result, stored, History(draft), draft)
     if stored is not None:
         sheet.seen |= set(stored.seen)

@@ -27,7 +27,7 @@ COMMENT_PX = 56
 
 
 class ReviewPanel(QWidget):
-    """Shows a ``Sheet``; what a person does comes out as a changed draft or a wish."""
+    """Shows a ``Sheet``; what a person does comes out as a changed draft or a request."""
 
     changed = pyqtSignal(object, str)  # Draft, kind of change
     draw_asked = pyqtSignal()
@@ -167,11 +167,11 @@ class ReviewPanel(QWidget):
         layout.addWidget(self.state)
 
 
-def _tool(text: str, tip: str, wish: object) -> QToolButton:
+def _tool(text: str, tip: str, request: object) -> QToolButton:
     button = QToolButton()
     button.setText(text)
     button.setToolTip(tip)
     button.setAccessibleName(tip.split(" (", maxsplit=1)[0])
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    button.clicked.connect(lambda _=False: wish.emit())  # type: ignore[attr-defined]
+    button.clicked.connect(lambda _=False: request.emit())  # type: ignore[attr-defined]
     return button

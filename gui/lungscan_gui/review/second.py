@@ -44,9 +44,9 @@ class SecondAnswerTable(QWidget):
             self.words.setText(sheet.trouble or "Forming the answer without it ...")
             return
         kept = engine.second_answer(sheet.result, sheet.second)
-        told = engine.left_out_text(kept, len(regions))
+        text = engine.left_out_text(kept, len(regions))
         if not kept.tiles_left_out:
-            told += ". No tile lies in a region by half, so nothing changes."
+            text += ". No tile lies in a region by half, so nothing changes."
         self.words.setText(f"Left out: {told}")
         self._fill(sheet.result, sheet.second)
 

@@ -29,7 +29,7 @@ class Machine:
     seconds_cm2: float  # of the network alone, for a square centimetre of tissue
 
     @property
-    def told(self) -> str:
+    def text(self) -> str:
         """One line."""
         return (
             f"Computes on {self.device}: about {engine.duration(self.seconds_cm2)} for a square "

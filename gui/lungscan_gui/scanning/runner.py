@@ -72,7 +72,7 @@ class Answered:
     maps: dict[int, TileMap]
 
 
-News = Known | Answered | JobEvent
+RunMessage = Known | Answered | JobEvent
 
 
 @dataclass(eq=False)
@@ -80,7 +80,7 @@ class Running:
     """The order in progress."""
 
     order: Order
-    news: queue.SimpleQueue[News] = field(default_factory=queue.SimpleQueue)
+    messages: queue.SimpleQueue[RunMessage] = field(default_factory=queue.SimpleQueue)
     job: Job | None = None
     known: Known | None = None
     stopping: bool = False
@@ -169,12 +169,12 @@ class Runner(QObject):
         end = time.monotonic() + BUDGET_S
         while self.now is not None and time.monotonic() < end:
             try:
-                event = self.now.news.get_nowait()
+                event = self.now.messages.get_nowait()
             except queue.Empty:
                 return
             self._take(event, self.now)
 
-    def _take(self, event: News, now: Running) -> None:  # noqa: PLR0912  one case per kind
+    def _take(self, event: RunMessage, now: Running) -> None:  # noqa: PLR0912  one case per kind
         match event:
             case Known():
                 now.known, self.model = event, event.model
@@ -220,7 +220,7 @@ class Runner(QObject):
         if not case.done:
             now.pace = Pace(first=event.done)
         case.done, case.total = event.done, event.total
-        self.progressed.emit(now.pace.told(event.done, event.total))
+        self.progressed.emit(now.pace.text(event.done, event.total))
         self.changed.emit(case)
         if tiles is None:
             return
@@ -256,17 +256,17 @@ def _work(now: Running, make_job: Callable[[ScanOptions], Job]) -> None:
     options = now.order.options
     try:
         model = engine.find_model(options.model).stamp()
-        now.news.put(Known(_by_key(now.order), model))
+        now.messages.put(Known(_by_key(now.order), model))
         now.job = make_job(options)
         if now.stopping:
             now.job.stop()
         for event in now.job.events():
             if isinstance(event, CaseFinished):
-                now.news.put(Answered(event.result, maps_of(event.result)))
+                now.messages.put(Answered(event.result, maps_of(event.result)))
             else:
-                now.news.put(event)
+                now.messages.put(event)
     except LungScanError as error:
-        now.news.put(Failure(str(error), error.code))
+        now.messages.put(Failure(str(error), error.code))
 
 
 def _by_key(order: Order) -> dict[str, Case]:

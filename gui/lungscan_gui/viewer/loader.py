@@ -1,4 +1,4 @@
-"""Threads that fetch tiles from the reader process, the latest wish first.
+"""Threads that fetch tiles from the reader process, the latest request first.
 
 Each paint says anew which tiles it wants; what is no longer among them is dropped before it is
 read, so scrolling far never waits for what was scrolled past.
@@ -109,10 +109,10 @@ class TileLoader(QObject):
 
     def _give_up(self, message: str) -> None:
         with self._change:
-            told, self._closed = self._closed, True
+            was_closed, self._closed = self._closed, True
             self._wanted, self._reading = [], set()
             self._change.notify_all()
-        if not told:
+        if not was_closed:
             self.broken.emit(message)
 
 

@@ -1,11 +1,11 @@
-"""What the news of a job's process change in it. For the desk, which holds its lock."""
+"""What the messages of a job's process change in it. For the desk, which holds its lock."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from lungscan.opening.apart import Failure, Stopped
-from lungscan_web.jobs.news import Began, Ended, Finished, Found, News, Scored, Taken, Told
+from lungscan_web.jobs.messages import Began, Ended, Finished, Found, Message, Scored, Taken, Noticed
 from lungscan_web.jobs.records import Job, JobCase, JobState
 
 MOST_NOTICES = 20
@@ -16,9 +16,9 @@ def without(message: str, folder: Path) -> str:
     return message.replace(f"{folder}/", "").replace(str(folder), "the job's folder")
 
 
-def apply(job: Job, news: News, now: float) -> None:
-    """What the news change in the job."""
-    match news:
+def apply(job: Job, message: Message, now: float) -> None:
+    """What the message changes in the job."""
+    match message:
         case Found(cases=cases):
             job.cases = [JobCase(c.key, c.name, c.kind, c.files) for c in cases]
         case Began(device=device):
@@ -31,13 +31,13 @@ def apply(job: Job, news: News, now: float) -> None:
         case Scored(done=done, total=total):
             job.tiles.done, job.tiles.total = done, total
         case Ended():
-            case_ = job.by_key(news.key)
-            case_.state, case_.status, case_.headline = "ended", news.status, news.headline
-            case_.name, case_.kind = news.name, news.kind or case_.kind
-            case_.confidence, case_.color = news.confidence, news.color
-            case_.thumbnail = news.thumbnail
+            case_ = job.by_key(message.key)
+            case_.state, case_.status, case_.headline = "ended", message.status, message.headline
+            case_.name, case_.kind = message.name, message.kind or case_.kind
+            case_.confidence, case_.color = message.confidence, message.color
+            case_.thumbnail = message.thumbnail
             job.pace.done, job.pace.total = job.done, len(job.cases)
-        case Told(text=text):
+        case Noticed(text=text):
             if len(job.notices) < MOST_NOTICES:
                 job.notices.append(without(text, job.folder))
         case Finished() | Stopped() | Failure():

@@ -32,17 +32,17 @@ from lungscan.types import CaseInput, CaseResult
 from lungscan_web.jobs.answering import color_of, confidence_text, file_answer, kind_of
 from lungscan_web.jobs.limits import TooLarge
 from lungscan_web.jobs.models import resolved
-from lungscan_web.jobs.news import (
+from lungscan_web.jobs.messages import (
     Began,
     Ended,
     Finished,
     Found,
     FoundCase,
-    News,
+    Message,
     Scored,
     Taken,
     Task,
-    Told,
+    Noticed,
 )
 
 LOOK_S = 30.0  # for the size of one image
@@ -102,7 +102,7 @@ def work(
             if isinstance(event, RunFinished):
                 finished = Finished(event.seconds)
             else:
-                send(_news(event, task.view))
+                send(_message(event, task.view))
     if sizes.problem:
         raise sizes.problem
     return finished or Stopped()
@@ -115,7 +115,7 @@ def options_of(task: Task, kinds: Collection[str]) -> ScanOptions:
     )
 
 
-def _news(event: ScanEvent, view: Path) -> News:
+def _message(event: ScanEvent, view: Path) -> Message:
     match event:
         case RunStarted(model=model, device=device):
             return Began(model, device)
@@ -126,7 +126,7 @@ def _news(event: ScanEvent, view: Path) -> News:
         case CaseFinished(result=result):
             return _ended(result, view / result.key)
         case Notice(text=text):
-            return Told(text)
+            return Noticed(text)
         case RunFinished(seconds=seconds):
             return Finished(seconds)
 

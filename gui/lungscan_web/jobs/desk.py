@@ -19,9 +19,9 @@ from lungscan_web.jobs.applying import apply, without
 from lungscan_web.jobs.folder import PrivateFolder, remove
 from lungscan_web.jobs.intake import Intake
 from lungscan_web.jobs.limits import Limits, NotHere, TooMany
-from lungscan_web.jobs.news import (
+from lungscan_web.jobs.messages import (
     Finished,
-    News,
+    Message,
     Task,
 )
 from lungscan_web.jobs.ready import Process, Ready, start_process
@@ -360,8 +360,8 @@ class Desk:
         job.view.mkdir(mode=0o700, exist_ok=True)
         choice, limits = job.choice, self.limits
         process.begin(Task(job.paths, job.out, job.view, choice.model, choice.mpp, limits.pixels))
-        for news in process.events():
-            self._take(job, news)
+        for message in process.events():
+            self._take(job, message)
 
     def _next(self) -> Job | None:
         """The job whose turn it is; waits for one. None when the page closes."""
@@ -371,34 +371,34 @@ class Desk:
                 if number is not None and (job := self._jobs.get(number)) is not None:
                     job.state, job.began = JobState.STARTING, self._clock()
                     self._touch(job)
-                    self._tell_waiting()
+                    self._notify_waiting()
                     return job
                 if number is None:
                     self._change.wait()
         return None
 
-    def _tell_waiting(self) -> None:
+    def _notify_waiting(self) -> None:
         """All that wait have moved up."""
         for job in self._jobs.values():
             if job.state is JobState.WAITING:
                 self._touch(job)
 
-    def _take(self, job: Job, news: News) -> None:
+    def _take(self, job: Job, message: Message) -> None:
         with self._change:
             if not job.state.ended:
-                apply(job, news, self._clock())
-                if isinstance(news, Finished):
+                apply(job, message, self._clock())
+                if isinstance(message, Finished):
                     self._finish(job, JobState.FINISHED)
-                elif isinstance(news, Stopped):
+                elif isinstance(message, Stopped):
                     self._finish(job, JobState.CANCELLED)
-                elif isinstance(news, Failure):
-                    self._fail(job, news)
+                elif isinstance(message, Failure):
+                    self._fail(job, message)
                 else:
                     self._touch(job)
 
-    def _fail(self, job: Job, news: Failure) -> None:
+    def _fail(self, job: Job, message: Failure) -> None:
         if job.stopping:  # it was killed on its way to the end that was asked for
             self._finish(job, JobState.CANCELLED)
             return
-        job.message, job.code = without(news.message, job.folder), news.code
+        job.message, job.code = without(message.message, job.folder), message.code
         self._finish(job, JobState.FAILED)

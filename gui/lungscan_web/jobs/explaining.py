@@ -116,22 +116,22 @@ class Explanations:
         return sum(each.state == "working" for each in self._asked.values())
 
     def _make(self, found: Explanation, question: Question) -> None:
-        told: object = None
+        outcome: object = None
         try:
             with self._computing:
-                told = self._told(question)
+                outcome = self._outcome(question)
         finally:
-            self._settle(found, told)
+            self._settle(found, outcome)
 
-    def _settle(self, found: Explanation, told: object) -> None:
+    def _settle(self, found: Explanation, outcome: object) -> None:
         with self._lock:
-            if isinstance(told, Reply):
-                found.state, found.reply = "ready", told
+            if isinstance(outcome, Reply):
+                found.state, found.reply = "ready", outcome
             else:
                 found.state = "failed"
-                found.message = told.message if isinstance(told, Failure) else "It was ended."
+                found.message = outcome.message if isinstance(outcome, Failure) else "It was ended."
 
-    def _told(self, question: Question) -> object:
+    def _outcome(self, question: Question) -> object:
         """The last word of a process."""
         with self._lock:
             if self._closed:

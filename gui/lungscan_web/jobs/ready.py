@@ -9,7 +9,7 @@ from typing import Protocol
 
 from lungscan.errors import MachineError
 from lungscan.opening.apart import Apart
-from lungscan_web.jobs.news import News
+from lungscan_web.jobs.messages import Message
 
 CHILD = "lungscan_web.jobs.child"
 STOP_S = 0.7  # what a job may take to stop by itself: cancelling takes a second at the most
@@ -25,7 +25,7 @@ class Process(Protocol):
     def begin(self, task: object) -> None:
         """Give it its task."""
 
-    def events(self) -> Iterator[News]:
+    def events(self) -> Iterator[Message]:
         """What it tells, to its end."""
 
     def stop(self) -> None:

@@ -159,13 +159,13 @@ def words_of(job: Job, place: int) -> str:
     if job.state is JobState.RUNNING:
         return _running(job)
     waiting = "Next in line." if place <= 1 else f"{place - 1} before yours."
-    said = {
+    texts = {
         JobState.WAITING: waiting,
         JobState.STARTING: "Starting …",
         JobState.FINISHED: "Done.",
         JobState.CANCELLED: job.message or "Cancelled.",
     }
-    return said.get(job.state, job.message)
+    return texts.get(job.state, job.message)
 
 
 def _running(job: Job) -> str:

@@ -23,7 +23,7 @@ def refusal(status: int, code: str, message: str) -> Response:
     return JSONResponse({"error": {"code": code, "message": message}}, status)
 
 
-def told(error: LungScanError) -> Response:
+def error_reply(error: LungScanError) -> Response:
     """The answer to a request that ended in an error."""
     kind = error.kind if isinstance(error, Refused) else error.code.value
     answer = refusal(status_of(error), kind, str(error))

@@ -15,9 +15,9 @@ from starlette.routing import Route
 
 from lungscan.errors import LungScanError
 from lungscan_web.server import files_api, jobs_api, pages
-from lungscan_web.server.answers import refusal, status_of, told
+from lungscan_web.server.answers import refusal, status_of, error_reply
 from lungscan_web.server.guard import Guard
-from lungscan_web.server.house import House
+from lungscan_web.server.services import Services
 from lungscan_web.server.login import Door
 from lungscan_web.server.static_files import StaticFiles
 
@@ -26,24 +26,24 @@ _CASE = _JOB + "/cases/{case:int}"
 _ZOOM = _CASE + "/zoom/{file:int}"
 
 
-def build(house: House, hosts: frozenset[str]) -> Starlette:
+def build(services: Services, hosts: frozenset[str]) -> Starlette:
     """The application of a page that is reached under ``hosts``; closing it closes the page."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        await run_sync(house.close)
+        await run_sync(services.close)
 
     app = Starlette(
         routes=_routes(),
         middleware=[
             Middleware(Guard, hosts=hosts),
-            Middleware(Door, sessions=house.sessions, locked=house.passwords is not None),
+            Middleware(Door, sessions=services.sessions, locked=services.passwords is not None),
         ],
         exception_handlers={LungScanError: _error, HTTPException: _http},  # type: ignore[dict-item]
         lifespan=lifespan,
     )
-    app.state.house = house
+    app.state.services = services
     app.router.redirect_slashes = False
     return app
 
@@ -85,7 +85,7 @@ def _routes() -> list[Route]:
 async def _error(request: Request, error: LungScanError) -> Response:
     """An error in words: JSON for scripts, a page for people."""
     if request.url.path.startswith(("/api/", "/static/")):
-        return told(error)
+        return error_reply(error)
     status = status_of(error)
     return pages.show("problem.html", status, title="That did not work", message=str(error))
 

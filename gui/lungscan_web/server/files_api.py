@@ -20,7 +20,7 @@ from lungscan_web.jobs.models import resolved
 from lungscan_web.jobs.records import Job, JobCase
 from lungscan_web.jobs.zooming import Place
 from lungscan_web.server.answers import Denied
-from lungscan_web.server.house import House, house_of
+from lungscan_web.server.services import Services, services_of
 from lungscan_web.server.telling import OF_A_CASE, OF_A_JOB, answer_data, api
 
 MEDIA = {
@@ -41,7 +41,7 @@ _zoomers: CapacityLimiter | None = None
 
 async def job_file(request: Request) -> Response:
     """A table or report of a whole job."""
-    job, name = house_of(request).desk.look(request.path_params["job"]), _name(request)
+    job, name = services_of(request).desk.look(request.path_params["job"]), _name(request)
     if name not in OF_A_JOB or not job.state.ended:
         raise NotHere("There is no such file.")
     return await _sent(job.out / name, f"lungscan-{name}")
@@ -67,31 +67,31 @@ async def picture(request: Request) -> Response:
 
 async def example_picture(request: Request) -> Response:
     """A small picture of an example."""
-    house = house_of(request)
-    return await _sent(await run_sync(house.examples.thumbnail, request.path_params["example"]))
+    services = services_of(request)
+    return await _sent(await run_sync(services.examples.thumbnail, request.path_params["example"]))
 
 
 async def zoom(request: Request) -> Response:
     """What a viewer must know of an image."""
     image = _image(request)
-    describe = partial(image.house.zooms.describe, image.place, image.file, image.job.choice.mpp)
-    told = await run_sync(describe, limiter=_limiter())
+    describe = partial(image.services.zooms.describe, image.place, image.file, image.job.choice.mpp)
+    described_image = await run_sync(describe, limiter=_limiter())
     base = f"{api(image.job)}/cases/{image.place.case}/zoom/{image.place.file}/tiles/"
-    return JSONResponse(told | {"tiles": base})
+    return JSONResponse(described_image | {"tiles": base})
 
 
 async def zoom_tile(request: Request) -> Response:
     """A tile of an image."""
     image, (column, row) = _image(request), _cell(request.path_params["cell"])
     at = (request.path_params["level"], column, row)
-    read = partial(image.house.zooms.tile, image.place, image.file, image.job.choice.mpp, at)
+    read = partial(image.services.zooms.tile, image.place, image.file, image.job.choice.mpp, at)
     return Response(await run_sync(read, limiter=_limiter()), media_type=MEDIA[".jpg"])
 
 
 async def series(request: Request) -> Response:
     """The slices of a series, and which of them the answer shows."""
     image = _image(request)
-    ask = partial(image.house.zooms.series, image.place, image.file)
+    ask = partial(image.services.zooms.series, image.place, image.file)
     found = await run_sync(ask, limiter=_limiter())
     answer = await run_sync(answer_data, image.job, image.place.case) if image.ended else {}
     evidence = answer.get("evidence", [])
@@ -119,7 +119,7 @@ async def series_slice(request: Request) -> Response:
     match = re.fullmatch(r"(\d{1,6})\.png", request.path_params["slice"], re.ASCII)
     if match is None:
         raise NotHere("There is no such slice.")
-    read = partial(image.house.zooms.slice, image.place, image.file, int(match[1]))
+    read = partial(image.services.zooms.slice, image.place, image.file, int(match[1]))
     return Response(await run_sync(read, limiter=_limiter()), media_type=MEDIA[".png"])
 
 
@@ -127,7 +127,7 @@ async def explanation(request: Request) -> Response:
     """How far the explanation of a case is."""
     job, _ = _case(request)
     number = request.path_params["case"]
-    found = house_of(request).explanations.look(job.id, number)
+    found = services_of(request).explanations.look(job.id, number)
     if found is None:
         return JSONResponse({"state": "none", "message": "", "pictures": []})
     return JSONResponse(described(found, f"{api(job)}/cases/{number}/pictures/{PICTURE}"))
@@ -145,16 +145,16 @@ async def explain(request: Request) -> Response:
     box = question_of(answer, 0) if answer["kind"] == "slide" else None
     record, view = case_folder(job.out, case.key) / RECORD, job.view / case.key
     asked = Question(record, file.path, box, model, job.choice.mpp, view)
-    found = house_of(request).explanations.ask(job.id, number, asked)
-    told = described(found, f"{api(job)}/cases/{number}/pictures/{PICTURE}")
-    return JSONResponse(told, 202)
+    found = services_of(request).explanations.ask(job.id, number, asked)
+    described_image = described(found, f"{api(job)}/cases/{number}/pictures/{PICTURE}")
+    return JSONResponse(described_image, 202)
 
 
 @dataclass(frozen=True, slots=True)
 class _Image:
     """An image that a request is about."""
 
-    house: House
+    services: Services
     job: Job
     place: Place
     file: InputFile
@@ -167,7 +167,7 @@ def _image(request: Request) -> _Image:
     if number >= len(case.files):
         raise NotHere("There is no such image.")
     place = Place(job.id, request.path_params["case"], number)
-    return _Image(house_of(request), job, place, case.files[number], case.state == "ended")
+    return _Image(services_of(request), job, place, case.files[number], case.state == "ended")
 
 
 def _cell(text: str) -> tuple[int, int]:
@@ -179,7 +179,7 @@ def _cell(text: str) -> tuple[int, int]:
 
 def _case(request: Request, *, ended: bool = True) -> tuple[Job, JobCase]:
     params = request.path_params
-    job = house_of(request).desk.look(params["job"])
+    job = services_of(request).desk.look(params["job"])
     case = job.case(params["case"])
     if case is None or (ended and case.state != "ended"):
         raise NotHere("There is no such answer yet.")

@@ -18,7 +18,7 @@ from lungscan_web.jobs.intake import Intake
 from lungscan_web.jobs.limits import NotHere, TooMany
 from lungscan_web.jobs.models import AUTO, card_data
 from lungscan_web.jobs.records import Choice, Job
-from lungscan_web.server.house import House, house_of
+from lungscan_web.server.services import Services, services_of
 from lungscan_web.server.login import session_of, visitor_of
 from lungscan_web.server.telling import Data, answer_data, state_data
 from lungscan_web.server.uploading import micrometres, receive_form
@@ -26,7 +26,7 @@ from lungscan_web.server.uploading import micrometres, receive_form
 OFTEN_S = 0.2  # between two states of a stream
 HEARTBEAT_S = 10.0
 MOST_STREAMS = 12  # of one visitor
-TOLD_LIMITS = (
+SHOWN_LIMITS = (
     "upload_bytes", "files", "pixels", "job_seconds", "jobs_in_hand", "kept_seconds",
     "absent_seconds",
 )  # fmt: skip
@@ -34,30 +34,30 @@ TOLD_LIMITS = (
 
 async def session(request: Request) -> Response:
     """What the page must know."""
-    house, mine = house_of(request), session_of(request)
-    limits = house.settings.limits
+    services, mine = services_of(request), session_of(request)
+    limits = services.settings.limits
     return JSONResponse(
         {
             "csrf": mine.csrf,
             "user": mine.user,
-            "auth": house.passwords is not None,
+            "auth": services.passwords is not None,
             "version": __version__,
             "research_use": RESEARCH_USE,
-            "model": house.models.choice,
-            "limits": {name: getattr(limits, name) for name in TOLD_LIMITS},
+            "model": services.models.choice,
+            "limits": {name: getattr(limits, name) for name in SHOWN_LIMITS},
         }
     )
 
 
 async def models(request: Request) -> Response:
     """The cards of all models that may be chosen."""
-    cards = await run_sync(house_of(request).models.cards)
+    cards = await run_sync(services_of(request).models.cards)
     return JSONResponse({"models": [card_data(card) for card in cards]})
 
 
 async def examples(request: Request) -> Response:
     """What can be tried without a file of one's own."""
-    await run_sync(house_of(request).examples.prepare)
+    await run_sync(services_of(request).examples.prepare)
     found = [
         {
             "id": each.id,
@@ -73,37 +73,37 @@ async def examples(request: Request) -> Response:
 
 async def try_example(request: Request) -> Response:
     """A job from an example."""
-    house, number = house_of(request), request.path_params["example"]
-    example, path = await run_sync(house.examples.picture, number)
+    services, number = services_of(request), request.path_params["example"]
+    example, path = await run_sync(services.examples.picture, number)
 
     def give() -> Job:
         visitor = visitor_of(request)
-        with house.desk.intake(visitor) as intake:
+        with services.desk.intake(visitor) as intake:
             intake.add(path, example.file)
-            return house.desk.submit(visitor, intake, Choice(house.models.chosen(AUTO)))
+            return services.desk.submit(visitor, intake, Choice(services.models.chosen(AUTO)))
 
     return _created(await run_sync(give))
 
 
 async def upload(request: Request) -> Response:
     """A job from files: a form with ``file`` parts and, if wanted, ``model`` and ``mpp``."""
-    house, visitor = house_of(request), visitor_of(request)
+    services, visitor = services_of(request), visitor_of(request)
     with ExitStack() as stack:
-        intake = await run_sync(stack.enter_context, house.desk.intake(visitor))
+        intake = await run_sync(stack.enter_context, services.desk.intake(visitor))
         try:
             texts = await receive_form(request, intake)
-            job = await run_sync(partial(_submit, house, visitor, intake, texts))
+            job = await run_sync(partial(_submit, services, visitor, intake, texts))
         finally:
             await run_sync(stack.close)
     return _created(job)
 
 
-def _submit(house: House, visitor: str, intake: Intake, texts: dict[str, str]) -> Job:
+def _submit(services: Services, visitor: str, intake: Intake, texts: dict[str, str]) -> Job:
     choice = Choice(
-        house.models.chosen(texts.get("model", "").strip()), micrometres(texts.get("mpp", ""))
+        services.models.chosen(texts.get("model", "").strip()), micrometres(texts.get("mpp", ""))
     )
     intake.unpack()
-    return house.desk.submit(visitor, intake, choice)
+    return services.desk.submit(visitor, intake, choice)
 
 
 def _created(job: Job) -> Response:
@@ -112,40 +112,40 @@ def _created(job: Job) -> Response:
 
 async def my_jobs(request: Request) -> Response:
     """All jobs of the visitor, the newest first."""
-    house, visitor = house_of(request), visitor_of(request)
-    found = [state_data(job, house.desk, visitor) for job in house.desk.jobs_of(visitor)]
+    services, visitor = services_of(request), visitor_of(request)
+    found = [state_data(job, services.desk, visitor) for job in services.desk.jobs_of(visitor)]
     return JSONResponse({"jobs": found})
 
 
 async def state(request: Request) -> Response:
     """How far a job is."""
-    house = house_of(request)
-    return JSONResponse(_state(house, request.path_params["job"], visitor_of(request)))
+    services = services_of(request)
+    return JSONResponse(_state(services, request.path_params["job"], visitor_of(request)))
 
 
 async def cancel(request: Request) -> Response:
     """End a job; answered when it has ended."""
-    house, number, visitor = house_of(request), request.path_params["job"], visitor_of(request)
-    await run_sync(house.desk.cancel, number, visitor)
-    return JSONResponse(_state(house, number, visitor))
+    services, number, visitor = services_of(request), request.path_params["job"], visitor_of(request)
+    await run_sync(services.desk.cancel, number, visitor)
+    return JSONResponse(_state(services, number, visitor))
 
 
 async def delete(request: Request) -> Response:
     """Delete a job with all its files."""
-    house, number = house_of(request), request.path_params["job"]
-    await run_sync(house.desk.delete, number, visitor_of(request))
+    services, number = services_of(request), request.path_params["job"]
+    await run_sync(services.desk.delete, number, visitor_of(request))
     return Response(status_code=204)
 
 
 async def answer(request: Request) -> Response:
     """The answer of a case."""
-    house, params = house_of(request), request.path_params
-    job = house.desk.look(params["job"])
+    services, params = services_of(request), request.path_params
+    job = services.desk.look(params["job"])
     return JSONResponse(await run_sync(answer_data, job, params["case"]))
 
 
-def _state(house: House, number: str, visitor: str) -> Data:
-    return state_data(house.desk.look(number), house.desk, visitor)
+def _state(services: Services, number: str, visitor: str) -> Data:
+    return state_data(services.desk.look(number), services.desk, visitor)
 
 
 # Events -----------------------------------------------------------------------------------------
@@ -153,28 +153,28 @@ def _state(house: House, number: str, visitor: str) -> Data:
 
 async def events(request: Request) -> Response:
     """The states of a job as they change (server-sent events), to its end."""
-    house, number, visitor = house_of(request), request.path_params["job"], visitor_of(request)
-    house.desk.job(number)  # or it is not here
-    if house.streams.get(visitor, 0) >= MOST_STREAMS:
+    services, number, visitor = services_of(request), request.path_params["job"], visitor_of(request)
+    services.desk.job(number)  # or it is not here
+    if services.streams.get(visitor, 0) >= MOST_STREAMS:
         raise TooMany("This browser follows too many jobs at once. Close some of its pages.")
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    stream = _stream(house, number, visitor)
+    stream = _stream(services, number, visitor)
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
-async def _stream(house: House, number: str, visitor: str) -> AsyncIterator[str]:
+async def _stream(services: Services, number: str, visitor: str) -> AsyncIterator[str]:
     loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
-    def tell() -> None:
+    def notify() -> None:
         loop.call_soon_threadsafe(changed.set)
 
-    house.streams[visitor] = house.streams.get(visitor, 0) + 1
+    services.streams[visitor] = services.streams.get(visitor, 0) + 1
     try:
-        with house.desk.watching(number, tell):
+        with services.desk.watching(number, notify):
             while True:
                 changed.clear()
-                job = house.desk.look(number)
-                yield _event("state", state_data(job, house.desk, visitor))
+                job = services.desk.look(number)
+                yield _event("state", state_data(job, services.desk, visitor))
                 if job.state.ended:
                     break
                 async for beat in _until(changed):
@@ -183,9 +183,9 @@ async def _stream(house: House, number: str, visitor: str) -> AsyncIterator[str]
     except NotHere:
         yield _event("end", {})
     finally:
-        house.streams[visitor] -= 1
-        if not house.streams[visitor]:
-            del house.streams[visitor]
+        services.streams[visitor] -= 1
+        if not services.streams[visitor]:
+            del services.streams[visitor]
 
 
 async def _until(changed: asyncio.Event) -> AsyncIterator[str]:

@@ -16,7 +16,7 @@ from lungscan import RESEARCH_USE, __version__
 from lungscan.report.wording import duration
 from lungscan_web.access.sessions import Session, csrf_fits
 from lungscan_web.server.answers import Denied, refusal
-from lungscan_web.server.house import house_of
+from lungscan_web.server.services import services_of
 from lungscan_web.server.login import set_cookie
 
 log = logging.getLogger("lungscan.web")
@@ -40,17 +40,17 @@ def show(template: str, status: int = 200, **values: Any) -> HTMLResponse:
 
 async def page(request: Request) -> Response:
     """The page, empty or with a kept result. Raises NotHere when that is gone."""
-    house = house_of(request)
+    services = services_of(request)
     if number := request.path_params.get("job"):
-        house.desk.job(number)
+        services.desk.job(number)
     session = _session(request)
     answer = show(
         "page.html",
         csrf=session.csrf,
         user=session.user,
-        auth=house.passwords is not None,
+        auth=services.passwords is not None,
         job=number or "",
-        kept=duration(house.settings.limits.kept_seconds),
+        kept=duration(services.settings.limits.kept_seconds),
     )
     return _with_cookie(request, answer, session)
 
@@ -62,7 +62,7 @@ async def health(_: Request) -> Response:
 
 async def login_form(request: Request) -> Response:
     """The form."""
-    if house_of(request).passwords is None:
+    if services_of(request).passwords is None:
         return RedirectResponse("/", 302)
     session = _session(request)
     return _with_cookie(request, _login(session, ""), session)
@@ -70,8 +70,8 @@ async def login_form(request: Request) -> Response:
 
 async def log_in(request: Request) -> Response:
     """Take a name and a password; a right one gets a session that nobody has seen before."""
-    house, session = house_of(request), request.state.session
-    if house.passwords is None:
+    services, session = services_of(request), request.state.session
+    if services.passwords is None:
         return RedirectResponse("/", 303)
     form = await short_form(request)
     if session is None or not csrf_fits(session, form.get("csrf", "")):
@@ -79,28 +79,28 @@ async def log_in(request: Request) -> Response:
         answer = _login(fresh, "The form was out of date. Log in once more.", 403)
         return _with_cookie(request, answer, fresh)
     name, address = form.get("name", ""), request.client.host if request.client else ""
-    if wait := house.tries.begin(address, name):
+    if wait := services.tries.begin(address, name):
         log.warning("Login from %s refused: too many tries", address)
         words = f"Too many tries. Wait {duration(wait)}, then try again."
         answer = _login(session, words, 429)
         answer.headers["retry-after"] = str(wait)
         return answer
-    if not await run_sync(house.passwords.accept, name, form.get("password", "")):
+    if not await run_sync(services.passwords.accept, name, form.get("password", "")):
         log.warning("Login from %s refused: wrong name or password", address)
         return _login(session, WRONG, 403)
-    house.tries.right(address, name)
-    entered = house.sessions.log_in(session, name)
+    services.tries.right(address, name)
+    entered = services.sessions.log_in(session, name)
     return _with_cookie(request, RedirectResponse("/", 303), entered)
 
 
 async def log_out(request: Request) -> Response:
     """End the session; what was given stays until its time is over."""
-    house, session = house_of(request), request.state.session
+    services, session = services_of(request), request.state.session
     form = await short_form(request)
     if session is None or not csrf_fits(session, form.get("csrf", "")):
         return refusal(403, "W_CSRF", "The page is out of date. Load it again, then log out.")
-    house.sessions.end(session)
-    answer = RedirectResponse("/login" if house.passwords else "/", 303)
+    services.sessions.end(session)
+    answer = RedirectResponse("/login" if services.passwords else "/", 303)
     answer.delete_cookie("lungscan", path="/", httponly=True, samesite="lax")
     return answer
 
@@ -127,10 +127,10 @@ def _login(session: Session, message: str, status: int = 200) -> HTMLResponse:
 def _session(request: Request) -> Session:
     """The browser's session, or a new one."""
     found: Session | None = request.state.session
-    return found or house_of(request).sessions.new()
+    return found or services_of(request).sessions.new()
 
 
 def _with_cookie(request: Request, answer: Response, session: Session) -> Response:
     if request.state.session is not session:
-        set_cookie(answer, session, secure=house_of(request).settings.secure)
+        set_cookie(answer, session, secure=services_of(request).settings.secure)
     return answer

@@ -18,7 +18,7 @@ _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared with, and only after ``a
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """All that ``lungscan web`` can be told.
+    """All that ``lungscan web`` can be set to.
 
     Raises:
         UsageProblem: an address that others reach, without ``auth``; or a port that is none.

@@ -148,7 +148,7 @@ def find_stained(
     """What has the colour of haematoxylin, eosin (or DAB), above the noise of the glass.
 
     ``usable`` is where tissue may lie, ``elsewhere`` (3,) the colour of glass if none is in sight.
-    Only rows and columns ``own`` are told of; the rest is there to be seen.
+    Only rows and columns ``own`` are reported; the rest is there to be seen.
     """
     relief = find_relief(rgb)
     glass = find_glass(rgb, relief, valid, um_px)

@@ -130,7 +130,7 @@ def _require_slices(header: Any, path: Path, *, has_pixels: bool) -> None:
         )
     modality = str(header.get("Modality", ""))
     if str(header.get("SOPClassUID", "")) not in CT_SLICES:
-        told = f" ({modality})" if modality in _MODALITIES else ""
+        kind = f" ({modality})" if modality in _MODALITIES else ""
         raise UnreadableFile(
             f"{name} is DICOM of another kind{told}: neither CT slices nor a whole-slide image. "
             "Choose the series of CT slices.",

@@ -67,7 +67,7 @@ def require_mirax(path: Path) -> None:
     """
     name, folder = show(path.name), path.with_suffix("")
     if not folder.is_dir():
-        if twin := _twin_of(folder):
+        if other := _similar_name(folder):
             raise UnreadableFile(
                 f"{name} and the folder '{show(twin)}' that holds its pixels are spelt "
                 f"differently{_how(folder.name, twin)}; rename the folder so that it has exactly "
@@ -114,7 +114,7 @@ def why_not_open(path: Path, error: OpenSlideError) -> UnreadableFile:
     )
 
 
-def _twin_of(folder: Path) -> str | None:
+def _similar_name(folder: Path) -> str | None:
     """The name of a folder that differs from ``folder`` in Unicode form or case only."""
     wanted = same_name(folder.name).casefold()
     try:

@@ -39,7 +39,7 @@ def detail_story(result: CaseResult, digest: str, beside: Beside) -> list[Flowab
     """Everything after the answer. ``digest`` is the SHA-256 of the case's ``case.json``."""
     answered = result.prediction is not None and result.prediction.label is not None
     words = modality_of(result.model.modality).words
-    top = words.speaking if answered else words.clear
+    top = words.deciding if answered else words.clear
     return [
         *_tiles(result, "top", top),
         *explained_story(result),

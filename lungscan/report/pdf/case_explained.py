@@ -52,5 +52,5 @@ def _entry(part: Explanation, result: CaseResult, limit: float, side: float) -> 
     row: list[object] = [Picture(jpeg_bytes(picture), side, side) for picture in pictures]
     bare = ("RIGHTPADDING", (0, 0), (-1, -1), 0)
     table = plain_table([row], [side + _INSIDE, side], None, bare)
-    said, where = caption(part, result.model, several=len(result.files) > 1)
-    return [table, paragraph(said, "small"), paragraph(where, "small-muted")]
+    words, where = caption(part, result.model, several=len(result.files) > 1)
+    return [table, paragraph(words, "small"), paragraph(where, "small-muted")]

@@ -55,10 +55,10 @@ def review_story(result: CaseResult, beside: Beside) -> list[Flowable]:
     if review is None or review.opinion.verdict is None:
         seen = [] if review is None else _seen_alone(review)
         return [*problem, *seen, *_regions(result, review), _by_hand()]
-    return [*_said(result, review), *_regions(result, review), *_earlier(result, review)]
+    return [*_opinion_rows(result, review), *_regions(result, review), *_earlier(result, review)]
 
 
-def _said(result: CaseResult, review: Review) -> list[Flowable]:
+def _opinion_rows(result: CaseResult, review: Review) -> list[Flowable]:
     opinion = review.opinion
     rows = [
         ("Model output", answer_line(result)),

@@ -182,7 +182,7 @@ class ReportCanvas(Canvas):  # type: ignore[misc]  # ReportLab has no types
 
     def showPage(self) -> None:  # noqa: N802  # ReportLab's name
         """Finish the page."""
-        _furniture(self, self._info)
+        _head_and_foot(self, self._info)
         super().showPage()
 
     def save(self) -> None:
@@ -196,7 +196,7 @@ class ReportCanvas(Canvas):  # type: ignore[misc]  # ReportLab has no types
         super().save()
 
 
-def _furniture(canvas: Canvas, info: PageInfo) -> None:
+def _head_and_foot(canvas: Canvas, info: PageInfo) -> None:
     right, head, foot = PAGE_WIDTH - MARGIN, PAGE_HEIGHT - 12.5 * mm, 9.5 * mm
     canvas.saveState()
     line(canvas, MARGIN, head, f"LungScan {info.version}", size=7.5, bold=True)

@@ -195,9 +195,9 @@ def _draw_attention(sheet: Sheet, rows: Sequence[SummaryRow]) -> None:
         return
     sheet.heading("Needs attention", 5 * ROW)
     reasons = Counter(f"{STATUS_NAMES[row.status]}, {row.reason or 'other'}" for row in chosen)
-    told = [f"{reason}: {count:,}" for reason, count in reasons.most_common(12)]
-    for at in range(0, len(told), 2):
-        for x, part in zip((MARGIN, MARGIN + WIDTH / 2), told[at : at + 2], strict=False):
+    texts = [f"{reason}: {count:,}" for reason, count in reasons.most_common(12)]
+    for at in range(0, len(texts), 2):
+        for x, part in zip((MARGIN, MARGIN + WIDTH / 2), texts[at : at + 2], strict=False):
             line(sheet.canvas, x, sheet.y - 11, part, size=8, room=WIDTH / 2 - 8)
         sheet.down(11)
     sheet.down(4)

@@ -85,12 +85,12 @@ def _require_same(options: ScanOptions, shard: Shard, card: ModelCard, plan: Sha
     if plan.shards != shard.of:
         raise _other(f"numbers: {plan.shards} shards, not {shard.of}")
     mine = _empty_run(options, card, Inputs((), ()))
-    for what, value in _told(mine).items():
-        if value != _told(plan.run)[what]:
+    for what, value in _common_settings(mine).items():
+        if value != _common_settings(plan.run)[what]:
             raise _other(what)
 
 
-def _told(run: RunSummary) -> dict[str, object]:
+def _common_settings(run: RunSummary) -> dict[str, object]:
     """What all shards of a run must have in common."""
     return {
         "model": run.model.sha256,

@@ -123,7 +123,7 @@ class ShardLedger(Ledger):
             done = ShardDone(tuple(records.items()), library_versions())
             write_done(self._store.out, self._part.shard.number, done)
             self._part.release()
-            self.notices += self._told_of_all()
+            self.notices += self._notices_of_all()
         return finished
 
     def _own_names(self) -> list[str]:
@@ -156,7 +156,7 @@ class ShardLedger(Ledger):
             out,
         )
 
-    def _told_of_all(self) -> tuple[str, ...]:
+    def _notices_of_all(self) -> tuple[str, ...]:
         """What is to be said of the other shards; writes the tables if none is still at work."""
         shard, out = self._part.shard, self._store.out
         notices: list[str] = []

@@ -59,7 +59,7 @@ class Memory:
         """Keys of cases whose files are not there any more."""
         return [key for key in self.results if key not in present]
 
-    def twin_of(self, case: CaseInput, gone: Iterable[str]) -> str | None:
+    def moved_from(self, case: CaseInput, gone: Iterable[str]) -> str | None:
         """The case that became this one by being renamed, as far as sizes and times tell."""
         look = look_of(case)
         for key in gone:

@@ -36,7 +36,7 @@ class WatchRound(Part):
         super().prepare(store)
         gone = self.memory.gone(frozenset(self.present))
         for case in self.inputs.cases:
-            if gone and (old := self.memory.twin_of(case, gone)) and _rename(store, old, case):
+            if gone and (old := self.memory.moved_from(case, gone)) and _rename(store, old, case):
                 gone.remove(old)
 
     def ledger(self, run: RunContext, store: RunStore) -> Ledger:

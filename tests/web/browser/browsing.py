@@ -37,13 +37,13 @@ def serve(folder: Path, *options: str) -> Iterator[Served]:
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     assert server.stderr is not None
-    said = []
+    lines = []
     for line in server.stderr:
-        said.append(line)
+        lines.append(line)
         if found := re.search(r"https?://[\w.\[\]:-]+:\d+", line):
             break
     else:
-        raise AssertionError("the server did not start: " + "".join(said))
+        raise AssertionError("the server did not start: " + "".join(lines))
     reader = threading.Thread(target=lambda: [None for _ in server.stderr or ()], daemon=True)
     reader.start()
     try:
@@ -70,7 +70,7 @@ def open_page(
     wrong: list[str] = []
     context.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda said: _is_error(said) and wrong.append(said.text))
+    page.on("console", lambda lines: _is_error(lines) and wrong.append(lines.text))
     page.goto(served + path)
     if path != "/login":
         ready(page)
@@ -81,9 +81,9 @@ def open_page(
         assert wrong == []
 
 
-def _is_error(said: ConsoleMessage) -> bool:
+def _is_error(lines: ConsoleMessage) -> bool:
     """Whether the console holds an error; a refusal (404) is one that the page expects."""
-    return said.type == "error" and not said.text.startswith("Failed to load resource")
+    return lines.type == "error" and not lines.text.startswith("Failed to load resource")
 
 
 def ready(page: Page) -> None:

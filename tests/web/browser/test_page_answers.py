@@ -130,8 +130,8 @@ def test_a_bad_file_gets_words_and_costs_the_others_nothing(
     page.locator('.case[data-status="failed"]').click()
     answered(page, "Failed")
     expect(page.locator("#answer .kicker").first).to_have_text("Not classified")
-    said = page.locator("#answer .output p").all_inner_texts()
-    assert any(words.endswith(".") and len(words) > 20 for words in said), said
+    texts = page.locator("#answer .output p").all_inner_texts()
+    assert any(words.endswith(".") and len(words) > 20 for words in texts), texts
     assert "Traceback" not in page.locator("body").inner_text()
 
 

@@ -56,10 +56,10 @@ def play(page: Page, asked: list[str], state: dict[str, Any]) -> None:
             route.fulfill(json={**state, "state": "cancelled", "words": "Cancelled."})
         elif path.endswith("/explanation"):
             pictures = [{"title": "Occlusion", "url": "/static/icon.svg", "words": "What counts."}]
-            said = "working" if request.method == "POST" else next(explained, "ready")
+            explanation_state = "working" if request.method == "POST" else next(explained, "ready")
             route.fulfill(
                 status=202 if request.method == "POST" else 200,
-                json={"state": said, "message": "", "pictures": pictures},
+                json={"state": explanation_state, "message": "", "pictures": pictures},
             )
         elif path == "/J/cases/1":
             route.fulfill(json=ANSWER)
@@ -106,7 +106,7 @@ def test_an_explanation_comes_on_request(page: Page) -> None:
     expect(page.locator("#said")).to_have_text("The explanation is there.")
 
 
-def test_what_the_server_refuses_is_told_in_its_words(page: Page) -> None:
+def test_what_the_server_refuses_is_reported_in_its_words(page: Page) -> None:
     refusal = {"error": {"code": "W_TOO_MANY", "message": "You have 4 jobs under way."}}
     page.route("**/api/jobs", lambda route: route.fulfill(status=429, json=refusal))
     give(page, [PICTURE])
@@ -114,7 +114,7 @@ def test_what_the_server_refuses_is_told_in_its_words(page: Page) -> None:
     expect(page.locator("#start")).to_have_text("Classify 1 file")  # can be tried again
 
 
-def test_too_many_files_are_told_before_they_are_sent(page: Page) -> None:
+def test_too_many_files_are_reported_before_they_are_sent(page: Page) -> None:
     many = [{**PICTURE, "name": f"{number}.jpeg"} for number in range(51)]
     page.locator("#pick").set_input_files(many)  # type: ignore[arg-type]
     expect(page.locator("#alerts")).to_contain_text("the page takes 50 at once")

@@ -54,8 +54,8 @@ def main(picture: Path, browser: str) -> None:
         answered(page, "Squamous cell carcinoma")
         answer = page.locator("#answer .label").inner_text()
         started.close()
-    said = {"reachable": reachable(), "answer": answer, "outside": outside}
-    sys.stdout.write(json.dumps(said))
+    found = {"reachable": reachable(), "answer": answer, "outside": outside}
+    sys.stdout.write(json.dumps(found))
 
 
 if __name__ == "__main__":

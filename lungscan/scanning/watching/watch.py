@@ -144,7 +144,7 @@ class _Watched:
         """Classify what is new. What stands in the way is told, and waited for."""
         part = WatchRound(self.options, new, present, self.memory)
         launched, self.launched = self.launched, None
-        self.told = ""
+        self.text = ""
         try:
             yield from run_part(part, self.card, launched, self.ending)
             self.memory.save(self.options.out)
@@ -172,6 +172,6 @@ class _Watched:
 
     def _tell(self, text: str) -> Generator[ScanEvent, None, None]:
         """Say what is waited for, once."""
-        if text != self.told:
-            self.told = text
+        if text != self.text:
+            self.text = text
             yield Notice(text)

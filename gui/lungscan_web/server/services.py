@@ -24,7 +24,7 @@ LOOK_S = 1.0
 
 
 @dataclass(slots=True, eq=False)
-class House:
+class Services:
     """One page, while it is open."""
 
     settings: WebSettings
@@ -56,7 +56,7 @@ class House:
             self.zooms.look_round()
 
 
-def open_house(settings: WebSettings, start: Callable[[], Process] = start_process) -> House:
+def open_services(settings: WebSettings, start: Callable[[], Process] = start_process) -> Services:
     """Make all that a page needs; ``start`` starts what runs a job.
 
     Raises:
@@ -74,14 +74,14 @@ def open_house(settings: WebSettings, start: Callable[[], Process] = start_proce
         explanations.forget(job)
 
     desk = Desk(settings.limits, folder, start=start, forgotten=forgotten)
-    house = House(
+    services = Services(
         settings, models, passwords, desk, zooms, Examples(folder.path / "examples"), explanations
     )
-    house.keep()
-    return house
+    services.keep()
+    return services
 
 
-def house_of(request: Request) -> House:
+def services_of(request: Request) -> Services:
     """The page that a request came to."""
-    house: House = request.app.state.house
-    return house
+    services: Services = request.app.state.services
+    return services

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lungscan.evaluation.records import Comparison, Evaluation
     from lungscan.evaluation.writing import Written
     from lungscan.report.write import Rebuilt
-    from lungscan.review.table import Reviews
+    from lungscan.review.reviews_table import Reviews
     from lungscan.scanning.planning import PlannedCase
     from lungscan.self_check import Check
     from lungscan.studies.options import StudyOptions

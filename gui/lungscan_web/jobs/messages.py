@@ -77,7 +77,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Noticed:
     """Something a person should know that belongs to no single case."""
 
     text: str
@@ -90,4 +90,4 @@ class Finished:
     seconds: float
 
 
-News = Found | Began | Taken | Scored | Ended | Told | Finished | Failure | Stopped
+Message = Found | Began | Taken | Scored | Ended | Noticed | Finished | Failure | Stopped

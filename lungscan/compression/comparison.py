@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lungscan.compression.records import Agreement, LabelledTiles
-from lungscan.evaluation.resampling import GroupBootstrap
+from lungscan.compression.records import Agreement
+from lungscan.dataset.labelled_tiles import LabelledTiles
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.model.card import Metric, ModelCard
 from lungscan.model.novelty import Novelty
 from lungscan.runtimes import Runtime

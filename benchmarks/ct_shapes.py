@@ -33,7 +33,7 @@ def main() -> None:
         for field in Shape.__dataclass_fields__:
             values = [getattr(shape, field) for shape in shapes]
             percentiles = "  ".join(f"{v:7.3f}" for v in np.percentile(values, (0, 1, 50, 99, 100)))
-            print(f"  {field:9} {told}   {BOUNDS.get(field, '')}")
+            print(f"  {field:9} {percentiles}   {BOUNDS.get(field, '')}")
 
 
 def _is_picture(path: Path) -> bool:

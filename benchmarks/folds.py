@@ -22,11 +22,11 @@ from pathlib import Path
 import numpy as np
 from rejectors import rejector_table
 
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.errors import LungScanError, UsageProblem
 from lungscan.evaluation.curves import Ranking, reliability
 from lungscan.evaluation.figures import ACCURACY_AT_95, CALIBRATION, basic_figures
 from lungscan.evaluation.judged import Judged
-from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.evaluation.wording import points, with_interval
 from lungscan.model.card import Metric
 from lungscan.training.nested import judged_of

@@ -134,7 +134,9 @@ def measure(names: list[str], px: int, seconds: float, *, int8: bool) -> None:
         pairs = [one / other for one, other in zip(first.costs, way.costs, strict=True)]
         median, least = 1000 * statistics.median(way.costs), 1000 * min(way.costs)
         ratio, kernels = statistics.median(pairs), ", ".join(convolutions(way.compiled)[:3])
-        print(f"| {way.network} | {way.name} | {median:.2f} ({least:.2f}) | {ratio:.2f} | {told} |")
+        print(
+            f"| {way.network} | {way.name} | {median:.2f} ({least:.2f}) | {ratio:.2f} | {kernels} |"
+        )
 
 
 def main() -> None:

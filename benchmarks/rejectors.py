@@ -20,8 +20,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.evaluation.curves import Ranking
 from lungscan.dataset.resampling import GroupBootstrap
+from lungscan.evaluation.curves import Ranking
 from lungscan.evaluation.wording import points, with_interval
 from lungscan.training.nested import judged_of
 from lungscan.training.out_of_fold import Answers

@@ -167,7 +167,7 @@ def print_reach(clouds: Mapping[str, Cloud], groups: Mapping[str, Floats]) -> No
             )
         print(f"| {name} | {len(values)} | " + " | ".join(cells) + " |")
     times = ", ".join(f"{name} {made.milliseconds:.1f} ms" for name, made in clouds.items())
-    print(f"\nCPU time of one picture of {VIEW_PX} px, batches of 128: {told}.")
+    print(f"\nCPU time of one picture of {VIEW_PX} px, batches of 128: {times}.")
 
 
 def write_sheet(path: Path, fields: NDArray[np.uint8], settings: Mapping[str, Augment]) -> None:

@@ -79,7 +79,7 @@ def run(given: argparse.Namespace, options: StudyOptions) -> None:
         if isinstance(event, NetworkFitted):
             accuracy = "" if event.accuracy is None else f"{event.accuracy:.2%}"
             print(
-                f"{time.time() - begun:6.1f} s {event.name} {told} {event.seconds:.1f} s",
+                f"{time.time() - begun:6.1f} s {event.name} {accuracy} {event.seconds:.1f} s",
                 flush=True,
             )
 

@@ -216,7 +216,7 @@ def main() -> int:
     levels = [mb for _, mb in program.memory]
     thirds = np.array_split(np.array(levels), 3)
     ranges = ", ".join(f"{third.min():.0f} to {third.max():.0f}" for third in thirds if len(third))
-    print(f"memory of program and readers in each third of the time: {told} MB")
+    print(f"memory of program and readers in each third of the time: {ranges} MB")
     if given.keep is None:
         shutil.rmtree(work, ignore_errors=True)
     return int(bool(lost or doubled or other))

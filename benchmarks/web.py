@@ -1,11 +1,12 @@
 """The page in figures: start, click to answer, twenty visitors, memory, first picture of a slide.
 
-    python benchmarks/web.py [--slide SLIDE] [--visitors N] [--fields N] [--jobs N] [--json FILE]
+    python benchmarks/web.py [PART...] [--slide SLIDE] [--visitors N] [--fields N] [--jobs N]
 
 Starts ``lungscan web`` at a free port, speaks to it as browsers do, and prints what each figure
-came to. SLIDE is best one of 40,000 px, such as ``benchmarks/drawing.py`` draws. What
-the engine itself takes is measured in a process of its own that has its libraries loaded, as the
-page's spare process has.
+came to. PART is start, click, slide, cancel, crowd or memory; all of them without one. SLIDE is
+best one of 40,000 px, such as ``benchmarks/drawing.py`` draws. What the engine itself takes is
+measured in a process of its own that has its libraries loaded, as the page's spare process has.
+``benchmarks/web_memory.py`` follows the page's memory over many more jobs than can be computed.
 """
 
 from __future__ import annotations
@@ -218,34 +219,61 @@ def first_picture(port: int, slide: Path) -> dict[str, float]:
     return {"found": found, "opened": opened, "first tile": seconds}
 
 
+def cancelled(port: int, times: int = 5) -> float:
+    """Seconds from the press to the end of a job that computes: the most of some tries."""
+    pictures = [path.read_bytes() for path in sorted(FIELDS.rglob("*.jpeg"))]
+    taken = []
+    for _ in range(times):
+        visitor = Visitor(port)
+        job = visitor.give({f"{n}.jpeg": pictures[n % len(pictures)] for n in range(40)})
+        while visitor.get(f"/api/jobs/{job}")["state"] != "running":
+            time.sleep(0.02)
+        begin = time.perf_counter()
+        visitor.ask("POST", f"/api/jobs/{job}/cancel")
+        taken.append(time.perf_counter() - begin)
+    return max(taken)
+
+
+PARTS = ("start", "click", "slide", "cancel", "crowd", "memory")
+
+
 def main() -> None:
     """See above."""
     parser = argparse.ArgumentParser(description="The page in figures.")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART")
     parser.add_argument("--slide", type=Path)
     parser.add_argument("--visitors", type=int, default=20)
     parser.add_argument("--fields", type=int, default=10)
-    parser.add_argument("--jobs", type=int, default=500)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--jobs", type=int, default=40)
     wanted = parser.parse_args()
-    field = next((FIELDS / "single").rglob("*.jpeg"))
-    found: dict[str, Any] = {"load": os.getloadavg()}
+    parts = wanted.parts or PARTS
+    print(json.dumps({"load": os.getloadavg()}))
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        for part in parts:
+            if part != "slide" or wanted.slide:
+                print(json.dumps(figures(part, Path(name), wanted)), flush=True)
+
+
+def figures(part: str, folder: Path, wanted: argparse.Namespace) -> dict[str, Any]:
+    """One part, each with a page of its own."""
+    if part == "start":
         starts = []
-        for _ in range(3):
+        for _ in range(5):
             with served(folder) as (_, _, seconds):
                 starts.append(seconds)
-        found["start s"] = statistics.median(starts)
-        with served(folder) as (port, process, _):
-            found["click to answer s"] = click_to_answer(port, field)
-            found["engine s"] = statistics.median(engine_s(field) for _ in range(3))
-            if wanted.slide:
-                found["first picture s"] = first_picture(port, wanted.slide)
-            found["crowd"] = crowd(port, wanted.visitors, wanted.fields)
-            found["memory MB"] = memory(port, process, wanted.jobs)
-    print(json.dumps(found, indent=1))
-    if wanted.json:
-        wanted.json.write_text(json.dumps(found, indent=1))
+        return {"start s": statistics.median(starts), "each": starts}
+    with served(folder) as (port, process, _):
+        if part == "click":
+            field = next((FIELDS / "single").rglob("*.jpeg"))
+            engine = statistics.median(engine_s(field) for _ in range(3))
+            return {"click to answer s": click_to_answer(port, field), "engine s": engine}
+        if part == "slide":
+            return {"first picture s": [first_picture(port, wanted.slide) for _ in range(3)]}
+        if part == "cancel":
+            return {"cancel s, the most of five": cancelled(port)}
+        if part == "crowd":
+            return {"crowd": crowd(port, wanted.visitors, wanted.fields)}
+        return {"memory MB": memory(port, process, wanted.jobs)}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How the window feels, in figures: start, first pixels, frames, the longest wait, memory.
 
-    python benchmarks/window.py SLIDE [--minutes N] [--json FILE]
+    python benchmarks/window.py SLIDE [--parts start view run ...] [--minutes N] [--json FILE]
 
 Offscreen, so that it runs on any machine; what the display itself takes is not in it. SLIDE is
 best a large one, such as ``benchmarks/drawing.py`` draws. The longest wait is the longest time in
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +46,9 @@ print(time.perf_counter() - begin, [n for n in ("torch", "openvino") if n in sys
 window.close()
 """
 TILES, QUEUED = 20_000, 500
+PARTS = ("start", "view", "run", "shell", "many", "memory")
+LONG = "long"  # as "shell", but of SLIDE itself, which takes a while
+ROUNDS, LOOKS_S = 3, 2.5  # runs of each, and what a person looks at a slide before the first
 PAN_S = 8.0
 
 
@@ -121,25 +124,29 @@ def pan(window: MainWindow, loop: Loop, seconds: float) -> list[float]:
     return frames
 
 
-def pan_about(window: MainWindow, loop: Loop, minutes: float) -> float:
-    """Look at one place after the other; the most memory, in MB."""
-    end, most, step = time.perf_counter() + 60 * minutes, memory_mb(), 0
+def pan_about(window: MainWindow, loop: Loop, minutes: float) -> list[float]:
+    """Look at one place after the other; the memory after each, in MB."""
+    end, held, step = time.perf_counter() + 60 * minutes, [memory_mb()], 0
     camera = window.viewer.camera
     width, height = camera.image if camera else (1, 1)
     while time.perf_counter() < end:
         x, y = (step * 0.37) % 1 * width, (step * 0.61) % 1 * height
         window.viewer.go_to(x, y, (20.0, 10.0, 5.0)[step % 3])
         pan(window, loop, 0.5)
-        most, step = max(most, memory_mb()), step + 1
-    return most
+        held.append(memory_mb())
+        step += 1
+    return held
 
 
-def measure(slide: Path, minutes: float) -> dict[str, float]:
-    """All figures."""
-    found = {"cold start, s": min(cold_start() for _ in range(3))}
+def measure(slide: Path, minutes: float, parts: Sequence[str]) -> dict[str, float]:
+    """The figures of these parts, in their order."""
+    found: dict[str, float] = {}
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    if "start" in parts:
+        found["cold start, s"] = min(cold_start() for _ in range(3))
     from PyQt6.QtWidgets import QApplication
 
+    from lungscan_gui import engine
     from lungscan_gui.settings import Settings
     from lungscan_gui.theme import apply_theme
     from lungscan_gui.window import MainWindow
@@ -153,25 +160,37 @@ def measure(slide: Path, minutes: float) -> dict[str, float]:
     window.resize(1280, 800)
     window.show()
     loop.until(lambda: window.display.opener.ready)
-    _viewer_figures(window, loop, slide, found)
-    _run_figures(window, loop, found)
-    _against_command_line(window, loop, folder, found)
-    window.queue.choose(0)
-    loop.until(lambda: window.viewer.picture is not None)
-    _many_figures(window, loop, found)
-    found[f"memory after {minutes:g} minutes of panning, MB"] = pan_about(window, loop, minutes)
+    _open(window, loop, slide, found)
+    if "view" in parts:
+        _viewer_figures(window, loop, found)
+    if "run" in parts:
+        _run_figures(window, loop, found)
+    if "shell" in parts:
+        demo = engine.make_demo_slide(folder / "demo")
+        _against_command_line(window, loop, demo, "the demo's slide", found)
+    if LONG in parts:
+        _against_command_line(window, loop, slide, "this slide", found)
+    if "many" in parts:
+        model = window.options.boxes["model"].currentText()
+        window.analysis.runner.model = engine.find_model(model).stamp()
+        _many_figures(window, loop, found)
+    if "memory" in parts:
+        _memory_figures(window, loop, minutes, found)
     window.close()
     return found
 
 
-def _viewer_figures(window: MainWindow, loop: Loop, slide: Path, found: dict[str, float]) -> None:
-    viewer = window.viewer
+def _open(window: MainWindow, loop: Loop, slide: Path, found: dict[str, float]) -> None:
     begin = time.perf_counter()
     window.add_paths([slide])
-    found["first pixels, s"] = loop.until(lambda: viewer.picture is not None)
-    viewer.repaint()
+    found["first pixels, s"] = loop.until(lambda: window.viewer.picture is not None)
+    window.viewer.repaint()
     loop.until(_sharp(window))
     found["sharp view, s"] = time.perf_counter() - begin
+
+
+def _viewer_figures(window: MainWindow, loop: Loop, found: dict[str, float]) -> None:
+    viewer = window.viewer
     viewer.go_to(viewer.camera.image[0] / 2, viewer.camera.image[1] / 2, 20)  # type: ignore[union-attr]
     viewer.repaint()
     found["sharp view at 20x, s"] = loop.until(_sharp(window))
@@ -216,32 +235,48 @@ def _many_figures(window: MainWindow, loop: Loop, found: dict[str, float]) -> No
     _frames("panning over 20,000 tiles", pan(window, loop, PAN_S), loop, found)
 
 
-def _against_command_line(
-    window: MainWindow, loop: Loop, folder: Path, found: dict[str, float]
+def _memory_figures(
+    window: MainWindow, loop: Loop, minutes: float, found: dict[str, float]
 ) -> None:
-    """The demo's slide, classified in the window and by the command line, each three times."""
-    from lungscan_gui.cases import CaseState
-    from lungscan_gui.engine import make_demo_slide
+    """The most that was held, and how much more in the second half than in the first."""
+    held = pan_about(window, loop, minutes)
+    half = len(held) // 2
+    found[f"memory in {minutes:g} minutes of panning, MB"] = max(held)
+    found["of it more in their second half, MB"] = max(held[half:]) - max(held[:half])
 
-    slide = make_demo_slide(folder / "demo")
+
+def _against_command_line(
+    window: MainWindow, loop: Loop, slide: Path, what: str, found: dict[str, float]
+) -> None:
+    """A slide in the window and by the command line, in turn."""
+    from lungscan_gui.cases import CaseState
+
+    folder = Path(tempfile.mkdtemp())
     times: dict[str, list[float]] = {"window": [], "command line": []}
     window.add_paths([slide])
     loop.until(lambda: bool(window.queue.current and window.queue.current.path == slide))
+    loop.until(lambda: window.viewer.picture is not None)
     case = window.queue.current
-    for number in range(3):
+    for number in range(ROUNDS):
+        loop.until(_after(LOOKS_S))
         window.settings.results = folder / f"results-{number}"
         begin = time.perf_counter()
         window.analyse()
         loop.until(lambda: case is not None and case.state is CaseState.FINISHED, 600)
-        loop.until(lambda: not window.analysis.running)
         times["window"].append(time.perf_counter() - begin)
-        out = str(folder / f"shell-{number}")
+        loop.until(lambda: not window.analysis.running)
+        out = str(folder / f"shell-{slide.stem}-{number}")
         command = [sys.executable, "-m", "lungscan_cli", "classify", str(slide), "--out", out]
         begin = time.perf_counter()
         subprocess.run(command, check=True, capture_output=True)
         times["command line"].append(time.perf_counter() - begin)
-    for what, seconds in times.items():
-        found[f"the demo's slide by the {what}, s"] = min(seconds)
+    for where, seconds in times.items():
+        found[f"{what} by the {where}, s"] = statistics.median(seconds)
+
+
+def _after(seconds: float) -> Callable[[], bool]:
+    end = time.perf_counter() + seconds
+    return lambda: time.perf_counter() > end
 
 
 def _sharp(window: MainWindow) -> Callable[[], bool]:
@@ -265,10 +300,11 @@ def main() -> None:
     """Measure, print, and keep as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("slide", type=Path)
+    parser.add_argument("--parts", nargs="+", choices=(*PARTS, LONG), default=PARTS)
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    found = measure(options.slide, options.minutes)
+    found = measure(options.slide, options.minutes, options.parts)
     for name, value in found.items():
         print(f"{name:58} {value:10.2f}")
     if options.json:

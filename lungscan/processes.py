@@ -15,6 +15,7 @@ from pathlib import Path
 
 MARK = "--lungscan-process"
 SHELL = "lungscan"  # the program without a window: one with a window has no stdin on Windows
+YIELDING = 3  # added to a process's niceness: half of what others get where all want to run
 PACKAGES = ("lungscan", "lungscan_cli", "lungscan_gui", "lungscan_web")
 
 
@@ -38,6 +39,16 @@ def environment() -> dict[str, str]:
     if getattr(sys, "frozen", False):
         return os.environ | {"PYINSTALLER_RESET_ENVIRONMENT": "1"}
     return os.environ | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
+
+
+def give_way() -> None:
+    """Let all other programs go first, for work that others may wait longer for.
+
+    What this process starts from now on does so, too. Where the system knows no such thing
+    (Windows), nothing changes.
+    """
+    if hasattr(os, "nice"):
+        os.nice(YIELDING)
 
 
 def run_if_asked(arguments: Sequence[str]) -> bool:

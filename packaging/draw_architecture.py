@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from lungscan.training.options import BUNDLE, STAGE_TEXTS, STAGES
+from lungscan.training.stage_names import BUNDLE, STAGE_TEXTS, STAGES
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"

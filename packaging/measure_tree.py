@@ -6,6 +6,7 @@ python packaging/measure_tree.py
 from __future__ import annotations
 
 import ast
+import graphlib
 import statistics
 import tomllib
 from collections import Counter
@@ -32,6 +33,8 @@ def main() -> int:
         for one in contracts["importlinter"]["contracts"]
         if one.get("containers") == ["lungscan"]
     ]
+    arrows = arrows_between_rooms()
+    chain = longest_chain(arrows)
     rows = [
         ("modules", len(own)),
         ("median lines, longest", f"{statistics.median(lengths):.0f}, {max(lengths)}"),
@@ -40,7 +43,8 @@ def main() -> int:
         ("files in the engine's root", len(list(ENGINE.glob("*.py")))),
         ("folders", len(list(ENGINE.glob("*/__init__.py")))),
         ("names used by several files", f"{len(twice)} ({', '.join(sorted(twice))})"),
-        ("levels of imports", len(levels)),
+        ("levels of the import contract", len(levels)),
+        ("rooms in the longest chain", f"{chain}, {len(arrows)} arrows"),
     ]
     for face in FACES:
         taken = {found for path in face.rglob("*.py") for found in taken_from(path)}
@@ -50,6 +54,39 @@ def main() -> int:
     for label, value in rows:
         print(f"{label:<36}{value}")
     return 0
+
+
+def arrows_between_rooms() -> set[tuple[str, str]]:
+    """Which file or folder of the engine's root imports which; the package itself apart."""
+    import grimp
+
+    graph, found = grimp.build_graph("lungscan"), set()
+    for module in graph.modules - {"lungscan"}:
+        for imported in graph.find_modules_directly_imported_by(module) - {"lungscan"}:
+            pair = module.split(".")[1], imported.split(".")[1]
+            if pair[0] != pair[1]:
+                found.add(pair)
+    return found
+
+
+def longest_chain(arrows: set[tuple[str, str]]) -> int:
+    """Rooms on the longest way along the arrows; a circle counts once."""
+    below: dict[str, set[str]] = {}
+    for room, other in arrows:
+        below.setdefault(room, set()).add(other)
+
+    def depth(room: str, above: frozenset[str]) -> int:
+        rooms = below.get(room, set()) - above
+        return 1 + max((depth(one, above | {room}) for one in rooms), default=0)
+
+    order = graphlib.TopologicalSorter(below)
+    try:
+        depths: dict[str, int] = {}
+        for room in order.static_order():
+            depths[room] = 1 + max((depths[one] for one in below.get(room, ())), default=0)
+        return max(depths.values())
+    except graphlib.CycleError:
+        return max(depth(room, frozenset()) for room in below)
 
 
 def functions_of(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

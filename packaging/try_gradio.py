@@ -1,9 +1,10 @@
 """Try the Gradio page where docs/gradio.md's two lines were run: answers, and what must be closed.
 
-    python packaging/try_gradio.py PICTURE...
+    python packaging/try_gradio.py PICTURE[::WORDS]...
 
 Starts the page, sends each picture as a browser does, prints the answers, and ends with an error
-when a picture gets none, or when anything is open that must not be. Standard library alone.
+when a picture gets none, or one without its WORDS, or when anything is open that must not be.
+Standard library alone.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def must_be_closed(page: Page) -> None:
         raise SystemExit({name: code for name, code in found.items() if code != wanted[name]})
 
 
-def main(pictures: list[Path]) -> None:
+def main(pictures: list[tuple[Path, str]]) -> None:
     """See above."""
     port = free_port()
     command = [sys.executable, "-m", "lungscan_gradio", "--port", str(port)]
@@ -113,12 +114,16 @@ def main(pictures: list[Path]) -> None:
         page = Page(port)
         page.wait()
         must_be_closed(page)
-        for picture in pictures:
-            print(f"{picture.name}: {page.classify(picture)[:120]}")
+        for picture, words in pictures:
+            said = " ".join(page.classify(picture).split())
+            print(f"{picture.name}: {said[:160]}")
+            if words not in said:
+                raise SystemExit(f"{picture.name} was not answered by {words!r}: {said}")
     finally:
         server.terminate()
         server.wait(20)
 
 
 if __name__ == "__main__":
-    main([Path(name) for name in sys.argv[1:]])
+    given = (argument.partition("::") for argument in sys.argv[1:])
+    main([(Path(name), words) for name, _, words in given])

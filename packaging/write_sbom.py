@@ -45,7 +45,7 @@ def models() -> list[dict[str, Any]]:
         found.append(
             {
                 "type": "machine-learning-model",
-                "bom-ref": f"model:{told['name']}@{told['version']}",
+                "bom-ref": f"model:{facts['name']}@{facts['version']}",
                 "name": facts["name"],
                 "version": facts["version"],
                 "description": facts["summary"],

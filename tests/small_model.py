@@ -17,7 +17,8 @@ import torch
 from safetensors.numpy import save
 
 from lungscan.compression.int8 import compress
-from lungscan.compression.records import CompressionJob, LabelledTiles
+from lungscan.compression.records import CompressionJob
+from lungscan.dataset.labelled_tiles import LabelledTiles
 from lungscan.model.card import Metric, ModelCard, write_card
 from lungscan.model.checked import read_card
 from lungscan.training.bundle import deploy, write_network

@@ -117,7 +117,9 @@ def test_a_slurm_task_that_can_be_tried_again_is_requeued(tmp_path: Path) -> Non
         "OUT": "out",
         "LUNGSCAN_BATCH": str(BATCH),
     }
-    done = call("bash", BATCH / "slurm-array.sh", env=environment(bin_folder, **settings), cwd=tmp_path)
+    done = call(
+        "bash", BATCH / "slurm-array.sh", env=environment(bin_folder, **settings), cwd=tmp_path
+    )
     assert done.returncode == 0
     assert (tmp_path / "requeued").read_text() == "requeue 77_2\n"
     again = environment(bin_folder, **settings, SLURM_RESTART_COUNT="5")
@@ -201,6 +203,21 @@ def test_what_nextflow_would_run_runs(tmp_path: Path) -> None:
     assert "task.exitStatus == 75 ? 'retry'" in text
 
 
+def test_nextflow_could_read_the_file(tmp_path: Path) -> None:
+    """Nextflow's language is Groovy: its compiler takes the file, and none with a fault in it."""
+    if shutil.which("groovyc") is None:
+        pytest.skip("groovy is not installed: apt-get install groovy")
+    home = Path(shutil.which("java") or "/usr/bin/java").resolve().parents[1]
+    env = {"JAVA_HOME": str(home)} | environment()
+    text = (BATCH / "main.nf").read_text(encoding="utf-8")
+    codes = []
+    for code in (text, text.replace("workflow {", "workflow")):
+        (tmp_path / "main.groovy").write_text(code, encoding="utf-8")
+        done = call("groovyc", "-d", tmp_path / "made", "main.groovy", env=env, cwd=tmp_path)
+        codes.append(done.returncode)
+    assert codes == [0, 1]
+
+
 @pytest.mark.parametrize("kind", ["slurm", "pbs"])
 def test_the_jobs_of_a_batch_system_end_before_their_time(kind: str, tmp_path: Path) -> None:
     pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed")
@@ -226,7 +243,9 @@ def test_the_jobs_of_a_batch_system_end_before_their_time(kind: str, tmp_path: P
 
 def test_the_service_starts_a_watch_and_knows_how_it_ends() -> None:
     lines = (BATCH / "lungscan-watch.service").read_text(encoding="utf-8").splitlines()
-    settings = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    settings = dict(
+        line.split("=", 1) for line in lines if "=" in line and not line.startswith("#")
+    )
     assert settings["ExecStart"].split()[1:] == [
         *("classify", "/srv/scanner", "--out", "/srv/lungscan-results", "--watch"),
     ]

@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("torch", reason="training needs the extra train")
 
 from lungscan.dataset.folds import Fold
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.dataset.splits import SplitRow
 from lungscan.evaluation.figures import basic_figures
-from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.training.calibrate import fit_temperature, softmax
 from lungscan.training.nested import judged_of
 from lungscan.training.out_of_fold import write_answers

@@ -15,8 +15,6 @@ from typing import Any
 import pytest
 
 import lungscan
-from lungscan.errors import NothingToDo, OutputLocked, UsageProblem
-from lungscan.events import RunFinished
 from lungscan.door.jobs import (
     AuditFinished,
     AuditOptions,
@@ -32,6 +30,8 @@ from lungscan.door.jobs import (
     VerifyFinished,
     VerifyOptions,
 )
+from lungscan.errors import NothingToDo, OutputLocked, UsageProblem
+from lungscan.events import RunFinished
 from lungscan.layout import LOCK
 from lungscan.model.card import ModelCard
 from lungscan.options import DEFAULT_MODEL, ScanOptions

@@ -1,4 +1,4 @@
-"""The lock holds every runtime dependency, not below its floor, and nothing without its hashes."""
+"""The locks hold every runtime dependency, not below its floor, and nothing without its hashes."""
 
 from __future__ import annotations
 
@@ -6,26 +6,36 @@ import re
 import tomllib
 from importlib.metadata import requires
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-LOCK = ROOT / "packaging" / "requirements.lock"
+LOCKS = {  # and the extras that each is for
+    "requirements.lock": (),
+    "requirements-web.lock": ("web", "dicom"),
+}
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 
-def project() -> dict[str, list[str]]:
+def project() -> dict[str, Any]:
     with (ROOT / "pyproject.toml").open("rb") as file:
-        found: dict[str, list[str]] = tomllib.load(file)["project"]
+        found: dict[str, Any] = tomllib.load(file)["project"]
     return found
 
 
-def locked() -> list[tuple[Requirement, list[str]]]:
+def needed_by(lock: str) -> list[Requirement]:
+    """What the package needs with the extras that a lock is for."""
+    more = [text for extra in LOCKS[lock] for text in project()["optional-dependencies"][extra]]
+    return list(map(Requirement, [*project()["dependencies"], *more]))
+
+
+def locked(lock: str) -> list[tuple[Requirement, list[str]]]:
     """Each entry of the lock with its hashes; every line that is none must be a comment."""
-    text = LOCK.read_text(encoding="utf-8").replace("\\\n", " ")
+    text = (ROOT / "packaging" / lock).read_text(encoding="utf-8").replace("\\\n", " ")
     lines = [line.strip() for line in text.splitlines()]
     words = [line.split(" --", 1) for line in lines if line and not line.startswith("#")]
     entries = []
@@ -45,28 +55,32 @@ def brought_by(needed: Requirement) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("lock", LOCKS)
 @pytest.mark.parametrize("python", PYTHONS)
-def test_the_lock_names_every_runtime_dependency_at_its_floor_or_above(python: str) -> None:
+def test_a_lock_names_every_runtime_dependency_at_its_floor_or_above(
+    python: str, lock: str
+) -> None:
     where = {"python_version": python, "python_full_version": f"{python}.0"}
     where |= {"sys_platform": "linux", "platform_machine": "x86_64", "platform_system": "Linux"}
     versions: dict[str, str] = {}
-    for requirement, _ in locked():
+    for requirement, _ in locked(lock):
         if requirement.marker is None or requirement.marker.evaluate(where):
             name = canonicalize_name(requirement.name)
             assert name not in versions, f"two versions of {name}"
             (pin,) = requirement.specifier
             assert pin.operator == "=="
             versions[name] = pin.version
-    for needed in map(Requirement, project()["dependencies"]):
+    for needed in needed_by(lock):
         found = versions[canonicalize_name(needed.name)]
         assert needed.specifier.contains(found), f"{needed} but {found} is locked"
         for part in brought_by(needed):
             assert canonicalize_name(part) in versions, f"{needed} brings {part}"
 
 
-def test_every_entry_of_the_lock_bears_hashes_and_nothing_else() -> None:
-    entries = locked()
-    assert len(entries) >= len(project()["dependencies"])
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_entry_of_a_lock_bears_hashes_and_nothing_else(lock: str) -> None:
+    entries = locked(lock)
+    assert len(entries) >= len(needed_by(lock))
     for requirement, hashes in entries:
         assert hashes, requirement
         assert all(HASH.fullmatch(text) for text in hashes), requirement
@@ -74,14 +88,16 @@ def test_every_entry_of_the_lock_bears_hashes_and_nothing_else() -> None:
         assert len(set(hashes)) == len(hashes)
 
 
-def test_the_lock_names_no_registry_and_how_it_was_made() -> None:
-    text = LOCK.read_text(encoding="utf-8")
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_names_no_registry_and_how_it_was_made(lock: str) -> None:
+    text = (ROOT / "packaging" / lock).read_text(encoding="utf-8")
     assert "://" not in text
     assert "index-url" not in text
     assert "find-links" not in text
     head = "".join(text.splitlines()[:2])
     assert "uv pip compile pyproject.toml" in head
     assert "--generate-hashes" in head
+    assert all(f"--extra {extra}" in head for extra in LOCKS[lock])
     assert re.search(r"--exclude-newer \d{4}-\d\d-\d\d\b", head)
 
 

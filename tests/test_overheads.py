@@ -27,6 +27,6 @@ def test_every_step_is_measured(
     steps = written["milliseconds"]
     assert {"tissue mask", "grid", "quality", "novelty", "heatmap.png", "report.pdf"} <= set(steps)
     assert min(steps.values()) >= 0
-    assert f"drawn.svs: {told['tiles']} tiles" in shown
+    assert f"drawn.svs: {written['tiles']} tiles" in shown
     assert all(step in shown for step in steps)
     assert 10 <= written["tiles"] <= 25

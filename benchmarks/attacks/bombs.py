@@ -47,7 +47,7 @@ def attack(bench: Bench, every: int = 1) -> list[Line]:
             path.unlink()
     detail = f"most memory beyond that of a good file: {worst / 1e6:.0f} MB"
     if at_fault:
-        detail += f"; at fault: {'; '.join(told)}"
+        detail += f"; at fault: {'; '.join(at_fault)}"
     return [Line("decompression bombs", len(chosen), bad, detail)]
 
 

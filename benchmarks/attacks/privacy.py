@@ -139,7 +139,7 @@ def _slides(folder: Path, planted: Planted) -> None:
         for key in ("Filename", "User", "Title", "Date", "ImageID", "Patient", "Barcode", "Rack")
     )
     slide = write_svs(
-        folder / "slide.svs", rgb, tile=64, label=label, macro=label, patient=f"x|{told}"
+        folder / "slide.svs", rgb, tile=64, label=label, macro=label, patient=f"x|{secrets}"
     )
     for share in (0.3, 0.6, 0.95):  # messages about damage must not repeat the header either
         truncate(_copy(slide, folder / f"cut-{share:.0%}.svs"), share)

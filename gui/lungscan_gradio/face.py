@@ -1,4 +1,4 @@
-"""What is seen, and what happens at a press: one job of the desk, told as it goes on."""
+"""What is seen, and what happens at a press: one job of the desk, shown as it goes on."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import gradio as gr
 
 from lungscan import RESEARCH_USE
-from lungscan_web.jobs.answering import ANSWER
+from lungscan.layout import GEOJSON, REPORT, SLICES, TABLE, TILES
 from lungscan_web.jobs.desk import Desk
 from lungscan_web.jobs.limits import Refused
-from lungscan_web.jobs.records import Choice, Job, progress_of, words_of
+from lungscan_web.jobs.records import ANSWER, Choice, Job, progress_of, words_of
 
-FILES = ("report.pdf", "tiles.csv", "tiles.geojson")
+FILES = (REPORT, TILES, SLICES, GEOJSON)
 Update = tuple[str, list[str]]
 
 
@@ -35,7 +35,9 @@ def build(desk: Desk, models: tuple[str, ...]) -> gr.Blocks:
         files = gr.File(label="To take away", file_count="multiple", interactive=False)
 
         def classify(paths: list[str] | None, name: str, request: gr.Request) -> Iterator[Update]:
-            yield from updates(desk, str(request.session_hash), [Path(p) for p in paths or ()], name)
+            yield from updates(
+                desk, str(request.session_hash), [Path(p) for p in paths or ()], name
+            )
 
         running = go.click(classify, [given, model], [answer, files], concurrency_limit=None)
         stop.click(lambda: ("<p>Cancelled.</p>", []), None, [answer, files], cancels=[running])
@@ -76,15 +78,20 @@ def answers(job: Job) -> Iterator[str]:
             f"<tr><td>{escape(one['display'])}</td><td>{escape(one['text'])}</td></tr>"
             for one in answer["classes"]
         )
-        lines = [answer["why"], answer["cure"], *answer["flags"]]
+        model = answer["model"]
+        by = f"Model {model['name']} {model['version']}."
+        figures = [": ".join(fact) + "." for fact in model["facts"][:1]]  # with its interval
+        lines = [answer["why"], answer["cure"], *answer["flags"], by, *figures]
         yield (
             f"<h2>{escape(answer['name'])}: {escape(answer['answer_line'])} "
             f"{escape(answer['confidence_text'])}</h2>"
-            f"{''.join(f'<p>{escape(words)}</p>' for words in said if words)}<table>{rows}</table>"
+            f"{''.join(f'<p>{escape(words)}</p>' for words in lines if words)}<table>{rows}</table>"
         )
 
 
 def downloads(job: Job) -> list[str]:
     """Reports and tables that are there."""
-    wanted = [job.out / "cases" / case.key / name for case in job.cases for name in FILES]
-    return [str(path) for path in [job.out / "cases.csv", *wanted] if path.is_file()]
+    tables = [out / TABLE for _, out in job.runs]
+    folders = [case.filed.folder for case in job.cases if case.filed]
+    wanted = [folder / name for folder in folders for name in FILES]
+    return [str(path) for path in [*tables, *wanted] if path.is_file()]

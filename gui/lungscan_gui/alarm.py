@@ -29,4 +29,6 @@ def report_unexpected(report: Report) -> None:
         report(WORDS.format(kind=f"{kind.__name__}: {error}"), details)
 
     sys.excepthook = report_error
-    threading.excepthook = lambda args: report_error(args.exc_type, args.exc_value, args.exc_traceback)
+    threading.excepthook = lambda args: report_error(
+        args.exc_type, args.exc_value, args.exc_traceback
+    )

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 from PyQt6.QtWidgets import QApplication
 
-from lungscan.errors import LungScanError
+from lungscan.errors import LungScanError, MachineError
 from lungscan.events import RunFinished
 from lungscan.options import ScanOptions
 from lungscan.types import CaseInput, CaseResult, CaseStatus
 from lungscan_gui import engine
-from lungscan_gui.cases import Case, CaseState, maps_of
+from lungscan_gui.cases import Answer, Case, CaseState, answer_of
 from lungscan_gui.scanning.job import Failure
 from lungscan_gui.scanning.runner import Order, Runner
 
@@ -26,6 +27,9 @@ SCALE_FIRST = (
     "This slide does not say how large a pixel is. Choose on the right with which objective it was "
     "scanned; the analysis then starts."
 )
+
+
+PREPARE_MS = 1500  # after an image was opened
 
 
 class Analysis(QObject):
@@ -50,15 +54,26 @@ class Analysis(QObject):
         window.queue.add_asked.connect(window.open_files)
         window.queue.retry_asked.connect(self.retry)
         window.queue.removed.connect(self.runner.forget)
+        window.queue.moved.connect(lambda: self.runner.arrange(window.queue.model.cases))
         window.result.scale_given.connect(self._scale_given)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(PREPARE_MS)
+        self._soon.timeout.connect(self.runner.jobs.prepare)
 
     @property
     def running(self) -> bool:
         """Whether anything is being analysed."""
         return self.runner.now is not None
 
+    def prepare(self) -> None:
+        """Have a process ready for a run, once the image that was just opened is sharp."""
+        if not self.running:
+            self._soon.start()
+
     def close(self) -> None:
         """The window closes."""
+        self._soon.stop()
         self.runner.close()
 
     # Cases in ----------------------------------------------------------------------------------
@@ -125,7 +140,7 @@ class Analysis(QObject):
         """Give a case of the list the earlier result that was found of it, if it has none."""
         idle = here.state in (CaseState.WAITING, CaseState.STOPPED)
         if idle and found.result is not None and found.out is not None:
-            here.finish(found.result, found.out, found.maps)
+            here.finish(Answer(found.result, found.out, found.maps, found.verdict))
             self.runner.changed.emit(here)
 
     def _attach(self, case: Case) -> bool:
@@ -133,12 +148,15 @@ class Analysis(QObject):
         chosen = self._window.display.case
         if chosen is None or chosen.result is None or case.path is None or case.result:
             return False
-        if chosen.path is not None and chosen.path.exists():
-            return False
         names = [Path(name).name for name in chosen.result.relative_paths]
         if case.path.name not in names:
             return False
-        chosen.path = case.path
+        at, places = names.index(case.path.name), [chosen.path, *chosen.others]
+        before = places[at]
+        if before is not None and before.exists():
+            return False
+        places[at] = case.path
+        chosen.path, chosen.others = places[0], tuple(places[1:])
         self._window.display.reopen()
         return True
 
@@ -160,7 +178,7 @@ class Analysis(QObject):
     def start_all(self) -> None:
         """Analyse all cases that have no answer yet, as one run."""
         wanted = (CaseState.WAITING, CaseState.STOPPED)
-        cases = [c for c in self._window.queue.model.cases if c.state in wanted and c.path]
+        cases = [c for c in self._window.queue.model.cases if c.state in wanted and c.paths]
         for mpp in dict.fromkeys(case.mpp for case in cases):
             self._order([case for case in cases if case.mpp == mpp])
 
@@ -168,13 +186,13 @@ class Analysis(QObject):
         """Analyse the failed ones again."""
         idle = (CaseState.FINISHED, CaseState.STOPPED)
         for case in self._window.queue.model.cases:
-            if case.failed and case.state in idle and case.path:
+            if case.failed and case.state in idle and case.paths:
                 self._order([case])
 
     def can_start(self, case: Case | None) -> bool:
         """Whether a case can be analysed now."""
         busy = (CaseState.QUEUED, CaseState.RUNNING)
-        return case is not None and case.path is not None and case.state not in busy
+        return case is not None and bool(case.paths) and case.state not in busy
 
     def show_state(self) -> None:
         """What can be done now."""
@@ -199,9 +217,25 @@ class Analysis(QObject):
         self.show_state()
 
     def options_of(self, cases: list[Case]) -> ScanOptions:
-        """What a run of these cases is told, but for its folder. Raises UsageProblem."""
+        """Options of a run of these cases, but for its folder. Raises LungScanError."""
         paths = tuple(path for case in cases for path in case.paths)
-        return self._window.options.options(paths, Path(), cases[0].mpp)
+        options = self._window.options.options(paths, Path(), cases[0].mpp)
+        joined = [(case.name, case.paths) for case in cases if case.others]
+        return replace(options, cases=self._joined(joined)) if joined else options
+
+    def _joined(self, cases: list[tuple[str, tuple[Path, ...]]]) -> Path:
+        """The table by which a run knows which images share a case. Raises MachineError."""
+        text = engine.manifest_of(cases).encode("utf-8", "surrogateescape")
+        folder = self._window.settings.scratch / "joined"
+        table = folder / f"{sha256(text).hexdigest()[:16]}.csv"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            table.write_bytes(text)
+        except OSError as error:
+            why = error.strerror or error
+            words = f"The table of this case's files cannot be written to {folder} ({why})."
+            raise MachineError(f"{words} Make room there, then try again.") from error
+        return table
 
     def filed(self, options: ScanOptions) -> ScanOptions:
         """The same, with the folder where its results belong."""
@@ -218,7 +252,7 @@ class Analysis(QObject):
 
     def _mapped(self, case: Case, file: int, rows: slice) -> None:
         display = self._window.display
-        if case is display.case and file == 0:
+        if case is display.case and file == case.file:
             fresh = display.overlay is None
             display.set_map(rows)
             if fresh:
@@ -289,10 +323,14 @@ def _waiting(found: CaseInput) -> Case:
 
 def finished(result: CaseResult, out: Path) -> Case:
     """A case of an earlier run; its image is where the run found it, or beside the results."""
-    name = Path(result.relative_paths[0])
+    first, *others = [_found(Path(name), out) for name in result.relative_paths]
+    case = Case(first, result.case_id, tuple(others))
+    case.finish(answer_of(result, out))
+    return case
+
+
+def _found(name: Path, out: Path) -> Path | None:
+    """Where an image of an earlier run lies, as its result names it."""
     near = (Path.cwd(), out.parent, *out.parent.parents[:2])
     inside = not name.is_absolute() and ".." not in name.parts  # it comes from a file
-    path = next((at for folder in near if inside and (at := folder / name).is_file()), None)
-    case = Case(path, result.case_id)
-    case.finish(result, out, maps_of(result))
-    return case
+    return next((at for folder in near if inside and (at := folder / name).is_file()), None)

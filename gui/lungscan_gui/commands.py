@@ -61,7 +61,7 @@ class Commands:
         """Write the PDF of the chosen case."""
         case = self._me.display.case
         if case is not None and case.result is not None:
-            self.export(engine.exports(case.result, self._me.reviewing.beside)[0])
+            self.export(engine.exports(case.result, self._me.reviewing.beside)[0])  # the report
 
     def export(self, export: engine.Export) -> None:
         """Ask where, and write."""
@@ -205,6 +205,18 @@ class Commands:
         """Colours as the image's profile means them, or as stored."""
         self._me.viewbar.profile.toggle()
 
+    def next_file(self) -> None:
+        """The next image of a case that has several."""
+        self._me.display.step_file(1)
+
+    def previous_file(self) -> None:
+        """The image before."""
+        self._me.display.step_file(-1)
+
+    def explain_tile(self) -> None:
+        """What the answer of the tile under the cursor depends on."""
+        self._me.asking.ask()
+
     def next_tile(self) -> None:
         """The next tile of the evidence."""
         self._me.evidence.step(1)
@@ -232,10 +244,14 @@ class Commands:
         _page(self._me, "Keys", keys_html())
 
     def show_card(self) -> None:
-        """The model's card."""
+        """The card of the model that answered; without an answer, of the one that is chosen."""
         window = self._me
+        case = window.display.case
         try:
-            card = engine.find_model(window.options.boxes["model"].currentText())
+            if case is not None and case.result is not None:
+                card = engine.card_of(case.result, window.options.models)
+            else:
+                card = engine.find_model(window.options.boxes["model"].currentText())
         except LungScanError as error:
             window.message.say(str(error))
             return

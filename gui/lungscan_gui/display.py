@@ -15,7 +15,7 @@ from lungscan_gui.viewer.picture import Picture
 from lungscan_gui.viewer.viewer import Layer
 
 if TYPE_CHECKING:
-    from lungscan.types import Explanation, TilePicture
+    from lungscan.types import Explanation, SeriesInfo, TilePicture
     from lungscan_gui.window import MainWindow
 
 EVIDENCE_POWER = 20.0
@@ -38,6 +38,7 @@ class Display:
         self.case: Case | None = None
         self.overlay: Overlay | None = None
         self.marker = Marker()
+        self._goal: TilePicture | Explanation | None = None
         self.over: list[Layer] = []  # what else is drawn over the image, such as regions
         self.opener = Opener()
         self.opener.opened.connect(self._opened)
@@ -49,6 +50,7 @@ class Display:
         window.result.map.changed.connect(self._look)
         window.viewbar.profile.setChecked(window.settings.by_profile)
         window.viewbar.profile_asked.connect(self._recolour)
+        window.viewbar.file_asked.connect(self.show_file)
 
     def prepare(self) -> None:
         """Have a reader process ready."""
@@ -69,19 +71,35 @@ class Display:
         viewer = self._window.viewer
         self._window.message.hide()
         self.opener.forget()
+        self._measure(None)
         viewer.show_picture(None, None, "")
         self._window.slices.show_series(None)
         self._window.viewbar.show_profile("")
         self._window.viewbar.name.setText(case.name if case else "")
+        self._window.viewbar.show_files((), 0)
         if case is None:
             self.refresh()
             return
-        if case.path is not None and case.path.exists():
-            viewer.say(f"Opening {case.name} ...")
-            self.opener.open(case.path, case.mpp)
+        self._window.viewbar.show_files(case.files, case.file)
+        image = case.image
+        if image is not None and image.exists():
+            viewer.say(f"Opening {image.name if case.others else case.name} ...")
+            self.opener.open(image, case.mpp)
         else:
             self._show_overview(case)
         self.refresh()
+
+    def show_file(self, file: int) -> None:
+        """Show another image of the case."""
+        case = self.case
+        if case is not None and file != case.file and 0 <= file < len(case.files):
+            case.file = file
+            self.reopen()
+
+    def step_file(self, by: int) -> None:
+        """The next image of the case, or the one before."""
+        if self.case is not None:
+            self.show_file(self.case.file + by)
 
     def reopen(self) -> None:
         """Open the image again, because its scale is known now."""
@@ -101,7 +119,7 @@ class Display:
     def set_map(self, rows: slice | None = None) -> None:
         """Take over the map of the chosen case, or what changed in it."""
         window, case = self._window, self.case
-        tiles = case.maps.get(0) if case else None
+        tiles = case.maps.get(case.file) if case else None
         model = case.result.model if case and case.result else window.analysis.runner.model
         if tiles is None or model is None or len(model.class_names) != tiles.classes:
             self.overlay = None
@@ -118,13 +136,14 @@ class Display:
         window.viewer.layers.append(window.slices)
         window.readout.map = tiles if self.overlay else None
         window.readout.names = model.display_names if model else ()
+        window.readout.words = case.words if case else None
         window.slices.show_map(window.readout.map, window.readout.names)
         window.viewer.update()
 
     def _opened(self, image: ViewedImage) -> None:
         info, case = image.info, self.case
         name = case.name if case else ""
-        if case and case.result and not _is_of(image, case.result):
+        if case and case.result and not _is_of(image, case.result, case.file):
             image.close()
             self._show_overview(case)
             self._window.message.say(OTHER_IMAGE.format(path=image.path))
@@ -134,12 +153,15 @@ class Display:
         overview = image.overview
         picture = Picture((info.width, info.height), overview.rgb, overview.downsample, image)
         picture.broken.connect(lambda words: self._window.message.say(f"{words} {AGAIN}"))
+        self._measure(info.series)
         self._window.viewer.show_picture(picture, info.scale.mpp_um, name)
         self._window.slices.show_series(info.series)
         self._window.viewbar.show_profile(picture.profile)
         picture.recolour(self._window.settings.by_profile)
         self._window.minimap.follow()
         self.refresh()
+        self._arrive()
+        self._window.analysis.prepare()
 
     def _failed(self, message: str) -> None:
         case = self.case
@@ -149,23 +171,40 @@ class Display:
 
     def _show_overview(self, case: Case) -> bool:
         """Show what the result keeps of the image; whether there was anything."""
-        found = thumbnail_of(case.result) if case.result else None
+        found = thumbnail_of(case.result, case.file) if case.result else None
         if found is None:
-            if case.result is None or case.path is not None:
-                self._window.viewer.say(f"{case.path or case.name} is not there any more.")
+            if case.result is None or case.image is not None:
+                self._window.viewer.say(f"{case.image or case.name} is not there any more.")
             return False
         size, rgb, step, um = found
+        self._measure(case.result.files[case.file].info.series if case.result else None)
         self._window.viewer.show_picture(Picture(size, rgb, step, None), um, case.name)
         self._window.minimap.follow()
         self._window.message.say(ONLY_OVERVIEW, error=False)
+        self._arrive()
         return True
 
     def _visit(self, picture: TilePicture | Explanation) -> None:
+        if self.case is not None and picture.file_index != self.case.file:
+            self._goal = picture  # once the other image of the case is open
+            self.show_file(picture.file_index)
+            return
         if self._window.slices.show_box(picture.box):  # a frame around a whole slice says nothing
             return
         self.marker.box = picture.box
         x, y, width, height = picture.box
         self._window.viewer.go_to(x + width / 2, y + height / 2, EVIDENCE_POWER)
+
+    def _measure(self, series: SeriesInfo | None) -> None:
+        """Places in a series are its slices' own, and no objective looked at them."""
+        self._window.readout.series = series
+        self._window.viewer.objectives = series is None
+
+    def _arrive(self) -> None:
+        """Go where somebody wanted to go before this image was open."""
+        goal, self._goal = self._goal, None
+        if goal is not None and self.case is not None and goal.file_index == self.case.file:
+            self._visit(goal)
 
     def _recolour(self, by_profile: bool) -> None:
         self._window.settings.by_profile = by_profile
@@ -178,9 +217,9 @@ class Display:
             self._window.viewer.update()
 
 
-def _is_of(image: ViewedImage, result: CaseResult) -> bool:
+def _is_of(image: ViewedImage, result: CaseResult, file: int) -> bool:
     """Whether an image can be the one of a result, by its size; to hash a slide takes too long."""
-    if not result.files:
+    if file >= len(result.files):
         return True
-    info = result.files[0].info
+    info = result.files[file].info
     return (info.width, info.height) == (image.info.width, image.info.height)

@@ -6,20 +6,23 @@ Beside this module only ``lungscan.errors``, ``events``, ``options`` and ``types
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
 
 from lungscan import __version__, processes
+from lungscan.door.jobs import ReviewsOptions
 from lungscan.events import ScanEvent
 from lungscan.inputs import discover, show
-from lungscan.door.jobs import ReviewsOptions
 from lungscan.layout import case_folder
-from lungscan.modalities.table import MODALITIES
+from lungscan.modalities.modality import Modality, Words
+from lungscan.modalities.table import modality_of
 from lungscan.model.card import ModelCard
 from lungscan.model.checked import find_model, list_models
 from lungscan.opening.launch import Launched, beforehand
@@ -60,7 +63,10 @@ from lungscan.report.wording import (
     moment,
     percent,
     pixel_size,
+    place_of,
     probability,
+    slices_of,
+    window_of,
 )
 from lungscan.results.provenance import utc_now
 from lungscan.results.review_json import (
@@ -75,6 +81,7 @@ from lungscan.results.review_json import (
 from lungscan.results.review_json import review_beside as _review_beside
 from lungscan.tiles.connected_components import find_pieces
 from lungscan.types import CaseInput, CaseResult, Explanation, TileState
+from lungscan_gui.explaining.engine import write_explanation
 
 __all__ = [
     "NONE_OF_THESE",
@@ -85,10 +92,9 @@ __all__ = [
     "VIEW_PX",
     "Beside",
     "CaseInput",
-    "Explained",
-    "ExplainedTile",
     "Export",
     "Launched",
+    "Modality",
     "ModelCard",
     "Opinion",
     "Region",
@@ -98,6 +104,7 @@ __all__ = [
     "SecondAnswer",
     "Verdict",
     "ViewedImage",
+    "Words",
     "__version__",
     "answer_again",
     "answer_digest",
@@ -105,13 +112,13 @@ __all__ = [
     "area",
     "as_second",
     "beforehand",
+    "card_of",
     "class_letters",
     "class_rgb",
     "cure",
     "display_name",
     "duration",
     "explanation",
-    "explanations",
     "exports",
     "failure",
     "find_cases",
@@ -124,11 +131,15 @@ __all__ = [
     "left_out_text",
     "list_models",
     "make_demo_slide",
+    "manifest_of",
+    "modality_of",
     "moment",
     "on_color",
     "opinion_line",
     "percent",
+    "picture_heads",
     "pixel_size",
+    "place_of",
     "probability",
     "processes",
     "read_run",
@@ -141,9 +152,10 @@ __all__ = [
     "scan",
     "second_answer",
     "send",
+    "series_lines",
     "show",
     "side_by_side",
-    "slice_state",
+    "state_name",
     "used_counts",
     "utc_now",
     "write_reviews",
@@ -160,13 +172,25 @@ def scan(options: ScanOptions, launched: Launched | None, stop: Event) -> ScanEv
     return run(options, launched, stop)
 
 
-def find_cases(paths: Iterable[Path]) -> tuple[CaseInput, ...]:
+def find_cases(paths: Iterable[Path], joined: Path | None = None) -> tuple[CaseInput, ...]:
     """The images below ``paths``, in the order in which a run would take them.
+
+    ``joined`` is a table of files that share a case, see ``manifest_of``.
 
     Raises:
         UsageProblem: none of the paths exists.
     """
-    return discover(tuple(paths)).cases
+    return discover(tuple(paths), joined).cases
+
+
+def manifest_of(cases: Iterable[tuple[str, Iterable[Path]]]) -> str:
+    """A table that joins files to cases, as ``lungscan classify --cases`` reads it."""
+    text = StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("file", "case"))
+    for name, paths in cases:
+        table.writerows((str(path.absolute()), name) for path in paths)
+    return text.getvalue()
 
 
 def flags_of(result: CaseResult) -> list[str]:
@@ -176,11 +200,17 @@ def flags_of(result: CaseResult) -> list[str]:
     return [flag_text(flag) for flag in all_flags(result)]
 
 
-def slice_state(state: TileState) -> str:
-    """Why a CT slice was left out, in the words of reports on CT."""
-    words = MODALITIES["chest-ct"].words
+def state_name(state: TileState, words: Words) -> str:
+    """What became of a tile or slice, in the words of its modality's reports."""
     own = {TileState.NOVEL: words.foreign, TileState.BLANK: words.blank}
     return own.get(state, STATE_NAMES[state])
+
+
+def picture_heads(result: CaseResult) -> dict[str, str]:
+    """What the report calls the pictures that it shows first, and the others, by their role."""
+    words = modality_of(result.model.modality).words
+    answered = result.prediction is not None and result.prediction.label is not None
+    return {"top": words.deciding if answered else words.clear, "uncertain": words.others}
 
 
 def results_folder(root: Path, options: ScanOptions) -> Path:
@@ -191,13 +221,22 @@ def results_folder(root: Path, options: ScanOptions) -> Path:
     """
     first = options.paths[0]
     name = show(first.stem if len(options.paths) == 1 else first.parent.name) or "cases"
-    parts = [options.model, options.mpp, options.overlap, options.rule, options.abstain]
+    parts: list[object] = [options.model, options.mpp, options.overlap, options.rule]
+    parts.append(options.abstain)
     if options.explain != "off":  # else the folder stays the one of before there was a choice
         parts.append(options.explain)
+    if options.cases is not None:  # the same files as cases of their own are another question
+        parts.append(options.cases.read_bytes())
     facts = "\n".join([*map(repr, parts), *(str(path.absolute()) for path in options.paths)])
     safe = "".join(c if c.isalnum() or c in " ._-" else "_" for c in name)[:60].strip(" .")
     digest = sha256(facts.encode("utf-8", "surrogateescape")).hexdigest()
     return root / f"{safe or 'cases'}-{digest[:8]}"
+
+
+def series_lines(result: CaseResult) -> list[str]:
+    """What a report says of a CT series: its slices, and the window they were shown in."""
+    found = [file.info.series for file in result.files if file.info.series is not None]
+    return [f"Series: {slices_of(series)}; {window_of(series)}" for series in found]
 
 
 # Finished runs ----------------------------------------------------------------------------------
@@ -234,6 +273,13 @@ def save_review(out: Path, result: CaseResult, review: Review) -> None:
     save(out, result, review)
 
 
+def card_of(result: CaseResult, places: tuple[str, ...]) -> ModelCard:
+    """The card of the model that answered; ``places`` are folders of models. Raises ModelError."""
+    from lungscan.review.again import card_of as found
+
+    return found(result, places)
+
+
 def answer_again(
     result: CaseResult, regions: tuple[Region, ...], places: tuple[str, ...]
 ) -> CaseResult:
@@ -243,7 +289,6 @@ def answer_again(
         LungScanError: the model that answered is not here, or there was no answer.
     """
     from lungscan.review.again import answer_again as again
-    from lungscan.review.again import card_of
 
     return again(result, card_of(result, places), regions)
 
@@ -279,23 +324,30 @@ class Export:
 
 
 def exports(
-    result: CaseResult, beside: Callable[[], Beside | None] = lambda: None
+    result: CaseResult,
+    beside: Callable[[], Beside | None] = lambda: None,
+    file: int = 0,
+    asked: tuple[Explanation, ...] = (),
 ) -> tuple[Export, ...]:
     """What can be made of a result, with the same bytes as the files of its run.
 
-    ``beside`` is asked for the review when the report is written. The writers are imported when one
-    of them is asked for: they load slowly.
+    ``beside`` is asked for the review when the report is written; ``file`` is the image whose map
+    and GeoJSON are wanted, ``asked`` are explanations that were asked for beside the run's. The
+    writers are imported when one of them is asked for: they load slowly.
     """
+    modality = modality_of(result.model.modality)
+    tiles = modality.words.tiles.capitalize()
     found = [Export("Report (PDF)", ".pdf", partial(_write_pdf, result, beside))]
     if result.scores:
-        found += [
-            Export("Tiles (CSV)", ".csv", partial(_write_csv, result)),
-            Export("Tiles for QuPath (GeoJSON)", ".geojson", partial(_write_geojson, result)),
-        ]
-        if any(file.thumbnail_jpeg for file in result.files[:1]):
-            found.append(Export("Class map (PNG)", ".png", partial(_write_map, result)))
-    if result.explained:
-        found.append(Export("Explanation (PNG)", ".png", partial(_write_explanation, result)))
+        found.append(Export(f"{tiles} (CSV)", ".csv", partial(_write_csv, result)))
+    if modality.maps and any(part.file_index == file for part in result.scores):
+        title = f"{tiles} for QuPath (GeoJSON)"
+        found.append(Export(title, ".geojson", partial(_write_geojson, result, file)))
+        if result.files[file].thumbnail_jpeg:
+            found.append(Export("Class map (PNG)", ".png", partial(_write_map, result, file)))
+    if explained := (*(result.explained or ()), *asked):
+        shown = replace(result, explained=explained)
+        found.append(Export("Explanation (PNG)", ".png", partial(write_explanation, shown)))
     return tuple(found)
 
 
@@ -314,22 +366,23 @@ def _write_csv(result: CaseResult, path: Path) -> None:
     put(path, lambda draft: write_tiles_csv(draft, result))
 
 
-def _write_geojson(result: CaseResult, path: Path) -> None:
-    """The tiles of the first file."""
+def _write_geojson(result: CaseResult, file: int, path: Path) -> None:
+    """The tiles of one file."""
     from lungscan.report.geojson import write_tiles_geojson
     from lungscan.results.atomic_files import write_atomic
 
+    part = replace(result, scores=tuple(s for s in result.scores if s.file_index == file))
     with TemporaryDirectory() as folder:
-        first, *_ = write_tiles_geojson(Path(folder), result)
-        data = first.read_bytes()
+        (made,) = write_tiles_geojson(Path(folder), part)
+        data = made.read_bytes()
     write_atomic(path, data, durable=False)
 
 
-def _write_map(result: CaseResult, path: Path) -> None:
+def _write_map(result: CaseResult, file: int, path: Path) -> None:
     from lungscan.report.heatmap import render_heatmap
     from lungscan.results.atomic_files import write_atomic
 
-    write_atomic(path, render_heatmap(result, 0), durable=False)
+    write_atomic(path, render_heatmap(result, file), durable=False)
 
 
 def make_demo_slide(folder: Path) -> Path:
@@ -338,57 +391,3 @@ def make_demo_slide(folder: Path) -> Path:
 
     slides = [path for path in make_demo(folder).paths if path.suffix == ".svs"]
     return next(path for path in slides if not path.name.startswith("."))
-
-
-def _write_explanation(result: CaseResult, path: Path) -> None:
-    from lungscan.report.explained import render_explanation
-    from lungscan.results.atomic_files import write_atomic
-
-    write_atomic(path, render_explanation(result), durable=False)
-
-
-# Explanations -----------------------------------------------------------------------------------
-
-
-SCALE_PX = 560  # width of the colour scale: two pixels for each of the screen's
-
-
-@dataclass(frozen=True, slots=True)
-class ExplainedTile:
-    """A tile beside its cells, as the report draws them."""
-
-    explanation: Explanation
-    png: bytes
-    caption: tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """All that is shown of a case's explanations."""
-
-    tiles: tuple[ExplainedTile, ...]
-    scale_png: bytes  # of the colours, with its numbers
-    title: str
-    sentences: tuple[str, ...]
-
-
-def explanations(result: CaseResult) -> Explained | None:
-    """What was explained of a case; None where nothing was."""
-    if not result.explained:
-        return None
-    from lungscan.report import explained as drawing
-
-    limit, several = drawing.color_limit(result.explained), len(result.files) > 1
-    return Explained(
-        tuple(
-            ExplainedTile(
-                part,
-                drawing.png_bytes(drawing.pair_picture(part, limit, zoom=1.4)),
-                drawing.caption(part, result.model, several=several),
-            )
-            for part in result.explained
-        ),
-        drawing.png_bytes(drawing.scale_picture(limit, SCALE_PX, 2)),
-        drawing.title(result.explained),
-        drawing.sentences(result),
-    )

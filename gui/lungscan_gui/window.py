@@ -24,6 +24,7 @@ from lungscan_gui.commands import Commands
 from lungscan_gui.compare.beside import Beside
 from lungscan_gui.compare.pane import ComparePane, SideHead, framed
 from lungscan_gui.display import Display
+from lungscan_gui.explaining.asking import Asking
 from lungscan_gui.learning.opening import Training
 from lungscan_gui.panels.evidence import EvidenceStrip
 from lungscan_gui.panels.message import MessageBar
@@ -73,6 +74,7 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         self.training = Training(self)
         self.welcome = Welcome(self)
         self.reviewing = Reviewing(self)
+        self.asking = Asking(self)
         self.result.beside = self.reviewing.beside
         self.actions_by_name = add_commands(self)
         files = self.actions_by_name["open_files"].associatedObjects()
@@ -136,6 +138,7 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         self.settings.geometry = self.saveGeometry()
         self.settings.flush()
         self.reviewing.close()
+        self.asking.close()
         self.analysis.close()
         self.beside.close()
         self.training.close()

@@ -85,13 +85,15 @@ def run(settings: WebSettings, say: Callable[[str], None]) -> int:
     return 0
 
 
-def make_server(settings: WebSettings, port: int, services: Services | None = None) -> uvicorn.Server:
+def make_server(
+    settings: WebSettings, port: int, services: Services | None = None
+) -> uvicorn.Server:
     """The server, ready for a socket bound to ``port``; ``services`` is for tests."""
     import uvicorn
 
     from lungscan_web.server.app import build
-    from lungscan_web.server.services import open_services
     from lungscan_web.server.protocol import protocol
+    from lungscan_web.server.services import open_services
 
     services = services or open_services(settings)
     config = uvicorn.Config(

@@ -9,11 +9,11 @@ import numpy as np
 
 from lungscan.adaptation.own_fields import spread
 from lungscan.adaptation.records import Shares
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.evaluation.judging import load_judge
 from lungscan.evaluation.labelled import load_material, require_known_classes
 from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.records import FieldAnswer, LabelledField
-from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.model.card import Metric, ModelCard
 
 ORIGINAL_FIELDS = 300  # judged of the original data

@@ -86,7 +86,9 @@ def job_of(options: ScanOptions, link: Link, sha256: str, inputs: Inputs, token:
 def _device_of_a_worker(link: Link, job: Job) -> str:
     """Have one worker load the model, so that what is wrong with it shows at once."""
     try:
-        future = link.client.submit(device_of_worker, job, pure=False, resources=link.resources or None)
+        future = link.client.submit(
+            device_of_worker, job, pure=False, resources=link.resources or None
+        )
         return str(future.result())
     except LungScanError:
         raise

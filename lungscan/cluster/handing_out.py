@@ -59,7 +59,9 @@ class ClusterRun:
     def events(self) -> Generator[ScanEvent, None, None]:
         """Everything from the first case to the last file."""
         cases, skipped, run = self.inputs.cases, self.inputs.skipped, self.run
-        yield RunStarted(len(cases), len(skipped), run.card.name, self._workers_text(), self.store.out)
+        yield RunStarted(
+            len(cases), len(skipped), run.card.name, self._workers_text(), self.store.out
+        )
         yield from map(Notice, self.link.notices)
         if self.link.dashboard:
             yield Notice(f"The cluster's dashboard: {self.link.dashboard}")

@@ -61,7 +61,9 @@ def classify_case(job: Job, task: Task, progress: Progress, worker: str) -> Done
     return Done(slim(filed.result), filed.files.sha256, stage, () if shared else files, worker)
 
 
-def answer_case(classifier: Classifier, case: CaseInput, job: Job, progress: Progress) -> CaseResult:
+def answer_case(
+    classifier: Classifier, case: CaseInput, job: Job, progress: Progress
+) -> CaseResult:
     """Classify one case; each batch of its tiles is reported."""
     if looks_like_fields(case):
         picture = CaseFilesWanted(job.options, job.few_fields).of("field")

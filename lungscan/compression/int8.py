@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from lungscan.compression.comparison import LOST, Judged, answer, compare, figures, judged, most_lost
+from lungscan.compression.comparison import (
+    LOST,
+    Judged,
+    answer,
+    compare,
+    figures,
+    judged,
+    most_lost,
+)
 from lungscan.compression.int8_folder import (
     draft_card,
     how_it_was_made,
@@ -204,5 +212,5 @@ def _missed(job: CompressionJob, tried: list[str]) -> str:
     return (
         f"int8 changes {job.source.name} by more than the bounds allow ({points:g} points of "
         f"accuracy, {share:.1%} of the refusals), so nothing was written. Tried: "
-        f"{'; '.join(told)}. Calibrate on more fields, or allow more."
+        f"{'; '.join(tried)}. Calibrate on more fields, or allow more."
     )

@@ -38,7 +38,7 @@ def fact(agreement: Agreement, warned: str) -> str:
         f"{change(agreement)} on {agreement.tiles} validation fields{_where(agreement)}; the "
         f"figures above were {NOT_NOW}"
     )
-    return f"{told}. {warned}" if warned else text
+    return f"{text}. {warned}" if warned else text
 
 
 def caution(agreement: Agreement, bounds: Bounds, most_lost: float) -> str:

@@ -13,7 +13,7 @@ TITLE = "How a network will see the pictures"
 STANDARD_INPUT_PX = 192  # side of the network's input in the standard recipe
 LEAST_PX = ceil(STANDARD_INPUT_PX * LEAST_FIELD)
 
-_KINDS = 4  # of shapes or scales told with their counts
+_KINDS = 4  # of shapes or scales named with their counts
 _NAMES = 5  # of pictures that differ from most
 
 Facts = list[tuple[str, str]]
@@ -104,4 +104,4 @@ def _size_of(sizes: Sequence[Size]) -> list[str]:
 def _named(listing: Listing, rows: Sequence[int], about: Sequence[str]) -> str:
     texts = ", ".join(f"{listing.names[row]} ({about[row]})" for row in rows[:_NAMES])
     more = len(rows) - _NAMES
-    return f"{told} and {more:,} more" if more > 0 else texts
+    return f"{texts} and {more:,} more" if more > 0 else texts

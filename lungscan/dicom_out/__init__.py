@@ -5,6 +5,7 @@ Needs the extra ``dicom`` (pydicom, highdicom), which is imported where it is us
 
 from __future__ import annotations
 
+from lungscan.dicom_out.objects import write_dicom
 from lungscan.dicom_out.source_headers import (
     has_source,
     read_sources,
@@ -12,7 +13,6 @@ from lungscan.dicom_out.source_headers import (
     require_sources,
     sourceless,
 )
-from lungscan.dicom_out.objects import write_dicom
 
 __all__ = [
     "has_source",

@@ -9,8 +9,6 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from lungscan.door.stopping import until
-from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.door.jobs import (
     CasePlanned,
     FileChecked,
@@ -22,6 +20,8 @@ from lungscan.door.jobs import (
     VerifyFinished,
     VerifyOptions,
 )
+from lungscan.door.stopping import until
+from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.options import DEFAULT_MODEL, ClassifierOptions, ScanOptions
 
 if TYPE_CHECKING:

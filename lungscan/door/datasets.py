@@ -6,7 +6,6 @@ from collections.abc import Generator
 from threading import Event
 from typing import TYPE_CHECKING
 
-from lungscan.door.stopping import until
 from lungscan.door.jobs import (
     AuditFinished,
     AuditOptions,
@@ -14,6 +13,7 @@ from lungscan.door.jobs import (
     SplitFinished,
     SplitOptions,
 )
+from lungscan.door.stopping import until
 
 if TYPE_CHECKING:
     from lungscan.dataset.similar import SearchProgress

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from threading import Event
 from typing import TYPE_CHECKING
 
+from lungscan.door.jobs import AdaptJob, StudyJob, TrainFinished, TrainJob
 from lungscan.door.stopping import until
 from lungscan.errors import MachineError
-from lungscan.door.jobs import AdaptJob, StudyJob, TrainFinished, TrainJob
 
 if TYPE_CHECKING:
     from lungscan.adaptation.records import AdaptEvent

@@ -6,7 +6,6 @@ from collections.abc import Generator, Sequence
 from threading import Event
 from typing import TYPE_CHECKING
 
-from lungscan.door.stopping import until
 from lungscan.door.jobs import (
     Checked,
     CompareFinished,
@@ -19,6 +18,7 @@ from lungscan.door.jobs import (
     ExportOptions,
     FieldsGathered,
 )
+from lungscan.door.stopping import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,9 +113,9 @@ def compress(
     """
     import numpy as np
 
-    from lungscan.evaluation.calibration_fields import gather
     from lungscan.compression.int8 import compressing
     from lungscan.compression.records import Bounds, CompressionJob
+    from lungscan.evaluation.calibration_fields import gather
     from lungscan.model.checked import find_model
     from lungscan.training.drawn import draw_counter_examples
     from lungscan.workers import available_threads

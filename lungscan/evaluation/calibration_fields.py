@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lungscan.compression.records import LabelledTiles
+from lungscan.dataset.labelled_tiles import LabelledTiles
 from lungscan.dataset.pixels import cut_picture
 from lungscan.errors import CaseError
 from lungscan.evaluation.labelled import load_material, require_known_classes

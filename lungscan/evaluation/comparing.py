@@ -7,6 +7,7 @@ from collections.abc import Generator
 import numpy as np
 
 from lungscan import RESEARCH_USE
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.errors import NothingToDo
 from lungscan.evaluation import wording
 from lungscan.evaluation.evaluate import ask_round, require_sense
@@ -16,7 +17,6 @@ from lungscan.evaluation.judging import load_judge
 from lungscan.evaluation.labelled import Material, load_material, require_known_classes
 from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.records import Change, Comparison, DataNote, FieldAnswer, Seen
-from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.model.card import Metric, ModelCard
 from lungscan.model.checked import find_model
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.errors import NothingToDo
 from lungscan.evaluation import wording
 from lungscan.evaluation.evaluate import ask_round, measured, require_sense
@@ -20,7 +21,6 @@ from lungscan.evaluation.records import (
     Protocol,
     Seen,
 )
-from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.evaluation.robustness import shift_figures
 from lungscan.evaluation.shifts import SHIFTS, Shift
 from lungscan.model.card import ModelCard

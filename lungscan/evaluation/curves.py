@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from lungscan.dataset.resampling import Floats, GroupBootstrap, divide, interval
 from lungscan.evaluation.judged import BoolArray, IndexArray, Judged
 from lungscan.evaluation.records import Coverage, ReliabilityBin, RocCurve
-from lungscan.dataset.resampling import Floats, GroupBootstrap, divide, interval
 from lungscan.model.card import Metric
 
 BINS = 10

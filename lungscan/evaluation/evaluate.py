@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lungscan import RESEARCH_USE, __version__
 from lungscan.classification.case_record import RunContext
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.evaluation import wording
 from lungscan.evaluation.curves import Ranking, reliability, roc_areas, roc_curve
@@ -23,7 +24,6 @@ from lungscan.evaluation.records import (
     LabelledField,
     ShiftFigures,
 )
-from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.evaluation.robustness import shift_figures
 from lungscan.evaluation.shifts import SHIFTS, Shift
 from lungscan.model.card import ModelCard

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from lungscan.dataset.resampling import Floats, GroupBootstrap, divide
 from lungscan.evaluation.curves import Ranking
 from lungscan.evaluation.judged import Judged
 from lungscan.evaluation.records import ClassFigures, Confusion, CountArray
-from lungscan.dataset.resampling import Floats, GroupBootstrap, divide
 from lungscan.model.card import Metric
 from lungscan.types import ModelStamp
 

@@ -117,7 +117,7 @@ def _heads(
     lines = [(visible(f"Errors of {model.name} {model.version}{part}"), "#1a1a1a")]
     spoiled = data.protocol is Protocol.LEAKING or data.seen is Seen.YES
     texts = [(evaluation.warnings[0], "#b3261e")] if spoiled else []
-    texts.append((f"{wording.protocol_line(data)}. {_told(evaluation, wrong)}", "#444444"))
+    texts.append((f"{wording.protocol_line(data)}. {_counts_text(evaluation, wrong)}", "#444444"))
     texts.append((evaluation.use, "#444444"))
     for text, colour in texts:
         lines += [(visible(line), colour) for line in textwrap.wrap(text, width)]
@@ -150,7 +150,7 @@ def _item(evaluation: Evaluation, answer: FieldAnswer, paths: dict[str, Path]) -
     source = "" if picture is None else b64encode(to_jpeg(picture, 88)).decode("ascii")
     return (
         f'<li><img src="data:image/jpeg;base64,{source}" alt="field of the class {true}">'
-        f'True: {true}<br><span class="answer" style="{style}">{said}</span> '
+        f'True: {true}<br><span class="answer" style="{style}">{answered}</span> '
         f"{sure}<br><small>{html.escape(show(answer.file))}, group "
         f"{html.escape(show(answer.group))}</small></li>"
     )

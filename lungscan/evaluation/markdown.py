@@ -112,7 +112,9 @@ def _robustness(evaluation: Evaluation) -> str:
     clean = [wording.with_interval(metric) for metric in evaluation.metrics[:3]]
     rows = [("as it is", *clean, "")]
     for shift in evaluation.robustness:
-        values = map(wording.with_interval, (shift.accuracy, shift.answered, shift.accuracy_answered))
+        values = map(
+            wording.with_interval, (shift.accuracy, shift.answered, shift.accuracy_answered)
+        )
         rows.append((f"{shift.kind} {shift.amount}", *values, wording.points(shift.drop)))
     return _table(
         ("change", "accuracy", "answered", "accuracy of the answered", "drop, points"), rows

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.evaluation.figures import basic_figures
 from lungscan.evaluation.judged import Judged
 from lungscan.evaluation.records import ShiftFigures
-from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.evaluation.shifts import Shift
 
 

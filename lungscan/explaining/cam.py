@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 import openvino as ov
 
-from lungscan.explaining.base import Cells
 from lungscan.explaining.affine_head import find_head
+from lungscan.explaining.base import Cells
 from lungscan.model.card import ModelCard
 from lungscan.model.graph import read_graph
 from lungscan.runtimes.openvino import check_graph, compile_graph

@@ -5,9 +5,9 @@ from __future__ import annotations
 from lungscan.modalities.ct.entry import CHEST_CT
 from lungscan.modalities.histology.entry import HISTOLOGY
 from lungscan.modalities.modality import Modality
+from lungscan.model.modality_names import DEFAULT
 
 MODALITIES = {entry.name: entry for entry in (HISTOLOGY, CHEST_CT)}
-DEFAULT = HISTOLOGY.name  # of cards that name none
 
 
 def modality_of(name: str | None) -> Modality:

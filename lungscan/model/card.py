@@ -28,6 +28,7 @@ FILES = (WEIGHTS, GRAPH, NOVELTY, GOLDEN)
 STATISTICS_FILE = "statistics.safetensors"
 OPTIONAL_FILES = (STATISTICS_FILE,)  # proved as the others are where the card names them
 FP16, INT8 = "fp16", "int8"  # how a model's numbers are stored
+NOT_IN_THE_FILE = ("folder", "sha256", "official")  # of a card, but found out when it is read
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class ModelCard:
 def write_card(card: ModelCard, folder: Path) -> None:
     """Write ``card.json`` with the SHA-256 of the files that lie beside it."""
     values = dataclasses.asdict(card)
-    for name in ("folder", "sha256", "official"):
+    for name in NOT_IN_THE_FILE:
         del values[name]
     if not card.adaptation:  # most models are adapted to nothing
         del values["adaptation"]

@@ -13,7 +13,6 @@ from hashlib import sha256
 from pathlib import Path
 
 from lungscan.errors import ModelError
-from lungscan.modalities.table import modality_of
 from lungscan.model.card import (
     CARD,
     CARD_SCHEMA,
@@ -25,6 +24,7 @@ from lungscan.model.card import (
     ModelCard,
     hash_of,
 )
+from lungscan.model.modality_names import SCALED
 from lungscan.options import MAX_MPP_UM, MIN_MPP_UM
 
 # Shipped models that bear another name now.
@@ -155,8 +155,9 @@ def _check_sense(card: ModelCard) -> None:
     if not 32 <= card.patch_size_pixels <= 2048:
         raise ValueError("patch_size_pixels is outside 32 to 2048")
     _check_window(card)
-    scaled = modality_of(card.modality).scaled
-    if scaled and not MIN_MPP_UM <= card.spacing_um_px <= MAX_MPP_UM:
+    if card.modality not in SCALED:
+        raise ValueError(f"modality is one of {', '.join(SCALED)}, not {card.modality!r}")
+    if SCALED[card.modality] and not MIN_MPP_UM <= card.spacing_um_px <= MAX_MPP_UM:
         raise ValueError("spacing_um_px is outside 0.05 to 10")
     positive = (
         *(card.temperature, card.confidence_threshold, card.novelty_threshold),

@@ -22,6 +22,7 @@ from lungscan.errors import CaseError, LungScanError, case_error
 from lungscan.opening.local import LocalReaders, open_to_look, out_of_memory
 from lungscan.opening.memory_limit import MEMORY_BYTES, THREAD_BYTES, limit_memory
 from lungscan.opening.messages import (
+    LOOK_PX,
     READY,
     Answer,
     AreSlides,
@@ -48,9 +49,9 @@ from lungscan.opening.profiled import Profile, Profiled, profile_of
 from lungscan.opening.shared_memory import SLOT_TILES, Slots
 from lungscan.reading import ImageSource, TilePixels
 from lungscan.reading.source import TileSource
-from lungscan.types import InputFile, Overview
+from lungscan.types import Overview
 
-LOOK_PX = 1024  # longest side of the overview of a file that is looked at: it travels in a message
+QUICK_PIXELS = 64e6  # of the level that an overview is made from: below a second
 
 
 class Child:
@@ -92,23 +93,26 @@ class Child:
                 return ReadResult(0, valid, failed)
             case AreSlides(files):
                 return self._local.are_slides(files)
-            case Look(file, mpp):
-                return self._look(file, mpp)
+            case Look():
+                return self._look(job)
             case Recolour(handle, by_profile):
                 return self._recolour(handle, by_profile=by_profile)
             case Close(handle):
                 self._open.pop(handle).close()
                 return None
 
-    def _look(self, file: InputFile, mpp: float | None) -> Looked:
-        source, info = open_to_look(file, mpp)
+    def _look(self, job: Look) -> Looked:
+        file = job.file
+        source, info = open_to_look(file, job.mpp)
         handle = next(self._numbers)
         self._open[handle] = source
         profile = profile_of(file, source)
         if profile is not None:
             self._profiles[handle] = profile
         name = profile.name if profile else ""
-        return Looked(handle, source.kind, info, source.overview(LOOK_PX), name)
+        later = job.soon and not _quickly_seen(source)
+        overview = None if later else source.overview(LOOK_PX)
+        return Looked(handle, source.kind, info, overview, name)
 
     def _recolour(self, handle: int, *, by_profile: bool) -> Overview:
         """Whoever reads meanwhile gets the old colours or the new ones."""
@@ -145,6 +149,13 @@ class Child:
             handle = next(self._numbers)
             self._open[handle] = source
         return Planned(handle, source.kind, source.info, plan.grid, plan.result, plan.unreadable)
+
+
+def _quickly_seen(source: ImageSource) -> bool:
+    """Whether an overview takes little: not of a slide whose smallest level is large."""
+    info = source.info
+    share = source.handy_downsample(max(1.0, max(info.width, info.height) / LOOK_PX))
+    return info.width * info.height / share**2 <= QUICK_PIXELS
 
 
 def serve(requests: BinaryIO, replies: BinaryIO, memory: int | None) -> None:

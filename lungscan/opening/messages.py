@@ -28,6 +28,7 @@ from lungscan.types import (
 
 _LENGTH_BYTES = 8
 READY = -1  # the number of the first answer, which no job asked for: the process has begun
+LOOK_PX = 1024  # longest side of the overview of a file that is looked at: it travels in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,14 @@ class AreSlides:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Open a file to show it to a person. Answered by ``Looked``."""
+    """Open a file to show it to a person. Answered by ``Looked``.
+
+    With ``soon`` an overview that takes long is left out, and made by ``Recolour``.
+    """
 
     file: InputFile
     mpp: float | None
+    soon: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ class Looked:
     handle: int
     kind: FileKind
     info: SourceInfo
-    overview: Overview
+    overview: Overview | None
     profile: str = ""  # name of the colour profile, where it changes anything
 
 

@@ -5,6 +5,7 @@ It lives in a reader process of its own, so that a file that crashes a library c
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,7 @@ from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs import discover
 from lungscan.inputs.parts import PartFinder
 from lungscan.opening.launch import Launched
-from lungscan.opening.messages import Look, Looked, Recolour
+from lungscan.opening.messages import LOOK_PX, Look, Looked, Recolour
 from lungscan.opening.process import ReaderProcess
 from lungscan.reading import TilePixels
 from lungscan.reading.ct.series import series_box
@@ -24,6 +25,7 @@ from lungscan.types import BoxArray, InputFile, Overview, RgbArray, SourceInfo
 
 VIEW_PX = 512  # side of the tiles that are read
 PATIENCE_S = 30.0  # for one answer; then the file or its drive is given up
+OVERVIEW_S = 240.0  # for an overview from a level of full size
 
 
 class ViewedImage:
@@ -38,6 +40,7 @@ class ViewedImage:
         *,
         file: InputFile | None = None,
         tile_px: int = VIEW_PX,
+        soon: bool = False,
     ) -> None:
         """Open it.
 
@@ -47,7 +50,8 @@ class ViewedImage:
             launched: a process that was started beforehand.
             file: the image, if it has been found already; then its folder is not looked at here.
 
-        ``tile_px`` is the side of what ``read`` returns.
+        ``tile_px`` is the side of what ``read`` returns. With ``soon`` an overview that takes
+        long, as of a slide without small levels, is made when it is first asked for.
 
         Raises:
             LungScanError: it is no image that LungScan reads, or reading it crashed or hung.
@@ -55,16 +59,37 @@ class ViewedImage:
         file = file or input_file(path)
         self.process = ReaderProcess(None, threads, launched, size_px=tile_px)
         try:
-            looked: Looked = self.process.call(Look(file, mpp), PATIENCE_S)
+            looked: Looked = self.process.call(Look(file, mpp, soon), PATIENCE_S)
         except BaseException:
             self.process.close()
             raise
         self._handle, self._tile_px = looked.handle, tile_px
         self.path, self.kind = path, looked.kind
         self.info: SourceInfo = looked.info  # the scale may be unknown
-        self.overview: Overview = looked.overview  # longest side about 1,024 px
-
+        self._overview = looked.overview
+        self._making = threading.Lock()
         self.profile = looked.profile  # name of its colour profile; "" where it changes nothing
+
+    @property
+    def is_overview_made(self) -> bool:
+        """Whether ``overview`` comes at once."""
+        return self._overview is not None
+
+    @property
+    def overview_downsample(self) -> float:
+        """Level-0 pixels per pixel of ``overview``, made or not."""
+        if self._overview is not None:
+            return self._overview.downsample
+        return max(1.0, max(self.info.width, self.info.height) / LOOK_PX)
+
+    @property
+    def overview(self) -> Overview:
+        """The whole image, longest side about 1,024 px. Raises as ``read`` where it is made now."""
+        with self._making:
+            if self._overview is None:
+                made: Overview = self.process.call(Recolour(self._handle, False), OVERVIEW_S)
+                self._overview = made
+            return self._overview
 
     def use_profile(self, on: bool) -> Overview:
         """Show the colours that the profile means, or the stored ones; tiles follow.
@@ -72,7 +97,7 @@ class ViewedImage:
         Only for an image that has a ``profile``. Raises as ``read``.
         """
         overview: Overview = self.process.call(Recolour(self._handle, on), PATIENCE_S)
-        self.overview = overview
+        self._overview = overview
         return overview
 
     def read(self, boxes: BoxArray) -> TilePixels:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lungscan.modalities.table import modality_of
 from lungscan.model.card import Metric
 from lungscan.report.wording import (
     answer_line,
@@ -58,16 +59,18 @@ def agreement_text(model: str, share: Metric) -> str:
     )
 
 
-def seen_text(review: Review) -> str:
-    """``9 of 12 tiles``."""
-    return f"{len(review.seen)} of {review.pictures} tiles"
+def seen_text(review: Review, model: ModelStamp) -> str:
+    """``9 of 12 tiles``, or slices."""
+    return f"{len(review.seen)} of {review.pictures} {modality_of(model.modality).words.tiles}"
 
 
-def left_out_text(second: SecondAnswer, regions: int) -> str:
-    """``2 regions, 41 tiles, 0.52 mm² of tissue``."""
+def left_out_text(second: SecondAnswer, regions: int, model: ModelStamp) -> str:
+    """``2 regions, 41 tiles, 0.52 mm² of tissue``; of slices no area."""
+    modality = modality_of(model.modality)
     words = [f"{regions} region" + ("" if regions == 1 else "s")]
-    words.append(f"{second.tiles_left_out:,} tile" + ("" if second.tiles_left_out == 1 else "s"))
-    if second.left_out_mm2 is not None:
+    number = second.tiles_left_out
+    words.append(f"{number:,} {modality.words.tile if number == 1 else modality.words.tiles}")
+    if second.left_out_mm2 is not None and modality.scaled:
         words.append(f"{area(second.left_out_mm2)} mm² of tissue")
     return ", ".join(words)
 
@@ -86,13 +89,17 @@ def as_second(result: CaseResult, second: SecondAnswer) -> CaseResult:
 def side_by_side(first: CaseResult, second: CaseResult) -> list[tuple[str, str, str]]:
     """The two answers row by row: what, of the first, of the second."""
     cases = (first, second)
+    modality = modality_of(first.model.modality)
+    used = f"{modality.words.tiles.capitalize()} used"
     known = first.tissue_mm2 is not None
     rows = [
         ("Answer", [answer_line(case) for case in cases]),
         ("Probability", [_confidence(case) for case in cases]),
-        ("Tiles used", [f"{case.counts.used:,} of {case.counts.total:,}" for case in cases]),
-        ("Tissue", [f"{area(case.tissue_mm2)} mm²" if known else "unknown" for case in cases]),
+        (used, [f"{case.counts.used:,} of {case.counts.total:,}" for case in cases]),
     ]
+    if modality.scaled:
+        tissue = [f"{area(case.tissue_mm2)} mm²" if known else "unknown" for case in cases]
+        rows.append(("Tissue", tissue))
     for index, name in enumerate(first.model.display_names):
         rows.append((name, [_of_class(case, index) for case in cases]))
     return [(name, values[0], values[1]) for name, values in rows]
@@ -103,9 +110,9 @@ def _confidence(case: CaseResult) -> str:
 
 
 def _of_class(case: CaseResult, index: int) -> str:
-    """Area of a class, or its share of the tiles where the scale is unknown."""
-    prediction = case.prediction
-    if prediction is not None and prediction.area_mm2:
+    """Area of a class, or its share of the tiles where areas are unknown or mean nothing."""
+    prediction, scaled = case.prediction, modality_of(case.model.modality).scaled
+    if prediction is not None and prediction.area_mm2 and scaled:
         return f"{area(prediction.area_mm2[index])} mm²"
     if prediction is not None and prediction.tile_share:
         return percent(prediction.tile_share[index])

@@ -1,26 +1,25 @@
-"""JSON Schemas (draft 2020-12) of the files for other programs, drawn from the records themselves.
+"""JSON Schemas (draft 2020-12), drawn from the records that files are written from.
 
-A record's schema follows the same type hints as ``lungscan.results.codec``, which writes and reads
-it, so that a new field stands in both or in neither. Readers must take fields that they do not
-know: later versions add some, and never change what one means while ``schema_version`` stays.
+``lungscan.schemas`` lists the files. A record's schema follows the same type hints as
+``lungscan.results.codec``, which writes and reads it, so that a new field stands in both or in
+neither. Readers must take fields that they do not know: later versions add some, and never change
+what one means while ``schema_version`` stays.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from lungscan.layout import GEOJSON, RECORD, RUN
-from lungscan.results.run_json import RunSummary
-from lungscan.types import LEFT_OUT_WHILE_NONE, CaseResult
+from lungscan.layout import GEOJSON
+from lungscan.types import LEFT_OUT_WHILE_NONE
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
-RECORDS: dict[str, type] = {RECORD: CaseResult, RUN: RunSummary}
-FILES = (*RECORDS, GEOJSON)
 
 Schema = dict[str, Any]
 
@@ -31,6 +30,7 @@ _PLAIN: dict[Any, Schema] = {
     str: {"type": "string"},
     bytes: {"type": "string", "contentEncoding": "base64"},
     NoneType: {"type": "null"},
+    Any: {},
 }
 _EMPTY = {  # an array without elements keeps its shape
     "type": "object",
@@ -39,17 +39,29 @@ _EMPTY = {  # an array without elements keeps its shape
 }
 
 
-def schema_of(file: str) -> Schema:
-    """The schema of one of ``FILES``. Raises KeyError for any other."""
-    if file == GEOJSON:
-        return _geojson()
+def drawn_schema(
+    title: str, hint: Any, without: Collection[str] = (), sometimes: Collection[str] = ()
+) -> Schema:
+    """The schema of a file that holds one value.
+
+    Args:
+        title: the file's name.
+        hint: the value's type: a record, or a ``dict`` of them by a name.
+        without: fields of the record that are not written.
+        sometimes: fields that are left out at times, beside those marked ``LEFT_OUT_WHILE_NONE``.
+    """
     definitions: dict[str, Schema] = {}
-    top = _record(RECORDS[file], definitions)
-    return {"$schema": DRAFT, "title": file, **top, "$defs": dict(sorted(definitions.items()))}
+    if dataclasses.is_dataclass(hint):
+        top = _record(hint, definitions, without)
+        top["required"] = [name for name in top["required"] if name not in sometimes]
+    else:
+        top = _value(hint, definitions)
+    return {"$schema": DRAFT, "title": title, **top, "$defs": dict(sorted(definitions.items()))}
 
 
-def _record(cls: Any, definitions: dict[str, Schema]) -> Schema:
-    hints, fields = get_type_hints(cls), dataclasses.fields(cls)
+def _record(cls: Any, definitions: dict[str, Schema], without: Collection[str] = ()) -> Schema:
+    hints = get_type_hints(cls)
+    fields = [field for field in dataclasses.fields(cls) if field.name not in without]
     return {
         "description": " ".join((cls.__doc__ or "").split("\n\n")[0].split()),
         "type": "object",
@@ -70,11 +82,16 @@ def _value(hint: Any, definitions: dict[str, Schema]) -> Schema:  # noqa: PLR091
         return {"anyOf": [{"type": "array"}, _EMPTY]}
     if origin in (Union, UnionType):
         return {"anyOf": [_value(arg, definitions) for arg in args]}
-    if origin is tuple and args[-1] is Ellipsis:
+    if origin is tuple and args[-1:] == (Ellipsis,):
         return {"type": "array", "items": _value(args[0], definitions)}
+    if origin is tuple and not args:
+        return {"type": "array", "maxItems": 0}
     if origin is tuple:
         parts = [_value(arg, definitions) for arg in args]
         return {"type": "array", "prefixItems": parts, "minItems": len(parts), "items": False}
+    if origin is dict:
+        names = {"propertyNames": _value(args[0], definitions)}
+        return {"type": "object", **names, "additionalProperties": _value(args[1], definitions)}
     if origin is Literal:
         return {"enum": list(args)}
     if isinstance(hint, type) and issubclass(hint, Enum):
@@ -82,7 +99,7 @@ def _value(hint: Any, definitions: dict[str, Schema]) -> Schema:  # noqa: PLR091
     return dict(_PLAIN[hint])
 
 
-def _geojson() -> Schema:
+def geojson_schema() -> Schema:
     """RFC 7946, as far as we use it, with what QuPath reads in ``properties``."""
     point = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
     ring = {"type": "array", "items": point, "minItems": 4}

@@ -176,7 +176,7 @@ def _out_of(path: Path) -> Path:
 
 def _locked(path: Path) -> OutputLocked:
     owner = _owner(path)
-    who = f": {owner.told}" if owner else ""
+    who = f": {owner.text}" if owner else ""
     return OutputLocked(
         f"Another run is writing to {_out_of(path)}{who}. Wait for it, or choose another --out "
         f"folder. If no run is alive, remove {path}."

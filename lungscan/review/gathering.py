@@ -50,12 +50,12 @@ def reviews_below(root: Path) -> Gathered:
             review = read_review(folder)
             result = _record(out, folder)
         except DamagedRecord as error:
-            damaged.append(f"{told}: {error}")
+            damaged.append(f"{shown}: {error}")
             continue
         if review is None:
             continue
         if review.answer_sha256 != answer_digest(result):
-            outdated.append(f"{told}: its review is of another answer than the one there now.")
+            outdated.append(f"{shown}: its review is of another answer than the one there now.")
         else:
             cases.append(Reviewed(run, result, review))
     if not (cases or damaged or outdated):

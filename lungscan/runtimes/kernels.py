@@ -93,7 +93,7 @@ def prefer_faster(xml: str) -> str:
     for layer in net.iter("layer"):
         preferred = _preferred(layer)
         if preferred:
-            note = {"name": "primitives_priority", "version": "0", "value": f"cpu:{wish}"}
+            note = {"name": "primitives_priority", "version": "0", "value": f"cpu:{preferred}"}
             notes = layer.find("rt_info")
             if notes is None:
                 notes = ElementTree.SubElement(layer, "rt_info")

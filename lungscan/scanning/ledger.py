@@ -93,7 +93,7 @@ class Ledger:
         """
         if self._is_withheld(result) and self._earlier(result.key):
             released = self._released(result)
-            kept = f"{told.error_message} The result of an earlier run is kept."
+            kept = f"{released.error_message} The result of an earlier run is kept."
             return Written(replace(released, error_message=kept), resumed)
         if not (resumed and self._is_complete(result)):
             result = self._write(self._released(result), keep=resumed)
@@ -145,7 +145,7 @@ class Ledger:
         )
 
     def notices_of_cases(self) -> tuple[str, ...]:
-        """What is to be told of cases' files."""
+        """Notices about cases' files."""
         moved_files = moved(self._places, self._store.out)
         return (*self._left_for_later(), *moved_files, *self._outdated, *self._untold)
 

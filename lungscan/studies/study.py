@@ -59,7 +59,9 @@ def study(
     every = [task for unit in units(options) for task in tasks(options, unit)]
     done = [task for task in every if kept(out, task, material.fingerprint) is not None]
     pictures, groups = len(material.labels), len(set(material.groups))
-    overview = f"{pictures:,} pictures in {groups:,} groups, {len(material.others)} counter-examples"
+    overview = (
+        f"{pictures:,} pictures in {groups:,} groups, {len(material.others)} counter-examples"
+    )
     yield StudyStarted(len(every), len(done), overview + left_out)
     if only_material:
         yield StudyFinished((out / MATERIAL_FILE,))
@@ -78,7 +80,7 @@ def study(
     found = lines(options, material, answers, int8)
     devices = ", ".join(sorted({each.device for each in answers.values()}))
     sentences = (
-        f"{show(Path(options.data).name)}: {told}; {_counted(material)}{left_out}.",
+        f"{show(Path(options.data).name)}: {overview}; {_counted(material)}{left_out}.",
         f"Networks of {options.input_px} px, fitted on: {devices or 'nothing yet'}.",
     )
     classes = material.class_names

@@ -33,7 +33,7 @@ def markdown(
     costs: Mapping[str, Cost],
     classes: Sequence[str],
     command: str,
-    told: Sequence[str],
+    sentences: Sequence[str],
 ) -> str:
     """The table as a document.
 
@@ -43,9 +43,9 @@ def markdown(
         costs: by the networks' names.
         classes: the classes' names.
         command: how the study was started.
-        told: sentences on data and machines.
+        sentences: on data and machines.
     """
-    parts = [f"# Study {options.name}", f"Made by `{command}`. {RESEARCH_USE}", *told, _METHOD]
+    parts = [f"# Study {options.name}", f"Made by `{command}`. {RESEARCH_USE}", *sentences, _METHOD]
     for protocol in options.protocols:
         own = [line for line in lines if line.protocol == protocol]
         parts += [f"## {TITLES[protocol]}", CAVEATS[protocol]]

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lungscan.dataset.resampling import Floats, GroupBootstrap, divide
 from lungscan.evaluation.curves import reliability
 from lungscan.evaluation.figures import ACCURACY, CALIBRATION
 from lungscan.evaluation.judged import Judged
-from lungscan.dataset.resampling import Floats, GroupBootstrap, divide
 from lungscan.model.card import Metric
 from lungscan.studies.arrays import TEST, VALIDATION, Material
 from lungscan.studies.options import Student, StudyOptions
@@ -133,7 +133,9 @@ def _calibrated(
 def pooled(material: Material, done: Sequence[Task], probs: Mapping[str, Probs]) -> Pool:
     """The test answers of some networks together; a picture may stand in several units."""
     rows = [material.rows(task.unit.name, TEST) for task in done]
-    probabilities = np.concatenate([probs[task.name][at] for task, at in zip(done, rows, strict=True)])
+    probabilities = np.concatenate(
+        [probs[task.name][at] for task, at in zip(done, rows, strict=True)]
+    )
     every = np.concatenate(rows)
     files = [f"{task.unit.name}/{row}" for task, at in zip(done, rows, strict=True) for row in at]
     judged = Judged(

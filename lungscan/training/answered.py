@@ -49,7 +49,9 @@ def keep_answers(
     rows = material.split.test
     squares = material.squares.taken(rows)
     outputs = outputs_of(student, squares.pixels)
-    _keep(work / ANSWERS_FILE, options, material, outputs.logits, novelty.distance(outputs.features))
+    _keep(
+        work / ANSWERS_FILE, options, material, outputs.logits, novelty.distance(outputs.features)
+    )
     _keep_others(student, novelty, options, material, root, work / OTHERS_FILE)
     if has_teacher(options, material, work):
         teacher = load_teacher(options, material, work)

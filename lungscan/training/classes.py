@@ -159,7 +159,9 @@ def changed_settings(
 def _merged(stated_by: ClassSettings | None, known: ClassSettings | None) -> ClassSettings:
     stated_by, known = stated_by or ClassSettings(""), known or ClassSettings("")
     tumour = known.tumour if stated_by.tumour is None else stated_by.tumour
-    return ClassSettings(stated_by.folder, stated_by.name or known.name, stated_by.color or known.color, tumour)
+    return ClassSettings(
+        stated_by.folder, stated_by.name or known.name, stated_by.color or known.color, tumour
+    )
 
 
 def _plain(folder: str) -> str:

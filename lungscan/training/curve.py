@@ -45,7 +45,7 @@ def draw_coverage(points: Sequence[Point]) -> str:
         f'<polygon points="{" ".join(band)}" fill="{_BLUE}" fill-opacity="0.15"/>',
         f'<polyline points="{" ".join(line)}" fill="none" stroke="{_BLUE}" stroke-width="1.8"/>',
         f'<circle cx="{x}" cy="{y}" r="3.5" fill="{_BLUE}"/>',
-        f'<text x="{_LEFT}" y="18" font-size="12">{told}</text>',
+        f'<text x="{_LEFT}" y="18" font-size="12">{text}</text>',
         f'<text x="{(WIDTH + _LEFT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">'
         "Share of fields answered, the most certain first</text>",
         f'<text transform="translate(14 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">'

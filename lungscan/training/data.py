@@ -232,7 +232,9 @@ def _foreign(folder: Path, look: Look, options: TrainOptions) -> tuple[Foreign, 
             tuple(picture.group or name for picture, name in zip(kept, names, strict=True)),
             (folder.name,),
         )
-        sentences = [f"{folder.name}/{pictures[row].path.name}: {why}" for row, why in refused.items()]
+        sentences = [
+            f"{folder.name}/{pictures[row].path.name}: {why}" for row, why in refused.items()
+        ]
         return Foreign(folder.name, others, _limited(others, options), squares), sentences
     whole = read_listing(folder, check=False)
     squares, refused = load_squares(whole.paths, look, options.field_px)

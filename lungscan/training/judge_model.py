@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from lungscan.compression.int8 import compress
-from lungscan.compression.records import Bounds, CompressionJob, LabelledTiles
+from lungscan.compression.records import Bounds, CompressionJob
+from lungscan.dataset.labelled_tiles import LabelledTiles
 from lungscan.errors import ModelError
 from lungscan.evaluation.evaluate import evaluation_of
 from lungscan.evaluation.events import EvaluationFinished, JudgingStarted

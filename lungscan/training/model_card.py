@@ -21,7 +21,7 @@ from lungscan.training.data import Material
 from lungscan.training.judge import Calibration
 from lungscan.training.options import TrainOptions
 
-# What a held-out run that lends its figures may be told otherwise.
+# What a held-out run that lends its figures may have otherwise.
 MAY_DIFFER = {
     "name",
     "summary",
@@ -145,7 +145,16 @@ def _sources(options: TrainOptions, material: Material) -> dict[str, dict[str, s
 
 
 # Options that came later: cards that do not use them are what they were.
-_LATER = ("exact", "modality", "window", "balance", "turn_degrees", "grey_share", "window_sigma")
+_LATER = (
+    "exact",
+    "modality",
+    "window",
+    "balance",
+    "turn_degrees",
+    "grey_share",
+    "window_sigma",
+    "head_fit",
+)
 
 
 def recipe_of(options: TrainOptions) -> dict[str, Any]:

@@ -15,46 +15,7 @@ from lungscan.inputs import show
 from lungscan.model.modality_names import DEFAULT
 from lungscan.training.classes import ClassSettings, changed_settings, settings_of
 from lungscan.training.sources import DataSource, sources_of
-
-Stage = Literal["features", "teacher", "student", "finetune", "alone"]
-STAGES: tuple[Stage, ...] = ("features", "teacher", "student", "finetune", "alone")
-BUNDLE = "bundle"
-STAGE_TEXTS = {
-    "features": "the student learns the features of an ImageNet network, before any label",
-    "teacher": "a larger network learns the labels",
-    "student": "the network that ships learns from the teacher and the labels",
-    "finetune": "the student again, by labels alone",
-    "alone": "the student without a teacher, for comparison",
-    BUNDLE: "folded, calibrated, judged on unseen groups, written",
-}
-
-# What shapes a stage's weights: options of all stages, and those of its own.
-SHARED_OPTIONS = (
-    "data",
-    "sources",
-    "leave_out",
-    "counter_examples",
-    "counter_limit",
-    "drawn_examples",
-    "field_px",
-    "split",
-    "split_file",
-    "fold",
-    "protocol",
-    "seed",
-    "pretrained",
-    "augment",
-)
-MORE = ("more_pictures", "more_in")
-START = ("features_fit", "feature_teacher", "features", *MORE, "student")
-TEACHING = ("teacher", "teacher_fit", "teacher_from")
-STAGE_OPTIONS: dict[Stage, tuple[str, ...]] = {
-    "features": START,
-    "teacher": ("teacher", "teacher_fit"),
-    "student": (*TEACHING, *START, "student_fit", "distil"),
-    "finetune": (*TEACHING, *START, "student_fit", "distil", "finetune_fit"),
-    "alone": (*START, "student_fit", "start_sha256"),
-}
+from lungscan.training.stage_names import MORE, SHARED_OPTIONS, STAGE_OPTIONS, STAGES, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +49,18 @@ class Fit:
     def epochs(self) -> int:
         """Epochs over all phases."""
         return sum(phase.epochs for phase in self.phases)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last layer alone, by logistic regression on what the network before it says."""
+
+    on: Literal["start", "fitted"] = "start"  # the network as it begins, or as the labels made it
+    views: int = 4  # of each square, changed as in training, beside the square as it is
+    span_px: tuple[int, int] = (180, 224)  # side of a view's crop, in the cached field's pixels
+    penalties: tuple[float, ...] = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)  # of which one is chosen
+    inner_folds: int = 5  # of the training groups, to choose it by
+    balance: float = 0.0  # as in a fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +154,7 @@ class TrainOptions:
     more_pictures: tuple[str, ...] = ()  # folders of further pictures, for the stages `more_in`
     more_in: tuple[Stage, ...] = ("features",)
     finetune_fit: Fit | None = None  # the distilled student once more, with the labels alone
+    head_fit: Head | None = None  # the last layer of the model, by logistic regression
     distil: Distil = Distil()
     augment: Augment = Augment()
     robustness: bool = False  # judge changed copies of the test fields too
@@ -199,8 +173,12 @@ class TrainOptions:
             skipped.add("teacher")
         if self.finetune_fit is None:
             skipped.add("finetune")
-        if not self.alone and self.model_stage != "alone":
+        if not self.alone and self.fitted_stage != "alone":
             skipped.add("alone")
+        if self.head_fit is None:
+            skipped.add("head")
+        elif self.head_fit.on == "start":
+            skipped |= {"teacher", "student", "finetune", "alone"}
         return tuple(stage for stage in STAGES if stage not in skipped)
 
     @property
@@ -213,6 +191,11 @@ class TrainOptions:
     @property
     def model_stage(self) -> Stage:
         """The stage whose network becomes the model."""
+        return self.fitted_stage if self.head_fit is None else "head"
+
+    @property
+    def fitted_stage(self) -> Stage:
+        """The last stage that fits more than a last layer."""
         if not self.teacher:
             return "alone"
         return "student" if self.finetune_fit is None else "finetune"
@@ -221,7 +204,8 @@ class TrainOptions:
     def taught_by(self) -> str:
         """The networks that the model learnt from, as the card names them; "": none."""
         features = self.feature_teacher if self.features_fit else ""
-        return self.teacher or features
+        frozen = self.head_fit is not None and self.head_fit.on == "start"
+        return features if frozen else self.teacher or features
 
     @property
     def data_names(self) -> str:
@@ -245,6 +229,8 @@ class TrainOptions:
         leaves old checkpoints valid; a default that shapes weights must therefore never change.
         """
         names = SHARED_OPTIONS + STAGE_OPTIONS[stage]
+        if stage == "head" and self.head_fit is not None and self.head_fit.on == "fitted":
+            names += STAGE_OPTIONS[self.fitted_stage]
         if stage in self.more_in and stage == "teacher":  # the others name them always
             names += MORE
         default = {field.name: field.default for field in dataclasses.fields(self)}
@@ -255,7 +241,12 @@ class TrainOptions:
 
 
 FITS = ("features_fit", "teacher_fit", "student_fit", "finetune_fit")
-RECORDS: dict[str, type[Any]] = {"distil": Distil, "augment": Augment, "features": Features}
+RECORDS: dict[str, type[Any]] = {
+    "distil": Distil,
+    "augment": Augment,
+    "features": Features,
+    "head_fit": Head,
+}
 
 
 def _changed(value: object) -> object:

@@ -131,11 +131,13 @@ def read_answers(paths: Sequence[Path]) -> Answers:
     rows: dict[str, dict[str, str]] = {}
     for path, (found, cells) in zip(paths, tables, strict=True):
         if found != names:
-            raise UsageProblem(f"{_told(path)} answers with other classes than {_told(paths[0])}.")
+            raise UsageProblem(
+                f"{_shown(path)} answers with other classes than {_shown(paths[0])}."
+            )
         for row in cells:
             if row["file"] in rows:
                 raise UsageProblem(
-                    f"{_told(path)}: {show(row['file'])} was judged by two folds; they are not of "
+                    f"{_shown(path)}: {show(row['file'])} was judged by two folds; they are not of "
                     "one deal."
                 )
             rows[row["file"]] = row
@@ -162,7 +164,7 @@ def _read(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
     """The classes that a table knows, and its lines."""
     cells = [row.cells for row in read_table(path, (*COLUMNS, LAST), (DISTANCE,))]
     if not cells:
-        raise UsageProblem(f"{_told(path)} answers for no picture.")
+        raise UsageProblem(f"{_shown(path)} answers for no picture.")
     return tuple(name.removeprefix(CLASS) for name in cells[0] if name.startswith(CLASS)), cells
 
 
@@ -173,7 +175,7 @@ def _require_all(folds: Sequence[Fold]) -> None:
     missing = sorted(set(range(1, counts.pop() + 1)) - {fold.number for fold in folds})
     if missing:
         texts = ", ".join(str(number) for number in missing)
-        raise UsageProblem(f"The answers of fold {told} are missing; train it first.")
+        raise UsageProblem(f"The answers of fold {texts} are missing; train it first.")
 
 
 def _require_whole(groups: Sequence[str], folds: Sequence[Fold]) -> None:

@@ -12,7 +12,9 @@ from lungscan import __version__
 from lungscan.dataset.splits import write_split
 from lungscan.training import checkpoint
 from lungscan.training.data import SPLIT_FILE, Material
-from lungscan.training.options import STAGES, Stage, TrainOptions
+from lungscan.training.kept import Curves, Epoch, TrainingRun
+from lungscan.training.options import TrainOptions
+from lungscan.training.stage_names import STAGES
 from lungscan.training.stages import checkpoint_path
 
 LIBRARIES = ("torch", "timm", "numpy", "pillow", "openvino")
@@ -21,29 +23,30 @@ LIBRARIES = ("torch", "timm", "numpy", "pillow", "openvino")
 def keep_records(options: TrainOptions, material: Material, work: Path) -> None:
     """Write ``run.json`` (options, seed, versions, data hash) and ``split.csv`` into ``work``."""
     work.mkdir(parents=True, exist_ok=True)
-    record = {
-        "options": dataclasses.asdict(options),
-        "data_sha256": material.data_sha256,
-        "leaking_groups": len(material.leaking),
-        "skipped": list(material.skipped),
-        "versions": {
+    record = TrainingRun(
+        options=options,
+        data_sha256=material.data_sha256,
+        leaking_groups=len(material.leaking),
+        skipped=tuple(material.skipped),
+        versions={
             "lungscan": __version__,
             "python": platform.python_version(),
             **{name: version(name) for name in LIBRARIES},
         },
-    }
-    text = json.dumps(record, indent=1, ensure_ascii=False)
+    )
+    text = json.dumps(dataclasses.asdict(record), indent=1, ensure_ascii=False)
     (work / "run.json").write_text(text + "\n", encoding="utf-8")
     write_split(work / SPLIT_FILE, material.rows)
 
 
 def keep_curves(options: TrainOptions, material: Material, work: Path) -> None:
     """Loss and validation accuracy of every stage so far, in ``curves.json``."""
-    curves: dict[Stage, object] = {}
+    curves: Curves = {}
     for stage in STAGES:
         path = checkpoint_path(work, stage)
         state = checkpoint.load(path, options.fingerprint(stage, material.fingerprint_sha256))
         if state is not None:
-            curves[stage] = state["history"]
-    text = json.dumps(curves, indent=1)
+            curves[stage] = tuple(Epoch(**epoch) for epoch in state["history"])
+    plain = {stage: [dataclasses.asdict(epoch) for epoch in curves[stage]] for stage in curves}
+    text = json.dumps(plain, indent=1)
     (work / "curves.json").write_text(text + "\n", encoding="utf-8")

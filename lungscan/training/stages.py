@@ -14,6 +14,7 @@ from lungscan.errors import ModelError, UsageProblem
 from lungscan.training import checkpoint
 from lungscan.training.data import (
     Material,
+    at_input_size,
     joined,
     training_pictures,
     validation_pictures,
@@ -22,9 +23,11 @@ from lungscan.training.distributed import Ranks
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.features import Learner, feature_loss, feature_teacher, start_from
 from lungscan.training.fit import Job, Pictures, fit
+from lungscan.training.head import HeadJob, fit_head, inner_folds
 from lungscan.training.losses import UNLABELLED, Loss, class_weights, loss_of
 from lungscan.training.networks import create
-from lungscan.training.options import Fit, Stage, TrainOptions
+from lungscan.training.options import Fit, TrainOptions
+from lungscan.training.stage_names import Stage
 from lungscan.training.starting import network_of
 from lungscan.training.teacher import Ensemble, Teacher
 
@@ -40,6 +43,9 @@ def fit_stage(
     """
     if stage == "features" and options.features_fit is None:
         raise UsageProblem("The recipe has no features_fit, so the stage features has no schedule.")
+    if stage == "head":
+        yield from _fit_head(options, material, work, ranks)
+        return
     settings = stage_fit(stage, options)
     yield StageStarted(stage, stage_network(stage, options), epochs=settings.epochs)
     if not finished(stage, options, material, work):
@@ -58,6 +64,38 @@ def fit_stage(
         )
         yield from _fit(job, stage, options, material, work, ranks)
     yield StageFinished(stage, f"{settings.epochs} epochs done")
+
+
+def _fit_head(
+    options: TrainOptions, material: Material, work: Path, ranks: Ranks
+) -> Generator[TrainEvent, None, None]:
+    head = options.head_fit
+    if head is None:
+        raise UsageProblem("The recipe has no head_fit, so the stage head does not know how.")
+    yield StageStarted("head", options.student, epochs=len(head.penalties))
+    if not finished("head", options, material, work):
+        torch.manual_seed(options.seed)
+        if head.on == "start":
+            network = _beginning("alone", options, material, work)
+        else:
+            network = load_network(options.fitted_stage, options, material, work)
+        job = HeadJob(
+            head=head,
+            class_names=material.samples.class_names,
+            seen=training_pictures(at_input_size(material, options.classify_px)),
+            cached=training_pictures(material),
+            folds=inner_folds(material, head.inner_folds, options.seed),
+            crop_px=options.classify_px,
+            drawn_examples=options.drawn_examples,
+            augment=options.augment,
+            seed=options.seed,
+            path=checkpoint_path(work, "head"),
+            fingerprint=options.fingerprint("head", material.fingerprint_sha256),
+            architecture=options.student,
+        )
+        yield from fit_head(job, network, ranks)
+    state = _finished("head", options, material, work)
+    yield StageFinished("head", f"penalty {state['penalty']:g} of {head.inner_folds} inner folds")
 
 
 def _pictures(stage: Stage, options: TrainOptions, material: Material) -> Pictures:
@@ -136,14 +174,28 @@ def finished(stage: Stage, options: TrainOptions, material: Material, work: Path
     """Whether a stage has its last epoch behind it."""
     belongs = options.fingerprint(stage, material.fingerprint_sha256)
     state = checkpoint.load(checkpoint_path(work, stage), belongs)
-    return state is not None and state["epoch"] >= stage_fit(stage, options).epochs
+    return state is not None and state["epoch"] >= _epochs(stage, options)
 
 
-_SERVES: dict[Stage, tuple[Stage, ...]] = {
-    "features": ("student", "alone"),
-    "teacher": ("student",),
-    "student": ("finetune",),
-}
+def _epochs(stage: Stage, options: TrainOptions) -> int:
+    """With how many epochs a stage has ended; a head's are the penalties that it tries."""
+    if stage == "head" and options.head_fit is not None:
+        return len(options.head_fit.penalties)
+    return stage_fit(stage, options).epochs
+
+
+def _serves(stage: Stage, options: TrainOptions) -> list[Stage]:
+    """The stages of this run that begin with what this one makes."""
+    followers: dict[Stage, list[Stage]] = {
+        "features": ["student", "alone"],
+        "teacher": ["student"],
+        "student": ["finetune"],
+    }
+    found = followers.get(stage, [])
+    begins = options.head_fit is not None and options.head_fit.on == "start"
+    if stage == ("features" if begins else options.fitted_stage):
+        found.append("head")
+    return [name for name in found if name in options.stages]
 
 
 def not_needed(stage: Stage, options: TrainOptions, material: Material, work: Path) -> bool:
@@ -153,7 +205,7 @@ def not_needed(stage: Stage, options: TrainOptions, material: Material, work: Pa
     """
     if finished(stage, options, material, work):
         return False
-    later = [name for name in _SERVES.get(stage, ()) if name in options.stages]
+    later = _serves(stage, options)
     return bool(later) and all(
         finished(name, options, material, work) or not_needed(name, options, material, work)
         for name in later
@@ -178,7 +230,7 @@ def _finished(
     """The checkpoint of a stage that has its last epoch behind it."""
     belongs = options.fingerprint(stage, material.fingerprint_sha256)
     state = checkpoint.load(checkpoint_path(work, stage), belongs)
-    if state is None or state["epoch"] < stage_fit(stage, options).epochs:
+    if state is None or state["epoch"] < _epochs(stage, options):
         raise ModelError(f"The stage {stage} is not finished in {work.name}; run it first.")
     return state
 

@@ -60,8 +60,9 @@ def started(options: TrainOptions, root: Path) -> TrainOptions:
             "A run that starts from a model has one stage, by labels alone: leave features_fit and "
             "finetune_fit out of the recipe."
         )
-    side = card.patch_size_pixels
-    field = int(card.recipe.get("field_px", side))
+    same = card.modality == options.modality  # pictures of another kind have their own scale
+    side = card.patch_size_pixels if same else options.classify_px
+    field = int(card.recipe.get("field_px", side)) if same else options.field_px
     gentle = Fit((Phase(12, side, (round(0.67 * field), field)),), 32, GENTLE, warmup_epochs=1.0)
     text = f"Fine-tuned from {card.name} {card.version} ({card.sha256[:12]})"
     return dataclasses.replace(
@@ -73,13 +74,13 @@ def started(options: TrainOptions, root: Path) -> TrainOptions:
         alone=False,
         field_px=field,
         input_px=side,
-        spacing_um_px=card.spacing_um_px * side / field,
-        spacing_note=options.spacing_note or card.spacing_note,
+        spacing_um_px=card.spacing_um_px * side / field if same else options.spacing_um_px,
+        spacing_note=options.spacing_note or (card.spacing_note if same else ""),
         student_fit=gentle if options.student_fit == usual.student_fit else options.student_fit,
         classes=(*options.classes, *_known(options, card, root)),
         start_sha256=card.sha256,
         limits=(
-            f"{said}, trained on {card.data.get('summary', 'unknown data')}; whether tissue of the "
+            f"{text}, trained on {card.data.get('summary', 'unknown data')}; whether tissue of the "
             "test part was among that is known only where the data are the very same.",
             *options.limits,
         ),

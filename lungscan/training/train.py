@@ -24,9 +24,10 @@ from lungscan.training.folding import (
     require_sense,
     share_groups,
 )
-from lungscan.training.options import BUNDLE, STAGES, Stage, TrainOptions
+from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import ALONE_FILE
 from lungscan.training.records import keep_curves, keep_records
+from lungscan.training.stage_names import BUNDLE, STAGES, Stage
 from lungscan.training.stages import checkpoint_path, finished, fit_stage, not_needed
 from lungscan.training.starting import started, unseen
 from lungscan.training.tensorboard import recorded

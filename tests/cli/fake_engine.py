@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
+from lungscan.door.jobs import PlanFinished
 from lungscan.events import (
     CaseFinished,
     CaseStarted,
@@ -13,7 +14,6 @@ from lungscan.events import (
     ScanEvent,
     TilesScored,
 )
-from lungscan.door.jobs import PlanFinished
 from lungscan.options import ScanOptions
 from lungscan.types import (
     CaseResult,

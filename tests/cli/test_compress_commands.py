@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungscan.evaluation.calibration_fields import Gathered
 from lungscan.compression.onnx_file import OnnxExport
 from lungscan.compression.records import (
     Agreement,
@@ -18,11 +17,12 @@ from lungscan.compression.records import (
     CompressionEvent,
     CompressionJob,
     CompressionResult,
-    LabelledTiles,
     Tried,
     Trying,
 )
+from lungscan.dataset.labelled_tiles import LabelledTiles
 from lungscan.errors import MachineError, ModelError
+from lungscan.evaluation.calibration_fields import Gathered
 from lungscan.model.card import ModelCard
 from lungscan_cli.main import main
 
@@ -89,7 +89,9 @@ def test_too_few_fields_for_the_bound_are_reported(fake: FakeCompression, capsys
 LINE = "compress tiny data --split split.csv --out small --bound 0.3 --threads 2"
 
 
-def test_the_model_is_compressed_and_the_loss_reported(fake: FakeCompression, capsys: Captured) -> None:
+def test_the_model_is_compressed_and_the_loss_reported(
+    fake: FakeCompression, capsys: Captured
+) -> None:
     assert main(LINE.split()) == 0
     assert fake.gathered == (Path("data"), Path("split.csv"), 2, 300)
     assert fake.job is not None

@@ -10,10 +10,13 @@ from typing import Any
 import jsonschema
 import pytest
 
-from lungscan.results.json_schema import FILES, schema_of
+from lungscan.layout import GEOJSON, RECORD, RUN
+from lungscan.schemas import FILES, schema_of
 from lungscan_cli.main import main
+from lungscan_models import shipped_models
 from tests.engine.scanning import make_field, make_slide, options, run
 from tests.models import FakeRuntime
+from tests.schemas import check_file, validator
 
 Captured = pytest.CaptureFixture[str]
 
@@ -27,7 +30,7 @@ def written(model: Path, fake: FakeRuntime, tmp_path: Path) -> dict[str, list[An
     run(options(model, tmp_path / "out", tmp_path / "in", isolate=False, geojson=True))
     found = {
         name: [json.loads(path.read_bytes()) for path in (tmp_path / "out").rglob(name)]
-        for name in FILES
+        for name in (RECORD, RUN, GEOJSON)
     }
     assert {name: len(files) for name, files in found.items()} == {
         "case.json": 3, "run.json": 1, "tiles.geojson": 2,
@@ -48,6 +51,31 @@ def test_every_field_of_a_record_is_described(written: dict[str, list[Any]]) -> 
         known = schema_of(name)["properties"]
         for file in written[name]:
             assert set(file) <= set(known)
+
+
+@pytest.mark.parametrize("name", ["lung-ct", "lung-histology", "lung-histology-ghostnet"])
+def test_the_cards_of_shipped_models_are_valid(name: str) -> None:
+    check_file("card.json", shipped_models() / name / "card.json")
+
+
+def test_every_file_has_a_schema_of_its_own() -> None:
+    titles = [validator(name).schema["title"] for name in FILES]
+    assert titles == list(FILES)
+    assert len(set(FILES)) == len(FILES)
+
+
+@pytest.mark.parametrize(
+    ("file", "values"),
+    [
+        ("training/curves.json", {"teacher": [{"epoch": 1, "loss": 0.5}]}),
+        ("training/curves.json", {"tutor": []}),
+        ("training/run.json", {"data_sha256": "", "leaking_groups": 0, "skipped": []}),
+        ("evaluation.json", {"metrics": []}),
+        ("review.json", {"key": "k", "case_id": "c", "answer_sha256": "", "opinion": "fine"}),
+    ],
+)
+def test_what_lacks_a_field_is_found(file: str, values: object) -> None:
+    assert not validator(file).is_valid(values)
 
 
 @pytest.mark.parametrize(

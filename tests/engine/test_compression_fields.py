@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lungscan.evaluation.calibration_fields import gather, read_tiles
 from lungscan.errors import UsageProblem
+from lungscan.evaluation.calibration_fields import gather, read_tiles
 from lungscan.evaluation.labelled import load_material
 from lungscan.evaluation.options import DataOptions
 from lungscan.reading import resize

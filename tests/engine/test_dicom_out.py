@@ -20,9 +20,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lungscan.dicom_out.class_map import class_segmentation, raster_factor
+from lungscan.dicom_out.objects import dicom_files, write_dicom
 from lungscan.dicom_out.source_headers import PATIENT_AND_STUDY, read_sources, reduced
 from lungscan.dicom_out.structured_report import structured_report
-from lungscan.dicom_out.objects import dicom_files, write_dicom
 from lungscan.errors import MachineError, UnreadableFile, UsageProblem
 from lungscan.events import Notice
 from lungscan.inputs import discover
@@ -55,7 +55,9 @@ ELSEWHERE = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 def faults(path: Path) -> list[str]:
     """What the validator calls an error."""
     assert VALIDATOR is not None
-    printed = subprocess.run([VALIDATOR, "-new", str(path)], capture_output=True, check=False).stderr
+    printed = subprocess.run(
+        [VALIDATOR, "-new", str(path)], capture_output=True, check=False
+    ).stderr
     return [line for line in printed.decode("latin1").splitlines() if line.startswith("Error")]
 
 

@@ -105,7 +105,9 @@ def test_the_kernels_of_this_processor_are_reported(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(doctor, "load_runtime", lambda *_: runtime)
     monkeypatch.setattr(doctor, "speed_checks", lambda _: iter(()))
     detail = by_name(list(doctor.examine()))["tiny on cpu"].detail
-    assert detail.startswith("fake CPU: repeats the golden answers; computed by brgconv_avx2_1x1_f32")
+    assert detail.startswith(
+        "fake CPU: repeats the golden answers; computed by brgconv_avx2_1x1_f32"
+    )
 
 
 @pytest.mark.usefixtures("card")
@@ -122,7 +124,9 @@ def test_a_device_that_fails_is_one_failed_check(monkeypatch: pytest.MonkeyPatch
     assert checks["Speed: network"] == Check("Speed: network", "failed", "No such device.")
 
 
-def test_a_changed_model_is_reported_and_ends_the_examination(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_model_is_reported_and_ends_the_examination(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def changed() -> tuple[()]:
         raise ModelError("The weights were changed.")
 

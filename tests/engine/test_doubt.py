@@ -12,7 +12,9 @@ from lungscan.report.wording import UNPROVEN
 from tests.models import CARD
 
 
-def sentence(value: float, low: float | None, high: float | None, groups: int, **data: float) -> str:
+def sentence(
+    value: float, low: float | None, high: float | None, groups: int, **data: float
+) -> str:
     metric = Metric("accuracy", value, low, high, 2 * groups, groups)
     return doubt(dataclasses.replace(CARD, metrics=(metric,), data={"summary": "", **data}))
 

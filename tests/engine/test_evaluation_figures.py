@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
+from lungscan.dataset.resampling import GroupBootstrap, interval
 from lungscan.evaluation.comparing import mcnemar
 from lungscan.evaluation.curves import Ranking, reliability, roc_areas, roc_curve
 from lungscan.evaluation.figures import class_figures, confusion, overall_figures
 from lungscan.evaluation.judged import Judged, as_arrays
 from lungscan.evaluation.records import FieldAnswer
-from lungscan.dataset.resampling import GroupBootstrap, interval
 from lungscan.types import CaseStatus, ModelStamp
 
 NAMES = ("a", "b", "c")
@@ -183,7 +183,9 @@ def test_calibration_error_by_hand() -> None:
 def test_answers_become_arrays() -> None:
     def answer(status: CaseStatus, predicted: str | None, forced: str | None) -> FieldAnswer:
         probs = (0.7, 0.2, 0.1) if forced else ()
-        return FieldAnswer("f", "a", "g", status, predicted, forced, 0.7 if forced else None, probs, "")
+        return FieldAnswer(
+            "f", "a", "g", status, predicted, forced, 0.7 if forced else None, probs, ""
+        )
 
     judged = as_arrays(
         [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import json
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,6 +31,7 @@ from tests.engine.scanning import options as scan_options
 from tests.engine.scanning import results, run
 from tests.labelled import CLASSES, ColourRuntime, draw_class, draw_folder, write_split, write_table
 from tests.models import CARD, tiny_model
+from tests.schemas import check_file
 
 WRONG = ("adeno/g0-0.png", "squamous/g2-1.png")
 SPLIT = ("file", "label", "group", "part")
@@ -291,13 +291,13 @@ def test_the_json_reads_back_as_the_same_figures(
 ) -> None:
     found = judged(model, data)
     write_evaluation(found, tmp_path, data)
-    text = (tmp_path / "evaluation.json").read_text(encoding="utf-8")
-    again = decode(Evaluation, json.loads(text))
+    again = decode(Evaluation, check_file("evaluation.json", tmp_path / "evaluation.json"))
     assert again.metrics == found.metrics
     assert again.classes == found.classes
     assert (again.confusion.answered == found.confusion.answered).all()
     assert again.answers == ()
     assert (again.data, again.warnings) == (found.data, found.warnings)
+    text = (tmp_path / "evaluation.json").read_text(encoding="utf-8")
     assert str(data.parent) not in text  # no folder of this machine
 
 
@@ -445,7 +445,7 @@ def test_every_changed_answer_is_named(compare: Compare, data: Path, tmp_path: P
     assert float(rows[0]["prob_a_benign"]) == pytest.approx(0.9)
     text = (tmp_path / "out" / "comparison.md").read_text(encoding="utf-8")
     assert text.count("no result (") == 24
-    again = json.loads((tmp_path / "out" / "comparison.json").read_text(encoding="utf-8"))
+    again = check_file("comparison.json", tmp_path / "out" / "comparison.json")
     assert decode(Comparison, again) == found
 
 

@@ -16,10 +16,10 @@ import lungscan
 import lungscan.demo
 from lungscan.errors import UsageProblem
 from lungscan.explaining import load_explainer
+from lungscan.explaining.affine_head import find_head
 from lungscan.explaining.base import log_odds
 from lungscan.explaining.cam import ClassMaps
 from lungscan.explaining.deletion import deletion, order_of
-from lungscan.explaining.affine_head import find_head
 from lungscan.explaining.occlusion import Occlusion, blurred, cells_along, windows
 from lungscan.model.card import ModelCard
 from lungscan.model.checked import find_model
@@ -388,7 +388,9 @@ def test_one_field_on_the_spot(tmp_path: Path) -> None:
     part = lungscan.explain(path, device="cpu-fp32")
     assert part.class_index == ADENO
     expected = Occlusion(runtime_of("lung-histology"))
-    explained = lungscan.explain(path, part.box, device="cpu-fp32")  # read by its box: the same pixels
+    explained = lungscan.explain(
+        path, part.box, device="cpu-fp32"
+    )  # read by its box: the same pixels
     assert np.allclose(explained.cells, part.cells, atol=1e-4)
     asked = lungscan.explain(path, label="lung_n", method="cam", device="cpu-fp32")
     assert (asked.class_index, asked.method) == (BENIGN, "cam")

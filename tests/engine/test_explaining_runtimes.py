@@ -38,4 +38,6 @@ def test_an_int8_model_is_explained_by_its_own_graph() -> None:
         assert probs == pytest.approx(runtime.predict(tile[None])[0][0], abs=0.02)
         explained = maps.explain(tile, 0)
         assert explained.rest is not None
-        assert float(explained.values.sum()) + explained.rest == pytest.approx(explained.score, abs=1e-4)
+        assert float(explained.values.sum()) + explained.rest == pytest.approx(
+            explained.score, abs=1e-4
+        )

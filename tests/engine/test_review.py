@@ -34,6 +34,7 @@ from lungscan.verification.verify import State, verify
 from tests.engine.scanning import make_field, make_slide, options, run
 from tests.models import FakeRuntime, tiny_model
 from tests.reviewing import rectangle, review_of
+from tests.schemas import check_file
 
 
 @dataclass(frozen=True)
@@ -268,7 +269,9 @@ def test_a_review_reads_back_and_equal_reviews_give_equal_bytes(finished: Place)
         (b"}\n", b"", "not JSON"),
     ],
 )
-def test_a_damaged_review_is_reported(finished: Place, before: bytes, after: bytes, why: str) -> None:
+def test_a_damaged_review_is_reported(
+    finished: Place, before: bytes, after: bytes, why: str
+) -> None:
     region = Region(0, ((0.0, 0.0), (9.0, 0.0), (9.0, 9.0)))
     data = review_to_json(review_of(finished.result("s"), Verdict.AGREE, "", region))
     assert before in data
@@ -287,6 +290,7 @@ def test_a_saved_review_lies_beside_an_unchanged_record_and_verify_knows_it(
     save_review(place.out, result, review_of(result))
     assert (folder / "case.json").read_bytes() == record
     assert (folder / "report.pdf").read_bytes() != before
+    check_file(REVIEW, folder / REVIEW)
     assert REVIEW in (folder / LIST).read_text()
     assert place.amiss() == {}
     (folder / REVIEW).write_bytes((folder / REVIEW).read_bytes().replace(b"agree", b"disagree"))

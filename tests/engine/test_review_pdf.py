@@ -40,8 +40,8 @@ def test_a_review_fills_its_section_and_shows_on_the_first_page(tmp_path: Path) 
     earlier = Opinion(Verdict.AGREE, "", "at first sight", "Dr. B", "2026-03-01T08:00:00+00:00")
     text = pages(tmp_path / "a.pdf", result, Beside(replace(review, earlier=(earlier,))))
     sentence = "Disagrees; holds Squamous cell carcinoma right"
-    assert f"Reviewed. {said} (Dr. Ada Example, 2026-03-04 10:15 UTC)" in text[0]
-    assert f"Reviewer says {said}" in text[-1]
+    assert f"Reviewed. {sentence} (Dr. Ada Example, 2026-03-04 10:15 UTC)" in text[0]
+    assert f"Reviewer says {sentence}" in text[-1]
     assert "Evidence looked at 3 of 9 tiles" in text[-1]
     assert "Keratin <b>pearls</b> & bridges. Second line." in text[-1]
     assert "Agrees (Dr. B, 2026-03-01 08:00 UTC): at first sight" in text[-1]
@@ -77,7 +77,9 @@ def test_two_answers_stand_side_by_side(tmp_path: Path) -> None:
     assert "Tissue 20.40 mm² 15.10 mm²" in text[-1]
 
 
-def test_regions_are_reported_even_where_the_answer_could_not_be_formed_again(tmp_path: Path) -> None:
+def test_regions_are_reported_even_where_the_answer_could_not_be_formed_again(
+    tmp_path: Path,
+) -> None:
     review = replace(review_of(slide_result()), regions=(rectangle(0, 0, 9e3, 9e3),))
     text = pages(tmp_path / "a.pdf", slide_result(), Beside(review))
     assert "Left out by the reviewer, as drawn below. The model was not at hand" in text[-1]

@@ -18,8 +18,8 @@ from lungscan.results.run_json import summarise
 from lungscan.review.agreement import agreements, groups_of, wilson
 from lungscan.review.gathering import Reviewed, reviews_below
 from lungscan.review.labels import labels_below
-from lungscan.review.storing import save_review
 from lungscan.review.reviews_table import read_reviews, write_reviews
+from lungscan.review.storing import save_review
 from lungscan.types import CaseResult, NoResult
 from tests.models import CARD
 from tests.results import CLASS_NAMES, field_result, no_result, slide_result
@@ -252,7 +252,9 @@ def test_of_a_slide_only_tumour_tiles_speak_for_a_tumour_and_none_that_was_left_
     assert "saw tumour nowhere" in file.why
 
 
-def test_the_latest_review_of_an_image_counts_and_a_contradiction_is_reported(tmp_path: Path) -> None:
+def test_the_latest_review_of_an_image_counts_and_a_contradiction_is_reported(
+    tmp_path: Path,
+) -> None:
     old, new = field("a.png", "same"), replace(field("a.png", "same"), settings_hash="other")
     for name, result, right, when in (("x", old, "benign", "2026-01-01"),
                                       ("y", new, "adenocarcinoma", "2026-02-01")):  # fmt: skip

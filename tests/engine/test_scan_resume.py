@@ -185,8 +185,12 @@ def test_control_c_while_jobs_run_leaves_a_clean_folder(
         return answer(self, batch)  # type: ignore[arg-type]
 
     monkeypatch.setattr(FakeRuntime, "predict", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run(options(model, tmp_path / "out", folder, batch_size=2))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(options(model, tmp_path / "out", folder, batch_size=2))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not (tmp_path / "out" / ".lungscan-lock").exists()
     assert {case.status for case in stored(tmp_path / "out").values()} <= {CaseStatus.OK}
     monkeypatch.undo()

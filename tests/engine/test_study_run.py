@@ -16,9 +16,9 @@ import pytest
 pytest.importorskip("torch", reason="a study needs the extra train")
 pytest.importorskip("timm", reason="a study needs the extra train")
 
+from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.errors import ModelError
 from lungscan.evaluation.judged import Judged
-from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.studies.arrays import TEST, Material
 from lungscan.studies.events import NetworkFitted, OutOfTime, StudyFinished, StudyStarted
 from lungscan.studies.options import Student, StudyOptions, TeacherFit

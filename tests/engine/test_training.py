@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from lungscan.training.folding import final_options
 from lungscan.training.model_card import plain
 from lungscan.training.options import Fit, Phase, TrainOptions, load_options
 from lungscan.training.train import train
+from tests.schemas import check_file
 from tests.training_data import SIDE, draw_data
 
 
@@ -72,7 +72,8 @@ def test_a_recipe_becomes_a_model_folder_that_resumes(tmp_path: Path) -> None:
 def _figures_are_of_one_judge(folder: Path) -> None:
     """Card, evaluation and README hold the same figures of the same model."""
     card = read_card(folder)
-    found = json.loads((folder / "evaluation" / "evaluation.json").read_text(encoding="utf-8"))
+    found = check_file("evaluation.json", folder / "evaluation" / "evaluation.json")
+    check_file("card.json", folder / "card.json")
     assert found["model"]["sha256"] == card.sha256
     ours = {metric.name: metric for metric in card.metrics}
     assert len(found["metrics"]) >= 7
@@ -188,7 +189,8 @@ def test_the_shipped_model_is_that_of_its_recipe() -> None:
     assert options.stages == ("features", "alone")
     card = find_model(options.name)
     assert card.official
-    details = {key: card.recipe[key] for key in ("fold", "folds", "figures_from")}  # how it is judged
+    judged = ("fold", "folds", "figures_from")
+    details = {key: card.recipe[key] for key in judged}
     made = dataclasses.replace(options, **details)
     assert card.recipe == plain(final_options(made) if made.folds else made)
 

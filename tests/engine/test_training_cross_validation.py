@@ -248,7 +248,9 @@ def test_a_full_disk_leaves_the_model_that_was_there(
     assert not list(copied.glob(".bundle-*"))
 
 
-def test_pictures_that_went_away_since_are_reported(root: Path, copied: Path, tmp_path: Path) -> None:
+def test_pictures_that_went_away_since_are_reported(
+    root: Path, copied: Path, tmp_path: Path
+) -> None:
     shutil.copytree(root / "drawn", tmp_path / "drawn")
     shutil.copytree(root / "others", tmp_path / "others")
     table = tmp_path / "drawn" / "groups.csv"

@@ -55,6 +55,8 @@ def shrunk(options: TrainOptions) -> TrainOptions:
         teacher_fit=small(options.teacher_fit),
         student_fit=small(options.student_fit),
         finetune_fit=options.finetune_fit and small(options.finetune_fit),
+        head_fit=options.head_fit
+        and dataclasses.replace(options.head_fit, views=1, span_px=(40, 64), penalties=(0.1,)),
         split=(0.7, 0.15, 0.15),
         folds=0,
         classes=options.classes if options.modality == DEFAULT else (),  # drawn is H&E

@@ -25,6 +25,7 @@ from lungscan.training.data import gather
 from lungscan.training.events import EpochFinished, StageFinished, StageStarted
 from lungscan.training.options import Fit, Phase, TrainOptions
 from lungscan.training.train import train
+from tests.schemas import check_file
 from tests.training_data import draw_data
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
@@ -151,6 +152,12 @@ def test_a_run_is_recorded_beside_its_weights(root: Path) -> None:
     assert any(isinstance(e, StageStarted) and e.stage == "teacher" for e in events)
     folder = root / "model" / "training"
     assert {p.name for p in folder.iterdir()} >= {"run.json", "split.csv", "curves.json"}
+    kept = check_file("training/run.json", folder / "run.json")
+    assert kept["options"]["name"] == TINY.name
+    assert kept["options"]["teacher_fit"]["phases"][0]["span_px"] == [*FIT.phases[0].span_px]
+    curves = check_file("training/curves.json", folder / "curves.json")
+    assert [epoch["epoch"] for epoch in curves["teacher"]] == list(range(1, FIT.epochs + 1))
+    assert list(curves) == ["teacher"]
     rows = (folder / "split.csv").read_text(encoding="utf-8").splitlines()
     assert rows[0] == "file,label,group,part"
     assert len(rows) == 1 + 3 * 16

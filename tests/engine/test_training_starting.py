@@ -20,7 +20,7 @@ from lungscan.runtimes.deploy import Deployed
 from lungscan.training.fit import Pictures
 from lungscan.training.networks import normalise
 from lungscan.training.options import Fit, Phase, TrainOptions
-from lungscan.training.starting import network_of, started, start_text
+from lungscan.training.starting import network_of, start_text, started
 from lungscan.training.train import train
 from lungscan.types import RgbBatch
 from tests.labelled import CLASSES
@@ -71,6 +71,16 @@ def test_other_classes_get_a_new_last_layer_that_keeps_what_is_known(tmp_path: P
     sentence = start_text(options, ("adeno", "lymphoid"))
     assert "a new last layer; kept: adeno; new: lymphoid; left out: benign, squamous" in sentence
     assert "with the same classes" in start_text(options, CLASSES)
+
+
+def test_pictures_of_another_kind_keep_the_recipe_s_size_and_scale(tmp_path: Path) -> None:
+    slices = options_for(
+        tmp_path, modality="chest-ct", field_px=96, input_px=64, spacing_um_px=2000.0
+    )
+    assert slices.student == small_model().architecture
+    assert (slices.field_px, slices.classify_px, slices.spacing_um_px) == (96, 64, 2000.0)
+    assert slices.spacing_note == ""
+    assert slices.student_fit.phases[0].crop_px == 64
 
 
 def test_network_size_and_scale_are_the_model_s(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from lungscan.errors import UnreadableFile
@@ -70,3 +71,26 @@ def test_a_crash_is_an_error_and_ends_nothing_else(slide: Path) -> None:
         with pytest.raises(UnreadableFile) as caught:
             image.read(BOXES[:1])
     assert caught.value.code == "E_CRASH"
+
+
+def test_an_overview_that_takes_long_is_made_when_it_is_asked_for(
+    slide: Path, tmp_path: Path
+) -> None:
+    with ViewedImage(slide, soon=True) as image:
+        assert image.is_overview_made  # a small slide's costs nothing
+    tiles, side = 33, 33 * 256  # one level alone, of 71 million pixels
+    rgb = draw_he(256, 256)
+    path = tmp_path / "flat.tif"
+    tifffile.imwrite(
+        path, iter([rgb] * tiles**2), shape=(side, side, 3), dtype=np.uint8, tile=(256, 256),
+        compression="jpeg", photometric="rgb", resolution=(20000, 20000),
+        resolutionunit="CENTIMETER",
+    )  # fmt: skip
+    with ViewedImage(path, soon=True) as image:
+        assert not image.is_overview_made
+        assert image.overview_downsample == side / 1024
+        middle = image.read(np.array([[side // 2, side // 2, 512, 512]], np.int32))
+        assert middle.rgb.std() > 5  # it can be looked at before
+        assert image.overview.rgb.shape == (1024, 1024, 3)
+        assert image.overview.downsample == side / 1024
+        assert image.is_overview_made

@@ -76,6 +76,7 @@ def no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let images be opened in this process: to start one for every test takes minutes."""
     monkeypatch.setattr("lungscan_gui.viewer.opener.ViewedImage", LocalImage)
     monkeypatch.setattr("lungscan_gui.viewer.opener.Launched", lambda: None)
+    monkeypatch.setattr("lungscan_gui.scanning.job.Jobs.prepare", lambda _: None)
 
 
 @pytest.fixture

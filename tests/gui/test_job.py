@@ -17,7 +17,7 @@ from lungscan.errors import ModelError
 from lungscan.events import CaseFinished, RunFinished, ScoredTiles, TilesScored
 from lungscan.options import ScanOptions
 from lungscan_gui.scanning.child import Slim
-from lungscan_gui.scanning.job import Failure, ScanJob, Stopped
+from lungscan_gui.scanning.job import Failure, Jobs, ScanJob, Stopped
 from lungscan_gui.viewer.tilemap import TileMap, map_of
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +70,43 @@ def test_a_process_that_dies_costs_a_message(tmp_path: Path, demo_slide: Path) -
     assert isinstance(event, Failure)
     assert event.code == "E_CRASH"
     assert "the window is not affected" in event.message
+
+
+def test_a_prepared_process_takes_the_next_run_and_ends_with_the_window(
+    tmp_path: Path, demo_slide: Path
+) -> None:
+    jobs = Jobs()
+    jobs.prepare()
+    deadline = time.monotonic() + 30
+    while jobs.spare is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    waiting = jobs.spare
+    options = ScanOptions((demo_slide,), tmp_path / "out", model=str(tmp_path / "none"))
+    job = jobs.start(options)
+    assert job is waiting
+    assert jobs.spare is None
+    (event,) = job.events()
+    assert "There is no model" in event.message
+    jobs.prepare()
+    while jobs.spare is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    waiting = jobs.spare
+    waiting.kill()  # the system needed its memory
+    while waiting.alive:
+        time.sleep(0.01)
+    other = jobs.start(options)
+    assert other is not waiting
+    (event,) = other.events()
+    assert "There is no model" in event.message
+    jobs.prepare()
+    while jobs.spare is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    waiting = jobs.spare
+    jobs.close()
+    assert not waiting.alive
+    jobs.prepare()
+    time.sleep(0.2)
+    assert jobs.spare is None  # the window is closed
 
 
 def test_boxes_are_sent_once_for_each_file() -> None:

@@ -165,9 +165,9 @@ def test_everything_usable_has_a_name_and_can_be_reached_by_keyboard(
     assert len(widgets) > 40
     for widget in widgets:
         texts = widget.accessibleName() or getattr(widget, "text", lambda: "")()
-        assert any(c.isalpha() for c in texts), f"{widget} says {said!r}"
+        assert any(c.isalpha() for c in texts), f"{widget} says {texts!r}"
         if isinstance(widget, QAbstractButton):
-            assert widget.focusPolicy() & Qt.FocusPolicy.TabFocus, f"{said} cannot be reached"
+            assert widget.focusPolicy() & Qt.FocusPolicy.TabFocus, f"{texts} cannot be reached"
 
 
 def test_every_command_of_the_menus_has_a_way_by_keyboard(window: MainWindow) -> None:

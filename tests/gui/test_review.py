@@ -5,13 +5,19 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
 from pypdf import PdfReader
-from PyQt6.QtCore import QPoint, Qt
+from PyQt6.QtCore import QEvent, QPoint, QPointF, Qt
+from PyQt6.QtGui import QMouseEvent
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QFileDialog, QMessageBox
+from PyQt6.QtWidgets import QApplication, QFileDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from lungscan.layout import REVIEW
@@ -21,6 +27,7 @@ from lungscan.review.again import answer_again
 from lungscan.verification.verify import State, verify
 from lungscan_cli.main import main
 from lungscan_gui import engine
+from lungscan_gui.review.outline import simplified
 from lungscan_gui.settings import Settings
 from lungscan_gui.window import MainWindow
 from tests.drawing import draw_slide, write_svs
@@ -248,6 +255,98 @@ def test_a_drag_pans_while_a_region_is_drawn_and_the_first_corner_closes_it(
     camera = viewer.camera
     qtbot.mouseDClick(viewer, Qt.MouseButton.LeftButton)  # a double click fits again
     assert viewer.camera != camera
+
+
+def stroke(window: MainWindow, *points: tuple[int, int]) -> None:
+    """Draw by hand: points of the screen, with steps between them."""
+    viewer = window.viewer
+    QTest.mousePress(viewer, Qt.MouseButton.LeftButton, pos=QPoint(*points[0]))
+    for (x0, y0), (x1, y1) in pairwise(points):
+        for step in range(1, 21):
+            at = QPointF(x0 + (x1 - x0) * step / 20, y0 + (y1 - y0) * step / 20)
+            event = QMouseEvent(
+                QEvent.Type.MouseMove, at, viewer.mapToGlobal(at), Qt.MouseButton.NoButton,
+                Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier,
+            )  # fmt: skip
+            QApplication.sendEvent(viewer, event)
+    QTest.mouseRelease(viewer, Qt.MouseButton.LeftButton, pos=QPoint(*points[-1]))
+
+
+def test_a_region_is_drawn_with_one_stroke_and_nothing_pans(
+    qtbot: QtBot, reviewed: MainWindow, wait: Wait
+) -> None:
+    viewer, drawing = reviewed.viewer, reviewed.reviewing.drawing
+    press(qtbot, reviewed, Qt.Key.Key_L)
+    assert drawing.active
+    assert reviewed.result.review.freehand.isChecked()
+    assert not reviewed.result.review.draw.isChecked()
+    before = viewer.camera
+    QTest.mouseClick(viewer, Qt.MouseButton.LeftButton, pos=QPoint(50, 50))
+    assert drawing.active  # a click is no region
+    assert drawing.corners == []
+    corners = [(40, 60), (240, 60), (240, 220), (40, 220)]
+    stroke(reviewed, *corners, (41, 64))
+    assert not drawing.active
+    assert not reviewed.result.review.freehand.isChecked()
+    assert viewer.camera == before
+    (region,) = reviewed.reviewing.sheet.history.now.regions
+    assert len(region.points) == 5  # straight lines need no more
+    for drawn, at in zip(region.points, corners, strict=False):
+        assert drawn == pytest.approx(before.to_image(*at), abs=4 / before.zoom)
+    wait(lambda: reviewed.reviewing.sheet.second is not None)
+    press(qtbot, reviewed, Qt.Key.Key_Z, ctrl=True)
+    assert reviewed.reviewing.sheet.history.now.regions == ()
+    press(qtbot, reviewed, Qt.Key.Key_L)
+    press(qtbot, reviewed, Qt.Key.Key_R)  # by corners after all
+    assert drawing.active
+    assert not drawing.freehand
+    press(qtbot, reviewed, Qt.Key.Key_L)
+    press(qtbot, reviewed, Qt.Key.Key_Plus)  # the view still moves
+    assert viewer.camera != before
+    press(qtbot, reviewed, Qt.Key.Key_Escape)
+    assert not drawing.active
+
+
+@limits(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), min_size=3, max_size=60))
+def test_a_simplified_line_is_never_farther_off_than_allowed(
+    points: list[tuple[float, float]],
+) -> None:
+    kept = simplified(points, 2.0)
+    assert (kept[0], kept[-1]) == (points[0], points[-1])
+    assert set(kept) <= set(points)
+    starts, ends = np.array(kept[:-1]), np.array(kept[1:])
+    along = ends - starts
+    length = np.maximum((along**2).sum(1), 1e-300)
+    for at in points:
+        share = np.clip(((np.array(at) - starts) * along).sum(1) / length, 0, 1)
+        nearest = starts + share[:, None] * along
+        assert np.hypot(*(nearest - at).T).min() <= 2.0 + 1e-9
+
+
+def test_a_reviewed_case_is_marked_in_the_list(
+    qtbot: QtBot, reviewed: MainWindow, wait: Wait, settings: Settings
+) -> None:
+    case = reviewed.queue.current
+    plain = reviewed.queue.view.grab().toImage()
+    assert case.verdict is None
+    reviewed.agree()
+    assert case.verdict is None  # not saved yet
+    saved(reviewed, wait)
+    assert case.verdict is Verdict.AGREE
+    index = reviewed.queue.model.index(0)
+    texts = reviewed.queue.model.data(index, Qt.ItemDataRole.AccessibleTextRole)
+    assert texts == "drawn: Adenocarcinoma · reviewed: agrees"
+    assert reviewed.queue.view.grab().toImage() != plain
+    later = MainWindow(settings)
+    qtbot.addWidget(later)
+    later.add_paths([case.out])
+    wait(lambda: bool(later.queue.model.cases))
+    assert later.queue.model.cases[0].verdict is Verdict.AGREE
+    later.close()
+    reviewed.analyse()  # the same answer keeps its review
+    wait(lambda: not reviewed.analysis.running)
+    assert case.verdict is Verdict.AGREE
 
 
 def test_earlier_reviews_open_with_their_results(

@@ -12,14 +12,17 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import QPoint, QPointF, Qt
 from PyQt6.QtGui import QColor, QImage, QWheelEvent
-from PyQt6.QtWidgets import QApplication
+from PyQt6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
 pytest.importorskip("pydicom", reason="CT series need the extra dicom")
 
+from lungscan.model.checked import read_card
+from lungscan.review.again import answer_again
 from lungscan.types import SeriesInfo, TileState
-from lungscan_gui.engine import probability, slice_state
-from lungscan_gui.panels.slices import place_text
+from lungscan_gui import engine
+from lungscan_gui.engine import probability, state_name
+from lungscan_gui.panels.slices import CT_WORDS, place_text
 from lungscan_gui.window import MainWindow
 from tests.ct_slices import dataset, draw_chest, write, write_series
 from tests.drawing import draw_slide, write_svs
@@ -212,7 +215,7 @@ def test_label_tells_place_and_class_as_the_table_has_them(
         best = max(probs, key=probs.get)
         judged = f"{names[best]} {probability(probs[best])}"
         if row["state"] != "used":
-            judged = f"left out: {slice_state(TileState(row['state']))}"
+            judged = f"left out: {state_name(TileState(row['state']), CT_WORDS)}"
         assert announced_text(window) == place + judged
     assert any(row["state"] == "used" for row in rows)
     picture = case.result.pictures[0]
@@ -222,9 +225,99 @@ def test_label_tells_place_and_class_as_the_table_has_them(
 
 
 def test_what_was_left_out_is_reported_in_words_of_ct() -> None:
-    assert slice_state(TileState.NOVEL) == "unlike axial chest CT"
-    assert slice_state(TileState.BLANK) == "without lung"
-    assert slice_state(TileState.FAILED) == "not readable"
+    assert state_name(TileState.NOVEL, CT_WORDS) == "unlike axial chest CT"
+    assert state_name(TileState.BLANK, CT_WORDS) == "without lung"
+    assert state_name(TileState.FAILED, CT_WORDS) == "not readable"
+
+
+def test_a_series_is_reported_of_in_slices_and_never_in_tiles_or_areas(
+    window: MainWindow, wait: Wait, series: Path, quick: Jobs, tmp_path: Path
+) -> None:
+    opened(window, wait, series)
+    texts: list[str] = []
+    window.analysis.runner.progressed.connect(texts.append)
+    window.analysis.start()
+    wait(lambda: window.display.case.result is not None and not window.analysis.running)
+    case, panel = window.display.case, window.result
+    assert any("of 6 slices" in words for words in texts)
+    assert not any("tile" in words for words in texts)
+    heads = [label.text() for label in panel.classes.findChildren(QLabel, "head")]
+    assert heads == ["", "Slices", "Share", "Prob."]
+    text = panel.quality.text()
+    assert text.startswith("Slices: ")
+    assert "Series: 6, 2.5 mm apart; level -500, width 1500 HU" in text
+    assert "mm²" not in text
+    assert "Tissue" not in text
+    legend = panel.map.legend.accessibleName()
+    assert "Left out (without lung, unlike axial chest CT)" in legend
+    assert "H&E" not in legend
+    assert window.evidence.counter.text().startswith("Evidence: looked at 0 of")
+    assert " slices (" in window.evidence.counter.text()
+    tip = window.evidence.list.item(0).toolTip()
+    assert "; slice " in tip
+    assert " of 6, " in tip
+    assert "slices" in tip  # "Most suspicious slices", as in the report
+    assert not any(button.isVisible() for button in window.viewbar.powers.values())
+    assert window.viewbar.power.text().endswith("%")
+    titles = [export.title for export in engine.exports(case.result)]
+    assert titles == ["Report (PDF)", "Slices (CSV)"]  # a series has no map to lay over a slide
+    assert panel.explained.ask.text() == "Explain this slice"
+    side = case.result.files[0].info.series.side_px
+    columns = case.result.files[0].info.series.columns
+    x, y = 4 % columns * side + 10.0, 4 // columns * side + 20.0
+    window.viewer.pointed.emit(x, y)
+    assert window.readout.text().startswith("slice 5  x 10  y 20 px  (")
+    assert " mm)" in window.readout.text()
+    window.viewer.pointed.emit(-5.0, 20.0)
+    assert window.readout.text().startswith("beside the slices")
+
+
+def test_a_slide_after_a_series_has_its_objectives_and_words_again(
+    window: MainWindow, wait: Wait, series: Path, slide: Path
+) -> None:
+    opened(window, wait, series)
+    assert not window.viewbar.powers[20].isVisible()
+    camera = window.viewer.camera
+    window.magnify_20()
+    assert window.viewer.camera == camera
+    opened(window, wait, slide)
+    assert window.viewbar.powers[20].isVisible()
+    assert "unlike lung H&E" in window.result.map.legend.accessibleName()
+    window.viewer.pointed.emit(100.0, 200.0)
+    assert window.readout.text().startswith("x 100  y 200 px  (")
+
+
+def test_a_slice_is_left_out_and_counts_again_with_one_key(
+    qtbot: QtBot, window: MainWindow, wait: Wait, series: Path, quick: Jobs, model: Path
+) -> None:
+    opened(window, wait, series)
+    window.analysis.start()
+    wait(lambda: window.display.case.result is not None and not window.analysis.running)
+    result, reviewing = window.display.case.result, window.reviewing
+    panel = window.result.review
+    assert panel.draw.text() == "Leave out this slice"
+    assert not panel.freehand.isVisible()
+    window.slices.go(2)
+    qtbot.keyClick(window.viewer, Key.Key_R)
+    (region,) = reviewing.sheet.history.now.regions
+    wait(lambda: reviewing.sheet.second is not None)
+    again = answer_again(result, read_card(model), [region])
+    assert again.counts.total == COUNT - 1
+    assert reviewing.sheet.second.counts == again.counts
+    rows = {row[0]: row[1:] for row in panel.second.texts}
+    assert rows["Slices used"][1] == f"{again.counts.used} of {COUNT - 1}"
+    assert "Tissue" not in rows
+    assert panel.second.words.text() == "Left out: 1 region, 1 slice"
+    qtbot.keyClick(window.viewer, Key.Key_R)
+    assert reviewing.sheet.history.now.regions == ()
+    window.fit()  # all slices are seen: which one is meant?
+    qtbot.keyClick(window.viewer, Key.Key_R)
+    assert reviewing.sheet.history.now.regions == ()
+    assert "single slice first" in window.message.words.text()
+    assert not reviewing.drawing.active
+    window.undo_review()
+    window.undo_review()
+    assert not reviewing.unsaved
 
 
 def test_places_have_as_many_decimals_as_they_need() -> None:

@@ -260,6 +260,22 @@ def test_cases_can_be_moved_and_removed_but_not_while_they_run(
     wait(lambda: not window.analysis.running)
 
 
+def test_what_waits_runs_in_the_order_of_the_list(
+    window: MainWindow, wait: Wait, quick: Jobs, tmp_path: Path, slide: Path
+) -> None:
+    names = ("a.svs", "b.svs", "c.svs")
+    for name in names:
+        shutil.copyfile(slide, tmp_path / name)
+    window.add_paths([tmp_path / name for name in names])
+    wait(lambda: len(window.queue.model.cases) == 3)
+    for row in range(3):
+        window.queue.choose(row)
+        window.analyse()
+    window.move_up()  # c before b; a runs already
+    wait(lambda: not window.analysis.running)
+    assert [job.options.paths[0].name for job in quick] == ["a.svs", "c.svs", "b.svs"]
+
+
 def test_a_finished_folder_opens_without_computing_and_shows_its_picture(
     qtbot: QtBot, window: MainWindow, wait: Wait, quick: Jobs, slide: Path, settings: Settings,
     tmp_path: Path,

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from lungscan.errors import Code, MachineError
+from lungscan.layout import case_folder
 from lungscan.opening.apart import Failure, Stopped
 from lungscan.types import InputFile
 from lungscan_web.jobs.limits import Limits
 from lungscan_web.jobs.messages import (
     Began,
     Ended,
+    Filed,
     Finished,
     Found,
     FoundCase,
@@ -97,12 +99,16 @@ class FakeProcess:
         """See ``Apart.events``."""
         assert self.task is not None
         files = [p for path in self.task.paths for p in _files(path)]
+        out = self.task.out
         cases = [
-            FoundCase(f"key-{n}", path.stem, "field", (InputFile(path, path.name, "field"),))
+            FoundCase(
+                f"key-{n}", path.stem, "field", (InputFile(path, path.name, "field"),),
+                Filed(case_folder(out, f"key-{n}"), "tiny"),
+            )
             for n, path in enumerate(files)
-        ]
+        ]  # fmt: skip
         yield Found(tuple(cases))
-        yield Began("tiny", "fake")
+        yield Began("tiny", out)
         for case in cases:
             yield Taken(case.key)
             yield Scored(case.key, 1, 4)
@@ -115,7 +121,10 @@ class FakeProcess:
                 yield Failure(self._plan.fail.format(folder=self.task.out.parent), Code.IO)
                 return
             self._file(case)
-            yield Ended(case.key, case.name, "field", "ok", "Benign lung", "0.98", "#009e73", True)
+            yield Ended(
+                case.key, case.name, "field", "ok", "Benign lung", "0.98", "#009e73", True,
+                case.filed,
+            )  # fmt: skip
         yield Finished(0.1)
         self.alive = False
 

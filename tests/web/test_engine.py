@@ -20,8 +20,8 @@ from PIL import Image
 from lungscan.demo.making import FIELDS
 from lungscan.model.modality_names import DEFAULT
 from lungscan_web.jobs import models
+from lungscan_web.jobs.ladder import Ladder
 from lungscan_web.jobs.limits import Limits
-from lungscan_web.jobs.zooming import Ladder
 from tests.drawing import draw_he, write_svs
 from tests.web.serving import Browser, Page, wait
 from tests.web.test_jobs_archives import zipped
@@ -119,7 +119,7 @@ def test_what_is_no_picture_fails_in_words(page: Page) -> None:
 
 def tile(browser: Browser, described: dict[str, Any], level: int, x: int, y: int) -> Any:
     """A tile as an array."""
-    reply = browser.get(f"{told['tiles']}{level}/{x}_{y}.jpg")
+    reply = browser.get(f"{described['tiles']}{level}/{x}_{y}.jpg")
     assert reply.headers["content-type"] == "image/jpeg"
     with Image.open(io.BytesIO(reply.body)) as opened:
         return np.asarray(opened.convert("RGB")).astype(int)
@@ -150,7 +150,7 @@ def test_a_slide_can_be_looked_at_level_by_level(page: Page, slide: Path) -> Non
     small = drawn.reshape(300, 4, 400, 4, 3).mean((1, 3))
     assert np.abs(whole - small).mean() < 6
     for place in ("12/0_0", "11/4_0", "11/0_3", "9/1_0"):
-        assert browser.get(f"{told['tiles']}{place}.jpg").status == 404
+        assert browser.get(f"{described['tiles']}{place}.jpg").status == 404
     overlay = browser.get(answer["files"][0]["overlay"])
     with Image.open(io.BytesIO(overlay.body)) as opened:
         assert opened.mode == "RGBA"

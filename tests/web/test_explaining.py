@@ -16,7 +16,7 @@ from lungscan.errors import Code
 from lungscan.opening.apart import Apart, Failure
 from lungscan_web.jobs import explaining
 from lungscan_web.jobs.explaining import Explanations, Question, Reply, question_of
-from lungscan_web.jobs.limits import Limits, NotHere, TooMany
+from lungscan_web.jobs.limits import Limits, TooMany
 from tests.web.serving import Page, wait
 
 FIELD = FIELDS / "single" / "squamous" / "lungscc2365.jpeg"
@@ -40,10 +40,9 @@ class FakeApart(Apart):
         self._hold.set()
 
 
-def asked(monkeypatch: pytest.MonkeyPatch, last: object) -> tuple[Explanations, threading.Event]:
+def asked(last: object) -> tuple[Explanations, threading.Event]:
     """Explanations that end with ``last`` once the event is set."""
     hold = threading.Event()
-    monkeypatch.setattr(explaining, "available", lambda: True)
     return Explanations(lambda: FakeApart(last, hold)), hold
 
 
@@ -55,10 +54,8 @@ def until(made: Explanations, state: str) -> explaining.Explanation:
     return found
 
 
-def test_an_explanation_is_made_once_and_forgotten_with_its_job(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    made, hold = asked(monkeypatch, Reply("What matters", "Orange: it does."))
+def test_an_explanation_is_made_once_and_forgotten_with_its_job() -> None:
+    made, hold = asked(Reply("What matters", "Orange: it does."))
     assert made.look("j", 1) is None
     assert made.ask("j", 1, QUESTION).state == "working"
     assert made.ask("j", 1, QUESTION).state == "working"  # the same one
@@ -73,10 +70,8 @@ def test_an_explanation_is_made_once_and_forgotten_with_its_job(
     assert made.look("j", 1) is None
 
 
-def test_one_that_failed_says_why_and_may_be_asked_for_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    made, hold = asked(monkeypatch, Failure("The image cannot be read.", Code.IO))
+def test_one_that_failed_says_why_and_may_be_asked_for_again() -> None:
+    made, hold = asked(Failure("The image cannot be read.", Code.IO))
     hold.set()
     made.ask("j", 1, QUESTION)
     assert until(made, "failed").message == "The image cannot be read."
@@ -85,8 +80,8 @@ def test_one_that_failed_says_why_and_may_be_asked_for_again(
     hold.set()
 
 
-def test_only_so_many_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    made, hold = asked(monkeypatch, Reply("", ""))
+def test_only_so_many_are_under_way() -> None:
+    made, hold = asked(Reply("", ""))
     for number in range(explaining.MOST):
         made.ask("j", number, QUESTION)
     with pytest.raises(TooMany):
@@ -96,15 +91,6 @@ def test_only_so_many_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     assert hold.is_set()  # what was under way has been ended
     with pytest.raises(TooMany):
         made.ask("k", 1, QUESTION)
-
-
-def test_without_an_engine_that_explains_nothing_is_promised(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    made, _ = asked(monkeypatch, None)
-    monkeypatch.setattr(explaining, "available", lambda: False)
-    with pytest.raises(NotHere):
-        made.ask("j", 1, QUESTION)
 
 
 def test_the_clearest_tile_of_a_slide_is_explained() -> None:
@@ -118,7 +104,6 @@ def test_the_clearest_tile_of_a_slide_is_explained() -> None:
     assert question_of({"evidence": []}, 0) is None
 
 
-@pytest.mark.skipif(not explaining.available(), reason="this engine makes no explanations")
 def test_a_field_is_explained_by_the_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

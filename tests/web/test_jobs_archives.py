@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lungscan_web.jobs.limits import BadArchive, NotHere, TooLarge
+from lungscan_web.jobs.intake import Intake
+from lungscan_web.jobs.limits import BadArchive, Limits, NotHere, TooLarge
 from lungscan_web.jobs.safe_names import LONGEST_BYTES, file_name
 from lungscan_web.jobs.unzipping import BOMB_FROM, is_archive, unpack
 
@@ -203,3 +204,29 @@ def test_a_long_name_keeps_its_suffix_and_whole_characters() -> None:
     name = file_name("é" * 300 + ".svs")
     assert name.endswith("é.svs")
     assert len(name.encode()) <= LONGEST_BYTES
+
+
+def test_dicom_files_given_one_by_one_come_together(tmp_path: Path) -> None:
+    intake = Intake(tmp_path, Limits(free_bytes=1))
+    dicom = bytes(128) + b"DICM"
+    for name, data in (
+        ("1.dcm", dicom + b"a"), ("field.png", b"picture"), ("1.dcm", dicom + b"b"),
+        ("2", dicom + b"c"), ("fake.dcm", b"no DICOM"),
+    ):  # fmt: skip
+        intake.begin(name)
+        intake.write(data)
+    intake.unpack()
+    together, field, fake = intake.paths
+    assert (field.name, fake.name) == ("field.png", "fake.dcm")
+    found = {path.name: path.read_bytes()[-1:] for path in together.iterdir()}
+    assert found == {"1.dcm": b"a", "2-1.dcm": b"b", "2": b"c"}
+    assert intake.names == ["1.dcm", "field.png", "1.dcm", "2", "fake.dcm"]
+
+
+def test_a_single_dicom_file_stays_where_it_is(tmp_path: Path) -> None:
+    intake = Intake(tmp_path, Limits(free_bytes=1))
+    intake.begin("1.dcm")
+    intake.write(bytes(128) + b"DICM")
+    intake.unpack()
+    (path,) = intake.paths
+    assert path.parent.name == "0001"

@@ -52,11 +52,11 @@ def compare(
     shipped model's name or a model folder; DATA holds one folder of fields per class.
     """
     announce(quiet=quiet)
+    from lungscan.door import jobs
     from lungscan.evaluation.options import DataOptions, JudgeOptions
-    from lungscan.door.jobs import CompareOptions
     from lungscan_cli.jobs.evaluating import run_comparison
 
-    order = CompareOptions(
+    order = jobs.CompareOptions(
         (model_a, model_b),
         DataOptions(data, split, part, groups),
         JudgeOptions(mpp=mpp, device=device, seed=seed),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lungscan.door.jobs import PROTOCOLS, AuditOptions, Protocol, SplitOptions
+from lungscan.door import jobs
 from lungscan_cli.choices import (
     ENVIRONMENT_NOTE,
     FILE,
@@ -99,7 +99,7 @@ def audit_data(*, folder: Path, groups: Path | None, out: Path | None, as_json: 
     """
     from lungscan_cli.jobs.data import run_audit
 
-    return run_audit(AuditOptions(folder, groups, out), as_json=as_json)
+    return run_audit(jobs.AuditOptions(folder, groups, out), as_json=as_json)
 
 
 @click.command(
@@ -116,7 +116,7 @@ def audit_data(*, folder: Path, groups: Path | None, out: Path | None, as_json: 
 @groups_option
 @click.option(
     "--protocol",
-    type=click.Choice(PROTOCOLS),
+    type=click.Choice(jobs.PROTOCOLS),
     default="grouped",
     help="grouped keeps each group on one side; random deals single pictures.",
 )
@@ -141,7 +141,7 @@ def split_data(
     *,
     folder: Path,
     groups: Path | None,
-    protocol: Protocol,
+    protocol: jobs.Protocol,
     shares: tuple[float, float, float],
     seed: int,
     out: Path,
@@ -153,7 +153,7 @@ def split_data(
     """
     from lungscan_cli.jobs.data import run_split
 
-    return run_split(SplitOptions(folder, out, groups, protocol, shares, seed))
+    return run_split(jobs.SplitOptions(folder, out, groups, protocol, shares, seed))
 
 
 @click.command(

@@ -30,14 +30,14 @@ def doctor(*, as_json: bool) -> int:
     from rich.text import Text
 
     import lungscan
-    from lungscan.door.jobs import Checked
+    from lungscan.door import jobs
     from lungscan_cli.border import MACHINE
     from lungscan_cli.console import answers, count, plain, write_json
 
     console = answers()
     checks = []
     for event in lungscan.doctor():
-        if not isinstance(event, Checked):
+        if not isinstance(event, jobs.Checked):
             continue
         check = event.check
         checks.append(check)

@@ -58,11 +58,11 @@ def evaluate(
     named as the model names its classes. Fields are judged as `lungscan classify` judges them.
     """
     announce(quiet=quiet)
+    from lungscan.door import jobs
     from lungscan.evaluation.options import DataOptions, JudgeOptions
-    from lungscan.door.jobs import EvaluateOptions
     from lungscan_cli.jobs.evaluating import run_evaluation
 
-    order = EvaluateOptions(
+    order = jobs.EvaluateOptions(
         model,
         DataOptions(data, split, part, groups),
         JudgeOptions(mpp=mpp, device=device, robustness=robustness, seed=seed),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lungscan.door.jobs import EXPORT_FORMS, ExportForm, ExportOptions
+from lungscan.door import jobs
 from lungscan_cli.choices import SETTINGS, json_option, model_argument, out_option
 from lungscan_cli.groups import ExamplesCommand
 
@@ -32,12 +32,12 @@ from lungscan_cli.groups import ExamplesCommand
 )
 @click.option(
     "--form",
-    type=click.Choice(EXPORT_FORMS),
+    type=click.Choice(jobs.EXPORT_FORMS),
     default="onnx",
     help="onnx: one file. wsinfer: a model folder for QuPath's WSInfer extension.",
 )
 @json_option
-def export(*, model: str, out: Path, form: ExportForm, as_json: bool) -> int:
+def export(*, model: str, out: Path, form: jobs.ExportForm, as_json: bool) -> int:
     """Write a model for other programs.
 
     MODEL is a shipped model's name or a model folder. Needs torch (the extra train).
@@ -46,7 +46,7 @@ def export(*, model: str, out: Path, form: ExportForm, as_json: bool) -> int:
     from lungscan import RESEARCH_USE
     from lungscan_cli.console import answers, people, plain, say, write_json
 
-    (finished,) = lungscan.export(ExportOptions(model, out, form))
+    (finished,) = lungscan.export(jobs.ExportOptions(model, out, form))
     done = finished.export
     if as_json:
         write_json(

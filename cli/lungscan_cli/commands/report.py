@@ -36,10 +36,10 @@ def report(*, folder: Path, pdf: PdfChoice | None, quiet: bool) -> int:
     """
     import lungscan
     from lungscan import RESEARCH_USE
-    from lungscan.door.jobs import RebuildOptions
+    from lungscan.door import jobs
     from lungscan_cli.console import count, people, plain, say
 
-    (done,) = lungscan.rebuild(RebuildOptions(folder, pdf))
+    (done,) = lungscan.rebuild(jobs.RebuildOptions(folder, pdf))
     rebuilt = done.rebuilt
     if not quiet:
         console = people()

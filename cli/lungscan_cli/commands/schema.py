@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lungscan.layout import GEOJSON, RECORD, RUN
+from lungscan.schemas import FILES, schema_of
 from lungscan_cli.choices import SETTINGS
 from lungscan_cli.groups import ExamplesCommand
 
@@ -17,13 +17,12 @@ from lungscan_cli.groups import ExamplesCommand
     ),
     context_settings=SETTINGS,
 )
-@click.argument("file", required=False, type=click.Choice((RECORD, RUN, GEOJSON)))
+@click.argument("file", required=False, type=click.Choice(FILES))
 def schema(*, file: str | None) -> int:
     """Print JSON Schemas of the files for other programs.
 
-    FILE is case.json, run.json or tiles.geojson; without it all are printed as one object.
+    FILE is one that LungScan writes; without it all are printed as one object, by their names.
     """
-    from lungscan.results.json_schema import FILES, schema_of
     from lungscan_cli.console import write_json
 
     write_json({name: schema_of(name) for name in FILES} if file is None else schema_of(file))

@@ -10,7 +10,7 @@ import click
 from lungscan_cli.choices import ENVIRONMENT_NOTE, FILE, FOLDER, NEW_FOLDER, SETTINGS, out_option
 from lungscan_cli.groups import ExamplesCommand
 
-STAGES = ("features", "teacher", "student", "finetune", "alone", "bundle")
+STAGES = ("features", "teacher", "student", "finetune", "alone", "head", "bundle")
 AS_RECIPE = "as the recipe says"
 RECIPE_FLAGS = "Flags of the recipe"
 

@@ -24,7 +24,7 @@ from lungscan.adaptation.records import (
     Step,
 )
 from lungscan.adaptation.wording import OTHER_ORGANS, with_interval
-from lungscan.door.jobs import AdaptJob
+from lungscan.door import jobs
 from lungscan.model.doubt import doubt
 from lungscan_cli.border import INTERRUPTED
 from lungscan_cli.console import answers, people, plain, say, shell_path, write_json
@@ -104,18 +104,18 @@ def _follow(order: Order, console: Console) -> AdaptResult:
     """Draw each event. Leaving early closes the adaptation, which then leaves nothing behind."""
     animated = console.is_terminal and not console.is_dumb_terminal and not console.quiet
     status = console.status("Reading the model ...") if animated else None
-    events = lungscan.adapt(AdaptJob(order.model, order.options(), order.out))
+    events = lungscan.adapt(jobs.AdaptJob(order.model, order.options(), order.out))
     with closing(events), status or nullcontext():
         for event in events:
             match event:
                 case Step():
-                    text = f"{plain(event.told)} ..."
+                    text = f"{plain(event.text)} ..."
                     if status is None:
                         say(console, text, style="dim")
                     else:
                         status.update(text)
                 case Found():
-                    say(console, f"  {plain(event.told)}")
+                    say(console, f"  {plain(event.text)}")
                 case Adapted():
                     return event.result
     raise RuntimeError("the adaptation ended without saying so")

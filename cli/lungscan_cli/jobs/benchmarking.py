@@ -89,7 +89,7 @@ def show_benchmark(console: Console, found: Benchmark) -> None:
         say(console, plain(name), style="bold")
         say(console, plain(f"{network}, {side}, {parameters} parameters, {size} on disk"))
         text = "Accuracy in the card: " if subject.accuracy is not None else ""
-        say(console, plain(f"{told}{accuracy}"))
+        say(console, plain(f"{text}{accuracy}"))
         rows = [cells[row] for row in found.rows if found.subject_of(row) == subject]
         console.print(_table(rows, widths))
     for note in found.notes:

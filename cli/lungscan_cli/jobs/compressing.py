@@ -16,7 +16,7 @@ import lungscan
 from lungscan import RESEARCH_USE
 from lungscan.compression.records import Compressed, CompressionResult, Tried, Trying
 from lungscan.compression.wording import all_changes
-from lungscan.door.jobs import CompressOptions, FieldsGathered
+from lungscan.door import jobs
 from lungscan_cli.border import INTERRUPTED
 from lungscan_cli.console import answers, count, people, plain, say, shell_path, write_json
 
@@ -34,9 +34,9 @@ class Order:
     fields: int
     threads: int | None
 
-    def options(self) -> CompressOptions:
+    def options(self) -> jobs.CompressOptions:
         """The engine's options."""
-        return CompressOptions(
+        return jobs.CompressOptions(
             self.model,
             self.data,
             self.out,
@@ -87,7 +87,7 @@ def _follow(order: Order, console: Console) -> CompressionResult:
     with closing(lungscan.compress(order.options())) as events, status or nullcontext():
         for event in events:
             match event:
-                case FieldsGathered():
+                case jobs.FieldsGathered():
                     _say_fields(event, console)
                 case Trying():
                     text = f"Quantizing {event.method} ..."
@@ -103,7 +103,7 @@ def _follow(order: Order, console: Console) -> CompressionResult:
     raise RuntimeError("the compression ended without saying so")
 
 
-def _say_fields(event: FieldsGathered, console: Console) -> None:
+def _say_fields(event: jobs.FieldsGathered, console: Console) -> None:
     for file in event.skipped:
         say(console, f"skipped, cannot be read: {plain(file)}", style="yellow")
     say(

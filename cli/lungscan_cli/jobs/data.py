@@ -13,13 +13,7 @@ import lungscan
 from lungscan import RESEARCH_USE
 from lungscan.dataset.listing import Listing
 from lungscan.dataset.similar import SearchProgress
-from lungscan.door.jobs import (
-    AuditFinished,
-    AuditOptions,
-    SearchNeeded,
-    SplitFinished,
-    SplitOptions,
-)
+from lungscan.door import jobs
 from lungscan_cli.border import OK, SOME_FAILED
 from lungscan_cli.console import count, people, plain, say, write_json
 from lungscan_cli.views.data import (
@@ -30,14 +24,14 @@ from lungscan_cli.views.data import (
     show_split,
 )
 
-Finished = TypeVar("Finished", AuditFinished, SplitFinished)
+Finished = TypeVar("Finished", jobs.AuditFinished, jobs.SplitFinished)
 
 
-def run_audit(options: AuditOptions, *, as_json: bool) -> int:
+def run_audit(options: jobs.AuditOptions, *, as_json: bool) -> int:
     """Audit a folder and return the exit code: 1 when pictures are broken."""
     console = people()
     say(console, f"Reading the pictures of {plain(str(options.folder))} ...", style="dim")
-    found = _follow(lungscan.audit(options), AuditFinished, console).audit
+    found = _follow(lungscan.audit(options), jobs.AuditFinished, console).audit
     if as_json:
         write_json(audit_as_data(found))
     else:
@@ -48,11 +42,11 @@ def run_audit(options: AuditOptions, *, as_json: bool) -> int:
     return _exit_code(found.listing)
 
 
-def run_split(options: SplitOptions) -> int:
+def run_split(options: jobs.SplitOptions) -> int:
     """Write a split file and return the exit code: 1 when pictures are broken."""
     console = people()
     say(console, f"Reading the pictures of {plain(str(options.folder))} ...", style="dim")
-    done = _follow(lungscan.split(options), SplitFinished, console)
+    done = _follow(lungscan.split(options), jobs.SplitFinished, console)
     show_skipped(console, done.listing)
     show_split(console, done.rows)
     if done.leaking:
@@ -73,7 +67,9 @@ def _exit_code(listing: Listing) -> int:
 
 
 def _follow(
-    events: Generator[SearchProgress | SearchNeeded | AuditFinished | SplitFinished, None, None],
+    events: Generator[
+        SearchProgress | jobs.SearchNeeded | jobs.AuditFinished | jobs.SplitFinished, None, None
+    ],
     last: type[Finished],
     console: Console,
 ) -> Finished:
@@ -84,6 +80,6 @@ def _follow(
                 return event
             if isinstance(event, SearchProgress):
                 view.progress(event)
-            elif isinstance(event, SearchNeeded):
+            elif isinstance(event, jobs.SearchNeeded):
                 say(console, "No groups are given: looking for pictures of the same tissue.")
     raise RuntimeError("the job ended without saying so")

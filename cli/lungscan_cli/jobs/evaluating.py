@@ -9,20 +9,20 @@ from pathlib import Path
 from rich.console import Console
 
 import lungscan
+from lungscan.door import jobs
 from lungscan.evaluation.events import FieldsJudged, Judging, JudgingStarted
 from lungscan.evaluation.writing import Written, as_data
-from lungscan.door.jobs import CompareFinished, CompareOptions, EvaluateFinished, EvaluateOptions
 from lungscan_cli.border import INTERRUPTED, OK, SOME_FAILED
 from lungscan_cli.console import answers, people, plain, say, write_json
 from lungscan_cli.views.evaluation_tables import show_comparison, show_evaluation
 from lungscan_cli.views.judging import QuietJudgingView, judging_view
 
-Finished = EvaluateFinished | CompareFinished
+Finished = jobs.EvaluateFinished | jobs.CompareFinished
 
 _STOPPED = "Stopped; nothing was written."
 
 
-def run_evaluation(order: EvaluateOptions, *, as_json: bool, quiet: bool) -> int:
+def run_evaluation(order: jobs.EvaluateOptions, *, as_json: bool, quiet: bool) -> int:
     """Evaluate and return the exit code: 0 fine, 1 fields left out, 130 interrupted."""
     console = people()
     try:
@@ -30,7 +30,7 @@ def run_evaluation(order: EvaluateOptions, *, as_json: bool, quiet: bool) -> int
     except KeyboardInterrupt:
         say(console, _STOPPED)
         return INTERRUPTED
-    if not isinstance(last, EvaluateFinished):
+    if not isinstance(last, jobs.EvaluateFinished):
         raise TypeError("the evaluation ended without figures")
     found = last.evaluation
     if as_json:
@@ -41,7 +41,7 @@ def run_evaluation(order: EvaluateOptions, *, as_json: bool, quiet: bool) -> int
     return OK if all(answer.judged for answer in found.answers) else SOME_FAILED
 
 
-def run_comparison(order: CompareOptions, *, as_json: bool, quiet: bool) -> int:
+def run_comparison(order: jobs.CompareOptions, *, as_json: bool, quiet: bool) -> int:
     """Compare and return the exit code, as ``run_evaluation``."""
     console = people()
     try:
@@ -49,7 +49,7 @@ def run_comparison(order: CompareOptions, *, as_json: bool, quiet: bool) -> int:
     except KeyboardInterrupt:
         say(console, _STOPPED)
         return INTERRUPTED
-    if not isinstance(last, CompareFinished):
+    if not isinstance(last, jobs.CompareFinished):
         raise TypeError("the comparison ended without figures")
     found = last.comparison
     if as_json:
@@ -77,9 +77,7 @@ def _follow(
     return found
 
 
-def _say_files(
-    console: Console, written: Written | None, out: Path | None, *, quiet: bool
-) -> None:
+def _say_files(console: Console, written: Written | None, out: Path | None, *, quiet: bool) -> None:
     if quiet or written is None:
         return
     if written.note:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 import lungscan
 from lungscan import RESEARCH_USE
-from lungscan.door.jobs import ReviewsOptions
+from lungscan.door import jobs
 from lungscan.layout import REVIEWS
 from lungscan.review.agreement import Agreement
 from lungscan.review.reviews_table import Reviews
@@ -30,7 +30,7 @@ def run_reviews(
     root: Path, groups: Path | None, out: Path | None, *, as_json: bool, quiet: bool
 ) -> int:
     """Write the table, tell the figures, and return the exit code."""
-    (done,) = lungscan.reviews(ReviewsOptions(root, groups, out or root / REVIEWS))
+    (done,) = lungscan.reviews(jobs.ReviewsOptions(root, groups, out or root / REVIEWS))
     reviews, path = done.reviews, done.table
     console = people()
     if as_json:

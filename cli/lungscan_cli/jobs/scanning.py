@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 import lungscan
+from lungscan.door import jobs
 from lungscan.errors import UsageProblem
-from lungscan.door.jobs import PlanFinished
 from lungscan.options import ScanOptions
 from lungscan_cli.border import INTERRUPTED, OK
 from lungscan_cli.console import answers, count, people, plain, say, write_json
@@ -105,7 +105,7 @@ def _watch(options: ScanOptions, *, quiet: bool) -> Outcome:
 def show_plan(options: ScanOptions, *, as_json: bool, quiet: bool) -> int:
     """Print what a scan would do. The plan is the answer here, so it goes to stdout."""
     *_, last = lungscan.plan(options)
-    if not isinstance(last, PlanFinished):
+    if not isinstance(last, jobs.PlanFinished):
         raise TypeError("the plan ended without saying so")
     cases = last.cases
     tiles = sum(case.tiles for case in cases)

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 import lungscan
 from lungscan import RESEARCH_USE
-from lungscan.door.jobs import StudyJob
+from lungscan.door import jobs
 from lungscan.studies.events import (
     NetworkEpoch,
     NetworkFitted,
@@ -42,9 +42,9 @@ class Order:
     threads: int
     budget_s: float | None
 
-    def job(self, *, with_int8: bool, only_material: bool) -> StudyJob:
+    def job(self, *, with_int8: bool, only_material: bool) -> jobs.StudyJob:
         """The study with its changes, and with what to compute it."""
-        return StudyJob(
+        return jobs.StudyJob(
             changed_study(load_study(self.study), self.others),
             self.study.parent,
             self.out,

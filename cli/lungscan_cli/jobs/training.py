@@ -15,7 +15,7 @@ from rich.console import Console
 
 import lungscan
 from lungscan import RESEARCH_USE
-from lungscan.door.jobs import TrainFinished, TrainJob
+from lungscan.door import jobs
 from lungscan.model.checked import read_card
 from lungscan.model.doubt import doubt
 from lungscan.model.folder import holds_model
@@ -82,7 +82,7 @@ def run_training(order: Order) -> int:
     options = order.options()
     say(console, "Loading torch ...", style="dim")
     try:
-        job = TrainJob(options, order.root, order.out, order.stages, order.command())
+        job = jobs.TrainJob(options, order.root, order.out, order.stages, order.command())
         events = lungscan.train(job)
         _follow(events, train_view_for(console))
     except KeyboardInterrupt:
@@ -105,7 +105,7 @@ def run_training(order: Order) -> int:
 
 
 def _flag_of(out: Path) -> str:
-    """What classify must be told of this model; why, the training has said."""
+    """Options that classify needs for this model; why, the training has said."""
     if not holds_model(out):
         return ""
     return " --unproven" if doubt(read_card(out)) else ""
@@ -116,7 +116,9 @@ def _first_rank() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _follow(events: Generator[TrainEvent | TrainFinished, None, None], view: TrainView) -> None:
+def _follow(
+    events: Generator[TrainEvent | jobs.TrainFinished, None, None], view: TrainView
+) -> None:
     """Draw each event. Leaving early closes the training."""
     with closing(events), view:
         for event in events:
@@ -129,7 +131,7 @@ def _follow(events: Generator[TrainEvent | TrainFinished, None, None], view: Tra
                     view.epoch_finished(event)
                 case StageFinished():
                     view.stage_finished(event)
-                case TrainFinished():
+                case jobs.TrainFinished():
                     pass
                 case _:
                     assert_never(event)

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 import lungscan
-from lungscan.door.jobs import VerifyFinished, VerifyOptions
+from lungscan.door import jobs
 from lungscan.verification.checks import AMISS, Check, State
 from lungscan_cli.border import OK, SOME_FAILED
 from lungscan_cli.console import answers, count, people, plain, say, write_json
@@ -29,7 +29,7 @@ def run_verify(
     """Verify and return the exit code: 0 nothing changed, 1 something did."""
     progress = people()
     progress.quiet = quiet
-    done = _follow(VerifyOptions(out, inputs, model), progress)
+    done = _follow(jobs.VerifyOptions(out, inputs, model), progress)
     same, found = done.same, done.found
     amiss = sum(check.state in AMISS for check in found)
     code = SOME_FAILED if amiss else OK
@@ -43,12 +43,12 @@ def run_verify(
     return code
 
 
-def _follow(options: VerifyOptions, console: Console) -> VerifyFinished:
+def _follow(options: jobs.VerifyOptions, console: Console) -> jobs.VerifyFinished:
     """The outcome; shows a sign of life on a terminal."""
     same = 0
     with console.status("Hashing ...") as status, closing(lungscan.verify(options)) as events:
         for event in events:
-            if isinstance(event, VerifyFinished):
+            if isinstance(event, jobs.VerifyFinished):
                 return event
             same += event.check.state is State.SAME
             status.update(Text(f"Hashing ... {count(same, 'file')}"))
@@ -73,7 +73,7 @@ def _verdict(same: Mapping[str, int], amiss: int) -> str:
         for area, one in (("output", "results"), ("model", "models"), ("input", "images"))
     ]
     text = f"Unchanged: {', '.join(parts)}."
-    return f"{told} {count(amiss, 'file')} amiss." if amiss else f"{told} Nothing changed."
+    return f"{text} {count(amiss, 'file')} amiss." if amiss else f"{text} Nothing changed."
 
 
 def _as_data(

@@ -148,7 +148,7 @@ def _change_table(comparison: Comparison) -> Table:
     text = count(len(comparison.changes), "answer")
     orders = dict.fromkeys(_order(model) for model in (comparison.model_a, comparison.model_b))
     table.caption = (
-        f"{told} of {count(comparison.data.fields, 'field')} changed. "
+        f"{text} of {count(comparison.data.fields, 'field')} changed. "
         f"Probabilities of {' and of '.join(orders)}."
     )
     table.caption_justify = "left"

@@ -91,10 +91,10 @@ class Beside(QObject):
     def compare_model(self, model: str) -> None:
         """Analyse the image with another model too."""
         window, first = self._window, self._window.display.case
-        if first is None or first.path is None or not first.path.exists():
+        if first is None or not first.paths or not first.paths[0].exists():
             window.message.say(NO_FILE if first else NO_CASE)
             return
-        second = Case(first.path, model, mpp=first.mpp)
+        second = first.again(model)
         try:
             options = window.analysis.options_of([second])
             options = window.analysis.filed(replace(options, model=model))
@@ -143,8 +143,9 @@ class Beside(QObject):
         if not self.open:
             return
         first, second = self._window.display.case, self.second
-        self._head.show_result(first.result if first else None)
-        self.pane.show_case(second)
+        here, there = first.result if first else None, second.result if second else None
+        self._head.show_result(here, there)
+        self.pane.show_case(second, here)
         self._set_map(second)
         self._compare()
 
@@ -210,17 +211,19 @@ class Beside(QObject):
 
     def _case_changed(self, case: Case) -> None:
         if case is self.second:
-            self.pane.show_case(case)
+            first = self._window.display.case
+            self.pane.show_case(case, first.result if first else None)
             if case.state is not CaseState.RUNNING or not case.done:
                 self.refresh()
         elif case is self._window.display.case and case.state is not CaseState.RUNNING:
             self.refresh()
 
     def _mapped(self, case: Case, file: int, rows: slice) -> None:
-        if file or case not in (self.second, self._window.display.case) or not self.open:
+        first = self._window.display.case
+        if case not in (self.second, first) or not self.open or first is None or file != first.file:
             return
         if case is self.second:
-            if self._overlay is None or self._overlay.tiles is not case.maps.get(0):
+            if self._overlay is None or self._overlay.tiles is not case.maps.get(file):
                 self._set_map(case)
             else:
                 self._overlay.redraw(rows)
@@ -246,7 +249,8 @@ class Beside(QObject):
         self._window.display.set_map()
 
     def _set_map(self, second: Case | None) -> None:
-        tiles = second.maps.get(0) if second else None
+        first = self._window.display.case
+        tiles = second.maps.get(first.file) if first and second else None
         model = self._model(second)
         self._overlay = None
         if tiles is not None and model is not None and len(model.class_names) == tiles.classes:
@@ -264,7 +268,8 @@ class Beside(QObject):
         before, self.changes = self.changes, Changes(NOTHING, (), 0)
         words = CHOOSE if second is None else "Both have to be analysed to be compared."
         models = self._model(first), self._model(second)
-        maps = [case.maps.get(0) if case else None for case in (first, second)]
+        file = first.file if first else 0
+        maps = [case.maps.get(file) if case else None for case in (first, second)]
         if maps[0] and maps[1] and models[0] and models[1]:
             if same_classes(models[0], models[1]):
                 self.changes = find_changes(maps[0], models[0], maps[1], models[1])

@@ -7,7 +7,7 @@ from pathlib import Path
 from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.types import CaseResult
 from lungscan_gui import engine
-from lungscan_gui.cases import Case, maps_of
+from lungscan_gui.cases import Case, answer_of
 
 
 def same_image(case: Case, out: Path) -> Case:
@@ -30,8 +30,8 @@ def same_image(case: Case, out: Path) -> Case:
             f"{out} holds no answer to this image: no case there has its checksum. Choose the "
             f"folder of a run that looked at {case.name}.{problems}"
         )
-    second = Case(case.path, f"{found.model.name} {found.model.version}", mpp=case.mpp)
-    second.finish(found, out, maps_of(found))
+    second = case.again(f"{found.model.name} {found.model.version}")
+    second.finish(answer_of(found, out))
     return second
 
 

@@ -9,8 +9,7 @@ from PyQt6.QtWidgets import QCheckBox, QGridLayout, QLabel, QWidget
 from lungscan.types import CaseResult, ModelStamp
 from lungscan_gui import engine
 
-HEADS = ("", "Tiles", "mm²", "Prob.")  # short: the column is narrow
-WORDS = ("", "Tiles", "Area in mm²", "Calibrated probability")
+SHORT = {"Area in mm²": "mm²", "Calibrated probability": "Prob."}  # the column is narrow
 
 
 class ClassTable(QWidget):
@@ -37,11 +36,17 @@ class ClassTable(QWidget):
         if prediction is None or not prediction.probs:
             return
         counts = engine.used_counts(result.scores, len(model.class_names))
+        modality = engine.modality_of(model.modality)
+        tiles, measured = modality.words.tiles.capitalize(), "Area in mm²"
+        if not modality.scaled:  # slices have no area
+            measured = "Share"
+        heads = ("", tiles, measured, "Calibrated probability")
         for index in range(len(model.class_names)):
-            areas = prediction.area_mm2
+            areas, shares = prediction.area_mm2, prediction.tile_share
+            share = engine.percent(shares[index]) if shares else "–"
             cells = (
                 f"{counts[index]:,}",
-                engine.area(areas[index] if areas else None),
+                engine.area(areas[index] if areas else None) if modality.scaled else share,
                 engine.probability(prediction.probs[index]),
             )
             bold = model.class_names[index] == prediction.label
@@ -49,11 +54,11 @@ class ClassTable(QWidget):
                 label = QLabel(f"<b>{text.replace('<', '&lt;')}</b>" if bold else text)
                 label.setTextFormat(Qt.TextFormat.RichText if bold else Qt.TextFormat.PlainText)
                 label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                label.setAccessibleName(f"{model.display_names[index]}, {WORDS[column]}: {text}")
+                label.setAccessibleName(f"{model.display_names[index]}, {heads[column]}: {text}")
                 self._grid.addWidget(label, index + 1, column)
-        for column, head in enumerate(HEADS):
-            label = QLabel(head)
-            label.setToolTip(WORDS[column])
+        for column, head in enumerate(heads):
+            label = QLabel(SHORT.get(head, head))
+            label.setToolTip(head)
             label.setObjectName("head")
             label.setAlignment(Qt.AlignmentFlag.AlignRight)
             self._grid.addWidget(label, 0, column)

@@ -30,7 +30,7 @@ class EvidenceStrip(QWidget):
         self.list.setIconSize(QSize(SIDE, SIDE))
         self.list.setSpacing(2)
         self.list.setFixedHeight(SIDE + 38)
-        self.list.setAccessibleName("Evidence: clearest and most uncertain tiles")
+        self.list.setAccessibleName("Evidence: what speaks clearest, and least clearly")
         self.list.itemClicked.connect(lambda item: self._visit(self.list.row(item)))
         self.list.itemActivated.connect(lambda item: self._visit(self.list.row(item)))
         layout = QVBoxLayout(self)
@@ -71,8 +71,9 @@ class EvidenceStrip(QWidget):
         self.visited.emit(self.pictures[row])
 
     def _count(self) -> None:
-        seen = len(self._case.seen) if self._case else 0
-        text = f"Evidence: looked at {seen} of {len(self.pictures)} tiles (N next, P previous)"
+        case = self._case
+        seen, tiles = (len(case.seen), case.words.tiles) if case else (0, "tiles")
+        text = f"Evidence: looked at {seen} of {len(self.pictures)} {tiles} (N next, P previous)"
         self.counter.setText(text)
 
 
@@ -81,10 +82,15 @@ def _item(picture: TilePicture, result: CaseResult, index: int) -> QListWidgetIt
     name = result.model.display_names[best]
     value = engine.probability(picture.probs[best])
     item = QListWidgetItem(_icon(picture, result, best), f"{value}")
-    kind = "clear" if picture.role == "top" else "uncertain"
-    words = f"{name} {value}, {kind} tile at x {picture.box[0]:,}, y {picture.box[1]:,} px"
+    tile = engine.modality_of(result.model.modality).words.tile
+    file = result.files[picture.file_index]
+    where = f"{tile} at " if file.info.series is None else f"{tile} "
+    where += engine.place_of(file.info, picture.box[0], picture.box[1])
+    if len(result.files) > 1:
+        where = f"{file.relative_path}, {where}"
+    words = f"{name} {value}; {where}. {engine.picture_heads(result)[picture.role]}"
     item.setToolTip(words)
-    item.setData(Qt.ItemDataRole.AccessibleTextRole, f"Tile {index + 1}: {words}")
+    item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{tile.capitalize()} {index + 1}: {words}")
     item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
     return item
 

@@ -8,7 +8,7 @@ from PyQt6.QtCore import QRect, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QBrush, QColor, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QCheckBox, QGridLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
-from lungscan_gui.engine import UNCERTAIN_BELOW
+from lungscan_gui.engine import UNCERTAIN_BELOW, Modality, modality_of
 from lungscan_gui.viewer.overlay import DARK, GREY, PALE
 from lungscan_gui.viewer.tilemap import MapLook
 
@@ -49,7 +49,8 @@ class MapPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(grid)
         layout.addWidget(self.note)
-        layout.addWidget(Legend())
+        self.legend = Legend()
+        layout.addWidget(self.legend)
 
     def set_shown(self, shown: tuple[bool, ...]) -> None:
         """Which classes are shown."""
@@ -68,21 +69,30 @@ class MapPanel(QWidget):
 class Legend(QWidget):
     """What is drawn beside the classes' colours."""
 
-    ENTRIES = (
-        (f"Uncertain (best class below {UNCERTAIN_BELOW:.2f})", Qt.BrushStyle.BDiagPattern, DARK),
-        ("Left out (focus, pen, blank, unlike lung H&E)", Qt.BrushStyle.FDiagPattern, GREY),
-        ("Not readable", Qt.BrushStyle.DiagCrossPattern, DARK),
-        ("Not yet scored", None, PALE),
-    )  # fmt: skip
     ROW = 19
 
     def __init__(self) -> None:
         super().__init__()
-        self.setAccessibleName("Legend: " + "; ".join(words for words, *_ in self.ENTRIES))
+        self.entries: tuple[tuple[str, Qt.BrushStyle | None, tuple[int, int, int]], ...] = ()
+        self.show_modality(modality_of(None))
+
+    def show_modality(self, modality: Modality) -> None:
+        """Name what is left out as the case's reports do."""
+        measured = ("focus", "pen") if modality.scaled else ()
+        left_out = ", ".join((*measured, modality.words.blank, modality.words.foreign))
+        low = f"Uncertain (best class below {UNCERTAIN_BELOW:.2f})"
+        self.entries = (
+            (low, Qt.BrushStyle.BDiagPattern, DARK),
+            (f"Left out ({left_out})", Qt.BrushStyle.FDiagPattern, GREY),
+            ("Not readable", Qt.BrushStyle.DiagCrossPattern, DARK),
+            ("Not yet scored", None, PALE),
+        )  # fmt: skip
+        self.setAccessibleName("Legend: " + "; ".join(words for words, *_ in self.entries))
+        self.update()
 
     def sizeHint(self) -> QSize:  # noqa: N802  Qt's name
         """Four rows."""
-        return QSize(200, self.ROW * len(self.ENTRIES))
+        return QSize(200, self.ROW * len(self.entries))
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         """No less."""
@@ -91,7 +101,7 @@ class Legend(QWidget):
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, ARG002
         """Draw the rows."""
         painter = QPainter(self)
-        for row, (words, pattern, rgb) in enumerate(self.ENTRIES):
+        for row, (words, pattern, rgb) in enumerate(self.entries):
             box = QRect(1, row * self.ROW + 2, 15, 14)
             painter.fillRect(box, QColor(255, 255, 255))
             if pattern is None:

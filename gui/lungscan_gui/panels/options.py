@@ -118,6 +118,12 @@ class OptionsPanel(QWidget):
             threads=self.threads.value() or None,
         )
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names and folders of the models that can be chosen."""
+        box = self.boxes["model"]
+        return tuple(box.itemText(row) for row in range(box.count()))
+
     def restore(self) -> None:
         """Back to the engine's defaults."""
         for field, box in self.boxes.items():

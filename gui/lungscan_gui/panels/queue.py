@@ -8,6 +8,7 @@ from PyQt6.QtCore import (
     QAbstractListModel,
     QMimeData,
     QModelIndex,
+    QPoint,
     QRect,
     QSize,
     Qt,
@@ -34,8 +35,11 @@ from PyQt6.QtWidgets import (
 
 from lungscan.types import CaseStatus
 from lungscan_gui.cases import Case, CaseState
+from lungscan_gui.engine import Verdict
 
 ROW_PX = 44
+MARK_PX = 18
+MARKS = {Verdict.AGREE: "A", Verdict.DISAGREE: "D", Verdict.NOT_ASSESSABLE: "X"}  # as the keys
 
 
 class CaseModel(QAbstractListModel):
@@ -161,6 +165,8 @@ class CaseDelegate(QStyledItemDelegate):
         place = QRect(rect.left(), rect.top(), 20, rect.height())
         painter.drawText(place, Qt.AlignmentFlag.AlignCenter, sign)
         words = rect.adjusted(26, 0, 0, 0)
+        if case.verdict is not None:
+            words.setRight(words.right() - _mark(painter, rect, MARKS[case.verdict]))
         metrics = painter.fontMetrics()
         half = words.height() // 2
         middle, right = Qt.TextElideMode.ElideMiddle, Qt.TextElideMode.ElideRight
@@ -169,6 +175,23 @@ class CaseDelegate(QStyledItemDelegate):
             line = QRect(words.left(), words.top() + top, words.width(), half)
             shown = metrics.elidedText(text, mode, line.width())
             painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, shown)
+
+
+def _mark(painter: QPainter, rect: QRect, letter: str) -> int:
+    """Draw a letter in a ring at the right: this case is reviewed. Returns what it takes."""
+    ring = QRect(0, 0, MARK_PX, MARK_PX)
+    ring.moveCenter(QPoint(rect.right() - MARK_PX // 2, rect.center().y()))
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawEllipse(ring)
+    font = painter.font()
+    font.setPixelSize(11)
+    font.setBold(True)
+    painter.setFont(font)
+    painter.drawText(ring, Qt.AlignmentFlag.AlignCenter, letter)
+    painter.restore()
+    return MARK_PX + 6
 
 
 def sign_of(case: Case) -> tuple[str, str]:
@@ -192,6 +215,7 @@ class QueuePanel(QWidget):
     add_asked = pyqtSignal()
     retry_asked = pyqtSignal()
     removed = pyqtSignal(object)  # Case
+    moved = pyqtSignal()  # the cases have another order
 
     def __init__(self) -> None:
         super().__init__()
@@ -254,10 +278,12 @@ class QueuePanel(QWidget):
         row = self.view.currentIndex().row()
         if row >= 0:
             self.choose(self.model.move(row, by))
+            self.moved.emit()
 
     def _drag(self, row: int, before: int) -> None:
         if row >= 0 and before not in (row, row + 1):
             self.choose(self.model.move(row, before - row - (1 if before > row else 0)))
+            self.moved.emit()
 
     def refresh(self) -> None:
         """What can be done now."""

@@ -19,9 +19,9 @@ from PyQt6.QtWidgets import (
 from lungscan.types import CaseResult, ModelStamp
 from lungscan_gui import engine
 from lungscan_gui.cases import Case, CaseState
+from lungscan_gui.explaining.box import ExplainedBox
 from lungscan_gui.panels.answer import AnswerBox
 from lungscan_gui.panels.classes import ClassTable
-from lungscan_gui.panels.explained import ExplainedBox
 from lungscan_gui.panels.maplook import MapPanel
 from lungscan_gui.panels.options import ScaleQuestion
 from lungscan_gui.review.panel import ReviewPanel
@@ -109,15 +109,26 @@ class ResultPanel(QScrollArea):
             classes=mapped,
             export=result is not None,
             map=mapped,
-            explained=bool(result and result.explained),
+            explained=bool(result and result.scores),
             quality=result is not None,
             model=result is not None,
         )
-        self.explained.show_result(result)
-        if result is not None:
+        self.show_explained(case)
+        if case is not None and result is not None:
             self.quality.setText(quality_text(result))
             self.model.setText(model_text(result))
-            self._fill_exports(result)
+        stamp = result.model if result is not None else model
+        self.map.legend.show_modality(engine.modality_of(stamp.modality if stamp else None))
+
+    def show_explained(self, case: Case | None) -> None:
+        """What was explained of a case, by its run or since."""
+        result = case.result if case else None
+        if case is None or result is None:
+            self.explained.show_result(None)
+            return
+        explained = (*(result.explained or ()), *case.asked)
+        self.explained.show_result(engine.replace(result, explained=explained), case.words.tile)
+        self._fill_exports(case, result)
 
     def show_review(self, *, visible: bool) -> None:
         """Whether there is an answer to review."""
@@ -131,12 +142,12 @@ class ResultPanel(QScrollArea):
         if self._report is not None:
             self.export_asked.emit(self._report)
 
-    def _fill_exports(self, result: CaseResult) -> None:
+    def _fill_exports(self, case: Case, result: CaseResult) -> None:
         menu = self.export.menu()
         if menu is None:
             return
         menu.clear()
-        self._report, *others = engine.exports(result, self.beside)
+        self._report, *others = engine.exports(result, self.beside, case.file, case.asked)
         for export in others:
             action = menu.addAction(export.title + " ...")
             if action is not None:
@@ -154,17 +165,20 @@ def _side_by_side(first: QWidget, second: QWidget) -> QWidget:
 
 def quality_text(result: CaseResult) -> str:
     """Tissue, tiles and flags, in the words of the report."""
-    counts = result.counts
-    tissue = result.tissue_mm2
-    lines = [f"Tissue: {engine.area(tissue)} mm²" if tissue is not None else "Tissue: area unknown"]
-    lines.append(f"Tiles: {counts.used:,} of {counts.total:,} used")
+    counts, modality = result.counts, engine.modality_of(result.model.modality)
+    words, tissue, lines = modality.words, result.tissue_mm2, []
+    if modality.scaled:  # slices have no area
+        known = f"{engine.area(tissue)} mm²" if tissue is not None else "area unknown"
+        lines.append(f"Tissue: {known}")
+    lines.append(f"{words.tiles.capitalize()}: {counts.used:,} of {counts.total:,} used")
     left_out = [
-        (name, getattr(counts, state.value, 0))
-        for state, name in engine.STATE_NAMES.items()
+        (engine.state_name(state, words), getattr(counts, state.value, 0))
+        for state in engine.STATE_NAMES
         if state.value != "used"
     ]
     if any(number for _, number in left_out):
         lines.append("Left out: " + ", ".join(f"{n:,} {name}" for name, n in left_out if n))
+    lines += engine.series_lines(result)
     if result.files:
         lines.append(f"Pixel size: {engine.pixel_size(result.files[0])}")
     lines.append("Flags: " + (" ".join(engine.flags_of(result)) or "none"))

@@ -22,6 +22,7 @@ from lungscan_gui.viewer.viewer import NOTCH, Viewer
 
 FILLS = 0.97  # of the viewer's shorter side, a slice that is stepped to
 ALONE_FROM = 0.5  # of the same; a smaller slice is seen among its neighbours
+CT_WORDS = engine.modality_of("chest-ct").words
 ALL = "All {count} slices (Page Down or the slider: one by one)"
 
 
@@ -55,6 +56,20 @@ class SliceBar(QWidget):
     def index(self) -> int:
         """The slice that is seen, from 0; of all of them, the last one that was seen alone."""
         return self.slider.value()
+
+    @property
+    def box(self) -> tuple[int, int, int, int] | None:
+        """The slice that is seen alone, in level-0 pixels; None where there is none such."""
+        camera = self._viewer.camera
+        if self._series is None or camera is None or not self._alone(camera):
+            return None
+        left, top, width, height = self._box(self.index)
+        return int(left), int(top), int(width), int(height)
+
+    @property
+    def series(self) -> SeriesInfo | None:
+        """What is shown, if it is a series."""
+        return self._series
 
     def show_series(self, series: SeriesInfo | None) -> None:
         """Begin in the middle of a series; None: the image is none."""
@@ -191,7 +206,7 @@ class SliceBar(QWidget):
             return "not yet scored"
         state = STATES[tiles.state[self.index]]
         if state is not TileState.USED:
-            return f"left out: {engine.slice_state(state)}"
+            return f"left out: {engine.state_name(state, CT_WORDS)}"
         probs = tiles.probs[self.index]
         best = int(probs.argmax())
         return f"{self._names[best]} {engine.probability(float(probs[best]))}"

@@ -38,8 +38,12 @@ class ReviewCommands:
         self._window.reviewing.choose(Verdict.NOT_ASSESSABLE)
 
     def leave_out_region(self) -> None:
-        """Draw a region that does not count."""
+        """Draw a region that does not count; of a series, leave out the slice that is seen."""
         self._window.reviewing.draw()
+
+    def leave_out_freehand(self) -> None:
+        """The same with one stroke."""
+        self._window.reviewing.draw(freehand=True)
 
     def remove_region(self) -> None:
         """Let the last region count again."""

@@ -114,7 +114,9 @@ def sheet_of(result: CaseResult, stored: Review | None, reviewer: str) -> Sheet:
     draft = Draft(reviewer=reviewer)
     if stored is not None:
         stated = stored.opinion
-        draft = Draft(stated.verdict, stated.right_class, stated.comment, stated.reviewer, stored.regions)
+        draft = Draft(
+            stated.verdict, stated.right_class, stated.comment, stated.reviewer, stored.regions
+        )
     sheet = Sheet(result, stored, History(draft), draft)
     if stored is not None:
         sheet.seen |= set(stored.seen)

@@ -1,7 +1,7 @@
-"""Regions to leave out: drawn over the image, corner by corner.
+"""Regions to leave out: drawn over the image, corner by corner or freehand.
 
-A click sets a corner, a drag still pans. Without a mouse a cross in the middle of the view is
-steered by the arrow keys, and Space sets the corner there.
+A click sets a corner, a drag still pans; freehand, a drag draws the whole region. Without a mouse a
+cross in the middle of the view is steered by the arrow keys, and Space sets the corner there.
 """
 
 from __future__ import annotations
@@ -19,17 +19,24 @@ from PyQt6.QtGui import (
 )
 
 from lungscan_gui.engine import Region
+from lungscan_gui.review.outline import simplified
 from lungscan_gui.viewer.camera import Camera
 from lungscan_gui.viewer.viewer import Viewer
 
 CLICK = 4  # points by which the mouse may move between press and release
 NEAR = 9  # points from the first corner that close the polygon
 LEAST = 3  # corners
+STROKE = 3  # points from one corner of a line drawn by hand to the next
+SMOOTH = 1.0  # points by which that line may be off when corners are left out
 DARK, LIGHT, VEIL = QColor(20, 20, 20), QColor(255, 255, 255), QColor(240, 240, 240, 165)
 NAME = "left out"
 HELP = (
     "Click the corners of the region, drag to pan. Double click or Enter closes it, Backspace "
     "takes a corner back, Esc gives up. By keyboard: arrow keys and Space."
+)
+FREEHAND = (
+    "Hold the left button and draw around the region: it closes when you let go. The wheel zooms, "
+    "arrow keys and the middle button pan, Esc gives up."
 )
 
 
@@ -39,27 +46,31 @@ class Drawing(QObject):
     drawn = pyqtSignal(object)  # Region
     ended = pyqtSignal()  # closed or given up
 
-    def __init__(self, viewer: Viewer, file_index: int = 0) -> None:
+    def __init__(self, viewer: Viewer) -> None:
         super().__init__(viewer)
         self._viewer = viewer
-        self._file = file_index
+        self._file = 0  # the image of the case that is looked at
         self.regions: tuple[Region, ...] = ()
         self.corners: list[tuple[float, float]] = []  # of the one being drawn, level-0 pixels
         self.active = False
+        self.freehand = False
         self._pressed: QPointF | None = None
         self._mouse: QPointF | None = None
         viewer.installEventFilter(self)
 
-    def show_regions(self, regions: tuple[Region, ...]) -> None:
-        """Show these."""
-        self.regions = regions
+    def show_regions(self, regions: tuple[Region, ...], file: int) -> None:
+        """Show those of these that lie in one image of the case."""
+        if file != self._file:
+            self.give_up()
+        self.regions, self._file = regions, file
         self._viewer.update()
 
-    def begin(self) -> None:
+    def begin(self, *, freehand: bool = False) -> None:
         """Draw one from now on."""
         if self._viewer.camera is None:
             return
         self.active, self.corners, self._mouse = True, [], None
+        self.freehand, self._pressed = freehand, None
         self._viewer.setCursor(Qt.CursorShape.CrossCursor)
         self._viewer.setFocus()
         self._viewer.update()
@@ -90,7 +101,8 @@ class Drawing(QObject):
             return super().eventFilter(watched, event)
         kind = event.type()
         if isinstance(event, QMouseEvent):
-            return self._mouse_event(kind, event)
+            draw = self._stroke if self.freehand else self._mouse_event
+            return draw(kind, event)
         if isinstance(event, QKeyEvent) and event.key() in self._keys():
             if kind == QEvent.Type.ShortcutOverride:
                 event.accept()  # not the window's meaning of the key
@@ -116,15 +128,49 @@ class Drawing(QObject):
         self._viewer.update()
         return False
 
+    def _stroke(self, kind: QEvent.Type, event: QMouseEvent) -> bool:
+        """A line drawn by hand: from press to release of the left button, nothing pans."""
+        at, left = event.position(), event.button() == Qt.MouseButton.LeftButton
+        self._mouse = at
+        if kind == QEvent.Type.MouseButtonPress and left:
+            self._pressed, self.corners = at, []
+            self._set_corner(at)
+        elif kind == QEvent.Type.MouseMove and self._pressed is not None:
+            moved = at - self._pressed
+            if abs(moved.x()) + abs(moved.y()) >= STROKE:
+                self._pressed = at
+                self._set_corner(at)
+        elif kind == QEvent.Type.MouseButtonRelease and left and self._pressed is not None:
+            self._pressed = None
+            self._close_stroke()
+        elif kind != QEvent.Type.MouseButtonDblClick:
+            return False  # another button still pans
+        self._viewer.update()
+        return True
+
+    def _close_stroke(self) -> None:
+        camera = self._viewer.camera
+        if camera is not None:
+            self.corners = list(simplified(self.corners, SMOOTH / camera.zoom))
+        if len(self.corners) >= LEAST:
+            self.close()
+        else:
+            self.corners = []  # a click is no region: go on waiting for one
+
     def _keep_cross(self) -> None:
         if self.active:
             self._viewer.setCursor(Qt.CursorShape.CrossCursor)
 
     def _keys(self) -> dict[Qt.Key, Callable[[], None]]:
         return {
+            Qt.Key.Key_Escape: self.give_up,
+            **({} if self.freehand else self._keys_of_corners()),
+        }
+
+    def _keys_of_corners(self) -> dict[Qt.Key, Callable[[], None]]:
+        return {
             Qt.Key.Key_Return: self.close,
             Qt.Key.Key_Enter: self.close,
-            Qt.Key.Key_Escape: self.give_up,
             Qt.Key.Key_Backspace: self._take_back,
             Qt.Key.Key_Space: self._corner_in_the_middle,
         }
@@ -144,7 +190,7 @@ class Drawing(QObject):
         camera = self._viewer.camera
         if camera is None:
             return
-        if len(self.corners) >= LEAST:
+        if len(self.corners) >= LEAST and not self.freehand:
             x, y = camera.to_screen(*self.corners[0])
             if abs(x - at.x()) <= NEAR and abs(y - at.y()) <= NEAR:
                 self.close()
@@ -181,10 +227,10 @@ class Drawing(QObject):
             _outline(painter, line, closed=False)
         painter.setPen(QPen(DARK, 1))
         painter.setBrush(LIGHT)
-        for position in self.corners:
+        for position in () if self.freehand else self.corners:
             x, y = camera.to_screen(*position)
             painter.drawRect(QRectF(x - 4, y - 4, 8, 8))
-        if self._mouse is None:
+        if self._mouse is None and not self.freehand:
             for pen in (QPen(LIGHT, 4), QPen(DARK, 1.6)):
                 painter.setPen(pen)
                 painter.drawLine(middle - QPointF(12, 0), middle + QPointF(12, 0))

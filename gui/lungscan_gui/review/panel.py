@@ -31,6 +31,7 @@ class ReviewPanel(QWidget):
 
     changed = pyqtSignal(object, str)  # Draft, kind of change
     draw_asked = pyqtSignal()
+    freehand_asked = pyqtSignal()
     remove_asked = pyqtSignal()
     undo_asked = pyqtSignal()
     redo_asked = pyqtSignal()
@@ -64,6 +65,11 @@ class ReviewPanel(QWidget):
         self.draw.setToolTip("Draw a region to leave out (R)")
         self.draw.clicked.connect(lambda _=False: self.draw_asked.emit())
         self.draw.setCheckable(True)
+        self.freehand = QPushButton("Freehand")
+        self.freehand.setToolTip("Draw a region to leave out, freehand (L)")
+        self.freehand.setAccessibleName("Leave out a region, drawn freehand")
+        self.freehand.clicked.connect(lambda _=False: self.freehand_asked.emit())
+        self.freehand.setCheckable(True)
         self.remove = _tool(
             "Remove", "Let the last region count again (Shift+R)", self.remove_asked
         )
@@ -78,6 +84,18 @@ class ReviewPanel(QWidget):
         self.state.setWordWrap(True)
         self.state.setTextFormat(Qt.TextFormat.PlainText)
         self._lay_out()
+
+    def show_drawing(self, *, slices: bool, active: bool, freehand: bool) -> None:
+        """What is being drawn; of a series single slices are left out, nothing is drawn."""
+        self.draw.setText("Leave out this slice" if slices else "Leave out a region")
+        self.draw.setToolTip(
+            "The answer without this slice; again: it counts (R)"
+            if slices
+            else "Draw a region to leave out, by its corners (R)"
+        )
+        self.draw.setChecked(active and not freehand)
+        self.freehand.setChecked(active and freehand)
+        self.freehand.setVisible(not slices)
 
     def show_sheet(self, sheet: Sheet, words: str) -> None:
         """Show a review as it stands; ``words`` say whether it is saved."""
@@ -147,7 +165,10 @@ class ReviewPanel(QWidget):
         classes.setColumnStretch(1, 1)
         tools = QHBoxLayout()
         tools.setSpacing(2)
-        tools.addWidget(self.draw)
+        drawing = QHBoxLayout()
+        drawing.setSpacing(4)
+        drawing.addWidget(self.draw, 1)
+        drawing.addWidget(self.freehand)
         tools.addWidget(self.remove)
         tools.addStretch()
         tools.addWidget(self.undo)
@@ -161,6 +182,7 @@ class ReviewPanel(QWidget):
         layout.addLayout(row)
         layout.addLayout(classes)
         layout.addWidget(self.comment)
+        layout.addLayout(drawing)
         layout.addLayout(tools)
         layout.addWidget(self.second)
         layout.addLayout(end)

@@ -17,7 +17,7 @@ from lungscan_gui import engine
 from lungscan_gui.cases import Case
 from lungscan_gui.engine import Beside, Region, Review, Verdict
 from lungscan_gui.review.draft import Draft, Sheet, sheet_of
-from lungscan_gui.review.drawing import HELP, Drawing
+from lungscan_gui.review.drawing import FREEHAND, HELP, Drawing
 
 if TYPE_CHECKING:
     from lungscan_gui.window import MainWindow
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Place = tuple[Path, str]  # folder of a run, digest of the answer
 Asked = QMessageBox.StandardButton
 UNSAVED = "Unsaved review"
+ONE_SLICE = "Show a single slice first (Page Down, or the slider): it is what is left out."
 
 
 class Reviewing(QObject):
@@ -43,9 +44,10 @@ class Reviewing(QObject):
         self.drawing = Drawing(window.viewer)
         window.display.over.append(self.drawing)
         self.drawing.drawn.connect(self._add_region)
-        self.drawing.ended.connect(lambda: self.panel.draw.setChecked(False))
+        self.drawing.ended.connect(self._show_drawing)
         self.panel.changed.connect(self._changed)
         self.panel.draw_asked.connect(self.draw)
+        self.panel.freehand_asked.connect(lambda: self.draw(freehand=True))
         self.panel.remove_asked.connect(self.remove_region)
         self.panel.undo_asked.connect(self.undo)
         self.panel.redo_asked.connect(self.redo)
@@ -92,14 +94,36 @@ class Reviewing(QObject):
         if self.sheet is not None:
             self.panel.choose(verdict)
 
-    def draw(self) -> None:
-        """Begin with a region, or give up the one that was begun."""
-        if self.sheet is None or self.drawing.active:
-            self.drawing.give_up()
+    def draw(self, *, freehand: bool = False) -> None:
+        """Begin with a region, or give up the one that was begun; of a series take the slice."""
+        begun = self.drawing.active and self.drawing.freehand == freehand
+        self.drawing.give_up()
+        if self.sheet is not None and self._window.slices.series is not None:
+            self._leave_out_slice()
+        elif self.sheet is not None and not begun:
+            self.drawing.begin(freehand=freehand)
+            self._window.message.say(FREEHAND if freehand else HELP, error=False)
+        self._show_drawing()
+
+    def _leave_out_slice(self) -> None:
+        """Leave out the slice that is seen, or let it count again."""
+        box, case, sheet = self._window.slices.box, self._case, self.sheet
+        if box is None or case is None or sheet is None:
+            self._window.message.say(ONE_SLICE, error=False)
+            return
+        left, top, width, height = (float(value) for value in box)
+        right, bottom = left + width, top + height
+        corners = ((left, top), (right, top), (right, bottom), (left, bottom))
+        region, draft = Region(case.file, corners), sheet.history.now
+        if region in draft.regions:
+            kept = tuple(other for other in draft.regions if other != region)
+            self._changed(engine.replace(draft, regions=kept), "")
         else:
-            self.drawing.begin()
-            self._window.message.say(HELP)
-        self.panel.draw.setChecked(self.drawing.active)
+            self._add_region(region)
+
+    def _show_drawing(self) -> None:
+        drawing, slices = self.drawing, self._window.slices.series is not None
+        self.panel.show_drawing(slices=slices, active=drawing.active, freehand=drawing.freehand)
 
     def remove_region(self) -> None:
         """Let the region that was drawn last count again."""
@@ -125,7 +149,7 @@ class Reviewing(QObject):
         if place is None or sheet is None or not sheet.unsaved:
             return
         self._window.settings.reviewer = sheet.history.now.reviewer
-        work = partial(self._write, place, sheet, self._models())
+        work = partial(self._write, place, sheet, self._window.options.models)
         threading.Thread(target=work, name="review").start()
 
     def before_export(self) -> Callable[[], None]:
@@ -133,7 +157,7 @@ class Reviewing(QObject):
         place, sheet = _place(self._case), self.sheet
         if place is None or sheet is None or not sheet.unsaved:
             return lambda: None
-        return partial(self._write, place, sheet, self._models())
+        return partial(self._write, place, sheet, self._window.options.models)
 
     def may_close(self) -> bool:
         """Ask about unsaved reviews; False: stay open."""
@@ -148,7 +172,7 @@ class Reviewing(QObject):
         )
         if choice == Asked.Save:
             for place, sheet in lost:
-                self._write(place, sheet, self._models())
+                self._write(place, sheet, self._window.options.models)
             return not self.unsaved
         return choice == Asked.Discard
 
@@ -180,7 +204,9 @@ class Reviewing(QObject):
     def _refresh(self) -> None:
         sheet = self.sheet
         self._window.result.show_review(visible=sheet is not None)
-        self.drawing.show_regions(sheet.history.now.regions if sheet else ())
+        file = self._case.file if self._case else 0
+        self.drawing.show_regions(sheet.history.now.regions if sheet else (), file)
+        self._show_drawing()
         if sheet is not None:
             self.panel.show_sheet(sheet, _state(sheet))
             self._form(sheet)
@@ -191,7 +217,7 @@ class Reviewing(QObject):
         if not regions or sheet.second_of == regions:
             return
         sheet.second, sheet.second_of, sheet.trouble = None, regions, ""
-        places = self._models()
+        places = self._window.options.models
 
         def work() -> None:
             second, trouble = _formed(sheet.result, regions, places)
@@ -206,10 +232,6 @@ class Reviewing(QObject):
             sheet.second, sheet.trouble = second, trouble
             if sheet is self.sheet:
                 self.panel.show_sheet(sheet, _state(sheet))
-
-    def _models(self) -> tuple[str, ...]:
-        box = self._window.options.boxes["model"]
-        return tuple(box.itemText(row) for row in range(box.count()))
 
     def _write(self, place: Place, sheet: Sheet, models: tuple[str, ...]) -> None:
         """Save, in whatever thread, and tell of it by a signal."""
@@ -229,9 +251,18 @@ class Reviewing(QObject):
             trouble = f"The review could not be saved ({error.strerror or error})."
         self._kept.emit(sheet, review, draft, trouble)
 
+    def _mark(self, sheet: Sheet, verdict: Verdict | None) -> None:
+        """Say in the list that the case is reviewed."""
+        place = next((place for place, kept in self._sheets.items() if kept is sheet), None)
+        for case in self._window.queue.model.cases:
+            if place is not None and _place(case) == place:
+                case.verdict = verdict
+                self._window.queue.model.touch(case)
+
     def _take_saved(self, sheet: Sheet, review: Review, draft: Draft, trouble: str) -> None:
         if not trouble:
             sheet.stored, sheet.saved = review, draft
+            self._mark(sheet, review.opinion.verdict)
         if not self._closed:
             if trouble:
                 self._window.message.say(trouble)

@@ -44,10 +44,11 @@ class SecondAnswerTable(QWidget):
             self.words.setText(sheet.trouble or "Forming the answer without it ...")
             return
         kept = engine.second_answer(sheet.result, sheet.second)
-        text = engine.left_out_text(kept, len(regions))
+        text = engine.left_out_text(kept, len(regions), sheet.result.model)
         if not kept.tiles_left_out:
-            text += ". No tile lies in a region by half, so nothing changes."
-        self.words.setText(f"Left out: {told}")
+            tile = engine.modality_of(sheet.result.model.modality).words.tile
+            text += f". No {tile} lies in a region by half, so nothing changes."
+        self.words.setText(f"Left out: {text}")
         self._fill(sheet.result, sheet.second)
 
     @property

@@ -35,15 +35,18 @@ class Slim:
 
 
 def main() -> None:
-    """Start a reader process while this one is told what to do, then classify."""
+    """Start a reader process, load what every run needs, then wait for a task and classify."""
     with engine.beforehand() as launched:
+        from lungscan_gui.scanning.engine import load_libraries  # beside the reader's start
+
+        load_libraries()
 
         def scan(options: ScanOptions, stop: threading.Event, send: Send) -> RunFinished | Stopped:
             slim = Slim()
             with closing(engine.scan(options, launched, stop)) as events:
                 for event in events:
                     if isinstance(event, RunFinished):
-                        return event  # and the folder is free before anybody is told
+                        return event  # and the folder is free before anybody hears of it
                     send(slim(event))
             return Stopped()
 

@@ -1,8 +1,9 @@
-"""What a process that times a network takes from inside the engine; it loads its libraries."""
+"""What processes that ask a network take from inside the engine; it loads its libraries."""
 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import numpy as np
 
@@ -11,6 +12,14 @@ from lungscan.runtimes import load_runtime
 
 TIMED_ROUNDS = 4
 CM2_UM2 = 1e8
+
+
+def load_libraries() -> None:
+    """What every run loads, for a process that waits for one."""
+    import lungscan.scanning.scan  # noqa: F401
+
+    with suppress(ImportError):  # a run that needs it will say so
+        import openvino  # noqa: F401
 
 
 def time_network(model: str, device: str, threads: int | None) -> tuple[str, float]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
+
+from lungscan.errors import MachineError
 from lungscan.events import ScanEvent
 from lungscan.opening.apart import Apart, Failure, Stopped
 from lungscan.options import ScanOptions
 
-__all__ = ["Failure", "JobEvent", "ScanJob", "Stopped"]
+__all__ = ["Failure", "JobEvent", "Jobs", "ScanJob", "Stopped"]
 
 CHILD = "lungscan_gui.scanning.child"
 # What a process that was asked to stop may take. What it has scored is on the disk, but for the
@@ -19,7 +23,55 @@ JobEvent = ScanEvent | Failure | Stopped
 class ScanJob(Apart):
     """One run; ``events`` ends with ``RunFinished``, ``Failure`` or ``Stopped``."""
 
-    def __init__(self, options: ScanOptions) -> None:
-        """Start it. Raises MachineError when the system will not."""
+    def __init__(self, options: ScanOptions | None = None) -> None:
+        """Start it; without options it waits for ``begin``.
+
+        Raises:
+            MachineError: the system will not start a process.
+        """
         super().__init__(CHILD, others="the window is", stop_s=STOP_S)
-        self.begin(options)
+        if options is not None:
+            self.begin(options)
+
+
+class Jobs:
+    """Starts runs. A process that was prepared has its libraries loaded, so a run begins at once.
+
+    May be used by several threads.
+    """
+
+    def __init__(self) -> None:
+        self._spare: ScanJob | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @property
+    def spare(self) -> ScanJob | None:
+        """The process that waits."""
+        return self._spare
+
+    def prepare(self) -> None:
+        """Have a process ready for the next run; does not wait for it."""
+        threading.Thread(target=self._prepare, name="prepare-run", daemon=True).start()
+
+    def start(self, options: ScanOptions) -> ScanJob:
+        """Start a run. Raises MachineError when the system will start no process."""
+        with self._lock:
+            spare, self._spare = self._spare, None
+        if spare is None or not spare.alive:
+            return ScanJob(options)
+        spare.begin(options)
+        return spare
+
+    def close(self) -> None:
+        """End the process that waits."""
+        with self._lock:
+            self._closed, spare, self._spare = True, self._spare, None
+        if spare is not None:
+            spare.close()
+
+    def _prepare(self) -> None:
+        with self._lock:
+            if self._spare is None and not self._closed:
+                with suppress(MachineError):  # the run will say what is the matter
+                    self._spare = ScanJob()

@@ -25,10 +25,10 @@ from lungscan.events import (
     TilesScored,
 )
 from lungscan.options import ScanOptions
-from lungscan.types import CaseResult, ModelStamp
+from lungscan.types import ModelStamp
 from lungscan_gui import engine
-from lungscan_gui.cases import Case, CaseState, Pace, maps_of
-from lungscan_gui.scanning.job import Failure, JobEvent, ScanJob, Stopped
+from lungscan_gui.cases import Answer, Case, CaseState, Pace, answer_of
+from lungscan_gui.scanning.job import Failure, JobEvent, Jobs, Stopped
 from lungscan_gui.viewer.tilemap import TileMap
 
 TICK_MS = 50
@@ -36,7 +36,7 @@ BUDGET_S = 0.03  # of one tick; the rest waits for the next
 
 
 class Job(Protocol):
-    """A run that tells of itself; see ``ScanJob``."""
+    """A run that tells of itself; see ``scanning.job.ScanJob``."""
 
     def events(self) -> Iterator[JobEvent]:
         """All that it tells; the last one ends it."""
@@ -64,15 +64,7 @@ class Known:
     model: ModelStamp
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A case has ended, and these are its maps."""
-
-    result: CaseResult
-    maps: dict[int, TileMap]
-
-
-RunMessage = Known | Answered | JobEvent
+RunMessage = Known | Answer | JobEvent
 
 
 @dataclass(eq=False)
@@ -99,9 +91,10 @@ class Runner(QObject):
     finished = pyqtSignal(object, int)  # RunFinished, and how many cases it was asked for
     idle = pyqtSignal()
 
-    def __init__(self, make_job: Callable[[ScanOptions], Job] = ScanJob) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.make_job = make_job
+        self.jobs = Jobs()
+        self.make_job: Callable[[ScanOptions], Job] = self.jobs.start
         self.orders: list[Order] = []
         self.now: Running | None = None
         self.model: ModelStamp | None = None  # of the run in progress, or of the last one
@@ -124,6 +117,12 @@ class Runner(QObject):
             order.cases = [other for other in order.cases if other is not case]
         self.orders = [order for order in self.orders if order.cases]
 
+    def arrange(self, cases: list[Case]) -> None:
+        """Take what waits in the order of these cases; what runs already is not changed."""
+        places = {case: place for place, case in enumerate(cases)}
+        last = len(cases)
+        self.orders.sort(key=lambda o: min(places.get(case, last) for case in o.cases))
+
     def cancel(self) -> None:
         """Stop the run, and forget all other orders. What was scored is kept."""
         for order in self.orders:
@@ -145,6 +144,7 @@ class Runner(QObject):
             time.sleep(0.02)
         if self.now is not None and self.now.job is not None:
             self.now.job.kill()
+        self.jobs.close()
         self._timer.stop()
 
     # The thread --------------------------------------------------------------------------------
@@ -154,6 +154,7 @@ class Runner(QObject):
             self._timer.stop()
             self.progressed.emit("")
             self.idle.emit()
+            self.jobs.prepare()
             return
         self.now = Running(self.orders.pop(0))
         self.progressed.emit("Starting ...")
@@ -185,10 +186,10 @@ class Runner(QObject):
                 self._start(event, now)
             case TilesScored():
                 self._score(event, now)
-            case Answered():
+            case Answer():
                 self._finish(event, now)
             case CaseFinished():
-                pass  # came as ``Answered``
+                pass  # came as an ``Answer``
             case Notice():
                 self.noticed.emit(event.text)
             case RunFinished():
@@ -210,6 +211,7 @@ class Runner(QObject):
         if case is not None:
             case.begin()
             case.state = CaseState.RUNNING
+            case.modality = now.known.model.modality if now.known else None
             now.pace = Pace()
             self.changed.emit(case)
 
@@ -220,7 +222,7 @@ class Runner(QObject):
         if not case.done:
             now.pace = Pace(first=event.done)
         case.done, case.total = event.done, event.total
-        self.progressed.emit(now.pace.text(event.done, event.total))
+        self.progressed.emit(now.pace.text(event.done, event.total, what=case.words.tiles))
         self.changed.emit(case)
         if tiles is None:
             return
@@ -229,10 +231,10 @@ class Runner(QObject):
         rows = case.maps[tiles.file_index].put(tiles.first, tiles.probs, tiles.state)
         self.mapped.emit(case, tiles.file_index, rows)
 
-    def _finish(self, event: Answered, now: Running) -> None:
+    def _finish(self, event: Answer, now: Running) -> None:
         case = _case(now, event.result.key)
         if case is not None:
-            case.finish(event.result, now.order.options.out, event.maps)
+            case.finish(event)
             self.changed.emit(case)
 
     def _end(self, now: Running) -> None:
@@ -262,7 +264,7 @@ def _work(now: Running, make_job: Callable[[ScanOptions], Job]) -> None:
             now.job.stop()
         for event in now.job.events():
             if isinstance(event, CaseFinished):
-                now.messages.put(Answered(event.result, maps_of(event.result)))
+                now.messages.put(answer_of(event.result, options.out))
             else:
                 now.messages.put(event)
     except LungScanError as error:
@@ -271,9 +273,9 @@ def _work(now: Running, make_job: Callable[[ScanOptions], Job]) -> None:
 
 def _by_key(order: Order) -> dict[str, Case]:
     """The keys that the run will give these cases."""
-    owners = {path: case for case in order.cases if (path := case.path)}
+    owners = {path: case for case in order.cases for path in case.paths}
     found = {}
-    for case in engine.find_cases(order.options.paths):
+    for case in engine.find_cases(order.options.paths, order.options.cases):
         for file in case.files:
             if file.path in owners:
                 found[case.key] = owners[file.path]

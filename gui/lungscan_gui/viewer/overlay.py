@@ -11,12 +11,14 @@ from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
+from PyQt6 import sip
 from PyQt6.QtCore import QLineF, QRectF, Qt
 from PyQt6.QtGui import QBrush, QColor, QFont, QImage, QPainter, QPen, QTransform
 
 from lungscan.types import ModelStamp, TileState
 from lungscan_gui.engine import UNCERTAIN_BELOW, class_letters, class_rgb, on_color
 from lungscan_gui.viewer.camera import Box, Camera
+from lungscan_gui.viewer.lines import lines_of
 from lungscan_gui.viewer.small_regions import SmallRegions
 from lungscan_gui.viewer.tilemap import PENDING, PER_TILE, STATES, MapLook, TileMap
 
@@ -28,7 +30,7 @@ OUTLINES_EVERY_S = 0.4  # while tiles come in, to find them takes too long for e
 OUTLINE = 2.0  # points; a lone tile seen from afar is still that large
 GREY, DARK, PALE = (95, 95, 95), (40, 40, 40), (60, 70, 90)
 
-Outlines = list[tuple[int, list[QLineF]]]  # by class, in cells of the map
+Outlines = list[tuple[int, "sip.array[QLineF | None]"]]  # by class, in cells of the map
 
 
 class Overlay:
@@ -197,7 +199,7 @@ class Overlay:
             pen = QPen(QColor(*self.rgb[index]).darker(140), OUTLINE)
             pen.setCosmetic(True)
             painter.setPen(pen)
-            painter.drawLines(*lines)
+            painter.drawLines(lines)
 
     def _all_outlines(self) -> Outlines:
         """Those of the whole map; they are found again when it changes, but not for every batch."""
@@ -229,9 +231,11 @@ class Overlay:
             down = _runs((inside[1:-1, 1:] != inside[1:-1, :-1]).T)
             if len(across) + len(down) > MOST_LINES:
                 continue
-            lines = [QLineF(left + a, top + at, left + b, top + at) for at, a, b in across]
-            lines += [QLineF(left + at, top + a, left + at, top + b) for at, a, b in down]
-            found.append((index, lines))
+            at, begin, end = across.T
+            lying = np.column_stack((left + begin, top + at, left + end, top + at))
+            at, begin, end = down.T
+            standing = np.column_stack((left + at, top + begin, left + at, top + end))
+            found.append((index, lines_of(np.concatenate((lying, standing)).astype(np.float64))))
         return found
 
 
@@ -244,9 +248,9 @@ def fading(side: float) -> float:
     return 1 - (1 - LEFT_OF_COLOUR) * min(max(near, 0.0), 1.0)
 
 
-def _runs(edge: NDArray[np.bool_]) -> list[tuple[int, int, int]]:
-    """Unbroken stretches of each row: the row, where it begins, and where it ends."""
+def _runs(edge: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """``(n, 3)`` unbroken stretches of each row: the row, where it begins, and where it ends."""
     steps = np.diff(np.pad(edge, ((0, 0), (1, 1))).astype(np.int8), axis=1)
     rows, begins = np.nonzero(steps == 1)
     _, ends = np.nonzero(steps == -1)
-    return list(zip(rows.tolist(), begins.tolist(), ends.tolist(), strict=True))
+    return np.column_stack((rows, begins, ends))

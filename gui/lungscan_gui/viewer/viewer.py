@@ -64,6 +64,7 @@ class Viewer(QWidget):
         self.backdrop = QColor(238, 238, 238)
         self._drag: QPointF | None = None
         self._shared = False  # the picture is another viewer's
+        self.objectives = True  # whether a magnification means something: not of a CT slice
 
     def show_picture(
         self, picture: Picture | None, um_per_px: float | None, name: str, *, shared: bool = False
@@ -110,7 +111,7 @@ class Viewer(QWidget):
 
     def magnify(self, power: float) -> None:
         """Zoom to what an objective of that power shows: a point measures 10 µm / power."""
-        if self.camera and self.um_per_px:
+        if self.camera and self.um_per_px and self.objectives:
             self.look(self.camera.zoomed_to(self.um_per_px * power / 10))
 
     def go_to(self, x: float, y: float, power: float | None = None) -> None:
@@ -127,7 +128,7 @@ class Viewer(QWidget):
     @property
     def power(self) -> float | None:
         """The magnification at which the image is seen; None where the scale is unknown."""
-        if not self.camera or not self.um_per_px:
+        if not self.camera or not self.um_per_px or not self.objectives:
             return None
         return 10 * self.camera.zoom / self.um_per_px
 

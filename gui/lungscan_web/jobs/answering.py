@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from lungscan.modalities.table import modality_of
 from lungscan.report.cases_csv import all_flags
 from lungscan.report.legend import UNCERTAIN_BELOW, class_letters, class_rgb
 from lungscan.report.overlay import class_map, scores_of
@@ -34,9 +35,16 @@ from lungscan.report.wording import (
     probability,
 )
 from lungscan.results.atomic_files import write_atomic
-from lungscan.types import CaseResult, CaseStatus, FileResult, TilePicture, TileScores
+from lungscan.types import (
+    CaseResult,
+    CaseStatus,
+    FileResult,
+    ModelStamp,
+    TilePicture,
+    TileScores,
+)
+from lungscan_web.jobs.records import ANSWER
 
-ANSWER = "answer.json"
 _STRIPE_PX = 9
 
 
@@ -76,6 +84,7 @@ def answer_of(result: CaseResult) -> dict[str, Any]:
         "counts": _counts(result),
         "files": [_file(file) for file in result.files],
         "evidence": list(_evidence(result)),
+        "words": _words(result),
         "explanation": None,
         "model": {
             "name": model.name,
@@ -114,22 +123,29 @@ def _hex(rgb: tuple[int, int, int]) -> str:
     return "#{:02x}{:02x}{:02x}".format(*rgb)
 
 
-def _classes(result: CaseResult) -> Iterator[dict[str, Any]]:
-    prediction, model = result.prediction, result.model
+def class_looks(model: ModelStamp) -> Iterator[dict[str, Any]]:
+    """How each class looks on the page."""
     looks = zip(
         model.class_names, model.display_names, model.tumour, class_rgb(model),
         class_letters(model), strict=True,
     )  # fmt: skip
-    for index, (name, display, tumour, rgb, letter) in enumerate(looks):
-        probs = prediction.probs if prediction else ()
-        areas = prediction.area_mm2 if prediction else None
-        shares = prediction.tile_share if prediction else ()
+    for name, display, tumour, rgb, letter in looks:
         yield {
             "name": name,
             "display": display,
             "color": _hex(rgb),
             "letter": letter,
             "tumour": tumour,
+        }
+
+
+def _classes(result: CaseResult) -> Iterator[dict[str, Any]]:
+    prediction = result.prediction
+    for index, looks in enumerate(class_looks(result.model)):
+        probs = prediction.probs if prediction else ()
+        areas = prediction.area_mm2 if prediction else None
+        shares = prediction.tile_share if prediction else ()
+        yield looks | {
             "probability": probs[index] if probs else None,
             "text": probability(probs[index]) if probs else "–",
             "area_text": f"{area(areas[index])} mm²" if areas else "–",
@@ -138,19 +154,27 @@ def _classes(result: CaseResult) -> Iterator[dict[str, Any]]:
 
 
 def _counts(result: CaseResult) -> list[list[str]]:
-    counts = result.counts
+    counts, words = result.counts, modality_of(result.model.modality).words
+    tiles = words.tiles.capitalize()
     rows = [
-        ("Tiles", counts.total),
-        ("Tiles used", counts.used),
+        (f"{tiles} used", counts.used),
         ("Out of focus", counts.blurred),
         ("Pen", counts.pen),
-        ("Blank", counts.blank),
+        (words.blank.capitalize(), counts.blank),
         ("Not scanned", counts.unscanned),
-        ("Unlike lung H&E", counts.novel),
+        (words.foreign[:1].upper() + words.foreign[1:], counts.novel),
         ("Another stain or scanner", counts.other_stain or 0),
         ("Not readable", counts.failed),
     ]
-    return [[name, f"{number:,}"] for name, number in rows if number or name in {"Tiles"}]
+    left = [[name, f"{number:,}"] for name, number in rows if number]
+    return [[tiles, f"{counts.total:,}"], *left]
+
+
+def _words(result: CaseResult) -> dict[str, str]:
+    """What this kind of picture is called, and the titles of its evidence."""
+    words = modality_of(result.model.modality).words
+    top = words.deciding if result.prediction and result.prediction.label else words.clear
+    return {"tile": words.tile, "tiles": words.tiles, "top": top, "uncertain": words.others}
 
 
 def _file(file: FileResult) -> dict[str, Any]:

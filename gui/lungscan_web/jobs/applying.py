@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from lungscan.opening.apart import Failure, Stopped
-from lungscan_web.jobs.messages import Began, Ended, Finished, Found, Message, Scored, Taken, Noticed
+from lungscan_web.jobs.messages import (
+    Began,
+    Ended,
+    Finished,
+    Found,
+    Message,
+    Noticed,
+    Scored,
+    Taken,
+)
 from lungscan_web.jobs.records import Job, JobCase, JobState
 
 MOST_NOTICES = 20
@@ -20,11 +29,13 @@ def apply(job: Job, message: Message, now: float) -> None:
     """What the message changes in the job."""
     match message:
         case Found(cases=cases):
-            job.cases = [JobCase(c.key, c.name, c.kind, c.files) for c in cases]
-        case Began(device=device):
-            job.state, job.device = JobState.RUNNING, device
-            job.pace.start(now)
-            job.pace.total = len(job.cases)
+            job.cases = [JobCase(c.key, c.name, c.kind, c.files, c.filed) for c in cases]
+        case Began(model=model, out=out):
+            if not job.runs:
+                job.pace.start(now)
+                job.pace.total = len(job.cases)
+            job.state = JobState.RUNNING
+            job.runs.append((model, out))
         case Taken(key=key):
             job.by_key(key).state = "running"
             job.tiles.start(now)
@@ -35,10 +46,10 @@ def apply(job: Job, message: Message, now: float) -> None:
             case_.state, case_.status, case_.headline = "ended", message.status, message.headline
             case_.name, case_.kind = message.name, message.kind or case_.kind
             case_.confidence, case_.color = message.confidence, message.color
-            case_.thumbnail = message.thumbnail
+            case_.thumbnail, case_.filed = message.thumbnail, message.filed
             job.pace.done, job.pace.total = job.done, len(job.cases)
         case Noticed(text=text):
             if len(job.notices) < MOST_NOTICES:
                 job.notices.append(without(text, job.folder))
         case Finished() | Stopped() | Failure():
-            pass  # its end is told where it is taken
+            pass  # its end is announced where it is taken

@@ -6,12 +6,10 @@ It is started before anybody has given anything, so that its libraries are there
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
 from contextlib import closing, suppress
-from pathlib import Path
 
 import lungscan.scanning.run  # noqa: F401  all that a scan imports is loaded before there is one
-from lungscan.errors import CaseError
+from lungscan.errors import LungScanError
 from lungscan.events import (
     CaseFinished,
     CaseStarted,
@@ -21,136 +19,160 @@ from lungscan.events import (
     ScanEvent,
     TilesScored,
 )
-from lungscan.inputs import discover
+from lungscan.layout import case_folder
+from lungscan.model.checked import find_model
 from lungscan.opening.apart import Send, Stopped, serve
 from lungscan.opening.launch import Launched, beforehand
-from lungscan.options import ScanOptions
+from lungscan.processes import give_way
 from lungscan.report.wording import headline
 from lungscan.runtimes.runtime import import_ahead
 from lungscan.scanning.scan import scan
-from lungscan.types import CaseInput, CaseResult
+from lungscan.types import CaseResult, CaseStatus
 from lungscan_web.jobs.answering import color_of, confidence_text, file_answer, kind_of
-from lungscan_web.jobs.limits import TooLarge
-from lungscan_web.jobs.models import resolved
+from lungscan_web.jobs.live import LiveMap
 from lungscan_web.jobs.messages import (
     Began,
     Ended,
+    Filed,
     Finished,
     Found,
     FoundCase,
-    Message,
+    Noticed,
     Scored,
     Taken,
     Task,
-    Noticed,
 )
+from lungscan_web.jobs.parts import Part, again, is_foreign, joined, other_model, parts_of
+from lungscan_web.jobs.sizes import TooManyPixels
 
-LOOK_S = 30.0  # for the size of one image
 
+class Work:
+    """One job: its runs one after the other, and what they tell."""
 
-class TooManyPixels(threading.Thread):
-    """Looks at the sizes of all slides beside the run, and stops it for one that is too large.
+    def __init__(
+        self, task: Task, stop: threading.Event, send: Send, launched: Launched | None
+    ) -> None:
+        self._task, self._stop, self._send, self._launched = task, stop, send, launched
+        self._maps: dict[str, LiveMap] = {}
+        self._first: dict[str, Ended] = {}  # answers that wait for a second look, by page key
+        self._asked: dict[str, list[FoundCase]] = {}  # of these, by the model to ask
 
-    Other pictures are kept to 200 million pixels by the engine itself.
-    """
+    def run(self) -> Finished | Stopped:
+        """Classify, file the answers, and tell of each. Raises LungScanError."""
+        parts, cases = parts_of(self._task)
+        self._send(Found(tuple(case for part in parts for case in part.cases.values())))
+        sizes = TooManyPixels(cases, self._task, self._stop)
+        sizes.start()
+        seconds = [self._part(self._joined(part)) for part in parts]
+        if not self._stop.is_set():
+            self._second_looks(len(parts))
+        if sizes.problem:
+            raise sizes.problem
+        if self._stop.is_set() or None in seconds:
+            return Stopped()
+        return Finished(sum(filter(None, seconds)))
 
-    def __init__(self, cases: tuple[CaseInput, ...], task: Task, stop: threading.Event) -> None:
-        super().__init__(name="sizes", daemon=True)
-        self._cases, self._task, self._stop = cases, task, stop
-        self.problem: TooLarge | None = None
+    def _joined(self, part: Part) -> Part:
+        """With the pictures that this run's model is to look at, too."""
+        cases = self._asked.pop(part.options.model, None)
+        return joined(self._task, part, cases) if cases else part
 
-    def run(self) -> None:
-        """Look at each file in one reader process."""
-        files = [f for case in self._cases for f in case.files if f.kind == "slide"]
-        if not files:
+    def _part(self, part: Part) -> float | None:
+        """One run; how long it took, None of one that was stopped."""
+        if self._stop.is_set():
+            return None
+        launched, self._launched = self._launched, None
+        seconds = None
+        with closing(scan(part.options, launched, self._stop)) as events:
+            for event in events:
+                if isinstance(event, RunFinished):
+                    seconds = event.seconds
+                else:
+                    self._hear(event, part)
+        return seconds
+
+    def _hear(self, event: ScanEvent, part: Part) -> None:
+        match event:
+            case RunStarted(model=model):
+                self._send(Began(model, part.options.out))
+            case CaseStarted(key=key):
+                self._send(Taken(part.page_key(key)))
+            case TilesScored(key=key, done=done, total=total):
+                self._map(event, part)
+                self._send(Scored(part.page_key(key), done, total))
+            case CaseFinished(result=result):
+                self._finished(result, part)
+            case Notice(text=text):
+                self._send(Noticed(text))
+
+    def _finished(self, result: CaseResult, part: Part) -> None:
+        key = part.page_key(result.key)
+        if key in self._maps:
+            self._maps.pop(key).end()
+        first = self._first.pop(key, None)
+        if first is not None and (result.status is CaseStatus.FAILED or is_foreign(result)):
+            self._send(first)
             return
-        from lungscan.opening.messages import Close, Look, Looked
-        from lungscan.opening.process import ReaderProcess
+        filed = Filed(case_folder(part.options.out, result.key), part.options.model)
+        ended = self._ended(result, key, filed)
+        other = None if first else other_model(self._task, result)
+        if other is None or result.key not in part.cases:
+            self._send(ended)
+        else:
+            self._first[key] = ended
+            self._asked.setdefault(other, []).append(part.cases[result.key])
 
-        process = ReaderProcess(None, 1, size_px=1)
+    def _ended(self, result: CaseResult, key: str, filed: Filed) -> Ended:
+        folder = self._task.view / key
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file_answer(folder, result)
+        return Ended(
+            key,
+            result.case_id,
+            kind_of(result),
+            result.status.value,
+            headline(result),
+            confidence_text(result),
+            color_of(result),
+            any(file.thumbnail_jpeg for file in result.files[:1]),
+            filed,
+        )
+
+    def _map(self, event: TilesScored, part: Part) -> None:
+        """Keep what is scored of a slide until its answer comes: it is shown, nothing rests on it.
+
+        A full disk is said where it matters.
+        """
+        case = part.cases.get(event.key)
+        if event.tiles is None or case is None or case.kind != "slide":
+            return
+        with suppress(OSError):
+            if case.key not in self._maps:
+                stamp = find_model(part.options.model).stamp()
+                self._maps[case.key] = LiveMap(self._task.view / case.key, stamp)
+            self._maps[case.key].add(event.tiles)
+
+    def _second_looks(self, runs: int) -> None:
+        """Ask another model about single pictures that the first one would not judge.
+
+        Its answer stands where it finds its own kind in them; else the first one does, also where
+        this run comes to no end.
+        """
         try:
-            for file in files:
-                with suppress(CaseError):  # the run says what is the matter with it
-                    looked: Looked = process.call(Look(file, self._task.mpp), LOOK_S)
-                    process.call(Close(looked.handle), LOOK_S)
-                    self._judge(looked.info.width, looked.info.height)
-        finally:
-            process.close()
-
-    def _judge(self, width: int, height: int) -> None:
-        if width * height > self._task.pixels and self.problem is None:
-            self.problem = TooLarge(
-                f"An image has {width:,} × {height:,} pixels, more than the "
-                f"{self._task.pixels / 1e6:,.0f} million that are taken here. Use the command "
-                "line, or export a part of it."
-            )
-            self._stop.set()
-
-
-def work(
-    task: Task, stop: threading.Event, send: Send, launched: Launched | None
-) -> Finished | Stopped:
-    """Classify, file the answers, and tell of each."""
-    cases = discover(task.paths).cases
-    options = options_of(task, {file.kind for case in cases for file in case.files})
-    send(Found(tuple(FoundCase(c.key, c.case_id, c.files[0].kind, c.files) for c in cases)))
-    sizes = TooManyPixels(cases, task, stop)
-    sizes.start()
-    finished = None
-    with closing(scan(options, launched, stop)) as events:
-        for event in events:
-            if isinstance(event, RunFinished):
-                finished = Finished(event.seconds)
-            else:
-                send(_message(event, task.view))
-    if sizes.problem:
-        raise sizes.problem
-    return finished or Stopped()
-
-
-def options_of(task: Task, kinds: Collection[str]) -> ScanOptions:
-    """As the shell would be told: the answers are the same, byte for byte."""
-    return ScanOptions(
-        task.paths, task.out, model=resolved(task.model, kinds), mpp=task.mpp, pdf="cases"
-    )
-
-
-def _message(event: ScanEvent, view: Path) -> Message:
-    match event:
-        case RunStarted(model=model, device=device):
-            return Began(model, device)
-        case CaseStarted(key=key):
-            return Taken(key)
-        case TilesScored(key=key, done=done, total=total):
-            return Scored(key, done, total)
-        case CaseFinished(result=result):
-            return _ended(result, view / result.key)
-        case Notice(text=text):
-            return Noticed(text)
-        case RunFinished(seconds=seconds):
-            return Finished(seconds)
-
-
-def _ended(result: CaseResult, folder: Path) -> Ended:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file_answer(folder, result)
-    return Ended(
-        result.key,
-        result.case_id,
-        kind_of(result),
-        result.status.value,
-        headline(result),
-        confidence_text(result),
-        color_of(result),
-        any(file.thumbnail_jpeg for file in result.files[:1]),
-    )
+            for number, (model, cases) in enumerate(self._asked.items(), start=runs + 1):
+                self._part(again(self._task, cases, model, number))
+        except LungScanError as error:
+            self._send(Noticed(str(error)))
+        for ended in self._first.values():
+            self._send(ended)
 
 
 def main() -> None:
-    """Load what every job needs, then wait for one."""
+    """Load what every job needs, then wait for one. Whoever looks at a picture goes first."""
+    give_way()
     with beforehand() as launched:
         import_ahead("auto")
-        serve(lambda task, stop, send: work(task, stop, send, launched))
+        serve(lambda task, stop, send: Work(task, stop, send, launched).run())
 
 
 if __name__ == "__main__":

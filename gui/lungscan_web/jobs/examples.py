@@ -133,4 +133,5 @@ def make(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    processes.give_way()
     make(Path(sys.argv[1]))

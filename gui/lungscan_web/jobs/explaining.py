@@ -6,19 +6,17 @@ import dataclasses
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from lungscan.opening.apart import Apart, Failure
-from lungscan_web.jobs.limits import NotHere, TooMany
+from lungscan_web.jobs.limits import TooMany
 
 CHILD = "lungscan_web.jobs.explaining_child"
-DRAWING = "lungscan.report.explained"
 PICTURE = "explanation.png"  # in the view of its case
 MOST, AT_ONCE = 8, 1  # questions under way, of all visitors, and how many are computed
 PATIENCE_S = 180.0
-EXPLAINED = ("slide", "field")  # kinds of files
+BOXED = ("slide", "series")  # kinds of files of which one tile is explained, not the whole
 Box = tuple[int, int, int, int]
 
 
@@ -51,11 +49,6 @@ class Explanation:
     reply: Reply | None = None
 
 
-def available() -> bool:
-    """Whether this installation's engine explains answers."""
-    return find_spec(DRAWING) is not None
-
-
 class Explanations:
     """All that was asked. May be used by several threads."""
 
@@ -77,11 +70,8 @@ class Explanations:
         """Have it made, unless it is there or under way; does not wait.
 
         Raises:
-            NotHere: this engine explains nothing.
             TooMany: too many are under way.
         """
-        if not available():
-            raise NotHere("Explanations cannot be made here.")
         with self._lock:
             found = self._asked.get((job, case))
             if found is None or found.state == "failed":

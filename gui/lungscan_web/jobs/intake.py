@@ -1,7 +1,7 @@
 """Files on their way in: written as they come, counted as they come, and let go when too many.
 
 What a browser says of sizes is not asked. Nothing here looks into a file but for the first bytes of
-archives; pictures are decoded by the engine's reader processes alone.
+archives and of DICOM; pictures are decoded by the engine's reader processes alone.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import BinaryIO
 
 from lungscan.errors import MachineError
 from lungscan.inputs import show
+from lungscan.inputs.dicom import is_dicom
 from lungscan_web.jobs.folder import remove
 from lungscan_web.jobs.limits import Limits, NotHere, Refused, TooLarge, TooMany, size
 from lungscan_web.jobs.safe_names import file_name
 from lungscan_web.jobs.unzipping import is_archive, unpack
 
+TOGETHER = "DICOM"  # the folder of files that were given one by one
 LOOK_EVERY = 64 << 20  # bytes between two looks at what the disk has left
 
 
@@ -94,6 +96,9 @@ class Intake:
     def unpack(self, wanted: Callable[[], bool] = lambda: True) -> None:
         """Unpack the archives among the files; each becomes a folder. May take long.
 
+        DICOM files that were given one by one come into a folder together: the slices of a series,
+        or the levels of a slide, are one image only where they lie side by side.
+
         Raises:
             BadArchive, TooLarge: see ``unzipping``.
             NotHere: ``wanted`` said that nobody wants it any more.
@@ -116,11 +121,28 @@ class Intake:
                 raise _disk(error) from error
             path.unlink()
             self.paths[index] = into
+        self._gather()
 
     def require_some(self) -> None:
         """Raises Refused when nothing came."""
         if not self.paths:
             raise Refused("No file was given. Choose an image, a slide or a ZIP of a series.")
+
+    def _gather(self) -> None:
+        loose = [path for path in self.paths if path.is_file() and _is_dicom(path)]
+        if len(loose) < 2:
+            return
+        folder = self._inputs / TOGETHER
+        folder.mkdir(mode=0o700)
+        try:
+            for number, path in enumerate(loose, start=1):
+                name = path.name if not (folder / path.name).exists() else f"{number}-{path.name}"
+                path.rename(folder / name)
+        except OSError as error:
+            raise _disk(error) from error
+        first = self.paths.index(loose[0])
+        self.paths[first] = folder
+        self.paths = [path for path in self.paths if path not in loose]
 
     def close(self) -> None:
         """Delete all that came."""
@@ -155,6 +177,12 @@ class Intake:
         if not wanted():
             raise NotHere("The upload was given up.")
         self._require_space()
+
+
+def _is_dicom(path: Path) -> bool:
+    """Whether a file begins as DICOM does, whatever its name is."""
+    with path.open("rb") as file:
+        return is_dicom(file.read(132))
 
 
 def _disk(error: OSError) -> MachineError:

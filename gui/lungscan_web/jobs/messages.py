@@ -11,7 +11,7 @@ from lungscan.types import InputFile
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One job, as its process is told it."""
+    """One job, as its process gets it."""
 
     paths: tuple[Path, ...]
     out: Path  # of the engine
@@ -22,13 +22,22 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Filed:
+    """Where the engine files a case, and with which model it answers: a name or a folder."""
+
+    folder: Path
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class FoundCase:
-    """A case before it is looked at."""
+    """A case before it is looked at. Its key is unique in the job, that of a run in the run."""
 
     key: str
     name: str
     kind: str
     files: tuple[InputFile, ...]
+    filed: Filed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +49,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """The model is loaded."""
+    """The model of a run is loaded; the run writes its tables into ``out``."""
 
     model: str
-    device: str
+    out: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,7 @@ class Ended:
     confidence: str
     color: str  # of the answered class, "" without one
     thumbnail: bool
+    filed: Filed
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,10 +35,10 @@ class Models:
         return self._fixed.name if self._fixed else AUTO
 
     def cards(self) -> tuple[ModelCard, ...]:
-        """Raises ModelError when a shipped model has been changed."""
+        """The default first. Raises ModelError when a shipped model has been changed."""
         with self._lock:
             if self._cards is None:
-                self._cards = list_models()
+                self._cards = tuple(sorted(list_models(), key=lambda c: c.name != DEFAULT_MODEL))
             return self._cards
 
     def chosen(self, name: str) -> str:
@@ -57,10 +57,10 @@ class Models:
 
 
 def resolved(model: str, kinds: Collection[str]) -> str:
-    """The model that answers a job: the chosen one, or the shipped one for what was given.
+    """The model that answers a case: the chosen one, or the shipped one for what was given.
 
-    ``kinds`` are those of all files. What only one modality judges decides; a picture may be
-    anything, and counts as H&E unless somebody chooses otherwise.
+    ``kinds`` are those of its files. What only one modality judges decides; a picture may be
+    anything, and is shown to the model of H&E first.
     """
     if model != AUTO:
         return model

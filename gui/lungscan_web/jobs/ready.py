@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Protocol
@@ -12,6 +13,7 @@ from lungscan.opening.apart import Apart
 from lungscan_web.jobs.messages import Message
 
 CHILD = "lungscan_web.jobs.child"
+REST_S = 3.0  # after one was taken: its job has the machine first, unless others wait
 STOP_S = 0.7  # what a job may take to stop by itself: cancelling takes a second at the most
 
 
@@ -46,17 +48,25 @@ def start_process() -> Process:
 class Ready:
     """The process that waits for the next job. May be used by several threads."""
 
-    def __init__(self, start: Callable[[], Process]) -> None:
-        self._start = start
+    def __init__(
+        self, start: Callable[[], Process], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._start, self._clock = start, clock
+        self._taken = clock() - REST_S
         self._spare: Process | None = None
         self._lock = threading.Lock()
         self._closed = False
 
-    def prepare(self) -> None:
-        """Have one ready, if the system lets us; the next job will say what is the matter."""
+    def prepare(self, *, wanted: bool = False) -> None:
+        """Have one ready, if the system lets us; the next job will say what is the matter.
+
+        Loading its libraries takes a processor a while, so a job that has just begun is left
+        alone for some seconds, unless one is ``wanted`` by a job that waits.
+        """
         with self._lock:
             spare, gone = self._spare, self._closed
-        if gone or (spare is not None and spare.alive):
+            rests = self._clock() - self._taken < REST_S and not wanted
+        if gone or rests or (spare is not None and spare.alive):
             return
         with suppress(MachineError):
             self._put(self._start())
@@ -65,6 +75,7 @@ class Ready:
         """The one that waits, or a new one. Raises MachineError."""
         with self._lock:
             spare, self._spare = self._spare, None
+            self._taken = self._clock()
         if spare is not None and not spare.alive:
             spare.close()
             spare = None

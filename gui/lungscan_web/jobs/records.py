@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
 from lungscan.report.wording import duration
 from lungscan.types import InputFile
+from lungscan_web.jobs.messages import Filed
 
-FORGET_S = 1.0  # before a rate can be told
+ANSWER = "answer.json"  # in the view of its case: what the page shows
+FORGET_S = 1.0  # before a rate is known
 
 
 class JobState(StrEnum):
@@ -46,6 +48,7 @@ class JobCase:
     name: str
     kind: str
     files: tuple[InputFile, ...] = ()
+    filed: Filed | None = None  # None of a file that nobody has opened yet
     state: str = "waiting"  # waiting, running, ended
     status: str = ""
     headline: str = ""
@@ -67,7 +70,7 @@ class Pace:
         self.began, self.done, self.total = now, 0, 0
 
     def rate(self, now: float) -> float | None:
-        """A second, once that can be told."""
+        """A second, once that is known."""
         seconds = now - self.began
         return self.done / seconds if self.done and seconds >= FORGET_S else None
 
@@ -93,7 +96,7 @@ class Job:
     message: str = ""
     code: str = ""
     notices: list[str] = field(default_factory=list)
-    device: str = ""
+    runs: list[tuple[str, Path]] = field(default_factory=list)  # model and folder of each
     tiles: Pace = field(default_factory=Pace)  # of the case that runs
     pace: Pace = field(default_factory=Pace)  # of cases
     began: float = 0.0
@@ -118,6 +121,17 @@ class Job:
         """Cases that have ended."""
         return sum(case.state == "ended" for case in self.cases)
 
+    def copy(self) -> Job:
+        """As it stands, for whoever looks at it while it goes on."""
+        return replace(
+            self,
+            cases=[replace(case) for case in self.cases],
+            tiles=replace(self.tiles),
+            pace=replace(self.pace),
+            notices=list(self.notices),
+            runs=list(self.runs),
+        )
+
     def case(self, number: int) -> JobCase | None:
         """The case of this number, from 1."""
         return self.cases[number - 1] if 0 < number <= len(self.cases) else None
@@ -134,7 +148,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Rate and time left, in words; "" and None while they cannot be told."""
+    """Rate and time left, in words; "" and None while they are not known."""
 
     rate: str = ""
     left: str = ""
@@ -150,7 +164,7 @@ def progress_of(job: Job, now: float) -> Progress:
     rate, left = pace.rate(now), pace.left(now)
     if rate is None or left is None:
         return Progress()
-    unit = "cases" if several else "tiles"
+    unit = "cases" if several else _tiles(job)
     return Progress(f"{rate:,.3g} {unit}/s", f"about {duration(left)} left", left)
 
 
@@ -172,8 +186,13 @@ def _running(job: Job) -> str:
     if len(job.cases) > 1:
         return f"{job.done} of {len(job.cases)} cases are done."
     if job.tiles.total:
-        return f"{job.tiles.done:,} of {job.tiles.total:,} tiles."
+        return f"{job.tiles.done:,} of {job.tiles.total:,} {_tiles(job)}."
     return "Reading the image …"
+
+
+def _tiles(job: Job) -> str:
+    """What is counted of the only case of a job."""
+    return "slices" if any(case.kind == "series" for case in job.cases) else "tiles"
 
 
 Clock = Callable[[], float]

@@ -1,31 +1,29 @@
 """Deep zoom: tiles of an image for a viewer in a browser, read by the engine in a child process.
 
-The ladder is that of Deep Zoom (DZI): the highest level is the image itself, each lower one half
-as large, down to one pixel; tiles are squares of 512 px without overlap, cut at the image's edges.
-What is coarser than the image's overview is drawn from that.
+Libraries that hold pixels are loaded with the first image, not with the page.
 """
 
 from __future__ import annotations
 
-import io
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from math import ceil
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lungscan.errors import CaseError
 from lungscan.opening.launch import Launched
-from lungscan.opening.viewing import VIEW_PX, ViewedImage
-from lungscan.types import InputFile, RgbArray, SeriesInfo
+from lungscan_web.jobs.ladder import SIDE_PX, Ladder, encoded, tile_jpeg
 from lungscan_web.jobs.limits import NotHere
 
+if TYPE_CHECKING:
+    from lungscan.opening.viewing import ViewedImage
+    from lungscan.types import InputFile, SeriesInfo
+
+REST_S = 3.0  # after an image was opened, before a process is started for the next one
 IDLE_S = 120.0  # an image that nobody looks at for so long is closed
 THREADS = 2  # that read one image
-JPEG_QUALITY = 85
-UNREADABLE = (200, 200, 200)
 
 
 class Place(NamedTuple):
@@ -34,41 +32,6 @@ class Place(NamedTuple):
     job: str
     case: int
     file: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ladder:
-    """The levels of an image of this size."""
-
-    width: int
-    height: int
-
-    @property
-    def highest(self) -> int:
-        """The level of full size."""
-        return (max(self.width, self.height) - 1).bit_length()
-
-    @property
-    def lowest(self) -> int:
-        """The highest level that is one tile."""
-        return max(
-            0, self.highest - (ceil(max(self.width, self.height) / VIEW_PX) - 1).bit_length()
-        )
-
-    def size(self, level: int) -> tuple[int, int]:
-        """Width and height of a level."""
-        step = 1 << (self.highest - level)
-        return ceil(self.width / step), ceil(self.height / step)
-
-    def tile(self, level: int, column: int, row: int) -> tuple[int, int, int, int]:
-        """Left, top, width and height of a tile in its level's pixels. Raises NotHere."""
-        if not 0 <= level <= self.highest:
-            raise NotHere("The picture has no such level.")
-        width, height = self.size(level)
-        left, top = column * VIEW_PX, row * VIEW_PX
-        if not (0 <= left < width and 0 <= top < height):
-            raise NotHere("The picture has no such tile.")
-        return left, top, min(VIEW_PX, width - left), min(VIEW_PX, height - top)
 
 
 @dataclass(slots=True, eq=False)
@@ -90,6 +53,7 @@ class Zooms:
         self._open: dict[Place, _Open] = {}
         self._lock = threading.Lock()
         self._spare: Launched | None = None
+        self._taken = clock() - REST_S
         self._closed = False
 
     def __len__(self) -> int:
@@ -108,11 +72,12 @@ class Zooms:
             return {
                 "width": info.width,
                 "height": info.height,
-                "tile_size": VIEW_PX,
+                "tile_size": SIDE_PX,
                 "tile_overlap": 0,
                 "min_level": ladder.lowest,
                 "max_level": ladder.highest,
                 "mpp_um": info.scale.mpp_um,
+                "whole_comes_late": not image.is_overview_made,
             }
 
     def tile(
@@ -127,7 +92,7 @@ class Zooms:
         for attempt in range(2):
             try:
                 with self._lent(place, file, mpp) as image:
-                    return _tile(image, *at)
+                    return tile_jpeg(image, *at)
             except CaseError:  # its process may have died over another tile: once more, anew
                 self._drop(place)
                 if attempt:
@@ -150,7 +115,7 @@ class Zooms:
         """PNG of slice ``index``, from 0. Raises NotHere, and LungScanError when it is damaged."""
         try:
             with self._lent(place, file, None) as image:
-                return _encoded(image.slice_picture(index), "PNG")
+                return encoded(image.slice_picture(index), "PNG")
         except IndexError as error:
             raise NotHere("The series has no such slice.") from error
 
@@ -160,11 +125,13 @@ class Zooms:
             self._drop(place)
 
     def look_round(self) -> None:
-        """Close what nobody looks at, and have a process ready for the next image."""
+        """Close what nobody looks at, and have libraries and a process ready for the next image."""
+        import lungscan.opening.viewing  # noqa: F401
+
         now = self._clock()
         with self._lock:
             idle = [p for p, o in self._open.items() if not o.users and now - o.used > IDLE_S]
-            wanted = self._spare is None and not self._closed
+            wanted = self._spare is None and not self._closed and now - self._taken >= REST_S
         for place in idle:
             self._drop(place)
         if wanted:
@@ -196,7 +163,7 @@ class Zooms:
         try:
             with here.lock:
                 if here.image is None:
-                    here.image = ViewedImage(file.path, mpp, THREADS, self._take(), file=file)
+                    here.image = self._opened(file, mpp)
             yield here.image
         except CaseError:
             self._drop(place)
@@ -207,10 +174,12 @@ class Zooms:
                 here.used = self._clock()
             self._close_surplus()
 
-    def _take(self) -> Launched | None:
+    def _opened(self, file: InputFile, mpp: float | None) -> ViewedImage:
+        from lungscan.opening.viewing import ViewedImage
+
         with self._lock:
-            spare, self._spare = self._spare, None
-        return spare
+            spare, self._spare, self._taken = self._spare, None, self._clock()
+        return ViewedImage(file.path, mpp, THREADS, spare, file=file, tile_px=SIDE_PX, soon=True)
 
     def _close_surplus(self) -> None:
         with self._lock:
@@ -224,35 +193,3 @@ class Zooms:
             here = self._open.pop(place, None)
         if here is not None and here.image is not None:
             here.image.close()
-
-
-def _tile(image: ViewedImage, level: int, column: int, row: int) -> bytes:
-    import numpy as np
-    from PIL import Image
-
-    ladder = Ladder(image.info.width, image.info.height)
-    left, top, width, height = ladder.tile(level, column, row)
-    step = 1 << (ladder.highest - level)
-    overview = image.overview
-    if step < overview.downsample:
-        side = VIEW_PX * step
-        pixels = image.read(np.array([[left * step, top * step, side, side]], np.int32))
-        if pixels.failed[0]:
-            return _encoded(np.full((height, width, 3), UNREADABLE, np.uint8), "JPEG")
-        return _encoded(pixels.rgb[0, :height, :width], "JPEG")
-    full = Image.fromarray(overview.rgb)
-    share = step / overview.downsample
-    right = min(full.width, (left + width) * share)
-    bottom = min(full.height, (top + height) * share)
-    box = (min(left * share, right - 1), min(top * share, bottom - 1), right, bottom)
-    return _encoded(np.asarray(full.resize((width, height), Image.Resampling.BOX, box)), "JPEG")
-
-
-def _encoded(rgb: RgbArray, form: str) -> bytes:
-    """A picture for a browser, without any metadata."""
-    import numpy as np
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(rgb)).save(buffer, form, quality=JPEG_QUALITY)
-    return buffer.getvalue()

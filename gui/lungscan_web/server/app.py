@@ -15,10 +15,10 @@ from starlette.routing import Route
 
 from lungscan.errors import LungScanError
 from lungscan_web.server import files_api, jobs_api, pages
-from lungscan_web.server.answers import refusal, status_of, error_reply
+from lungscan_web.server.answers import error_reply, refusal, status_of
 from lungscan_web.server.guard import Guard
-from lungscan_web.server.services import Services
 from lungscan_web.server.login import Door
+from lungscan_web.server.services import Services
 from lungscan_web.server.static_files import StaticFiles
 
 _JOB = "/api/jobs/{job:str}"
@@ -69,12 +69,13 @@ def _routes() -> list[Route]:
         Route(_JOB, jobs_api.delete, methods=["DELETE"]),
         Route(_JOB + "/events", jobs_api.events, methods=get),
         Route(_JOB + "/cancel", jobs_api.cancel, methods=post),
-        Route(_JOB + "/files/{name:str}", files_api.job_file, methods=get),
+        Route(_JOB + "/runs/{run:int}/files/{name:str}", files_api.job_file, methods=get),
         Route(_CASE, jobs_api.answer, methods=get),
         Route(_CASE + "/files/{name:str}", files_api.case_file, methods=get),
         Route(_CASE + "/pictures/{name:str}", files_api.picture, methods=get),
         Route(_CASE + "/explanation", files_api.explanation, methods=get),
         Route(_CASE + "/explanation", files_api.explain, methods=post),
+        Route(_CASE + "/map", files_api.live_map, methods=get),
         Route(_ZOOM, files_api.zoom, methods=get),
         Route(_CASE + "/series/{file:int}", files_api.series, methods=get),
         Route(_CASE + "/series/{file:int}/{slice:str}", files_api.series_slice, methods=get),

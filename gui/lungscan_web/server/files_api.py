@@ -12,11 +12,12 @@ from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from lungscan.layout import RECORD, case_folder
+from lungscan.layout import RECORD
 from lungscan.types import InputFile
-from lungscan_web.jobs.explaining import PICTURE, Question, described, question_of
+from lungscan_web.jobs.explaining import BOXED, PICTURE, Question, described, question_of
 from lungscan_web.jobs.limits import NotHere
-from lungscan_web.jobs.models import resolved
+from lungscan_web.jobs.live import read_on
+from lungscan_web.jobs.messages import Filed
 from lungscan_web.jobs.records import Job, JobCase
 from lungscan_web.jobs.zooming import Place
 from lungscan_web.server.answers import Denied
@@ -40,20 +41,21 @@ _zoomers: CapacityLimiter | None = None
 
 
 async def job_file(request: Request) -> Response:
-    """A table or report of a whole job."""
+    """A table or report of all cases of a job that one model answered."""
     job, name = services_of(request).desk.look(request.path_params["job"]), _name(request)
-    if name not in OF_A_JOB or not job.state.ended:
+    run = request.path_params["run"]
+    if name not in OF_A_JOB or not job.state.ended or not 0 < run <= len(job.runs):
         raise NotHere("There is no such file.")
-    return await _sent(job.out / name, f"lungscan-{name}")
+    return await _sent(job.runs[run - 1][1] / name, f"lungscan-{name}")
 
 
 async def case_file(request: Request) -> Response:
     """A file of a case to take away."""
-    job, case = _case(request)
+    _, case = _case(request)
     name = _name(request)
     if name not in OF_A_CASE:
         raise NotHere("There is no such file.")
-    return await _sent(case_folder(job.out, case.key) / name, f"{case.key}-{name}")
+    return await _sent(_filed(case).folder / name, f"{case.key}-{name}")
 
 
 async def picture(request: Request) -> Response:
@@ -69,6 +71,15 @@ async def example_picture(request: Request) -> Response:
     """A small picture of an example."""
     services = services_of(request)
     return await _sent(await run_sync(services.examples.thumbnail, request.path_params["example"]))
+
+
+async def live_map(request: Request) -> Response:
+    """What has been scored of a slide since ``begin``, while its map fills."""
+    job, case = _case(request, ended=False)
+    begin = request.query_params.get("begin", "0")
+    if not re.fullmatch(r"\d{1,12}", begin, re.ASCII):
+        raise NotHere("There is no such place in the map.")
+    return JSONResponse(await run_sync(read_on, job.view / case.key, int(begin)))
 
 
 async def zoom(request: Request) -> Response:
@@ -141,10 +152,9 @@ async def explain(request: Request) -> Response:
     if answer["explanation"] is None:
         raise Denied(404, "W_NO_EXPLANATION", "This answer cannot be explained.")
     file = case.files[0]
-    model = resolved(job.choice.model, {each.kind for each in case.files})
-    box = question_of(answer, 0) if answer["kind"] == "slide" else None
-    record, view = case_folder(job.out, case.key) / RECORD, job.view / case.key
-    asked = Question(record, file.path, box, model, job.choice.mpp, view)
+    filed, view = _filed(case), job.view / case.key
+    box = question_of(answer, 0) if answer["kind"] in BOXED else None
+    asked = Question(filed.folder / RECORD, file.path, box, filed.model, job.choice.mpp, view)
     found = services_of(request).explanations.ask(job.id, number, asked)
     described_image = described(found, f"{api(job)}/cases/{number}/pictures/{PICTURE}")
     return JSONResponse(described_image, 202)
@@ -184,6 +194,12 @@ def _case(request: Request, *, ended: bool = True) -> tuple[Job, JobCase]:
     if case is None or (ended and case.state != "ended"):
         raise NotHere("There is no such answer yet.")
     return job, case
+
+
+def _filed(case: JobCase) -> Filed:
+    if case.filed is None:
+        raise NotHere("There is no such answer yet.")
+    return case.filed
 
 
 def _name(request: Request) -> str:

@@ -18,8 +18,8 @@ from lungscan_web.jobs.intake import Intake
 from lungscan_web.jobs.limits import NotHere, TooMany
 from lungscan_web.jobs.models import AUTO, card_data
 from lungscan_web.jobs.records import Choice, Job
-from lungscan_web.server.services import Services, services_of
 from lungscan_web.server.login import session_of, visitor_of
+from lungscan_web.server.services import Services, services_of
 from lungscan_web.server.telling import Data, answer_data, state_data
 from lungscan_web.server.uploading import micrometres, receive_form
 
@@ -125,7 +125,11 @@ async def state(request: Request) -> Response:
 
 async def cancel(request: Request) -> Response:
     """End a job; answered when it has ended."""
-    services, number, visitor = services_of(request), request.path_params["job"], visitor_of(request)
+    services, number, visitor = (
+        services_of(request),
+        request.path_params["job"],
+        visitor_of(request),
+    )
     await run_sync(services.desk.cancel, number, visitor)
     return JSONResponse(_state(services, number, visitor))
 
@@ -153,7 +157,11 @@ def _state(services: Services, number: str, visitor: str) -> Data:
 
 async def events(request: Request) -> Response:
     """The states of a job as they change (server-sent events), to its end."""
-    services, number, visitor = services_of(request), request.path_params["job"], visitor_of(request)
+    services, number, visitor = (
+        services_of(request),
+        request.path_params["job"],
+        visitor_of(request),
+    )
     services.desk.job(number)  # or it is not here
     if services.streams.get(visitor, 0) >= MOST_STREAMS:
         raise TooMany("This browser follows too many jobs at once. Close some of its pages.")

@@ -16,8 +16,8 @@ from lungscan import RESEARCH_USE, __version__
 from lungscan.report.wording import duration
 from lungscan_web.access.sessions import Session, csrf_fits
 from lungscan_web.server.answers import Denied, refusal
-from lungscan_web.server.services import services_of
 from lungscan_web.server.login import set_cookie
+from lungscan_web.server.services import services_of
 
 log = logging.getLogger("lungscan.web")
 

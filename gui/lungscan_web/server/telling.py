@@ -15,13 +15,10 @@ from lungscan.layout import (
     SUMMARY,
     TABLE,
     TILES,
-    case_folder,
 )
-from lungscan_web.jobs.answering import ANSWER
 from lungscan_web.jobs.desk import Desk
-from lungscan_web.jobs.explaining import EXPLAINED, available
 from lungscan_web.jobs.limits import NotHere
-from lungscan_web.jobs.records import Job, JobCase, progress_of, words_of
+from lungscan_web.jobs.records import ANSWER, Job, JobCase, progress_of, words_of
 
 TITLES = {
     REPORT: "Report (PDF)",
@@ -69,7 +66,7 @@ def state_data(job: Job, desk: Desk, visitor: str) -> Data:
         "code": job.code,
         "notices": job.notices,
         "cases": [_case(job, number, case) for number, case in enumerate(job.cases, start=1)],
-        "downloads": _downloads(job.out, OF_A_JOB, f"{api(job)}/files") if kept else [],
+        "downloads": _tables(job) if kept else [],
         "ends_in_seconds": None if ends is None else round(ends),
         "deleted_in_seconds": None if kept is None else max(0, round(kept)),
     }
@@ -94,7 +91,7 @@ def _case(job: Job, number: int, case: JobCase) -> Data:
 def answer_data(job: Job, number: int) -> Data:
     """The answer of a case. Reads a file. Raises NotHere while there is none."""
     case = job.case(number)
-    if case is None or case.state != "ended":
+    if case is None or case.state != "ended" or case.filed is None:
         raise NotHere("This case has no answer yet.")
     try:
         answer: Data = json.loads((job.view / case.key / ANSWER).read_bytes())
@@ -111,11 +108,22 @@ def answer_data(job: Job, number: int) -> Data:
     for item in answer["evidence"]:
         item["picture"] = f"{base}/pictures/{item['picture']}"
     answered = any(each["probability"] for each in answer["classes"])
-    if available() and answer["kind"] in EXPLAINED and answered:
+    if answer["kind"] and answered:
         answer["explanation"] = f"{base}/explanation"
-    folder = case_folder(job.out, case.key)
-    answer["downloads"] = _downloads(folder, OF_A_CASE, f"{base}/files")
+    answer["downloads"] = _downloads(case.filed.folder, OF_A_CASE, f"{base}/files")
     return {"job": job.id, "case": number, **answer}
+
+
+def _tables(job: Job) -> list[Data]:
+    """The tables of all runs; where several models were asked, each says of which it is."""
+    found = []
+    for number, (model, out) in enumerate(job.runs, start=1):
+        for file in _downloads(out, OF_A_JOB, f"{api(job)}/runs/{number}/files"):
+            found.append(file)
+            if len(job.runs) > 1:
+                file["title"] = f"{file['title'].removesuffix(')')}, {model})"
+                file["name"] = f"{model}-{file['name']}"
+    return found
 
 
 def _downloads(folder: Path, names: tuple[str, ...], base: str) -> list[Data]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from lungscan.modalities.ct.lungs import judge, measure, unlike
 from lungscan.modalities.modality import Modality, Words
+from lungscan.model.modality_names import CT, SCALED
 from lungscan.types import NoResult
 
 CHEST_CT = Modality(
-    name="chest-ct",
+    name=CT,
     kinds=frozenset({"series", "field"}),
     measure=measure,
     judge=judge,
@@ -16,11 +17,13 @@ CHEST_CT = Modality(
     little=NoResult.NO_LUNG,
     tumour_by="neighbours",
     by_suspicion=True,
-    scaled=False,
+    scaled=SCALED[CT],
     background=(0, 0, 0),
     maps=False,
     slices=True,
-    ignored_flags=frozenset({"grey", "scale_unknown", "resized", "mpp_absurd", "mpp_option_differs"}),
+    ignored_flags=frozenset(
+        {"grey", "scale_unknown", "resized", "mpp_absurd", "mpp_option_differs"}
+    ),
     words=Words(
         judged="axial slices of chest CT",
         kicker="CHEST CT CLASSIFICATION",

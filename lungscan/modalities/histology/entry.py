@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from lungscan.modalities.histology.quality import judge, measure_quality
 from lungscan.modalities.modality import Modality, Words
+from lungscan.model.modality_names import HE, SCALED
 from lungscan.types import NoResult
 
 HISTOLOGY = Modality(
-    name="he-histology",
+    name=HE,
     kinds=frozenset({"slide", "field"}),
     measure=measure_quality,
     judge=judge,
@@ -16,7 +17,7 @@ HISTOLOGY = Modality(
     little=NoResult.LITTLE_TISSUE,
     tumour_by="area",
     by_suspicion=False,
-    scaled=True,
+    scaled=SCALED[HE],
     background=(255, 255, 255),
     maps=True,
     slices=False,

@@ -132,7 +132,7 @@ def _require_slices(header: Any, path: Path, *, has_pixels: bool) -> None:
     if str(header.get("SOPClassUID", "")) not in CT_SLICES:
         kind = f" ({modality})" if modality in _MODALITIES else ""
         raise UnreadableFile(
-            f"{name} is DICOM of another kind{told}: neither CT slices nor a whole-slide image. "
+            f"{name} is DICOM of another kind{kind}: neither CT slices nor a whole-slide image. "
             "Choose the series of CT slices.",
             code=Code.MODALITY,
         )

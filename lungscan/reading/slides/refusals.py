@@ -69,8 +69,8 @@ def require_mirax(path: Path) -> None:
     if not folder.is_dir():
         if other := _similar_name(folder):
             raise UnreadableFile(
-                f"{name} and the folder '{show(twin)}' that holds its pixels are spelt "
-                f"differently{_how(folder.name, twin)}; rename the folder so that it has exactly "
+                f"{name} and the folder '{show(other)}' that holds its pixels are spelt "
+                f"differently{_how(folder.name, other)}; rename the folder so that it has exactly "
                 "the slide's name without the suffix.",
                 code=Code.NAME,
             )

@@ -41,7 +41,7 @@ def reviewed_line(result: CaseResult, beside: Beside) -> list[Flowable]:
     story: list[Flowable] = [Spacer(0, 5), rich("<b>Reviewed.</b> {}. More: last page.", words)]
     if review.second is not None:
         again = answer_line(as_second(result, review.second))
-        left = left_out_text(review.second, len(review.regions))
+        left = left_out_text(review.second, len(review.regions), result.model)
         story.append(rich("<b>Without what the reviewer left out</b> ({}): {}", left, again))
     return story
 
@@ -53,7 +53,7 @@ def review_story(result: CaseResult, beside: Beside) -> list[Flowable]:
     if beside.problem:
         problem = [rich("<b>Not shown.</b> {}", beside.problem, style="caution"), Spacer(0, 3)]
     if review is None or review.opinion.verdict is None:
-        seen = [] if review is None else _seen_alone(review)
+        seen = [] if review is None else _seen_alone(result, review)
         return [*problem, *seen, *_regions(result, review), _by_hand()]
     return [*_opinion_rows(result, review), *_regions(result, review), *_earlier(result, review)]
 
@@ -63,7 +63,7 @@ def _opinion_rows(result: CaseResult, review: Review) -> list[Flowable]:
     rows = [
         ("Model output", answer_line(result)),
         ("Reviewer says", verdict_text(opinion, result.model)),
-        (SEEN_HEAD, seen_text(review)),
+        (SEEN_HEAD, seen_text(review, result.model)),
         ("Reviewer", opinion.reviewer or "–"),
         ("Date", moment(opinion.reviewed_utc) or "–"),
         ("Signature", ""),
@@ -83,11 +83,11 @@ def _opinion_rows(result: CaseResult, review: Review) -> list[Flowable]:
     return [grid, *head, *comment]
 
 
-def _seen_alone(review: Review) -> list[Flowable]:
+def _seen_alone(result: CaseResult, review: Review) -> list[Flowable]:
     """The counter of a case that nobody has decided on yet."""
     if not review.pictures:
         return []
-    return [rich("{}: <b>{}</b>", SEEN_HEAD, seen_text(review)), Spacer(0, 4)]
+    return [rich("{}: <b>{}</b>", SEEN_HEAD, seen_text(review, result.model)), Spacer(0, 4)]
 
 
 def _earlier(result: CaseResult, review: Review) -> list[Flowable]:
@@ -113,7 +113,7 @@ def _regions(result: CaseResult, review: Review | None) -> list[Flowable]:
         words = "The model was not at hand, so the answer was not formed again."
         head = rich("<b>Left out by the reviewer, as drawn below.</b> {}", words)
         return [Spacer(0, 6), head, Spacer(0, 3), *_pictures(result, review), Spacer(0, 4)]
-    left = left_out_text(review.second, len(review.regions))
+    left = left_out_text(review.second, len(review.regions), result.model)
     head = rich("<b>Left out by the reviewer:</b> {}. Tiles kept, same rule and limits.", left)
     pictures = _pictures(result, review)
     table = _both(result, review.second, WIDTH - (_PICTURE + 6 * mm if pictures else 0))

@@ -64,7 +64,7 @@ class _Watched:
     memory: Memory = field(default_factory=Memory)
     settling: Settling = field(default_factory=Settling)
     names: dict[str, HiddenName] = field(default_factory=dict)
-    told: str = ""  # what is waited for, as it was said
+    last_notice: str = ""  # what is waited for, as it was said
     looked: bool = False  # whether the inputs were ever reached
     retry_at: float = 0.0
 
@@ -83,7 +83,7 @@ class _Watched:
         found = self._look()
         pause = max(LOOK_S, (time.monotonic() - begun) / SHARE)
         if found is None:
-            yield from self._tell(f"Waiting for {self._places()}: it is away or empty.")
+            yield from self._notice(f"Waiting for {self._places()}: it is away or empty.")
         elif begun >= self.retry_at:
             yield from self._act(found, begun)
         self.ending.wait(pause)
@@ -96,7 +96,7 @@ class _Watched:
         if new.cases or self.memory.is_stale(frozenset(present)) or not self._has_tables(ready):
             yield from self._round(new, present)
         else:
-            yield from self._tell(self._waits_for(len(found.cases) - len(ready.cases)))
+            yield from self._notice(self._waits_for(len(found.cases) - len(ready.cases)))
 
     def _look(self) -> Inputs | None:
         """What is there; None when the drive seems to be away.
@@ -141,22 +141,22 @@ class _Watched:
         return not ready.cases or (self.options.out / "cases.csv").exists()
 
     def _round(self, new: Inputs, present: list[str]) -> Generator[ScanEvent, None, None]:
-        """Classify what is new. What stands in the way is told, and waited for."""
+        """Classify what is new. What stands in the way becomes a notice, and is waited for."""
         part = WatchRound(self.options, new, present, self.memory)
         launched, self.launched = self.launched, None
-        self.text = ""
+        self.last_notice = ""
         try:
             yield from run_part(part, self.card, launched, self.ending)
             self.memory.save(self.options.out)
         except MachineError as error:
             self.retry_at = time.monotonic() + RETRY_S
-            yield from self._tell(f"Waiting {RETRY_S:.0f} s. {error}")
+            yield from self._notice(f"Waiting {RETRY_S:.0f} s. {error}")
             return
         withheld = sum(self.memory.is_withheld(case.key) for case in new.cases)
         if withheld:
             self.retry_at = time.monotonic() + RETRY_S
             text = f"{withheld:,} images could not be read from the disk; they are tried again."
-            yield from self._tell(f"Waiting {RETRY_S:.0f} s. {text}")
+            yield from self._notice(f"Waiting {RETRY_S:.0f} s. {text}")
 
     def _waits_for(self, moving: int) -> str:
         if not moving:
@@ -170,8 +170,8 @@ class _Watched:
             return "the given folders"
         return ", ".join(show(str(path)) for path in self.options.paths)
 
-    def _tell(self, text: str) -> Generator[ScanEvent, None, None]:
+    def _notice(self, text: str) -> Generator[ScanEvent, None, None]:
         """Say what is waited for, once."""
-        if text != self.text:
-            self.text = text
+        if text != self.last_notice:
+            self.last_notice = text
             yield Notice(text)

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.web.browser.browsing import Served, answered, give, open_page
 
+SHARED = Path(__file__).parents[4] / "shared/data"
 PROBABILITY = re.compile(r"^(> 0\.99|0\.\d\d)$")
 
 
@@ -172,11 +173,11 @@ def test_two_visitors_at_once(browser: Browser, served: Served, fields: dict[str
 
 
 def test_a_series_has_a_slider(page: Page, tmp_path: Path) -> None:
-    files = sorted((Path(__file__).parents[4] / "shared/data/ct-dicom/ricord").glob("*.dcm"))
+    files = sorted((SHARED / "ct-dicom/ricord").glob("*.dcm"))
     if not files:
         pytest.skip("no DICOM series: ../shared/data/ct-dicom/ricord is missing")
     models = page.evaluate("async () => (await (await fetch('/api/models')).json()).models")
-    if not any(model["modality"] == "ct" for model in models):
+    if not any(model["modality"] == "chest-ct" for model in models):
         pytest.skip("no model of CT is shipped")
     archive = tmp_path / "series.zip"
     with zipfile.ZipFile(archive, "w") as packed:
@@ -199,8 +200,17 @@ def test_a_series_has_a_slider(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#wait")).to_have_text("")
     assert any(url.endswith("/0.png") for url in asked)
     expect(page.locator("#window")).to_contain_text("HU")
-    expect(page.locator("#answer .kicker").first).not_to_have_text("In work")
-    expect(page.locator("#answer .label")).to_have_text(re.compile(r"\w"))
+    expect(page.locator("#answer .number")).to_have_text(PROBABILITY)
+    expect(page.locator("#more")).to_contain_text("Most suspicious slices")
+    expect(page.locator("#more")).to_contain_text(re.compile(r"Slices\s*\d+"))
+    texts = page.locator("#answer, #more").all_inner_texts()
+    assert not [word for text in texts for word in ("Tiles", "tissue") if word in text]
+    with page.expect_download() as taken:
+        page.locator('#answer a[download="slices.csv"]').click()
+    taken.value.save_as(tmp_path / "slices.csv")
+    assert len((tmp_path / "slices.csv").read_text().splitlines()) == len(files) + 1
+    page.get_by_role("button", name="Explain this answer").click()
+    expect(page.locator("#more figcaption")).to_contain_text("when blurred")
 
 
 def test_the_slices_of_an_answer_are_a_press_away(page: Page, fields: dict[str, Path]) -> None:
@@ -232,3 +242,37 @@ def test_the_slices_of_an_answer_are_a_press_away(page: Page, fields: dict[str, 
     expect(page.locator("#slice-of")).to_have_text("13 of 30")
     page.get_by_role("button", name="12: Malignant 0.93").click()
     expect(page.locator("#slice-of")).to_have_text("12 of 30")
+
+
+def test_all_that_is_given_together_goes_to_its_model(
+    page: Page, fields: dict[str, Path], slide: Path, tmp_path: Path
+) -> None:
+    slices = SHARED / "iq-oth-nccd"
+    series = sorted((SHARED / "ct-dicom/ricord").glob("*.dcm"))
+    if not slices.is_dir() or not series:
+        pytest.skip("no CT: ../shared/data/iq-oth-nccd and ../shared/data/ct-dicom are missing")
+    archive = tmp_path / "series.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in series:
+            packed.write(path, f"chest/{path.name}")
+    ct = {
+        "Malignant": slices / "malignant/Malignant case (1).jpg",
+        "Normal": slices / "normal/Normal case (1).jpg",
+    }
+    give(page, [fields["Squamous cell carcinoma"], slide, archive, *ct.values()])
+    expect(page.locator('.job[data-state="finished"]')).to_have_count(1)
+    for answer, name in (
+        ("Squamous cell carcinoma", fields["Squamous cell carcinoma"].stem),
+        ("Adenocarcinoma", slide.stem),
+    ):
+        expect(page.locator(".case", has_text=name)).to_contain_text(answer)
+    for path in ct.values():
+        page.locator(".case", has_text=path.stem).click()
+        expect(page.locator("#more .model")).to_contain_text("lung-ct")
+        expect(page.locator("#answer .label")).to_have_text(
+            re.compile("Malignant|Benign|Normal|No result")
+        )
+    page.locator(".case", has_text="chest").click()
+    expect(page.locator("#slice-of")).to_contain_text(f"of {len(series)}")
+    tables = page.locator(".job a[download]").all_inner_texts()
+    assert [name for name in tables if "lung-ct" in name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, Route, expect
@@ -33,15 +34,35 @@ ANSWER: dict[str, Any] = {
     "headline": "Benign lung", "answer_line": "Benign lung", "label": "lung_n",
     "confidence": 0.91, "confidence_text": "0.91", "why": "", "cure": "", "classes": [],
     "flags": ["A flag in words."], "counts": [["Tiles", "1"]], "files": [], "evidence": [],
+    "words": {"tile": "tile", "tiles": "tiles", "top": "Clearest", "uncertain": "Unclear"},
     "explanation": "/api/jobs/J/cases/1/explanation", "details": [], "downloads": [],
     "model": {"name": "m", "version": "1", "official": False, "facts": [["Accuracy", "90 %"]],
               "limits": [], "trained_on": ""},
 }  # fmt: skip
 
 
+TILE = Path(__file__).parents[3] / "lungscan/demo/fields/single/benign/lungn671.jpeg"
+ZOOM = {
+    "width": 2048, "height": 2048, "tile_size": 512, "tile_overlap": 0, "min_level": 9,
+    "max_level": 11, "mpp_um": 0.5, "whole_comes_late": False, "tiles": "/api/jobs/J/tiles/",
+}  # fmt: skip
+MAPS = [
+    {
+        "next": 5,
+        "classes": [
+            {"name": "a", "display": "Adenocarcinoma", "color": "#d55e00", "letter": "A"},
+            {"name": "n", "display": "Benign lung", "color": "#009e73", "letter": "B"},
+        ],
+        "tiles": [[0, 0, 512, 512, 0, 0.9, "used"]],
+    },
+    {"next": 9, "classes": None, "tiles": [[1024, 1024, 512, 512, 1, 0.8, "used"]]},
+]
+
+
 def play(page: Page, asked: list[str], state: dict[str, Any]) -> None:
     """Answer for a job ``J`` in the server's place."""
     explained = iter(["none", "working", "ready"])
+    maps = iter(MAPS)
 
     def answer(route: Route) -> None:
         request = route.request
@@ -54,6 +75,12 @@ def play(page: Page, asked: list[str], state: dict[str, Any]) -> None:
             route.fulfill(content_type="text/event-stream", body=event)
         elif path == "/J/cancel":
             route.fulfill(json={**state, "state": "cancelled", "words": "Cancelled."})
+        elif path.endswith("/zoom/0"):
+            route.fulfill(json=ZOOM)
+        elif "/map" in path:
+            route.fulfill(json=next(maps, {"next": 9, "classes": None, "tiles": []}))
+        elif path.endswith(".jpg"):
+            route.fulfill(body=TILE.read_bytes(), content_type="image/jpeg")
         elif path.endswith("/explanation"):
             pictures = [{"title": "Occlusion", "url": "/static/icon.svg", "words": "What counts."}]
             explanation_state = "working" if request.method == "POST" else next(explained, "ready")
@@ -122,3 +149,59 @@ def test_too_many_files_are_reported_before_they_are_sent(page: Page) -> None:
     page.get_by_role("button", name="Leave out 50.jpeg").click()
     expect(page.locator("#start")).to_be_enabled()
     expect(page.locator("#alerts .alert")).to_have_count(0)
+
+
+RUNNING = {**CASE, "state": "running", "status": "", "headline": "", "kind": "slide"}
+
+
+def test_the_map_fills_while_tiles_are_scored(page: Page) -> None:
+    asked: list[str] = []
+    play(page, asked, {**STATE, "cases": [RUNNING], "total": 1, "done": 0})
+    give(page, [PICTURE])
+    expect(page.locator("#map")).to_have_attribute("data-drawn", "2")  # both classes are shown
+    expect(page.locator("#more")).to_contain_text("The map fills while tiles are looked at.")
+    expect(page.locator("#more .legend").first).to_have_text("AAdenocarcinomaBBenign lung")
+    # Each state brings what has been scored since; the stream is faked, so it ends and comes again.
+    page.wait_for_function("() => document.getElementById('map').dataset.tiles === '2'")
+    assert _alpha(page, 256, 256) > 0
+    assert _alpha(page, 1280, 1280) > 0
+    assert _alpha(page, 1280, 256) == 0  # not looked at yet
+    begins = [one for one in asked if "/map" in one]
+    assert begins[:2] == ["GET /J/cases/1/map?begin=0", "GET /J/cases/1/map?begin=5"]
+    page.keyboard.press("h")
+    expect(page.locator("#map")).to_have_attribute("data-drawn", "")
+
+
+def _alpha(page: Page, x: int, y: int) -> int:
+    """How much the map covers a point of level 0."""
+    alpha: int = page.evaluate(
+        """([x, y]) => {
+          const item = OpenSeadragon.getViewer("osd").world.getItemAt(0);
+          const at = item.imageToViewerElementCoordinates(new OpenSeadragon.Point(x, y));
+          const canvas = document.getElementById("map");
+          const ratio = canvas.width / canvas.clientWidth;
+          return canvas.getContext("2d").getImageData(at.x * ratio, at.y * ratio, 1, 1).data[3];
+        }""",
+        [x, y],
+    )
+    return alpha
+
+
+def test_a_slide_without_small_levels_shows_its_middle_first(page: Page) -> None:
+    asked: list[str] = []
+    play(page, asked, {**STATE, "cases": [RUNNING], "total": 1, "done": 0})
+    page.route(
+        "**/J/cases/1/zoom/0",
+        lambda route: route.fulfill(json={**ZOOM, "width": 20000, "height": 20000,
+                                          "max_level": 15, "whole_comes_late": True}),
+    )  # fmt: skip
+    whole: list[Route] = []  # it takes its time
+    page.route("**/J/tiles/9/0_0.jpg", whole.append)
+    give(page, [PICTURE])
+    expect(page.locator("#wait")).to_contain_text("holds no small picture of itself")
+    expect(page.locator("#zoom")).to_have_text("20x")  # a pixel of 0.5 µm for each of the screen
+    page.wait_for_function("() => true")
+    for route in whole:
+        route.fulfill(body=TILE.read_bytes(), content_type="image/jpeg")
+    expect(page.locator("#wait")).to_have_text("")
+    expect(page.locator("#zoom")).not_to_have_text("20x")

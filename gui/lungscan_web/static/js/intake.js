@@ -29,7 +29,7 @@ function offerModels(preset, models) {
   $("model").value = preset;
   const about = () => {
     const model = models.find(({ name }) => name === $("model").value);
-    $("model-about").textContent = model?.summary ?? "Tissue for pictures and slides, CT for CT slices and series.";
+    $("model-about").textContent = model?.summary ?? "Series go to the model of CT, slides to that of H&E; a picture is shown to that of H&E first, and to that of CT where it is no H&E.";
   };
   $("model").addEventListener("change", about);
   about();
@@ -48,7 +48,7 @@ function add(files) {
   if (sending || !files.length) return;
   calm();
   chosen = [...chosen, ...files];
-  say(`${chosen.length} files chosen`);
+  say(chosen.length === 1 ? "1 file chosen" : `${chosen.length} files chosen`);
   show();
   $("start").focus();
 }

@@ -8,7 +8,7 @@ import { report } from "./errors.js";
 import { startIntake } from "./intake.js";
 import { takeKeys } from "./keys.js";
 import { hatching } from "./map.js";
-import { legend, Picture } from "./picture.js";
+import { fillingMap, legend, Picture } from "./picture.js";
 import { Queue } from "./queue.js";
 import { Viewer } from "./viewer.js";
 
@@ -34,7 +34,10 @@ async function show(job, n, chosen) {
     if (chosen) fill($("more"));
     shown = undefined;
     fill($("answer"), pendingBox(job, n));
-    if (job.cases.length) await picture.show(job, n);
+    if (!job.cases.length) return;
+    offerMap(one?.kind === "slide");
+    await picture.show(job, n);
+    if (one?.state === "running" && one.kind === "slide") await picture.fill(job, n);
     return;
   }
   const key = `${job.job}/${n}`;
@@ -48,11 +51,15 @@ function draw(job, n, answer) {
   if (viewer.look.shown.length !== answer.classes.length) viewer.setLook({ shown: answer.classes.map(() => true) });
   const switched = (index, on) => viewer.setLook({ shown: viewer.look.shown.map((was, i) => (i === index ? on : was)) });
   const mapped = answer.downloads.some(({ name }) => name === "tiles.csv") && answer.kind !== "series";
-  fill($("answer"), outputBox(answer), classesBox(answer, viewer.look.shown, switched), takeBox(answer, job));
+  fill($("answer"), outputBox(answer), classesBox(answer, mapped, viewer.look.shown, switched), takeBox(answer, job));
   const map = mapped && box("Map", make("p", { class: "quiet" }, "Colours and letters as in the table of classes."), legend(hatching));
   fill($("more"), ...(map ? [map] : []), ...moreBoxes(answer, cards, (tile) => picture.goTo(tile).catch(report)));
-  for (const element of [$("opacity-row"), document.querySelector('[data-do="map"]')]) element.hidden = !mapped;
+  offerMap(mapped);
   picture.show(job, n, answer).catch(report);
+}
+
+function offerMap(there) {
+  for (const element of [$("opacity-row"), document.querySelector('[data-do="map"]')]) element.hidden = !there;
 }
 
 function toggleMap() {
@@ -89,6 +96,7 @@ function keptJob(job) {
 async function start() {
   document.addEventListener("click", (event) => DEEDS[event.target.closest("[data-do]")?.dataset.do]?.());
   takeKeys((name) => DEEDS[name]());
+  picture.begins = (classes) => fill($("more"), fillingMap(classes, hatching));
   $("opacity").addEventListener("input", () => viewer.setLook({ opacity: $("opacity").value / 100 }));
   const [session, models, examples, jobs] = await Promise.all(
     ["/api/session", "/api/models", "/api/examples", "/api/jobs"].map((url) => ask(url)),

@@ -33,19 +33,33 @@ export class TileMap {
    * @param classes {name, color, ink, letter} in the model's order
    */
   constructor(tiles, classes, uncertainBelow) {
-    this.tiles = tiles;
     this.classes = classes;
+    this.uncertainBelow = uncertainBelow;
+    this.tiles = [];
     this.fills = classes.map(() => new Path2D());
     this.edges = classes.map(() => new Path2D());
     this.hatched = { "/": classes.map(() => new Path2D()), "\\": new Path2D(), x: new Path2D() };
-    this.place = new Map(tiles.map((tile, index) => [`${tile[0]},${tile[1]}`, index]));
-    for (const [x, y, width, height, best, probability, state] of tiles) {
+    this.place = new Map();
+    this.#add(tiles);
+    for (const [x, y, width, height, best, , state] of tiles) {
+      if (best >= 0 && state === "used") this.#outline(this.edges[best], best, x, y, width, height);
+    }
+  }
+
+  /** Add tiles to a map that fills; outlines are drawn of a whole one. */
+  grow(tiles) {
+    this.#add(tiles);
+  }
+
+  #add(tiles) {
+    for (const tile of tiles) {
+      const [x, y, width, height, best, probability, state] = tile;
+      this.place.set(`${x},${y}`, this.tiles.push(tile) - 1);
       if (state === "failed") this.hatched.x.rect(x, y, width, height);
       else if (best < 0 || state !== "used") this.hatched["\\"].rect(x, y, width, height);
       else {
         this.fills[best].rect(x, y, width, height);
-        if (probability < uncertainBelow) this.hatched["/"][best].rect(x, y, width, height);
-        this.#outline(this.edges[best], best, x, y, width, height);
+        if (probability < this.uncertainBelow) this.hatched["/"][best].rect(x, y, width, height);
       }
     }
   }

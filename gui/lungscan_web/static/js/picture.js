@@ -1,9 +1,10 @@
 // What stands in the viewer for a case: a file of it, its map, or the slices of a series.
 
 import { ask, table } from "./api.js";
-import { $, fill, make } from "./dom.js";
-import { ink } from "./answer.js";
+import { $, box, fill, make } from "./dom.js";
+import { ink, letter } from "./answer.js";
 
+const OPENING = "Opening the picture";
 const UNCERTAIN_BELOW = 0.6; // as in the reports: below it a tile is striped
 const LEGEND = [["/", "Uncertain (best class below 0.60)"], ["\\", "Left out (focus, pen, blank, unlike lung)"], ["x", "Not readable"]];
 
@@ -14,6 +15,7 @@ export class Picture {
     $("files").addEventListener("change", () => this.#file(Number($("files").value)));
     $("slice").addEventListener("input", () => this.#slice());
     viewer.under = (spot) => this.#under(spot);
+    this.begins = () => {}; // hears of the classes of a map that fills
   }
 
   /** Show the picture of a case, with the map as soon as there is an answer. */
@@ -30,6 +32,28 @@ export class Picture {
     if (!same || !this.viewer.picture) await this.#zoom(key, 0);
     if (answer && this.key === key) await this.#map(key, 0);
     return undefined;
+  }
+
+  /** A state of the job has come: go on with the map of the slide that is shown, while it fills. */
+  async fill(job, n) {
+    const key = `${job.job}/${n}/`;
+    if (this.key !== key || this.filling || !this.viewer.picture || !job.tiles_done) return;
+    this.filling = true;
+    try {
+      const begin = this.filled?.key === key ? this.filled.next : 0;
+      const piece = await ask(`${this.case}/map?begin=${begin}`);
+      if (this.key !== key) return;
+      if (piece.classes) {
+        this.viewer.setMap([], withInk(piece.classes), UNCERTAIN_BELOW);
+        this.begins(piece.classes);
+      }
+      this.viewer.growMap(piece.tiles);
+      this.filled = { key, next: piece.next };
+    } catch {
+      // nothing is scored yet, or the answer has come, which brings its own map
+    } finally {
+      this.filling = false;
+    }
   }
 
   /** Nothing to show. */
@@ -55,6 +79,7 @@ export class Picture {
 
   #empty() {
     this.viewer.close();
+    this.filled = undefined;
     this.series = undefined;
     this.file = 0;
     $("series").hidden = $("files-row").hidden = true;
@@ -70,9 +95,11 @@ export class Picture {
     const found = this.answer?.files ?? [];
     if (this.answer && !found[file]?.zoom) return void ($("view").hidden = !found[file]);
     let zoom;
+    $("wait").textContent = OPENING;
     try {
       zoom = await ask(found[file]?.zoom ?? `${this.case}/zoom/${file}`);
     } catch {
+      if (this.key === key) $("wait").textContent = "";
       return; // before the answer the file may not be known yet; after it the answer says why
     }
     if (this.key !== key) return;
@@ -88,7 +115,7 @@ export class Picture {
       maxLevel: zoom.max_level,
       mpp: zoom.mpp_um,
       url: (level, x, y) => `${zoom.tiles}${level}/${x}_${y}.jpg`,
-    });
+    }, { late: zoom.whole_comes_late });
   }
 
   async #map(key, file) {
@@ -99,14 +126,16 @@ export class Picture {
     if (this.key !== key) return;
     const name = this.answer.files[file]?.name;
     const tiles = rows.filter((row) => row.file === undefined || row.file === name).map((row) => tile(row, classes));
-    this.viewer.setMap(tiles, classes.map((one) => ({ ...one, ink: ink(one.color) })), UNCERTAIN_BELOW);
+    this.viewer.setMap(tiles, withInk(classes), UNCERTAIN_BELOW);
   }
 
   async #series(key, answer) {
     let series;
+    $("wait").textContent = OPENING;
     try {
       series = await ask(answer?.files[0]?.series ?? `${this.case}/series/0`);
     } catch {
+      if (this.key === key) $("wait").textContent = "";
       return; // before the answer the series may not be known yet; after it the answer says why
     }
     if (this.key !== key) return;
@@ -146,10 +175,14 @@ export class Picture {
   #under(spot) {
     if (!spot) return void ($("under").textContent = "");
     const { x, y, tile } = spot;
-    const one = tile && tile[4] >= 0 ? this.answer?.classes[tile[4]] : undefined;
+    const one = tile && tile[4] >= 0 ? this.viewer.map.classes[tile[4]] : undefined;
     const what = one && tile[6] === "used" ? `, ${one.display} ${tile[5].toFixed(2)}` : "";
     return void ($("under").textContent = `x ${x}, y ${y}${what}`);
   }
+}
+
+function withInk(classes) {
+  return classes.map((one) => ({ ...one, ink: ink(one.color) }));
 }
 
 /** A row of `tiles.csv` as the map takes it. */
@@ -172,4 +205,14 @@ export function legend(hatching) {
     return make("li", {}, canvas, make("span", {}, words));
   });
   return make("ul", { class: "legend" }, ...rows);
+}
+
+/** What stands below a map that fills. */
+export function fillingMap(classes, hatching) {
+  return box(
+    "Map",
+    make("p", {}, "The map fills while tiles are looked at. What is clear holds no tissue, or has not been looked at yet."),
+    make("ul", { class: "legend" }, ...classes.map((one) => make("li", {}, letter(one), make("span", {}, one.display)))),
+    legend(hatching),
+  );
 }

@@ -4,6 +4,7 @@ import { $ } from "./dom.js";
 import { TileMap } from "./map.js";
 
 const LOADING = "Loading the picture";
+const LATE = "This slide holds no small picture of itself. Its middle is shown until one is made.";
 
 let library;
 
@@ -40,9 +41,10 @@ export class Viewer {
 
   /**
    * Show a picture: {width, height, tile, level, levels, url(level, x, y), mpp}.
-   * With `keep` the place that is looked at stays, as between slices of a series.
+   * With `keep` the place that is looked at stays, as between slices of a series. With `late` the
+   * whole takes long to come: the middle is shown until it does.
    */
-  async open(picture, { keep = false } = {}) {
+  async open(picture, { keep = false, late = false } = {}) {
     const number = (this.number += 1);
     $("wait").textContent = LOADING;
     const OpenSeadragon = await load();
@@ -51,9 +53,11 @@ export class Viewer {
     const bounds = keep && this.picture ? this.osd.viewport.getBounds() : undefined;
     this.picture = picture;
     this.map = undefined;
+    this.late = false;
     this.osd.addOnceHandler("open", () => {
       $("wait").textContent = LOADING;
       if (bounds) this.osd.viewport.fitBounds(bounds, true);
+      if (late) this.#middleFirst(picture, number);
     });
     this.osd.open({
       width: picture.width,
@@ -69,6 +73,7 @@ export class Viewer {
   /** Take the picture away. */
   close() {
     this.number += 1;
+    this.late = false;
     this.osd?.close();
     this.picture = this.map = undefined;
     $("wait").textContent = "";
@@ -79,6 +84,12 @@ export class Viewer {
   setMap(tiles, classes, uncertainBelow) {
     this.map = new TileMap(tiles, classes, uncertainBelow);
     if (this.look.shown.length !== classes.length) this.look.shown = classes.map(() => true);
+    this.#draw();
+  }
+
+  /** Add tiles to the map that fills. */
+  growMap(tiles) {
+    this.map.grow(tiles);
     this.#draw();
   }
 
@@ -105,6 +116,24 @@ export class Viewer {
     this.osd?.viewport.goHome();
   }
 
+  /** Look at the middle at full size, and at all of it once that has come. */
+  #middleFirst({ minLevel, url }, number) {
+    const { viewport } = this.osd;
+    viewport.zoomTo(viewport.imageToViewportZoom(1), undefined, true);
+    this.late = true;
+    $("wait").textContent = LATE;
+    const whole = new Image();
+    const end = (here) => {
+      if (number !== this.number) return;
+      this.late = false;
+      $("wait").textContent = "";
+      if (here) this.fit();
+    };
+    whole.onload = () => end(true);
+    whole.onerror = () => end(false);
+    whole.src = url(minLevel, 0, 0);
+  }
+
   #start(OpenSeadragon) {
     keepStyleOut();
     const osd = new OpenSeadragon.Viewer({
@@ -124,13 +153,15 @@ export class Viewer {
       timeout: 60000,
     });
     osd.canvas.setAttribute("role", "application");
-    osd.canvas.setAttribute("aria-label", "Picture of the tissue");
+    osd.canvas.setAttribute("aria-label", "Picture");
     osd.canvas.setAttribute("aria-describedby", "view-help");
     osd.addHandler("canvas-key", (event) => {
       // F and R mean other things here than to mirror and to turn.
       if (["KeyF", "KeyR"].includes(event.originalEvent.code)) event.preventDefaultAction = true;
     });
-    osd.addHandler("tile-drawn", () => ($("wait").textContent = ""));
+    osd.addHandler("tile-drawn", () => {
+      if (!this.late) $("wait").textContent = "";
+    });
     osd.addHandler("open-failed", () => ($("wait").textContent = "The picture cannot be shown."));
     osd.addHandler("tile-load-failed", () => {
       if ($("wait").textContent) $("wait").textContent = "The picture cannot be shown.";
@@ -161,6 +192,7 @@ export class Viewer {
     context.clearRect(0, 0, width, height);
     const item = this.osd?.world.getItemAt(0);
     canvas.dataset.drawn = "";
+    canvas.dataset.tiles = this.map?.tiles.length ?? "";
     if (!item || !this.picture) return this.#scale(undefined);
     const { Point } = window.OpenSeadragon;
     const origin = item.imageToViewerElementCoordinates(new Point(0, 0));

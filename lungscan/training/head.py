@@ -1,0 +1,209 @@
+"""A last layer by logistic regression, on a network that stays as it is.
+
+A few hundred groups of pictures teach a network's many layers mostly themselves; the features of a
+million photographs with one convex layer on top know less of them and more of the next patient.
+Every square is shown as it is and in some views, changed as in training; the penalty is the one of
+several that does best on training groups left out in turn.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lungscan.dataset.folds import Fold, split_fold
+from lungscan.dataset.splits import by_class
+from lungscan.training import checkpoint
+from lungscan.training.augment import augment
+from lungscan.training.data import Material, joined
+from lungscan.training.distributed import Ranks
+from lungscan.training.drawn import draw_counter_examples
+from lungscan.training.events import EpochFinished
+from lungscan.training.fit import Pictures
+from lungscan.training.logistic import Examples, Layer, fit_logistic, try_penalty
+from lungscan.training.losses import class_weights
+from lungscan.training.networks import normalise
+from lungscan.training.options import Augment, Head
+
+BATCH = 32
+ALWAYS = -1  # the inner fold of what is learnt from in every fit
+
+
+@dataclass(frozen=True)
+class HeadJob:
+    """One last layer: for which classes, on what, how, and where its checkpoint lies."""
+
+    head: Head
+    class_names: tuple[str, ...]  # one more output takes the counter-examples
+    seen: Pictures  # as the network sees them when it classifies
+    cached: Pictures  # the same pictures, that views are cut from
+    folds: NDArray[np.int64]  # the inner fold of each square, or ALWAYS
+    crop_px: int  # side of the network's input
+    drawn_examples: int
+    augment: Augment
+    seed: int
+    path: Path
+    fingerprint: str
+    architecture: str
+
+    @property
+    def classes(self) -> int:
+        """Number of classes proper."""
+        return len(self.class_names)
+
+
+def inner_folds(material: Material, count: int, seed: int) -> NDArray[np.int64]:
+    """The fold of each training square, dealt by group; ALWAYS for counter-examples.
+
+    No more folds than a class has groups.
+    """
+    rows = material.split.train
+    samples = material.samples.take(rows)
+    count = min(count, *(len(groups) for groups in by_class(samples)))
+    folds = np.full(len(rows), ALWAYS, np.int64)
+    for number in range(1, count + 1):
+        folds[split_fold(samples, Fold(number, count), (0.5, 0.5, 0.0), seed).test] = number
+    more = sum(int(f.squares.counts[f.split.train].sum()) for f in material.foreign)
+    return np.concatenate(
+        [np.repeat(folds, material.squares.counts[rows]), np.full(more, ALWAYS, np.int64)]
+    )
+
+
+def fit_head(
+    job: HeadJob, network: nn.Module, ranks: Ranks
+) -> Generator[EpochFinished, None, nn.Module]:
+    """Give ``network`` its last layer; returns it in evaluation mode, on the CPU.
+
+    An event tells of each penalty that was tried. Features are kept beside the checkpoint until the
+    layer stands, so a run that was stopped goes on with the next penalty.
+    """
+    network = network.eval().to(ranks.device)
+    saved = checkpoint.load(job.path, job.fingerprint)
+    history: list[dict[str, float]] = [] if saved is None else saved["history"]
+    examples, folds, plain = _examples(job, network, ranks)
+    outputs, penalties = job.classes + 1, job.head.penalties
+    for number, penalty in enumerate(penalties[len(history) :], start=len(history) + 1):
+        started = time.perf_counter()
+        tried = try_penalty(penalty, examples, folds, plain, outputs, job.classes)
+        seconds = time.perf_counter() - started
+        history.append({"epoch": number, "loss": tried.loss, "validation": tried.accuracy})
+        if ranks.first:  # one epoch less: the stage ends with the layer, not with the last penalty
+            _save(job, {"epoch": number - 1, "history": history})
+        yield EpochFinished(
+            "head",
+            number,
+            len(penalties),
+            tried.loss,
+            tried.accuracy,
+            len(folds) / seconds,
+            seconds,
+        )
+    best = min(range(len(penalties)), key=lambda row: history[row]["loss"])
+    set_layer(network, fit_logistic(examples, outputs, penalties[best]))
+    network = network.to("cpu")
+    if ranks.first:
+        values = network.state_dict()
+        state = {"network": values, "average": values, "penalty": penalties[best]}
+        _save(job, {"epoch": len(penalties), "history": history, **state})
+        _features_path(job).unlink(missing_ok=True)
+    ranks.wait()
+    return network
+
+
+@torch.no_grad()
+def set_layer(network: nn.Module, layer: Layer) -> None:
+    """Put a layer in the place of the network's last one."""
+    own: Any = network.get_classifier()  # type: ignore[operator]  # every timm network has it
+    own.weight.copy_(layer.weight)
+    own.bias.copy_(layer.bias)
+
+
+@torch.inference_mode()
+def features_of(network: nn.Module, fields: Tensor) -> Tensor:
+    """What the last layer gets ``(b, d)`` of ``(b, 3, h, w)``, 0 to 255."""
+    maps = network.forward_features(normalise(fields))  # type: ignore[operator]
+    found: Tensor = network.forward_head(maps, pre_logits=True)  # type: ignore[operator]
+    return found.float().cpu()
+
+
+def _examples(job: HeadJob, network: nn.Module, ranks: Ranks) -> tuple[Examples, Tensor, Tensor]:
+    """All views of all squares, the inner fold of each, and which of them judge: plain ones."""
+    shown = [_with_drawn(job, view) for view in range(1 + job.head.views)]
+    labels = torch.cat([picture.labels for picture in shown])
+    more = len(shown[0].labels) - len(job.folds)  # the drawn ones
+    own = torch.cat([torch.from_numpy(job.folds), torch.full((more,), ALWAYS)])
+    known = job.seen.labels[: int((own != ALWAYS).sum())].numpy()
+    of_class = class_weights(known, job.classes, job.head.balance).double()
+    weights = torch.cat([_weights(picture) for picture in shown]) * of_class[labels]
+    plain = torch.arange(len(labels)) < len(own)
+    features = _features(job, network, shown, ranks).double()
+    return Examples(features, labels, weights), own.repeat(len(shown)), plain
+
+
+def _with_drawn(job: HeadJob, view: int) -> Pictures:
+    """The pictures of a view, the first as they are classified, and drawn counter-examples."""
+    pictures = job.cached if view else job.seen
+    if not job.drawn_examples:
+        return pictures
+    rng = np.random.default_rng((job.seed, view, 1))
+    drawn = draw_counter_examples(rng, job.drawn_examples, pictures.pixels.shape[1])
+    return joined(
+        pictures,
+        Pictures.of(
+            drawn, np.full(len(drawn), job.classes, np.int64), np.ones(len(drawn), np.int64)
+        ),
+    )
+
+
+def _weights(pictures: Pictures) -> Tensor:
+    """Weight of each square ``(n,)``: pictures count alike, and so do sources."""
+    each = np.ones(len(pictures.counts))
+    if pictures.sources is not None:
+        sizes = np.bincount(pictures.sources)
+        each[: len(pictures.sources)] = (sizes.max() / sizes)[pictures.sources]
+    return torch.from_numpy(np.repeat(each / pictures.counts, pictures.counts))
+
+
+def _features(job: HeadJob, network: nn.Module, shown: list[Pictures], ranks: Ranks) -> Tensor:
+    """Features of all views ``(n, d)``: computed once, then kept until the layer stands."""
+    path = _features_path(job)
+    kept = checkpoint.load(path, job.fingerprint)
+    if kept is not None:
+        found: Tensor = kept["features"]
+        return found
+    generator = torch.Generator().manual_seed(job.seed)
+    parts = []
+    for view, pictures in enumerate(shown):
+        for rows in torch.split(pictures.pixels, BATCH):
+            pixels = rows.to(ranks.device)
+            fields = (
+                augment(pixels, job.crop_px, job.head.span_px, job.augment, generator)
+                if view
+                else pixels.permute(0, 3, 1, 2).float()
+            )
+            parts.append(features_of(network, fields))
+    features = torch.cat(parts)
+    if ranks.first:
+        checkpoint.save(path, {"fingerprint": job.fingerprint, "features": features})
+    return features
+
+
+def _features_path(job: HeadJob) -> Path:
+    return job.path.with_name("head-features.pt")
+
+
+def _save(job: HeadJob, state: dict[str, Any]) -> None:
+    told = {
+        "fingerprint": job.fingerprint,
+        "class_names": list(job.class_names),
+        "architecture": job.architecture,
+    }
+    checkpoint.save(job.path, {**told, **state})

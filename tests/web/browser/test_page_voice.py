@@ -68,7 +68,7 @@ def test_what_is_chosen_can_be_heard_and_left_out(page: Page) -> None:
         """
     )
     page.locator("summary", has_text="Options").click()
-    page.get_by_label("Model").select_option("lung-ct")
+    page.get_by_label("Model", exact=True).select_option("lung-ct")
     expect(page.get_by_label(re.compile("Pixel size"))).to_be_visible()
     assert controls(page) == []
 

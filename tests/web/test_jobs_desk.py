@@ -225,7 +225,7 @@ def test_without_a_process_a_job_fails_and_the_next_goes_on(
     bureau.desk.close()
 
 
-def test_whoever_waits_is_reported_of_changes(bureau: Bureau) -> None:
+def test_whoever_waits_is_notified_of_changes(bureau: Bureau) -> None:
     bureau.rehearsal.hold.clear()
     job = bureau.give()
     notified = threading.Event()

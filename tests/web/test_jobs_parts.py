@@ -26,7 +26,6 @@ from lungscan.events import (
 from lungscan.inputs import discover
 from lungscan.opening.apart import Stopped
 from lungscan.options import ScanOptions
-from lungscan.report.wording import headline
 from lungscan.types import CaseResult, CaseStatus, NoResult, TileState
 from lungscan_web.jobs import child
 from lungscan_web.jobs.answering import answer_of
@@ -144,10 +143,9 @@ def test_a_folder_of_both_is_taken_apart(
     series = give("1/ct/slice.dcm").parent
     messages, _ = work(tmp_path, tmp_path / "in" / "1", text.parent)
     assert [one.paths for one in engine.asked] == [(field, text.parent), (series,)]
-    assert {name: model for name, (model, _) in ends(messages).items()} == {
-        "field": TISSUE,
-        "ct": CT,
-    }
+    assert {name: model for name, (model, _) in ends(told).items()} == {
+        "field": TISSUE, "slice": CT,
+    }  # fmt: skip
 
 
 def test_cases_of_one_name_stay_apart(
@@ -200,9 +198,10 @@ def test_a_second_look_that_fails_costs_nothing(
     engine: Engine, give: Callable[..., Path], tmp_path: Path
 ) -> None:
     engine.foreign, engine.broken = {(TISSUE, "slice")}, {CT}
-    messages, end = work(tmp_path, give("1/slice.png"))
-    assert ends(messages)["slice"] == (TISSUE, headline(no_result(NoResult.NOT_LUNG)))
-    assert [one.text for one in messages if isinstance(one, Noticed)] == [
+    told, end = work(tmp_path, give("1/slice.png"))
+    model, said = ends(told)["slice"]
+    assert (model, said.partition(":")[0]) == (TISSUE, "No result")
+    assert [one.text for one in told if isinstance(one, Noticed)] == [
         "This model cannot be loaded."
     ]
     assert end == Finished(1.5)

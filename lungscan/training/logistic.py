@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lungscan.training.calibrate import fit_temperature
+
 LEAST_SPREAD = 1e-3  # of a feature, as a share of the widest: one that hardly moves tells nothing
 STEPS = 400
 GRADIENT = 1e-7  # largest entry of the gradient at which the fit has ended
@@ -49,7 +51,7 @@ class Tried:
     """How one penalty does on examples that took no part in the fit, over all inner folds."""
 
     penalty: float
-    loss: float  # mean cross-entropy over the classes proper
+    loss: float  # mean cross-entropy over the classes proper, at the temperature that suits them
     accuracy: float
 
 
@@ -94,6 +96,9 @@ def try_penalty(
 ) -> Tried:
     """Fit on all folds but one, and judge that one; so for each fold in turn.
 
+    The answers of all folds are judged at their own best temperature, as calibration finds one
+    afterwards: a strong penalty makes answers timid, which is no fault of theirs.
+
     Args:
         penalty: which one.
         examples: of all folds.
@@ -102,14 +107,16 @@ def try_penalty(
         outputs: how many logits the layer gives.
         classes: of these so many are classes; what is left does not judge.
     """
-    losses, right = [], []
+    said, truth = [], []
     for fold in _numbers(folds):
         layer = fit_logistic(examples.take(folds != fold), outputs, penalty)
         own = examples.take((folds == fold) & judged)
-        logits = layer(own.features)[:, :classes]
-        losses.append(F.cross_entropy(logits, own.labels, reduction="none"))
-        right.append(logits.argmax(1) == own.labels)
-    return Tried(penalty, float(torch.cat(losses).mean()), float(torch.cat(right).double().mean()))
+        said.append(layer(own.features)[:, :classes])
+        truth.append(own.labels)
+    logits, labels = torch.cat(said), torch.cat(truth)
+    temperature = fit_temperature(logits.float().numpy(), labels.numpy())
+    loss = F.cross_entropy(logits / temperature, labels)
+    return Tried(penalty, float(loss), float((logits.argmax(1) == labels).double().mean()))
 
 
 def _numbers(folds: Tensor) -> Iterator[int]:

@@ -89,6 +89,7 @@ def fit_head(
     network = network.eval().to(ranks.device)
     saved = checkpoint.load(job.path, job.fingerprint)
     history: list[dict[str, float]] = [] if saved is None else saved["history"]
+    temperatures: list[float] = [] if saved is None else saved["temperatures"]
     examples, folds, plain = _examples(job, network, ranks)
     outputs, penalties = job.classes + 1, job.head.penalties
     for number, penalty in enumerate(penalties[len(history) :], start=len(history) + 1):
@@ -96,8 +97,9 @@ def fit_head(
         tried = try_penalty(penalty, examples, folds, plain, outputs, job.classes)
         seconds = time.perf_counter() - started
         history.append({"epoch": number, "loss": tried.loss, "validation": tried.accuracy})
+        temperatures.append(tried.temperature)
         if ranks.first:  # one epoch less: the stage ends with the layer, not with the last penalty
-            _save(job, {"epoch": number - 1, "history": history})
+            _save(job, {"epoch": number - 1, "history": history, "temperatures": temperatures})
         yield EpochFinished(
             "head",
             number,
@@ -108,12 +110,14 @@ def fit_head(
             seconds,
         )
     best = min(range(len(penalties)), key=lambda row: history[row]["loss"])
-    set_layer(network, fit_logistic(examples, outputs, penalties[best]))
+    layer = fit_logistic(examples, outputs, penalties[best])
+    set_layer(network, layer.at(temperatures[best]))
     network = network.to("cpu")
     if ranks.first:
         values = network.state_dict()
         state = {"network": values, "average": values, "penalty": penalties[best]}
-        _save(job, {"epoch": len(penalties), "history": history, **state})
+        told = {"epoch": len(penalties), "history": history, "temperatures": temperatures}
+        _save(job, {**told, **state})
         _features_path(job).unlink(missing_ok=True)
     ranks.wait()
     return network

@@ -41,6 +41,10 @@ class Layer:
     weight: Tensor  # (outputs, d)
     bias: Tensor  # (outputs,)
 
+    def at(self, temperature: float) -> Layer:
+        """The layer whose logits are divided by ``temperature``."""
+        return Layer(self.weight / temperature, self.bias / temperature)
+
     def __call__(self, features: Tensor) -> Tensor:
         """Logits ``(n, outputs)`` of features ``(n, d)``."""
         return features @ self.weight.T + self.bias
@@ -51,8 +55,9 @@ class Tried:
     """How one penalty does on examples that took no part in the fit, over all inner folds."""
 
     penalty: float
-    loss: float  # mean cross-entropy over the classes proper, at the temperature that suits them
+    loss: float  # mean cross-entropy over the classes proper, at `temperature`
     accuracy: float
+    temperature: float  # that suits them best
 
 
 def fit_logistic(examples: Examples, outputs: int, penalty: float) -> Layer:
@@ -114,9 +119,11 @@ def try_penalty(
         said.append(layer(own.features)[:, :classes])
         truth.append(own.labels)
     logits, labels = torch.cat(said), torch.cat(truth)
-    temperature = fit_temperature(logits.float().numpy(), labels.numpy())
-    loss = F.cross_entropy(logits / temperature, labels)
-    return Tried(penalty, float(loss), float((logits.argmax(1) == labels).double().mean()))
+    scale = max(float(logits.std()), 1e-12)  # the search for a temperature is one about 1
+    temperature = scale * fit_temperature((logits / scale).float().numpy(), labels.numpy())
+    loss = float(F.cross_entropy(logits / temperature, labels))
+    accuracy = float((logits.argmax(1) == labels).double().mean())
+    return Tried(penalty, loss, accuracy, temperature)
 
 
 def _numbers(folds: Tensor) -> Iterator[int]:

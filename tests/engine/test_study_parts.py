@@ -66,7 +66,9 @@ def test_the_reduced_study_differs_in_size_and_in_one_teacher() -> None:
     assert [(s.name, s.network, s.seed_project) for s in reduced.students] == [
         (s.name, s.network, s.seed_project) for s in full.students
     ]
-    teachers = {s.name: (s.teacher, t.teacher) for s, t in zip(reduced.students, full.students, strict=True)}
+    teachers = {
+        s.name: (s.teacher, t.teacher) for s, t in zip(reduced.students, full.students, strict=True)
+    }
     assert [name for name, (own, other) in teachers.items() if own != other] == ["AlexNet"]
 
 

@@ -1,13 +1,14 @@
 """What `lungscan adapt` gains on lung of other laboratories.
 
-    python benchmarks/adapting.py [MODEL] [--data DIR] [--draws 5] [--json FILE]
+    python benchmarks/adapting.py [MODEL] [--data DIR] [--draws 5] [--organs 1] [--json FILE]
 
 Of each source in ``external-lung`` one half adapts the model and the other half judges it, in five
 draws: once without labels, once with 20 labelled fields a class as far as there are so many.
 Tumour fields (half of the tissue or more) count as adenocarcinoma, normal lung and stroma as
 benign; mixed fields and those of the second source bear no class, so they count among the answered
-alone. No adapted model is kept: the
-pictures' licence allows evaluation only. MODEL must keep statistics, or --original names its data.
+alone. In the first ``--organs`` draws each model is asked of other organs too, each by itself, and
+so is `adapt`: would it take 54 of their fields for lung? No adapted model is kept: the pictures'
+licence allows evaluation only. MODEL must keep statistics, or --original names its data.
 """
 
 from __future__ import annotations
@@ -17,16 +18,18 @@ import csv
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from answers import FOREIGN, Kind, folder_kind, table_kinds
 
 from lungscan.adaptation.adapt import moments_of
 from lungscan.adaptation.gains import answers_of
 from lungscan.adaptation.own_fields import gather
 from lungscan.adaptation.records import AdaptOptions
-from lungscan.adaptation.refitting import Source, draft, source_of
+from lungscan.adaptation.refitting import Source, draft, resemblance, source_of
+from lungscan.adaptation.requirements import LEAST_FILES, RESEMBLANCE, UNLIKE
 from lungscan.evaluation.records import FieldAnswer, LabelledField
 from lungscan.model.card import ModelCard
 from lungscan.model.checked import find_model
@@ -35,6 +38,8 @@ from lungscan.workers import available_threads
 ROOT = Path(__file__).resolve().parents[1]
 CLASS_OF = {"luad_tumour": "lung_aca", "normal_lung": "lung_n", "stroma": "lung_n"}
 LABELLED = 20  # fields a class
+MOST_FIELDS = 54  # of an organ that adapt is asked to take
+COLON = {"adi", "lym", "muc", "mus", "norm", "str", "tum"}  # NCT's kinds of tissue
 MODES = ("as it is", "adapted without labels", "adapted with labels")
 
 
@@ -51,6 +56,17 @@ class Row:
     classed_answered: int
     right_answered: int
     novel: float = 0.0  # share of the adapting squares that still look foreign
+
+
+@dataclass(frozen=True)
+class Organ:
+    """What one model makes of one organ."""
+
+    source: str  # the laboratory that the model was adapted to
+    mode: str
+    organ: str
+    fields: int
+    answered: int
 
 
 @dataclass(frozen=True)
@@ -136,9 +152,60 @@ def adapted(
     return made.card, made.novel
 
 
-def measure(sources: list[Sources], source: Source, draws: int) -> list[Row]:
-    """Every source, draw and mode."""
+def organs_of(data: Path, card: ModelCard) -> list[Kind]:
+    """Other organs, of what training took only what it has not seen; CT and drawings are not here.
+
+    One organ's fields of one scale are one kind; the kinds of tissue of NCT's colon are one organ.
+    """
+    found = [folder_kind(data / "lc25000-colon", "colon (LC25000)", FOREIGN, card)]
+    found += table_kinds(data / "foreign", FOREIGN, card)
+    joined: dict[str, Kind] = {}
+    for kind in found:
+        organ, _, tissue = kind.name.partition(" ")
+        name = "colon (NCT)" if tissue in COLON else organ if organ == "bone" else kind.name
+        earlier = joined.get(name, replace(kind, name=name, fields=()))
+        joined[name] = replace(earlier, fields=earlier.fields + kind.fields)
+    return [kind for kind in joined.values() if kind.fields]
+
+
+def asked_of(
+    kinds: list[Kind], card: ModelCard, source: str, mode: str, threads: int
+) -> list[Organ]:
+    """How many fields of each organ a model answers."""
+    found = []
+    for kind in kinds:
+        answers = answers_of(card, kind.fields, kind.mpp, threads)
+        count = sum(answer.answer is not None for answer in answers)
+        found.append(Organ(source, mode, kind.name, len(answers), count))
+    return found
+
+
+def taken(kinds: list[Kind], source: Source) -> list[str]:
+    """Whether `lungscan adapt` would take each organ for lung, where there are fields enough."""
+    lines = [
+        "| fields of | resemblance to organs | still foreign when matched | |",
+        "|---|---:|---:|---|",
+    ]
+    for kind in kinds:
+        fields = kind.fields[:: max(1, len(kind.fields) // MOST_FIELDS)][:MOST_FIELDS]
+        if len(fields) < LEAST_FILES:
+            continue
+        with tempfile.TemporaryDirectory() as scratch:
+            lay_out(fields, Path(scratch) / "own", labels=False)
+            own = gather(AdaptOptions(Path(scratch) / "own", kind.mpp), source.card)
+            like = resemblance(own, source)
+            novel = draft(own, source, Path(scratch) / "model", labels=False).novel
+        told = "refused" if like > RESEMBLANCE or novel > UNLIKE else "**taken**"
+        lines.append(f"| {kind.name} ({len(own.files)}) | {like:.0%} | {novel:.0%} | {told} |")
+    return lines
+
+
+def measure(
+    sources: list[Sources], source: Source, draws: int, kinds: list[Kind], asked: int
+) -> tuple[list[Row], list[Organ]]:
+    """Every source, draw and mode; other organs in the first ``asked`` draws."""
     rows = []
+    organs = asked_of(kinds, source.card, "", MODES[0], source.threads) if asked else []
     for part in sources:
         before = {
             answer.file: answer
@@ -154,9 +221,26 @@ def measure(sources: list[Sources], source: Source, draws: int) -> list[Row]:
                 with tempfile.TemporaryDirectory() as scratch:
                     card, novel = adapted(own, part.mpp, source, Path(scratch), labels=labels)
                     answers = answers_of(card, judged, part.mpp, source.threads)
+                    if draw < asked:
+                        mode = MODES[1 + labels]
+                        organs += asked_of(kinds, card, part.name, mode, source.threads)
                 rows.append(counted(part.name, MODES[1 + labels], judged, answers, novel))
                 print(rows[-1], flush=True)
-    return rows
+    return rows, organs
+
+
+def organ_table(organs: list[Organ]) -> str:
+    """Fields answered, of all, by organ and model, the draws together."""
+    models = list(dict.fromkeys((one.source, one.mode) for one in organs))
+    heads = [f"{mode}, {source}" if source else mode for source, mode in models]
+    lines = [f"| fields answered, of | {' | '.join(heads)} |", "|---|" + "---:|" * len(models)]
+    for name in dict.fromkeys(one.organ for one in organs):
+        cells = []
+        for model in models:
+            mine = [o for o in organs if o.organ == name and (o.source, o.mode) == model]
+            cells.append(f"{sum(o.answered for o in mine)} of {sum(o.fields for o in mine)}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def table(rows: list[Row]) -> str:
@@ -198,6 +282,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--original", type=Path, help="where MODEL keeps no statistics")
     parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--organs", type=int, default=1, help="draws in which they are asked")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     folder = given.data / "external-lung"
@@ -205,11 +290,16 @@ def main() -> None:
         raise SystemExit(f"{given.data} has no folder external-lung; name the data with --data.")
     card = find_model(given.model)
     source = source_of(card, moments_of(card, given.original), available_threads())
-    rows = measure(read_sources(folder), source, given.draws)
+    kinds = organs_of(given.data, card) if given.organs else []
+    rows, organs = measure(read_sources(folder), source, given.draws, kinds, given.organs)
     print(f"\nModel {card.name} {card.version}, SHA-256 {card.sha256[:12]}; {given.draws} draws\n")
     print(table(rows))
+    if kinds:
+        print(f"\n{organ_table(organs)}\n")
+        print("\n".join(taken(kinds, source)))
     if given.json:
-        given.json.write_text(json.dumps([vars(row) for row in rows], indent=1) + "\n")
+        told = {"rows": [vars(row) for row in rows], "organs": [vars(one) for one in organs]}
+        given.json.write_text(json.dumps(told, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -135,6 +135,17 @@ def table(found: dict[int, dict[str, dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
+def shape(out: Path, cases: int) -> str:
+    """What the folder holds, per case: its records, and each table."""
+    records = [path.stat() for path in out.glob("cases/*/*")]
+    blocks = sum(stat.st_blocks for stat in records) * 512
+    size = sum(stat.st_size for stat in records)
+    parts = [f"{size / cases / 1e3:.1f} kB of records in {blocks / cases / 1e3:.1f} kB of blocks"]
+    tables = sorted(path for path in out.iterdir() if path.is_file())
+    parts += [f"{path.name} {path.stat().st_size / cases:.0f} bytes" for path in tables]
+    return f"{cases:,} cases, a folder each; of each {', '.join(parts)}"
+
+
 def main() -> None:
     """Every step for every number of cases."""
     parser = argparse.ArgumentParser(description="Costs of very many cases.")
@@ -154,8 +165,7 @@ def main() -> None:
     for cases in given.cases:
         out = work / str(cases)
         found[cases] = {step: in_its_own_process(step, out, cases, given.no_sync) for step in STEPS}
-        size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-        print(f"{cases:,} cases: {size / cases / 1e3:.1f} kB a case on the disk", flush=True)
+        print(shape(out, cases), flush=True)
         shutil.rmtree(out)
     print(table(found))
     if given.json:

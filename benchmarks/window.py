@@ -141,9 +141,9 @@ def pan_about(window: MainWindow, loop: Loop, minutes: float) -> list[float]:
 def measure(slide: Path, minutes: float, parts: Sequence[str]) -> dict[str, float]:
     """The figures of these parts, in their order."""
     found: dict[str, float] = {}
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     if "start" in parts:
         found["cold start, s"] = min(cold_start() for _ in range(3))
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     from PyQt6.QtWidgets import QApplication
 
     from lungscan_gui import engine

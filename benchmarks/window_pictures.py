@@ -2,9 +2,10 @@
 
     xvfb-run -s "-screen 0 2600x1600x24" python benchmarks/window_pictures.py FOLDER [--dark]
 
-Writes the window with the demo's slide: just opened, analysed, a tile of the evidence, two models
-side by side (``--other``), the options, and the training page; ``--twofold``: 2560 x 1440 on a
-dense screen.
+Writes the window with the demo's slide: just opened, analysed, a tile of the evidence, explained, a
+region left out, the options, two runs side by side (``--other``: another model; else the same one
+with tiles that overlap), and the training page; ``--series``: a CT series, too; ``--twofold``:
+2560 x 1440 on a dense screen.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from math import cos, sin
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from lungscan_gui.window import MainWindow
 
 PATIENCE_S = 180
+OVERLAP = 0.5
 
 
 class Camera:
@@ -60,6 +63,7 @@ def main() -> None:
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--twofold", action="store_true", help="2560 x 1440 at twofold scaling")
     parser.add_argument("--data", type=Path, help="a folder of classes for the training page")
+    parser.add_argument("--series", type=Path, help="a folder of one CT series")
     parser.add_argument("--other", default="", help="a second model, for two side by side")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -83,9 +87,12 @@ def main() -> None:
     camera = Camera(app, options.folder)
     camera.take(window, "0-empty")
     _take_case(window, camera)
-    if options.other:
-        _take_two(window, camera, options.other)
+    _take_two(window, camera, options.other)
     _take_training(window, camera, options.data)
+    if options.series:
+        _take_series(window, camera, options.series)
+    for _ in range(2):  # what was drawn is not asked about
+        window.undo_review()
     window.close()
     sys.stdout.write(f"{options.folder}\n")
 
@@ -97,12 +104,19 @@ def _take_case(window: MainWindow, camera: Camera) -> None:
     camera.take(window, "1-first-start")
     window.analyse()
     camera.until(lambda: bool(window.queue.current and window.queue.current.result))
+    camera.until(lambda: not window.analysis.running)
     window.message.hide()
     camera.take(window, "2-analysed")
     window.next_tile()
     camera.until(lambda: _sharp(window))
     camera.take(window, "3-tile")
+    window.explain_tile()
+    camera.until(lambda: not window.asking.busy)
+    camera.rest(0.5)
+    window.result.ensureWidgetVisible(window.result.model)  # all of the box above it is seen then
+    camera.take(window, "3-tile-explained")
     window.fit()
+    _take_region(window, camera)
     window.run.fold.setChecked(True)
     camera.take(window, "4-options")
     window.run.fold.setChecked(False)
@@ -110,15 +124,47 @@ def _take_case(window: MainWindow, camera: Camera) -> None:
 
 def _take_two(window: MainWindow, camera: Camera, other: str) -> None:
     window.compare_sides()
-    window.compare.models.addItem(other)
-    window.compare.models.setCurrentText(other)
+    if other:
+        window.compare.models.addItem(other)
+        window.compare.models.setCurrentText(other)
+    else:
+        window.options.overlap.setValue(OVERLAP)
     window.compare.start.click()
     camera.until(lambda: bool(window.beside.second and window.beside.second.result))
     camera.take(window, "5-side-by-side")
+    window.options.overlap.setValue(0)
     window.next_change()
     camera.until(lambda: _sharp(window))
     camera.take(window, "6-changed-tile")
     window.compare_sides()
+
+
+def _take_region(window: MainWindow, camera: Camera) -> None:
+    view = window.viewer.camera
+    if view is None:
+        return
+    width, height = view.image
+    ellipse = [(0.25 + 0.12 * cos(turn / 5), 0.35 + 0.16 * sin(turn / 5)) for turn in range(31)]
+    window.leave_out_freehand()
+    window.reviewing.drawing.corners = [(x * width, y * height) for x, y in ellipse]
+    window.reviewing.drawing.close()
+    camera.until(lambda: bool(window.reviewing.sheet and window.reviewing.sheet.second))
+    window.result.ensureWidgetVisible(window.result.review)
+    camera.take(window, "3-region-left-out")
+    window.undo_review()
+    window.result.ensureVisible(0, 0)
+
+
+def _take_series(window: MainWindow, camera: Camera, series: Path) -> None:
+    window.options.boxes["model"].setCurrentText("lung-ct")
+    window.add_paths([series])
+    camera.until(window.slices.isVisible)
+    window.analyse()
+    camera.until(lambda: bool(window.queue.current and window.queue.current.result))
+    camera.rest(1)
+    window.next_tile()
+    camera.until(lambda: _sharp(window))
+    camera.take(window, "9-series")
 
 
 def _take_training(window: MainWindow, camera: Camera, data: Path | None) -> None:

@@ -2,9 +2,9 @@
 
     python packaging/build_program.py --out dist [--window]
 
-Run it with the Python of an environment that holds LungScan (with the extra ``gui`` for the window)
-and ``pyinstaller``, and little else: what is installed beside them may get in. Prints the size, and
-ends with 1 where it is over the limit.
+Run it with the Python of an environment that holds LungScan with the extra ``web`` (and ``gui`` for
+the window) and ``pyinstaller``, and little else: what is installed beside them may get in. Prints
+the size, and ends with 1 where it is over the limit.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ def build(out: Path, *, window: bool) -> Path:
     """The folder of the program, made anew below ``out``."""
     if window and find_spec("PyQt6") is None:
         raise SystemExit("The window needs PyQt6: pip install 'lungscan-histology[gui]'")
+    if find_spec("starlette") is None:
+        raise SystemExit("The page needs its libraries: pip install 'lungscan-histology[web]'")
     with tempfile.TemporaryDirectory() as work:
         subprocess.run(
             [

@@ -139,7 +139,7 @@ def write_adapted(data: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "rows.json"
         text = printed("benchmarks/adapting.py", "--data", str(data), "--json", str(path))
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
     put(ROOT / "docs/answers.md", "adapted", text[text.index("Model ") :])
     put(ROOT / "docs/training.md", "adapted", adapted_table(rows))
     for page in ("README.md", "docs/own-slides.md"):

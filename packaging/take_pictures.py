@@ -31,7 +31,11 @@ def keep(found: Path, name: str, width: int) -> None:
         height = round(opened.height * width / opened.width)
         small = opened.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
     target = PICTURES / name
-    small.quantize(COLOURS, dither=Image.Dither.NONE).save(target, optimize=True)
+    # The colours of classes take few pixels: what counts pixels alone would blur them together.
+    few = small.quantize(
+        COLOURS, method=Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE
+    )
+    few.save(target, optimize=True)
     print(f"{target}: {target.stat().st_size / 1000:.0f} kB")
 
 
@@ -52,6 +56,7 @@ def window(scratch: Path) -> None:
     script = ROOT / "benchmarks" / "window_pictures.py"
     subprocess.run([sys.executable, str(script), str(scratch / "window")], check=True)
     keep(scratch / "window" / "2-analysed.png", "window.png", 960)
+    keep(scratch / "window" / "5-side-by-side.png", "window-beside.png", 960)
 
 
 def page(scratch: Path) -> None:

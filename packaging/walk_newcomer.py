@@ -114,7 +114,7 @@ def machine(way: str, suite: str, deb: Path | None) -> Iterator[Path]:
 def _give_uv(root: Path) -> None:
     """The program uv, from its wheel: it is one file."""
     with tempfile.TemporaryDirectory() as scratch:
-        words = [sys.executable, "-m", "pip", "install", "--quiet", "--target", scratch, "uv"]
+        words = [sys.executable, "-m", "pip", "install", "-qq", "--target", scratch, "uv"]
         subprocess.run(words, check=True)
         shutil.copy(Path(scratch) / "bin" / "uv", root / "usr/bin/uv")
 
@@ -151,9 +151,9 @@ def walk(way: str, lines: list[str], root: Path) -> Walk:
 
 
 def megabytes(root: Path) -> float:
-    """What the files below hold."""
-    files = (path.lstat() for path in root.rglob("*") if not path.is_symlink())
-    return sum(found.st_blocks for found in files) * 512 / 1e6
+    """What the files below hold, each once: uv links its tools to its cache."""
+    found = (path.lstat() for path in root.rglob("*"))
+    return sum({stat.st_ino: stat.st_blocks for stat in found}.values()) * 512 / 1e6
 
 
 HEAD = """| way | installing, s | demo, s | from nothing to the PDF, s | disk, MB |

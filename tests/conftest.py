@@ -34,6 +34,7 @@ SLOW = frozenset(
         "cli/test_train_folds.py",
         "engine/test_adaptation.py",
         "engine/test_cluster.py",
+        "engine/test_cluster_network.py",
         "engine/test_compression.py",
         "engine/test_compression_onnx.py",
         "engine/test_compression_wsinfer.py",
@@ -79,12 +80,35 @@ SLOW = frozenset(
 SLOW_FOLDERS = ("engine/test_training", "installers/", "web/")
 
 
+# And single tests of other modules.
+SLOW_TESTS = frozenset(
+    {
+        "test_an_answer_depends_on_its_tile_alone",
+        "test_another_precision_can_be_asked_for",
+        "test_demo_makes_pictures_then_classifies_its_own_folder",
+        "test_fp16_is_nearer_to_fp32_than_bf16",
+        "test_older_processors_repeat_the_golden_answers",
+        "test_the_real_network_repeats_itself_with_other_batches_and_threads",
+    }
+)
+
+
+def is_slow(path: Path) -> bool:
+    """Whether all tests of a module are."""
+    name = path.relative_to(Path(__file__).parent).as_posix()
+    return name in SLOW or name.startswith(SLOW_FOLDERS)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """``pytest -m "not slow"`` does not even import what it leaves out."""
+    fast = config.option.markexpr == "not slow" and collection_path.suffix == ".py"
+    return True if fast and is_slow(collection_path) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the slow ones; ``pytest -m "not slow"`` leaves them out."""
-    root = Path(__file__).parent
     for item in items:
-        name = item.path.relative_to(root).as_posix()
-        if name in SLOW or name.startswith(SLOW_FOLDERS):
+        if is_slow(item.path) or getattr(item, "originalname", "") in SLOW_TESTS:
             item.add_marker(pytest.mark.slow)
 
 

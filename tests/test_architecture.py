@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def test_importing_the_engine_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_engine_shows_nothing_and_never_exits(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         match node:
             case ast.Import(names=names):
                 roots = {alias.name.split(".")[0] for alias in names}
@@ -154,12 +155,17 @@ IMPORT_NAMES = {
 }  # fmt: skip
 
 
+def tree_of(path: Path) -> ast.Module:
+    """A module's syntax."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imported_names() -> set[str]:
     """The first part of whatever our packages import, lazily or not."""
     names: set[str] = set()
     for path in (path for package in PACKAGES for path in files_of(package)):
         if path.suffix == ".py":
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for node in ast.walk(tree_of(path)):
                 match node:
                     case ast.Import(names=found):
                         names |= {alias.name.split(".")[0] for alias in found}
@@ -233,9 +239,20 @@ def test_the_page_of_the_architecture_names_only_what_is_there() -> None:
     assert {name for name in packages if f"{name}`" not in text} - {"inputs", "demo"} == set()
 
 
+# What a stranger should find in each room under the same name.
+ROLES = {"__init__.py", "entry.py", "events.py", "options.py", "records.py", "wording.py"}
+
+
+def test_a_file_name_says_which_file_is_meant() -> None:
+    names = Counter(path.name for path in ENGINE)
+    assert {name for name, count in names.items() if count > 1} == ROLES
+    assert len(list((ROOT / "lungscan").glob("*.py"))) <= 10
+
+
 # Tests that reach into private names break whenever the code is put in better order. The few that
 # must, with the reason: file, name.
 PRIVATE = {
+    ("engine/test_cluster_places.py", "_loaded"): "what a worker's process holds, no message says",
     ("gui/test_loader.py", "_reading"): "that a read was dropped before it began, no signal tells",
 }
 
@@ -243,7 +260,7 @@ PRIVATE = {
 def private_names(path: Path) -> set[str]:
     """Private names of others that a test uses: imported, as an attribute, or in a dotted text."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         match node:
             case ast.ImportFrom(module=str(module), names=names) if "lungscan" in module:
                 found |= {alias.name for alias in names if re.match("_[a-z]", alias.name)}

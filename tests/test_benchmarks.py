@@ -246,7 +246,7 @@ def test_decoding_alone_has_a_rate(tmp_path: Path, drawing: tuple[str, ...]) -> 
     assert report["tiles_per_second"] > 0
 
 
-def test_int8_is_reported_of_held_out_fields_alone() -> None:
+def test_int8_is_judged_on_held_out_fields_alone() -> None:
     from results import int8
 
     def figure(value: float) -> dict[str, float | None]:

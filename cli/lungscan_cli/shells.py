@@ -17,7 +17,7 @@ class Installed:
     """What was written."""
 
     script: Path
-    start_file: Path | None  # the shell's own, where it had to be told
+    start_file: Path | None  # the shell's own, where it had to be changed
 
 
 def shell_in_use() -> str:
@@ -34,7 +34,7 @@ def shell_in_use() -> str:
 def install(shell: str, script: str) -> Installed:
     """Write the script where the shell finds it from its next start on. Again: the same files.
 
-    bash-completion and fish read their folder by themselves; zsh has to be told of one, in
+    bash-completion and fish read their folder by themselves; zsh needs one named, in
     ``.zshrc``. Raises MachineError when a file cannot be written.
     """
     data = _folder("XDG_DATA_HOME", ".local/share")

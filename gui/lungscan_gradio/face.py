@@ -1,4 +1,4 @@
-"""What is seen, and what happens at a press: one job of the desk, told as it goes on."""
+"""What is seen, and what happens at a press: one job of the desk, shown as it goes on."""
 
 from __future__ import annotations
 

@@ -217,7 +217,7 @@ class Analysis(QObject):
         self.show_state()
 
     def options_of(self, cases: list[Case]) -> ScanOptions:
-        """What a run of these cases is told, but for its folder. Raises LungScanError."""
+        """Options of a run of these cases, but for its folder. Raises LungScanError."""
         paths = tuple(path for case in cases for path in case.paths)
         options = self._window.options.options(paths, Path(), cases[0].mpp)
         joined = [(case.name, case.paths) for case in cases if case.others]

@@ -221,7 +221,8 @@ def results_folder(root: Path, options: ScanOptions) -> Path:
     """
     first = options.paths[0]
     name = show(first.stem if len(options.paths) == 1 else first.parent.name) or "cases"
-    parts = [options.model, options.mpp, options.overlap, options.rule, options.abstain]
+    parts: list[object] = [options.model, options.mpp, options.overlap, options.rule]
+    parts.append(options.abstain)
     if options.explain != "off":  # else the folder stays the one of before there was a choice
         parts.append(options.explain)
     if options.cases is not None:  # the same files as cases of their own are another question

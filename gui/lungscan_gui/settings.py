@@ -77,7 +77,7 @@ class Settings:
 
     @property
     def machine(self) -> tuple[str, str] | None:
-        """What was found out of this machine: for which choice, and what is told of it."""
+        """What was found out of this machine: for which choice, and in which words."""
         kept = self._kept.value("machine", [])
         return (str(kept[0]), str(kept[1])) if isinstance(kept, list) and len(kept) == 2 else None
 
@@ -116,7 +116,7 @@ class Settings:
 
     @property
     def own_models(self) -> tuple[str, ...]:
-        """Model folders beside the shipped ones; those that are gone are not told of."""
+        """Model folders beside the shipped ones; those that are gone are left out."""
         kept = self._kept.value("models", [])
         names = [kept] if isinstance(kept, str) else list(kept or [])
         return tuple(name for name in names if (Path(name) / "card.json").is_file())

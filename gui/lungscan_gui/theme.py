@@ -51,6 +51,7 @@ QPushButton#primary:disabled { background: palette(mid); border-color: palette(m
   color: palette(window); }
 QToolButton { padding: 4px 8px; border: 1px solid transparent; border-radius: 5px; }
 QToolButton:checked { background: palette(alternate-base); border-color: palette(mid); }
+QAbstractSpinBox { min-height: 24px; }
 QListView { border: 1px solid palette(mid); border-radius: 6px; }
 QProgressBar { border: 1px solid palette(mid); border-radius: 4px; height: 8px;
   background: palette(alternate-base); }

@@ -10,7 +10,7 @@ import numpy as np
 
 from lungscan.adaptation.adapted_folder import require_room, write_rest
 from lungscan.adaptation.gains import answers_of, original_fields, shares_of
-from lungscan.adaptation.head import Squares, deal, of_names
+from lungscan.adaptation.last_layer import Squares, deal, of_names
 from lungscan.adaptation.own_fields import gather
 from lungscan.adaptation.records import (
     Adapted,
@@ -22,8 +22,14 @@ from lungscan.adaptation.records import (
     Shares,
     Step,
 )
-from lungscan.adaptation.refitting import Draft, Source, draft, source_of
-from lungscan.adaptation.requirements import require_gain, require_lung, require_own, require_source
+from lungscan.adaptation.refitting import Draft, Source, draft, resemblance, source_of
+from lungscan.adaptation.requirements import (
+    require_gain,
+    require_lung,
+    require_no_organ,
+    require_own,
+    require_source,
+)
 from lungscan.adaptation.wording import counted
 from lungscan.dataset.pixels import load_squares
 from lungscan.errors import ModelError, UsageProblem
@@ -72,6 +78,8 @@ def adapting(
 def _adapted(
     own: Own, source: Source, options: AdaptOptions, scratch: Path, out: Path
 ) -> Generator[AdaptEvent, None, AdaptResult]:
+    yield Step("Asking the model what tissue it is")
+    require_no_organ(resemblance(own, source), own)
     yield Step("Matching stain and scanner")
     made = draft(own, source, scratch / "model", labels=bool(own.labelled))
     require_lung(made, own)

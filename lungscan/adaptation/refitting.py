@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lungscan.adaptation.head import Fitted, Layer, Squares, fit_head, of_names
+from lungscan.adaptation.last_layer import Fitted, Layer, Squares, by_field, fit_head, of_names
 from lungscan.adaptation.own_fields import spread
 from lungscan.adaptation.records import Own
 from lungscan.model.appearance import fit_appearance, statistics
@@ -23,6 +23,8 @@ from lungscan.workers import Workers
 MATCHED = 128  # squares by which the statistics are matched
 TRUST = 50  # own files that weigh as much as all of the source
 OWN_SHARE = 0.98  # of the own squares that lie within a limit of novelty
+JUDGED_SHARE = 0.95  # of the squares of files not looked at that are near enough to be judged
+FILE_PARTS = 5  # of the own files: each is compared with the others
 WIDEST = 1.5  # times by which a limit may be widened
 
 
@@ -69,7 +71,9 @@ def draft(own: Own, source: Source, folder: Path, *, labels: bool) -> Draft:
     card = dataclasses.replace(source.card, folder=folder, sha256="", official=False)
     features = features_of(card, own.tiles, source.threads)
     novel = float((source.novelty.score(features) > card.novelty_threshold).mean())
-    novelty = at_home(widened(source.novelty, features), own.tiles)
+    novelty = at_home(widened(source.novelty, features), own)
+    if novelty.appearance is not None:
+        card = dataclasses.replace(card, appearance_limit=novelty.appearance.reach)
     fitted = None
     if labels:
         fitted = _fit_labels(own, features, source)
@@ -91,17 +95,37 @@ def widened(novelty: Novelty, features: FloatArray) -> Novelty:
     return dataclasses.replace(novelty, limits=limits)
 
 
-def at_home(novelty: Novelty, tiles: RgbBatch) -> Novelty:
-    """The novelty of a network for which the own stain and scanner are the usual ones.
+def at_home(novelty: Novelty, own: Own) -> Novelty:
+    """The novelty of a network that knows the own stain and scanner, and judges no other.
 
-    How far beyond them it may go stays the source's: that is what its training saw.
+    The layers were matched to these alone: on a third stain the network's word on which tissue it
+    is, lung or not, is worth little. So the limit beyond which a square is not judged is the
+    distance within which ``JUDGED_SHARE`` of a file's squares lie of those of other own files; the
+    source's is as far as its training reached.
     """
     if novelty.appearance is None:
         return novelty
-    own = statistics(tiles)
-    fitted = fit_appearance(own, own, OWN_SHARE)
-    limits = fitted.limits[0] * np.array([1.0, novelty.appearance.reach], np.float32)
+    rows = statistics(own.tiles)
+    part = (own.owner if len(own.files) > 1 else np.arange(len(rows))) % FILE_PARTS
+    away = [
+        fit_appearance(rows[part != one], rows[part != one], OWN_SHARE).distance(rows[part == one])
+        for one in np.unique(part)
+    ]
+    fitted = fit_appearance(rows, rows, OWN_SHARE)
+    far = float(np.quantile(np.concatenate(away), JUDGED_SHARE))
+    limits = np.array([min(float(fitted.limits[0]), far), far], np.float32)
     return dataclasses.replace(novelty, appearance=dataclasses.replace(fitted, limits=limits))
+
+
+def resemblance(own: Own, source: Source) -> float:
+    """How much the own tissue resembles the source's counter-examples before anything is matched.
+
+    The mean probability over files, each the mean of its squares: what one field does not tell, a
+    folder of them does.
+    """
+    features = features_of(source.card, own.tiles, source.threads)
+    probability = source.novelty.foreign_probability(features)
+    return float(by_field(probability[:, None], own.owner).mean())
 
 
 def features_of(card: ModelCard, tiles: RgbBatch, threads: int) -> FloatArray:

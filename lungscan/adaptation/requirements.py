@@ -16,6 +16,7 @@ SLIDE_COUNTS = 10
 LEAST_SQUARES = 20  # of tissue: a field taken whole is one
 LEAST_LABELLED = 8  # of each class that has any
 LEAST_GROUPS = 3  # of each class
+RESEMBLANCE = 0.75  # to counter-examples, before: other laboratories' lung 0.3 to 0.6, organs 0.9
 UNLIKE = 0.10  # of the squares that may still look foreign once the stain is matched
 EMPTY = 0.5  # of the files that may hold no stained tissue
 
@@ -66,6 +67,19 @@ def _require_labels(own: Own, card: ModelCard) -> None:
                 f"Class {show(label)} has {count} labelled fields in {len(groups)} groups; at "
                 f"least {LEAST_LABELLED} in {LEAST_GROUPS} groups are needed, some 20 are better."
             )
+
+
+def require_no_organ(resemblance: float, own: Own) -> None:
+    """Raises UsageProblem when the tissue is taken for another organ before anything is matched.
+
+    Matching brings the colours of any tissue to those of lung, and much of what told it apart goes.
+    """
+    if resemblance > RESEMBLANCE:
+        raise UsageProblem(
+            f"The tissue of {own.folder} resembles the organs that this model was taught to refuse "
+            f"by {resemblance:.0%} on average (lung of another laboratory stays below "
+            f"{RESEMBLANCE:.0%}): another organ, or a wrong scale (--mpp). Nothing was written."
+        )
 
 
 def require_lung(made: Draft, own: Own) -> None:

@@ -11,8 +11,9 @@ NOT_MEASURED = "not measured"
 
 # Measured: docs/answers.md, "What an adapted model makes of other organs".
 OTHER_ORGANS = (
-    "It no longer refuses other organs reliably: adapted to another laboratory's lung, the shipped "
-    "models answered a third or more of colon fields. Give it nothing but lung."
+    "It judges only what is stained and scanned as your fields were. Other organs in that very "
+    "stain it refuses as far as the model knows them; one that it was never taught may pass for "
+    "lung. Give it nothing but lung."
 )
 
 

@@ -1,4 +1,4 @@
-"""What a benchmark can be told, what it tells while it runs, and what comes out."""
+"""Options of a benchmark, its events, and what comes out."""
 
 from __future__ import annotations
 

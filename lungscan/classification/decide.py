@@ -28,6 +28,10 @@ _DOUBT = (
     "(usual: 0.25 for a 40x objective, 0.5 for 20x)."
 )
 
+# Whose stain and scanner a model knows, and what to do about another's.
+_SHIPPED = "the training's", "adapt it to your own lung (lungscan adapt)"
+_ADAPTED = "the fields it was adapted to", "adapt the model that it was made from to these"
+
 _SCORED = (TileState.USED, TileState.NOVEL, TileState.BLURRED, TileState.OTHER_STAIN)
 
 
@@ -114,8 +118,10 @@ def _reason_before_answer(evidence: Evidence, card: ModelCard) -> NoResult | Non
     lung = used | strange
     if evidence.share(novel, lung | novel) > MOST or not (lung | blurred).any():
         return modality.foreign
-    if evidence.share(strange, lung) > MOST or not (used | blurred).any():
-        return NoResult.OTHER_STAIN
+    unlike = novel | strange
+    if evidence.share(unlike, lung | novel) > MOST or not (used | blurred).any():
+        foreign = evidence.share(novel, unlike) > MOST
+        return modality.foreign if foreign else NoResult.OTHER_STAIN
     if evidence.share(blurred, seen) > MOST or not used.any():
         return NoResult.BLURRED
     return None
@@ -192,9 +198,10 @@ def _explain(reason: NoResult, evidence: Evidence, answer: Answer | None, card: 
     if reason is NoResult.OTHER_STAIN:
         strange = evidence.where(TileState.OTHER_STAIN)
         share = evidence.share(strange, strange | evidence.where(TileState.USED)) or 1.0
+        known, advice = _ADAPTED if card.adaptation else _SHIPPED
         return (
-            f"{share:.0%} of the tissue is of another stain or scanner than the training's, "
-            "further off than this model can judge."
+            f"{share:.0%} of the tissue is of another stain or scanner than {known}, further off "
+            f"than this model can judge; {advice}."
         )
     best = 0.0 if answer is None else answer.confidence
     return (

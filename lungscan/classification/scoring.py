@@ -58,12 +58,15 @@ class Scorer:
         return TileBatch(fraction, probs, novelty, quality, tuple(states), device, appearance)
 
     def _unlike(self, novelty: float, appearance: float) -> TileState:
-        """What a sharp tile of tissue is, by how unlike the training's it is."""
-        if novelty > 1:
+        """What a sharp tile of tissue is, by how unlike the training's it is.
+
+        Of a stain beyond the network's reach its word on which tissue it is is worth little, so
+        there nothing is called "not lung". What CT shows is told without the network.
+        """
+        strange = appearance > self.card.appearance_limit
+        if novelty > 1 and (not strange or modality_of(self.card.modality).slices):
             return TileState.NOVEL
-        if appearance > self.card.appearance_limit:
-            return TileState.OTHER_STAIN
-        return TileState.USED
+        return TileState.OTHER_STAIN if strange else TileState.USED
 
     def _ask(self, tiles: RgbBatch) -> tuple[FloatArray, FloatArray]:
         """Probabilities ``(n, classes)`` and novelty ``(n,)``, both safe to write to."""

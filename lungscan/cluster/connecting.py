@@ -76,7 +76,7 @@ def connected(cluster: Cluster, device: str, ending: Event) -> Iterator[Link]:
     _require_dask()
     import dask
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is told by errors
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters comes as an error
     gpu = {GPU: 1.0} if needs_gpu(device) else {}
     settings = {
         "distributed.scheduler.worker-saturation": 1.0,

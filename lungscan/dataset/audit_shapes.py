@@ -13,7 +13,7 @@ TITLE = "How a network will see the pictures"
 STANDARD_INPUT_PX = 192  # side of the network's input in the standard recipe
 LEAST_PX = ceil(STANDARD_INPUT_PX * LEAST_FIELD)
 
-_KINDS = 4  # of shapes or scales told with their counts
+_KINDS = 4  # of shapes or scales named with their counts
 _NAMES = 5  # of pictures that differ from most
 
 Facts = list[tuple[str, str]]

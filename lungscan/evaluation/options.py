@@ -1,4 +1,4 @@
-"""What ``lungscan evaluate`` and ``lungscan compare`` can be told."""
+"""What ``lungscan evaluate`` and ``lungscan compare`` can be set to."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def points(metric: Metric) -> str:
 
 
 def is_share(metric: Metric) -> bool:
-    """Whether the figure is a share of fields, told in per cent."""
+    """Whether the figure is a share of fields, written in per cent."""
     return not any(word in metric.name for word in ("AUC", "Brier", "F1", "precision", "recall"))
 
 

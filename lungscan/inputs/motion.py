@@ -1,4 +1,4 @@
-"""Files that somebody is still writing: told by their sizes and times, without ever waiting."""
+"""Files that somebody is still writing: known by their sizes and times, without ever waiting."""
 
 from __future__ import annotations
 

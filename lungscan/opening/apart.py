@@ -96,7 +96,7 @@ class Apart:
         self._send(task)
 
     def events(self) -> Iterator[Any]:
-        """What the run tells; ended by a ``Failure`` or ``Stopped`` unless it told its own end."""
+        """The run's events; ended by a ``Failure`` or ``Stopped`` unless it sent its own end."""
         ended = yield from self._replies()
         self._close()
         status = self._child.wait()

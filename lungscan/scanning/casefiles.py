@@ -35,7 +35,7 @@ class CaseFilesWanted:
         return {name: more and wanted for name, wanted in zip(SWITCHES, chosen, strict=True)}
 
     def released(self, result: CaseResult) -> CaseResult:
-        """The case as it may be told of: with ``deidentify``, in words that hold no name."""
+        """The case as it may be shown: with ``deidentify``, in words that hold no name."""
         return hide_message(result) if self.options.deidentify else result
 
 

@@ -120,7 +120,7 @@ def _sample(path: Path) -> bytes:
 
 
 def hide_message(result: CaseResult) -> CaseResult:
-    """The record with its error told by its code alone: libraries put paths into their messages."""
+    """The record with the code alone of its error: libraries put paths into their messages."""
     code = result.error_code  # a file left out by choice has none, and a reason without names
     return replace(result, error_message=failure(code)) if code else result
 

@@ -145,7 +145,7 @@ class Ledger:
         )
 
     def notices_of_cases(self) -> tuple[str, ...]:
-        """What is to be told of cases' files."""
+        """Notices about cases' files."""
         moved_files = moved(self._places, self._store.out)
         return (*self._left_for_later(), *moved_files, *self._outdated, *self._untold)
 

@@ -70,7 +70,7 @@ class Run:
         """Many fields share a job and a batch. Returns the cases that hold a slide after all."""
         picture = self.ledger.wants_files("field")
         slides = []
-        taken: deque[CaseInput] = deque()  # cases of jobs that nobody was told of yet
+        taken: deque[CaseInput] = deque()  # cases of jobs that no event has named yet
 
         def jobs() -> Iterator[list[CaseInput]]:
             for job in field_jobs(cases):

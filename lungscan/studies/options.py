@@ -1,4 +1,4 @@
-"""What a study is told: the keys of its TOML file bear the fields' names."""
+"""Options of a study: the keys of its TOML file bear the fields' names."""
 
 from __future__ import annotations
 

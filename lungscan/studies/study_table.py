@@ -43,7 +43,7 @@ def markdown(
         costs: by the networks' names.
         classes: the classes' names.
         command: how the study was started.
-        told: sentences on data and machines.
+        sentences: on data and machines.
     """
     parts = [f"# Study {options.name}", f"Made by `{command}`. {RESEARCH_USE}", *sentences, _METHOD]
     for protocol in options.protocols:

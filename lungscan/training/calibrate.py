@@ -18,6 +18,8 @@ DIRECTIONS = 48  # of the training features; the rest counts as residual
 LUNG_SHARE = 0.99  # of the lung validation fields lie below the lower mark of a novelty limit
 CHANGED_SHARE = 0.95  # and of the same stained and scanned as elsewhere
 FOREIGN_SHARE = 0.05  # of the counter-examples of validation lie below the upper mark
+RIGHT_SHARE = 0.95  # of the answered fields of another stain, as far as a model judges them
+LEAST_FIELDS = 20  # from which that share is believed
 UNCERTAIN_SHARE = 0.02  # of the validation fields that may be too uncertain
 LEAST_CONFIDENCE = 0.5  # a label that is likelier wrong than right is never given
 
@@ -124,6 +126,30 @@ def _limit(lung: Float64Array, foreign: Float64Array | None) -> float:
     if foreign is None:
         return low
     return max(low, float(np.sqrt(low * np.quantile(foreign, FOREIGN_SHARE))))
+
+
+def trusted_reach(
+    distances: Float64Array, right: NDArray[np.bool_], appearance: Appearance
+) -> Appearance:
+    """How far from the training's look a field may be judged: as far as answers hold there.
+
+    Args:
+        distances: ``(n,)`` of own unseen fields, stained and scanned anew, that would be answered.
+        right: whether the answer is right ``(n,)``.
+        appearance: its second limit is drawn in to the farthest distance up to which
+            ``RIGHT_SHARE`` of the fields beyond the first are right; to the first where none is.
+    """
+    near, far = (float(limit) for limit in appearance.limits)
+    beyond = (distances > near) & (distances <= far)
+    order = np.argsort(distances[beyond], kind="stable")
+    shares = np.cumsum(right[beyond][order]) / np.arange(1, len(order) + 1)
+    good = np.flatnonzero(shares >= RIGHT_SHARE)
+    good = good[good >= LEAST_FIELDS - 1]
+    reach = near
+    if len(good):
+        last = int(good[-1])
+        reach = far if last == len(order) - 1 else float(distances[beyond][order][last])
+    return dataclasses.replace(appearance, limits=np.array([near, reach], np.float32))
 
 
 def confidence_limit(probs: FloatArray) -> float:

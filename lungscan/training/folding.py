@@ -24,7 +24,7 @@ from lungscan.training.out_of_fold import ALONE_FILE, ANSWERS_FILE, OTHERS_FILE,
 FINAL_SPLIT = (0.95, 0.05, 0.0)  # of a recipe that sets groups aside for a test
 FOLDS_FOLDER, WORK_FOLDER = "folds", "training"
 
-# What a fold that was trained elsewhere may be told otherwise: nothing of it shapes an answer.
+# What a fold that was trained elsewhere may have otherwise: nothing of it shapes an answer.
 MAY_DIFFER = {
     "name",
     "summary",
@@ -74,7 +74,7 @@ def require_sense(options: TrainOptions) -> None:
 
 
 def fold_options(options: TrainOptions, number: int) -> TrainOptions:
-    """What the training of one fold is told: the recipe with ``--fold number/N``."""
+    """The options of one fold's training: the recipe with ``--fold number/N``."""
     fold = str(Fold(number, options.folds))
     return dataclasses.replace(
         options, fold=fold, folds=0, figures_from="", robustness=False, int8=False
@@ -82,7 +82,7 @@ def fold_options(options: TrainOptions, number: int) -> TrainOptions:
 
 
 def final_options(options: TrainOptions) -> TrainOptions:
-    """What the model's own training is told: every group, but for a small validation share."""
+    """The options of the model's own training: every group, but for a small validation share."""
     split = FINAL_SPLIT if options.split[2] else options.split
     return dataclasses.replace(options, fold="", split=split, alone=False)
 

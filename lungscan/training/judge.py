@@ -24,6 +24,7 @@ from lungscan.training.calibrate import (
     fit_novelty,
     fit_temperature,
     softmax,
+    trusted_reach,
 )
 from lungscan.training.data import Material
 from lungscan.training.network_answers import (
@@ -56,7 +57,8 @@ def calibrate(
 
     Lung of other laboratories may judge a model, not fit it, so own fields changed by ``how``, the
     augmentation of training, stand for it: they lie within the distance's cloud, within its limits,
-    and reach as far as ``lungscan.model.appearance`` lets a tile be judged.
+    and tell how far ``lungscan.model.appearance`` lets a tile be judged: as far as the answers to
+    them are right.
 
     Of two estimates the more careful one counts: a model that was fitted on nearly all groups has
     few left to calibrate on, so it is never surer than its held-out run was found to be.
@@ -73,6 +75,16 @@ def calibrate(
     if held_out is not None:
         temperature = max(temperature, held_out.temperature)
         least = max(least, held_out.confidence_threshold)
+    elsewhere = outputs_of(student, validation_views)
+    appearance = fit_appearance(statistics(seen), statistics(changed), LUNG_SHARE)
+    probs = softmax(known.logits[:, :classes], temperature)
+    least = max(least, confidence_limit(probs))
+    if how.restain_share > 0:  # it was taught stains of elsewhere: how far do its answers hold?
+        guesses = softmax(elsewhere.logits[:, :classes], temperature)
+        given = guesses.max(1) >= least
+        right = guesses.argmax(1) == np.repeat(labels, VALIDATION_VIEWS)
+        away = appearance.distance(statistics(validation_views))
+        appearance = trusted_reach(away[given], right[given], appearance)
     layer = student.get_classifier()  # type: ignore[operator]  # every timm network has it
     novelty = fit_novelty(
         outputs_of(student, seen) + outputs_of(student, changed),
@@ -81,11 +93,10 @@ def calibrate(
         _foreign_outputs(student, material),
         layer.weight.detach().numpy(),
         layer.bias.detach().numpy(),
-        outputs_of(student, validation_views),
-        fit_appearance(statistics(seen), statistics(changed), LUNG_SHARE),
+        elsewhere,
+        appearance,
     )
-    probs = softmax(known.logits[:, :classes], temperature)
-    return Calibration(temperature, max(least, confidence_limit(probs)), novelty)
+    return Calibration(temperature, least, novelty)
 
 
 def _foreign_outputs(student: nn.Module, material: Material) -> Outputs | None:

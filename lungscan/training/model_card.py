@@ -21,7 +21,7 @@ from lungscan.training.data import Material
 from lungscan.training.judge import Calibration
 from lungscan.training.options import TrainOptions
 
-# What a held-out run that lends its figures may be told otherwise.
+# What a held-out run that lends its figures may have otherwise.
 MAY_DIFFER = {
     "name",
     "summary",

@@ -41,7 +41,7 @@ def test_an_unknown_shell_is_asked_for(
     assert list(home.iterdir()) == []
 
 
-def test_zsh_is_reported_once_and_keeps_what_it_had(home: Path) -> None:
+def test_zsh_is_set_up_once_and_keeps_what_it_had(home: Path) -> None:
     start = home / ".zshrc"
     start.write_text("alias ll='ls -l'", encoding="utf-8")
     assert main(["completion", "install", "zsh"]) == 0

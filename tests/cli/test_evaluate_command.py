@@ -67,7 +67,7 @@ def test_a_leak_comes_first(model: Path, capsys: Captured) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_without_a_split_the_whole_folder_is_judged_and_reported_so(
+def test_without_a_split_the_whole_folder_is_judged_and_that_is_reported(
     model: Path, capsys: Captured
 ) -> None:
     assert lungscan("evaluate", model, "data") == 0

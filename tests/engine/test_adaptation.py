@@ -16,10 +16,16 @@ pytest.importorskip("torch", reason="the models are trained here")
 pytest.importorskip("timm", reason="the models are trained here")
 
 from lungscan.adaptation.adapt import adapting
-from lungscan.adaptation.head import Layer, Squares, fit_head
+from lungscan.adaptation.last_layer import Layer, Squares, fit_head
 from lungscan.adaptation.own_fields import gather
-from lungscan.adaptation.records import Adapted, AdaptOptions, AdaptResult
-from lungscan.adaptation.refitting import at_home, some_squares
+from lungscan.adaptation.records import Adapted, AdaptOptions, AdaptResult, Own
+from lungscan.adaptation.refitting import (
+    Source,
+    at_home,
+    features_of,
+    resemblance,
+    some_squares,
+)
 from lungscan.dataset.pixels import load_squares
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.events import CaseFinished
@@ -32,11 +38,12 @@ from lungscan.report.wording import UNPROVEN
 from lungscan.results.review_json import Verdict
 from lungscan.review.storing import save_review
 from lungscan.runtimes import load_runtime
-from lungscan.runtimes.layers import Network
+from lungscan.runtimes.layers import Moments, Network
 from lungscan.runtimes.statistics import load_statistics
 from lungscan.scanning.scan import scan
 from lungscan.training.options import Fit, Phase, TrainOptions
 from lungscan.training.train import train
+from lungscan.types import NoResult
 from tests.reviewing import review_of
 from tests.training_data import SIDE, draw_data
 
@@ -155,20 +162,45 @@ def test_without_labels_more_fields_are_answered_and_the_card_says_what_it_is(
     assert str(tmp_path) not in text + (tmp_path / "mine" / "card.json").read_text()
 
 
-def test_the_own_stain_is_the_usual_one_of_an_adapted_model(
+def test_the_own_stain_is_the_usual_one_of_an_adapted_model_and_no_other_is_judged(
     model: ModelCard, lab: Path, tmp_path: Path
 ) -> None:
     known = load_novelty(model.folder / "novelty.safetensors")
     assert known.appearance is not None
-    fields = restain(lab, tmp_path / "own", keep_labels=False)
-    own, _ = load_squares(sorted(fields.rglob("*.png")), model, SIDE)
-    assert (known.appearance.score(own.pixels) > 1).mean() > 0.5
-    adapted = at_home(known, own.pixels).appearance
+    options = AdaptOptions(restain(lab, tmp_path / "own", keep_labels=False))
+    own = gather(options, model)
+    assert (known.appearance.score(own.tiles) > 1).mean() > 0.5
+    adapted = at_home(known, own).appearance
     assert adapted is not None
-    assert (adapted.score(own.pixels) > 1).mean() <= 0.05
-    assert adapted.reach == pytest.approx(known.appearance.reach)
+    within = adapted.score(own.tiles) <= adapted.reach
+    assert within.mean() >= 0.95
+    elsewhere, _ = load_squares(sorted(lab.rglob("*.png")), model, SIDE)
+    assert (adapted.score(elsewhere.pixels) > adapted.reach).mean() >= 0.9
     blind = dataclasses.replace(known, appearance=None)
-    assert at_home(blind, own.pixels) is blind
+    assert at_home(blind, own) is blind
+    # The same squares as one slide's: no file can be compared with the others.
+    alone = dataclasses.replace(own, files=own.files[:1], owner=np.zeros_like(own.owner))
+    single = at_home(known, alone).appearance
+    assert single is not None
+    assert (single.score(own.tiles) <= single.reach).mean() >= 0.95
+
+
+def test_an_adapted_model_refuses_what_is_stained_as_nobody_here_does(
+    model: ModelCard, lab: Path, tmp_path: Path
+) -> None:
+    own = restain(lab, tmp_path / "own", keep_labels=False)
+    card = read_card(adapt(model, own, tmp_path / "mine").card.folder)
+    novelty = load_novelty(card.folder / "novelty.safetensors")
+    assert novelty.appearance is not None
+    assert card.appearance_limit == pytest.approx(novelty.appearance.reach)
+    states = {}
+    for name, folder in (("own", own), ("source", lab)):
+        asked = ScanOptions((folder,), tmp_path / name, model=str(card.folder), pdf="none")
+        cases = [event.result for event in scan(asked) if isinstance(event, CaseFinished)]
+        reasons = [case.prediction.reason for case in cases if case.prediction]
+        states[name] = sum(r is NoResult.OTHER_STAIN for r in reasons) / len(reasons)
+    assert states["own"] <= 0.1
+    assert states["source"] >= 0.9
 
 
 def test_with_labels_it_is_judged_by_fields_it_did_not_see_and_classifies(
@@ -266,6 +298,31 @@ def test_other_tissue_is_refused_even_in_the_right_stain(
     with pytest.raises(UsageProblem, match="100% of the tissue of own still does not look like"):
         adapt(model, own, tmp_path / "mine")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["own"]
+
+
+def test_an_organ_that_the_model_knows_is_refused_before_its_stain_is_matched(
+    model: ModelCard, lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = restain(lab, tmp_path / "own", keep_labels=False)
+
+    def foreign(novelty: object, features: np.ndarray) -> np.ndarray:
+        return np.full(len(features), 0.8)
+
+    monkeypatch.setattr("lungscan.model.novelty.Novelty.foreign_probability", foreign)
+    with pytest.raises(UsageProblem, match=r"resembles the organs .* by 80% on average"):
+        adapt(model, own, tmp_path / "mine")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["own"]
+
+
+def test_resemblance_counts_files_not_squares(model: ModelCard, lab: Path) -> None:
+    novelty = load_novelty(model.folder / "novelty.safetensors")
+    source = Source(model, Moments({}, {}), novelty, 1)
+    files = sorted(lab.rglob("*.png"))
+    squares, _ = load_squares(files[:4], model, SIDE)
+    own = Own("own", (), frozenset(), squares.pixels, np.array([0, 0, 0, 1]), (), ())
+    each = novelty.foreign_probability(features_of(model, squares.pixels, 1))
+    expected = (each[:3].mean() + each[3]) / 2
+    assert resemblance(own, source) == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_loss_is_refused_and_the_earlier_model_stays(

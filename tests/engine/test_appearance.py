@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lungscan.model.appearance import STATISTICS, fit_appearance, statistics
+from lungscan.model.appearance import STATISTICS, Appearance, fit_appearance, statistics
+from lungscan.training.calibrate import trusted_reach
 
 SIDE = 64
 # What two stains absorb per red, green, blue.
@@ -62,3 +65,23 @@ def test_the_reach_is_how_far_the_training_went(own: NDArray[np.float64]) -> Non
     scores = fitted.distance(changed) / fitted.limits[0]
     assert (scores <= fitted.reach).mean() == pytest.approx(0.99, abs=0.01)
     assert fit_appearance(own, own[:10] * 0 + own.mean(0), 0.99).reach == 1  # never below the first
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reach"),
+    [
+        ((), 3.0),  # all right: as far as the training reached
+        (range(50, 100), 1.52),  # right in fifty, then two wrong ones, 96 % of all to there
+        (range(0, 100, 10), 1.0),  # wrong now and then everywhere: no farther than its own look
+        (range(18, 100), 1.0),  # right for a while, too few to tell
+    ],
+)
+def test_it_is_judged_as_far_as_the_answers_are_right(wrong: Sequence[int], reach: float) -> None:
+    distances = np.concatenate([np.linspace(0, 0.99, 40), 1 + np.arange(1, 101) / 100, [9.0]])
+    right = np.ones(141, np.bool_)
+    right[[40 + row for row in wrong]] = False
+    right[:40] = right[-1] = False  # nothing is asked of its own look, or of what is too far off
+    axes = np.eye(2, dtype=np.float32)
+    look = Appearance(np.zeros(2, np.float32), axes, np.array([1.0, 3.0], np.float32))
+    limits = trusted_reach(distances, right, look).limits
+    np.testing.assert_allclose(limits, [1.0, reach], atol=1e-5)

@@ -97,6 +97,9 @@ def test_every_reason_under_every_policy(reason: NoResult, abstain: Abstain) -> 
         ([(B, 3), (S, 1)], NoResult.OTHER_STAIN),
         ([(U, 1), (S, 3), (N, 5)], NoResult.NOT_LUNG),  # among sharp tiles most are no lung
         ([(U, 1), (S, 5), (N, 5)], NoResult.OTHER_STAIN),
+        ([(U, 4), (S, 3), (N, 3)], NoResult.OTHER_STAIN),  # each is the lesser part, not both
+        ([(U, 4), (S, 2), (N, 4)], NoResult.NOT_LUNG),
+        ([(U, 5), (S, 2), (N, 3)], None),
         ([(B, 3), (N, 1)], NoResult.NOT_LUNG),  # nothing sharp looked like lung
         ([(U, 1), (B, 5), (N, 5)], NoResult.NOT_LUNG),  # the graver reason first
         ([(E, 9)], NoResult.LITTLE_TISSUE),
@@ -200,5 +203,8 @@ def test_too_far_off_is_reported_once_and_in_words() -> None:
     assert flags == ("other_stain_or_scanner",)
     assert prediction.reason_text == (
         "75% of the tissue is of another stain or scanner than the training's, "
-        "further off than this model can judge."
+        "further off than this model can judge; adapt it to your own lung (lungscan adapt)."
     )
+    made = replace(CARD, adaptation={"source": "other"})
+    told = decide(seen, made, "tumour-aware", "flag")[0].reason_text
+    assert "than the fields it was adapted to, further off" in told

@@ -179,7 +179,7 @@ def test_a_blank_picture_is_no_bomb() -> None:
     ("kind", "words"),
     [(np.float32, "floating-point numbers with 32 bits"), (np.uint32, "whole numbers with 32")],
 )
-def test_a_tiff_of_other_numbers_is_reported_so(kind: type, words: str) -> None:
+def test_a_tiff_of_other_numbers_is_refused_as_such(kind: type, words: str) -> None:
     stream = io.BytesIO()
     tifffile.imwrite(stream, HE.astype(kind), photometric="rgb")
     with pytest.raises(UnreadableFile, match=words) as caught:

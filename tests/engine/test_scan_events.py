@@ -47,7 +47,7 @@ def test_events_come_in_the_documented_order(
     assert sum(item.resumed for item in again.finished) == 72
 
 
-def test_a_case_is_reported_of_before_anything_of_it_is_read(
+def test_a_case_is_announced_before_anything_of_it_is_read(
     model: Path, fake: FakeRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_slide(tmp_path / "in" / "a.svs", 768, 512)

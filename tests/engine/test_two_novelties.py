@@ -73,6 +73,26 @@ def test_within_reach_it_answers_with_a_flag_and_beyond_it_refuses(
     assert (result.counts.other_stain == result.counts.total) == (reason is not None)
 
 
+@pytest.mark.parametrize(
+    ("near", "reason"), [(2.0, NoResult.NOT_LUNG), (0.4, NoResult.OTHER_STAIN)]
+)
+def test_beyond_its_reach_nothing_is_called_other_tissue(
+    fake: FakeRuntime, tmp_path: Path, near: float, reason: NoResult
+) -> None:
+    field = make_field(tmp_path / "f.png")
+    away = far(tmp_path / "first", field, tmp_path)
+    card = model_of_two(tmp_path / "m", near * away, replace(CARD, appearance_limit=2.0))
+    path = card.folder / "novelty.safetensors"
+    save_file(load_file(path) | {"limits": np.full(2, 1e-6, np.float32)}, path)
+    write_card(card, card.folder)  # to its features all tissue is foreign
+    result = classified(read_card(card.folder), tmp_path / "out", field)
+    assert result.prediction is not None
+    assert result.prediction.reason is reason
+    assert result.prediction.label is None
+    state = TileState.NOVEL if reason is NoResult.NOT_LUNG else TileState.OTHER_STAIN
+    assert set(result.scores[0].state) == {state}
+
+
 def test_the_kind_stands_in_every_table(fake: FakeRuntime, tmp_path: Path) -> None:
     slide = make_slide(tmp_path / "s.svs")
     card = model_of_two(tmp_path / "m", 1e-3)

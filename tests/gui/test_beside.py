@@ -16,6 +16,7 @@ from pytestqt.qtbot import QtBot
 
 from lungscan.scanning.scan import scan
 from lungscan_gui.cases import CaseState
+from lungscan_gui.compare.pane import side_text
 from lungscan_gui.window import MainWindow
 from tests.drawing import draw_slide, write_svs
 from tests.gui.fixtures import Jobs
@@ -157,6 +158,10 @@ def test_a_run_of_the_command_line_is_shown_beside(
     assert window.beside.open
     assert window.beside.changes.compared > 0
     assert "tiles changed" in window.compare.message.text()
+    ours, theirs = window.queue.current.result, window.beside.second.result
+    assert side_text("A", ours, theirs).endswith("(tiny 1.0, rule tumour-aware, overlap 0)")
+    assert window.compare.head.text() == side_text("B", theirs, ours)
+    assert window.compare.head.text().endswith("(tiny 1.0, rule mean, overlap 0.5)")
     window.readout.point(700, 500)
     assert "A: " in window.readout.text()
     assert "B: " in window.readout.text()

@@ -17,6 +17,7 @@ from lungscan.errors import MachineError
 from lungscan_web.jobs.desk import Desk
 from lungscan_web.jobs.folder import PREFIX, PrivateFolder, sweep
 from lungscan_web.jobs.limits import Limits, NotHere, Refused, TooLarge, TooMany
+from lungscan_web.jobs.ready import Ready
 from lungscan_web.jobs.records import Choice, Job, JobState, Pace, progress_of, words_of
 from lungscan_web.jobs.turns import Turns
 from tests.web.serving import SMALL, Rehearsal, wait
@@ -224,7 +225,7 @@ def test_without_a_process_a_job_fails_and_the_next_goes_on(
     bureau.desk.close()
 
 
-def test_whoever_waits_is_reported_of_changes(bureau: Bureau) -> None:
+def test_whoever_waits_is_notified_of_changes(bureau: Bureau) -> None:
     bureau.rehearsal.hold.clear()
     job = bureau.give()
     notified = threading.Event()
@@ -346,3 +347,37 @@ def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
         "outside", f"{PREFIX}link", f"{PREFIX}file", f"{PREFIX}fresh",
     }  # fmt: skip
     assert (outside / "keep").exists()
+
+
+def test_a_spare_process_is_started_once_a_job_has_had_the_machine(rehearsal: Rehearsal) -> None:
+    now = [100.0]
+    ready = Ready(rehearsal.start, lambda: now[0])
+    ready.prepare()
+    assert len(rehearsal.made) == 1  # at the start of the page, at once
+    assert ready.take() is rehearsal.made[0]
+    now[0] += 1
+    ready.prepare()
+    assert len(rehearsal.made) == 1  # the job has the machine first
+    ready.prepare(wanted=True)
+    assert len(rehearsal.made) == 2  # another one waits
+    ready.take()
+    now[0] += 10
+    ready.prepare()
+    ready.prepare()
+    assert len(rehearsal.made) == 3  # and no more than one is kept
+
+
+LOADED = """
+import sys
+import lungscan_web.main, lungscan_web.server.app, lungscan_web.server.services, uvicorn
+print([name for name in ("PIL", "openslide", "tifffile", "imagecodecs", "pydicom", "openvino",
+                         "reportlab") if name in sys.modules])
+"""
+
+
+def test_nothing_that_decodes_is_loaded_on_the_way_to_the_first_answer() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout == "[]\n"

@@ -174,6 +174,16 @@ def test_a_picture_that_is_no_tissue_is_shown_to_the_other_model(
     assert answer["model"]["name"] == TISSUE  # the second look left no trace
 
 
+def test_such_a_picture_joins_the_run_of_its_model(
+    engine: Engine, give: Callable[..., Path], tmp_path: Path
+) -> None:
+    engine.foreign = {(TISSUE, "slice")}
+    told, _ = work(tmp_path, give("1/slice.png"), give("2/x.dcm"))
+    assert [one.model for one in engine.asked] == [TISSUE, CT]
+    assert {path.name for path in engine.asked[1].paths} == {"slice.png", "x.dcm"}
+    assert {name: model for name, (model, _) in ends(told).items()} == {"slice": CT, "x": CT}
+
+
 def test_a_model_chosen_by_hand_is_the_only_one_asked(
     engine: Engine, give: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -57,7 +57,7 @@ class ShardType(click.ParamType[Shard | None]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Shard | None:
-        """Read it; what is amiss is told as of any other option."""
+        """Read it; what is amiss is reported as of any other option."""
         if value is None or isinstance(value, Shard):
             return value
         try:

@@ -105,7 +105,7 @@ def run_training(order: Order) -> int:
 
 
 def _flag_of(out: Path) -> str:
-    """What classify must be told of this model; why, the training has said."""
+    """Options that classify needs for this model; why, the training has said."""
     if not holds_model(out):
         return ""
     return " --unproven" if doubt(read_card(out)) else ""

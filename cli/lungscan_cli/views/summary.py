@@ -1,4 +1,4 @@
-"""What is told when a run has ended: a table and sentences for people, one object for programs."""
+"""What is shown when a run has ended: a table and sentences for people, one object for programs."""
 
 from __future__ import annotations
 

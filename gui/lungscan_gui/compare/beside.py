@@ -143,8 +143,9 @@ class Beside(QObject):
         if not self.open:
             return
         first, second = self._window.display.case, self.second
-        self._head.show_result(first.result if first else None)
-        self.pane.show_case(second)
+        here, there = first.result if first else None, second.result if second else None
+        self._head.show_result(here, there)
+        self.pane.show_case(second, here)
         self._set_map(second)
         self._compare()
 
@@ -210,7 +211,8 @@ class Beside(QObject):
 
     def _case_changed(self, case: Case) -> None:
         if case is self.second:
-            self.pane.show_case(case)
+            first = self._window.display.case
+            self.pane.show_case(case, first.result if first else None)
             if case.state is not CaseState.RUNNING or not case.done:
                 self.refresh()
         elif case is self._window.display.case and case.state is not CaseState.RUNNING:

@@ -20,6 +20,7 @@ from lungscan_gui import engine
 from lungscan_gui.cases import Case
 from lungscan_gui.viewer.viewer import Viewer
 
+UNSAID = ("model", "settings_schema")  # named already, or nothing that was set
 CHOOSE = "Choose another model, or a folder of results of the same image."
 
 
@@ -81,14 +82,14 @@ class ComparePane(QWidget):
         self.setVisible(on)
         self.strip.setVisible(on)
 
-    def show_case(self, case: Case | None) -> None:
-        """Say whose answer it is."""
+    def show_case(self, case: Case | None, first: CaseResult | None = None) -> None:
+        """Say whose answer it is, and what was set otherwise than for the first."""
         if case is None:
             self.head.say("B: nothing chosen yet")
         elif case.result is None:
             self.head.say(f"B: {case.name}: {case.line}")
         else:
-            self.head.say(side_text("B", case.result))
+            self.head.say(side_text("B", case.result, first))
 
     def show_changes(self, words: str, changed: int) -> None:
         """Say what changed."""
@@ -113,18 +114,28 @@ class SideHead(QLabel):
         self.setText(words)
         self.setToolTip(words)
 
-    def show_result(self, result: CaseResult | None) -> None:
+    def show_result(self, result: CaseResult | None, other: CaseResult | None = None) -> None:
         """The same of the first image."""
-        self.say(side_text("A", result) if result else "A: not analysed yet")
+        self.say(side_text("A", result, other) if result else "A: not analysed yet")
 
 
-def side_text(side: str, result: CaseResult) -> str:
-    """``A: Adenocarcinoma 0.87 (lung-histology 0.1.0)``."""
+def side_text(side: str, result: CaseResult, other: CaseResult | None = None) -> str:
+    """``A: Adenocarcinoma 0.87 (lung-histology 0.1.0, overlap 0.5)``: what differs is named."""
     prediction = result.prediction
     sure = prediction is not None and prediction.label is not None
     value = f" {engine.probability(prediction.confidence)}" if prediction and sure else ""
     model = f"{result.model.name} {result.model.version}"
-    return f"{side}: {engine.answer_line(result)}{value} ({model})"
+    facts = ", ".join((model, *(f"{name} {value}" for name, value in differing(result, other))))
+    return f"{side}: {engine.answer_line(result)}{value} ({facts})"
+
+
+def differing(result: CaseResult, other: CaseResult | None) -> list[tuple[str, str]]:
+    """The settings of a result that another one does not share, but for the model."""
+    if other is None:
+        return []
+    theirs = dict(other.settings)
+    rest = ((name, value) for name, value in result.settings if name not in UNSAID)
+    return [(name, value) for name, value in rest if theirs.get(name) != value]
 
 
 def _words(name: str) -> QLabel:

@@ -1,4 +1,4 @@
-"""What a training is told, and its buttons."""
+"""Options of a training, and its buttons."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def main() -> None:
             with closing(engine.scan(options, launched, stop)) as events:
                 for event in events:
                     if isinstance(event, RunFinished):
-                        return event  # and the folder is free before anybody is told
+                        return event  # and the folder is free before anybody hears of it
                     send(slim(event))
             return Stopped()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6 import sip
@@ -12,11 +10,11 @@ from PyQt6.QtCore import QLineF
 NUMBERS = 4  # of a line: x and y of its ends, as C doubles
 
 
-def lines_of(ends: NDArray[np.float64]) -> Sequence[QLineF]:
+def lines_of(ends: NDArray[np.float64]) -> sip.array[QLineF | None]:
     """Lines for ``QPainter.drawLines``, from ``(n, 4)`` numbers: x, y, x, y."""
-    made = sip.array(QLineF, len(ends))
+    made: sip.array[QLineF | None] = sip.array(QLineF, len(ends))  # type: ignore[call-arg]
     if len(ends):
-        size = len(ends) * NUMBERS * np.dtype(np.float64).itemsize
-        memory = np.frombuffer(sip.voidptr(made, size, True), np.float64)
-        memory.reshape(-1, NUMBERS)[:] = ends
-    return made  # type: ignore[no-any-return]  # typed loosely there
+        bare = sip.voidptr(made, len(ends) * NUMBERS * np.dtype(np.float64).itemsize)
+        numbers = np.frombuffer(bare, np.float64)  # type: ignore[call-overload]
+        numbers.reshape(-1, NUMBERS)[:] = ends
+    return made

@@ -7,11 +7,11 @@ as the report's map has them; many as one picture, because twenty thousand squar
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
+from PyQt6 import sip
 from PyQt6.QtCore import QLineF, QRectF, Qt
 from PyQt6.QtGui import QBrush, QColor, QFont, QImage, QPainter, QPen, QTransform
 
@@ -30,7 +30,7 @@ OUTLINES_EVERY_S = 0.4  # while tiles come in, to find them takes too long for e
 OUTLINE = 2.0  # points; a lone tile seen from afar is still that large
 GREY, DARK, PALE = (95, 95, 95), (40, 40, 40), (60, 70, 90)
 
-Outlines = list[tuple[int, Sequence[QLineF]]]  # by class, in cells of the map
+Outlines = list[tuple[int, "sip.array[QLineF | None]"]]  # by class, in cells of the map
 
 
 class Overlay:
@@ -199,7 +199,7 @@ class Overlay:
             pen = QPen(QColor(*self.rgb[index]).darker(140), OUTLINE)
             pen.setCosmetic(True)
             painter.setPen(pen)
-            painter.drawLines(lines)  # type: ignore[call-overload]  # it takes an array, too
+            painter.drawLines(lines)
 
     def _all_outlines(self) -> Outlines:
         """Those of the whole map; they are found again when it changes, but not for every batch."""

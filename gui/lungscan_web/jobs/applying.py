@@ -52,4 +52,4 @@ def apply(job: Job, message: Message, now: float) -> None:
             if len(job.notices) < MOST_NOTICES:
                 job.notices.append(without(text, job.folder))
         case Finished() | Stopped() | Failure():
-            pass  # its end is told where it is taken
+            pass  # its end is announced where it is taken

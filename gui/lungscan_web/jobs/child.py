@@ -42,7 +42,7 @@ from lungscan_web.jobs.messages import (
     Taken,
     Task,
 )
-from lungscan_web.jobs.parts import Part, again, is_foreign, other_model, parts_of
+from lungscan_web.jobs.parts import Part, again, is_foreign, joined, other_model, parts_of
 from lungscan_web.jobs.sizes import TooManyPixels
 
 
@@ -63,7 +63,7 @@ class Work:
         self._send(Found(tuple(case for part in parts for case in part.cases.values())))
         sizes = TooManyPixels(cases, self._task, self._stop)
         sizes.start()
-        seconds = [self._part(part) for part in parts]
+        seconds = [self._part(self._joined(part)) for part in parts]
         if not self._stop.is_set():
             self._second_looks(len(parts))
         if sizes.problem:
@@ -71,6 +71,11 @@ class Work:
         if self._stop.is_set() or None in seconds:
             return Stopped()
         return Finished(sum(filter(None, seconds)))
+
+    def _joined(self, part: Part) -> Part:
+        """With the pictures that this run's model is to look at, too."""
+        cases = self._asked.pop(part.options.model, None)
+        return joined(self._task, part, cases) if cases else part
 
     def _part(self, part: Part) -> float | None:
         """One run; how long it took, None of one that was stopped."""

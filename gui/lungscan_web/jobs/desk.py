@@ -11,7 +11,6 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 
 from lungscan.errors import MachineError
 from lungscan.opening.apart import Failure, Stopped
@@ -19,11 +18,7 @@ from lungscan_web.jobs.applying import apply, without
 from lungscan_web.jobs.folder import PrivateFolder, remove
 from lungscan_web.jobs.intake import Intake
 from lungscan_web.jobs.limits import Limits, NotHere, TooMany
-from lungscan_web.jobs.messages import (
-    Finished,
-    Message,
-    Task,
-)
+from lungscan_web.jobs.messages import Finished, Message, Task
 from lungscan_web.jobs.ready import Process, Ready, start_process
 from lungscan_web.jobs.records import CLOCK, Choice, Clock, Job, JobState
 from lungscan_web.jobs.turns import Turns
@@ -156,10 +151,7 @@ class Desk:
             job = self._jobs.get(number)
             if job is None:
                 raise NotHere(NotHere.KEPT)
-            cases = [replace(case) for case in job.cases]
-            tiles, pace = replace(job.tiles), replace(job.pace)
-            notices, runs = list(job.notices), list(job.runs)
-            return replace(job, cases=cases, tiles=tiles, pace=pace, notices=notices, runs=runs)
+            return job.copy()
 
     def jobs_of(self, visitor: str) -> list[Job]:
         """Copies of a visitor's jobs, the newest first."""
@@ -320,7 +312,7 @@ class Desk:
                     return
             self.look_round()
             with self._change:
-                wanted = any(job.state is JobState.WAITING for job in self._jobs.values())
+                wanted = self._turns.waits
             self._ready.prepare(wanted=wanted)
 
     def look_round(self) -> None:

@@ -11,7 +11,7 @@ from lungscan.types import InputFile
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One job, as its process is told it."""
+    """One job, as its process gets it."""
 
     paths: tuple[Path, ...]
     out: Path  # of the engine

@@ -75,9 +75,21 @@ def part_of(
 
 def again(task: Task, cases: list[FoundCase], model: str, number: int) -> Part:
     """One more run over single pictures, under the keys that they have."""
+    paths = tuple(case.files[0].path for case in cases)
+    return _named(part_of(task, paths, model, number, discover(paths).cases), cases)
+
+
+def joined(task: Task, part: Part, cases: list[FoundCase]) -> Part:
+    """A run with some single pictures more, under the keys that all have."""
+    paths = (*part.options.paths, *(case.files[0].path for case in cases))
+    whole = part_of(task, paths, part.options.model, part.number, discover(paths).cases)
+    return _named(whole, [*part.cases.values(), *cases])
+
+
+def _named(part: Part, cases: list[FoundCase]) -> Part:
+    """With the page's own record of each case."""
     known = {case.files[0].path: case for case in cases}
-    part = part_of(task, tuple(known), model, number, discover(tuple(known)).cases)
-    return replace(part, cases={key: known[new.files[0].path] for key, new in part.cases.items()})
+    return replace(part, cases={key: known[c.files[0].path] for key, c in part.cases.items()})
 
 
 def other_model(task: Task, result: CaseResult) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from lungscan.types import InputFile
 from lungscan_web.jobs.messages import Filed
 
 ANSWER = "answer.json"  # in the view of its case: what the page shows
-FORGET_S = 1.0  # before a rate can be told
+FORGET_S = 1.0  # before a rate is known
 
 
 class JobState(StrEnum):
@@ -70,7 +70,7 @@ class Pace:
         self.began, self.done, self.total = now, 0, 0
 
     def rate(self, now: float) -> float | None:
-        """A second, once that can be told."""
+        """A second, once that is known."""
         seconds = now - self.began
         return self.done / seconds if self.done and seconds >= FORGET_S else None
 
@@ -121,6 +121,17 @@ class Job:
         """Cases that have ended."""
         return sum(case.state == "ended" for case in self.cases)
 
+    def copy(self) -> Job:
+        """As it stands, for whoever looks at it while it goes on."""
+        return replace(
+            self,
+            cases=[replace(case) for case in self.cases],
+            tiles=replace(self.tiles),
+            pace=replace(self.pace),
+            notices=list(self.notices),
+            runs=list(self.runs),
+        )
+
     def case(self, number: int) -> JobCase | None:
         """The case of this number, from 1."""
         return self.cases[number - 1] if 0 < number <= len(self.cases) else None
@@ -137,7 +148,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Rate and time left, in words; "" and None while they cannot be told."""
+    """Rate and time left, in words; "" and None while they are not known."""
 
     rate: str = ""
     left: str = ""

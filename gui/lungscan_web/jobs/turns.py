@@ -28,6 +28,11 @@ class Turns:
             self._lines[visitor] = line
         return number
 
+    @property
+    def waits(self) -> bool:
+        """Whether any job does."""
+        return bool(self._lines)
+
     def drop(self, number: str) -> None:
         """Forget a job that waits, if it does."""
         for visitor, line in list(self._lines.items()):

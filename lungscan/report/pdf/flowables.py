@@ -169,7 +169,7 @@ class Picture(Flowable):  # type: ignore[misc]  # ReportLab has no types
 
 
 class _JpegReader(ImageReader):  # type: ignore[misc]  # ReportLab has no types
-    """A JPEG that is told from others by its bytes; ReportLab would decode it for that alone."""
+    """A JPEG that is identified by its bytes; ReportLab would decode it for that alone."""
 
     _dataA = None  # noqa: N815  # ReportLab's name: no transparency
 

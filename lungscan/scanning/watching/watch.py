@@ -141,7 +141,7 @@ class _Watched:
         return not ready.cases or (self.options.out / "cases.csv").exists()
 
     def _round(self, new: Inputs, present: list[str]) -> Generator[ScanEvent, None, None]:
-        """Classify what is new. What stands in the way is told, and waited for."""
+        """Classify what is new. What stands in the way becomes a notice, and is waited for."""
         part = WatchRound(self.options, new, present, self.memory)
         launched, self.launched = self.launched, None
         self.last_notice = ""

@@ -50,15 +50,15 @@ export function outputBox(answer) {
   );
 }
 
-/** The classes with their numbers, and a switch for each that changes what the map shows. */
-export function classesBox(answer, shown, switched) {
+/** The classes with their numbers and, where there is a map, a switch for each of what it shows. */
+export function classesBox(answer, mapped, shown, switched) {
   if (!answer.classes.some(({ probability }) => probability !== null)) return undefined;
   const columns = [["share_text", "Share"], ["area_text", "mm²"], ["text", make("abbr", { title: "Calibrated probability" }, "Prob.")]];
   const used = columns.filter(([key]) => answer.classes.some((one) => one[key] && one[key] !== "–"));
   const rows = answer.classes.map((one, index) => {
-    const check = make("input", { type: "checkbox", checked: shown[index], "aria-label": `Show ${one.display} on the map` });
-    check.addEventListener("change", () => switched(index, check.checked));
-    const name = make("label", { class: "class-name" }, check, letter(one), make("span", {}, one.display));
+    const check = mapped && make("input", { type: "checkbox", checked: shown[index], "aria-label": `Show ${one.display} on the map` });
+    if (check) check.addEventListener("change", () => switched(index, check.checked));
+    const name = make(mapped ? "label" : "span", { class: "class-name" }, check, letter(one), make("span", {}, one.display));
     return make(
       "tr",
       { class: one.name === answer.label && "first" },
@@ -70,7 +70,7 @@ export function classesBox(answer, shown, switched) {
   return box(
     "Classes",
     make("div", { class: "wide" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows))),
-    make("p", { class: "quiet" }, "The switches change what the map shows, not the answer."),
+    mapped && make("p", { class: "quiet" }, "The switches change what the map shows, not the answer."),
   );
 }
 

@@ -27,7 +27,7 @@ async function explain(url, inside, known) {
   }
   if (!inside.isConnected) return;
   const pictures = (state.pictures ?? []).map((picture) =>
-    make("figure", { class: "stack" }, make("img", { src: picture.url, alt: picture.title }), make("figcaption", {}, make("span", { class: "strong" }, picture.title), " ", picture.words)),
+    make("figure", { class: "stack" }, make("a", { href: picture.url, target: "_blank", rel: "noopener" }, make("img", { src: picture.url, alt: picture.title })), make("figcaption", {}, make("span", { class: "strong" }, picture.title), " ", picture.words)),
   );
   fill(inside, state.message && make("p", {}, state.message), ...pictures);
   say(state.state === "ready" ? "The explanation is there." : state.message);

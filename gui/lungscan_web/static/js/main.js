@@ -51,7 +51,7 @@ function draw(job, n, answer) {
   if (viewer.look.shown.length !== answer.classes.length) viewer.setLook({ shown: answer.classes.map(() => true) });
   const switched = (index, on) => viewer.setLook({ shown: viewer.look.shown.map((was, i) => (i === index ? on : was)) });
   const mapped = answer.downloads.some(({ name }) => name === "tiles.csv") && answer.kind !== "series";
-  fill($("answer"), outputBox(answer), classesBox(answer, viewer.look.shown, switched), takeBox(answer, job));
+  fill($("answer"), outputBox(answer), classesBox(answer, mapped, viewer.look.shown, switched), takeBox(answer, job));
   const map = mapped && box("Map", make("p", { class: "quiet" }, "Colours and letters as in the table of classes."), legend(hatching));
   fill($("more"), ...(map ? [map] : []), ...moreBoxes(answer, cards, (tile) => picture.goTo(tile).catch(report)));
   offerMap(mapped);

@@ -4,6 +4,7 @@ import { ask, table } from "./api.js";
 import { $, box, fill, make } from "./dom.js";
 import { ink, letter } from "./answer.js";
 
+const OPENING = "Opening the picture";
 const UNCERTAIN_BELOW = 0.6; // as in the reports: below it a tile is striped
 const LEGEND = [["/", "Uncertain (best class below 0.60)"], ["\\", "Left out (focus, pen, blank, unlike lung)"], ["x", "Not readable"]];
 
@@ -94,9 +95,11 @@ export class Picture {
     const found = this.answer?.files ?? [];
     if (this.answer && !found[file]?.zoom) return void ($("view").hidden = !found[file]);
     let zoom;
+    $("wait").textContent = OPENING;
     try {
       zoom = await ask(found[file]?.zoom ?? `${this.case}/zoom/${file}`);
     } catch {
+      if (this.key === key) $("wait").textContent = "";
       return; // before the answer the file may not be known yet; after it the answer says why
     }
     if (this.key !== key) return;
@@ -128,9 +131,11 @@ export class Picture {
 
   async #series(key, answer) {
     let series;
+    $("wait").textContent = OPENING;
     try {
       series = await ask(answer?.files[0]?.series ?? `${this.case}/series/0`);
     } catch {
+      if (this.key === key) $("wait").textContent = "";
       return; // before the answer the series may not be known yet; after it the answer says why
     }
     if (this.key !== key) return;

@@ -33,13 +33,7 @@ export class Queue {
     const before = this.jobs.get(state.job);
     if (!before) return;
     this.jobs.set(state.job, state);
-    if (before.words !== state.words && state.words && state.done === before.done) this.#announce(state.words);
-    for (const now of state.cases) {
-      const then = before.cases.find(({ n }) => n === now.n);
-      if (now.state === "ended" && then?.state !== "ended") {
-        say(`${now.name}: ${now.headline} ${now.confidence_text}`);
-      }
-    }
+    this.#tell(before, state);
     if (state.state === "failed" && before.state !== "failed") complain(state.message);
     this.#show();
     if (this.current?.startsWith(`${state.job}/`)) this.chosen(state, this.#number(), false);
@@ -62,6 +56,17 @@ export class Queue {
 
   #number() {
     return Number(this.current.split("/")[1]);
+  }
+
+  /** What has ended, for a screen reader; else how far it is. No answer is talked over. */
+  #tell(before, state) {
+    const ended = ({ n }) => before.cases.find((one) => one.n === n)?.state === "ended";
+    const fresh = state.cases.filter((one) => one.state === "ended" && !ended(one));
+    if (fresh.length) this.told = fresh.map((one) => `${one.name}: ${one.headline} ${one.confidence_text}`.trim()).join(". ");
+    const over = state.state === "finished" && before.state !== "finished" && state.cases.length > 1;
+    if (over) say(`${this.told}. All ${state.cases.length} cases are done.`);
+    else if (fresh.length) say(this.told);
+    else if (BUSY.includes(state.state) && state.words && state.words !== before.words) this.#announce(state.words);
   }
 
   #announce(words) {

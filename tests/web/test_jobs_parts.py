@@ -143,7 +143,7 @@ def test_a_folder_of_both_is_taken_apart(
     series = give("1/ct/slice.dcm").parent
     messages, _ = work(tmp_path, tmp_path / "in" / "1", text.parent)
     assert [one.paths for one in engine.asked] == [(field, text.parent), (series,)]
-    assert {name: model for name, (model, _) in ends(told).items()} == {
+    assert {name: model for name, (model, _) in ends(messages).items()} == {
         "field": TISSUE, "slice": CT,
     }  # fmt: skip
 
@@ -198,10 +198,10 @@ def test_a_second_look_that_fails_costs_nothing(
     engine: Engine, give: Callable[..., Path], tmp_path: Path
 ) -> None:
     engine.foreign, engine.broken = {(TISSUE, "slice")}, {CT}
-    told, end = work(tmp_path, give("1/slice.png"))
-    model, said = ends(told)["slice"]
-    assert (model, said.partition(":")[0]) == (TISSUE, "No result")
-    assert [one.text for one in told if isinstance(one, Noticed)] == [
+    messages, end = work(tmp_path, give("1/slice.png"))
+    model, sentence = ends(messages)["slice"]
+    assert (model, sentence.partition(":")[0]) == (TISSUE, "No result")
+    assert [one.text for one in messages if isinstance(one, Noticed)] == [
         "This model cannot be loaded."
     ]
     assert end == Finished(1.5)

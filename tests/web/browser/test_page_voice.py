@@ -120,7 +120,9 @@ def test_an_answer_with_its_probability(page: Page, fields: dict[str, Path]) -> 
               - row /Class/
             - rowgroup:
               - row /Adenocarcinoma/:
-                - checkbox "Show Adenocarcinoma on the map" [checked]
+                - rowheader /Adenocarcinoma/:
+                  - checkbox "Show Adenocarcinoma on the map" [checked]
+                  - text: Adenocarcinoma
         - region "To take away":
           - link "Report (PDF)"
           - link "Tiles (CSV)"

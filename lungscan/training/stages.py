@@ -201,14 +201,16 @@ def _epochs(stage: Stage, options: TrainOptions) -> int:
     return stage_fit(stage, options).epochs
 
 
+_FOLLOWERS: dict[Stage, tuple[Stage, ...]] = {
+    "features": ("student", "alone"),
+    "teacher": ("student",),
+    "student": ("finetune",),
+}
+
+
 def _serves(stage: Stage, options: TrainOptions) -> list[Stage]:
     """The stages of this run that begin with what this one makes."""
-    followers: dict[Stage, list[Stage]] = {
-        "features": ["student", "alone"],
-        "teacher": ["student"],
-        "student": ["finetune"],
-    }
-    found = followers.get(stage, [])
+    found = list(_FOLLOWERS.get(stage, ()))
     begins = options.head_fit is not None and options.head_fit.on == "start"
     if stage == ("features" if begins else options.fitted_stage):
         found.append("head")

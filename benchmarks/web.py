@@ -226,7 +226,9 @@ def cancelled(port: int, times: int = 5) -> float:
     for _ in range(times):
         visitor = Visitor(port)
         job = visitor.give({f"{n}.jpeg": pictures[n % len(pictures)] for n in range(40)})
-        while visitor.get(f"/api/jobs/{job}")["state"] != "running":
+        while (state := visitor.get(f"/api/jobs/{job}")["state"]) != "running":
+            if state in ENDED:
+                raise SystemExit("The job ended before it could be cancelled.")
             time.sleep(0.02)
         begin = time.perf_counter()
         visitor.ask("POST", f"/api/jobs/{job}/cancel")

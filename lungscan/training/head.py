@@ -32,6 +32,7 @@ from lungscan.training.logistic import Examples, Layer, fit_logistic, try_penalt
 from lungscan.training.losses import class_weights
 from lungscan.training.networks import normalise
 from lungscan.training.options import Augment, Head
+from lungscan.training.teacher import Teacher
 
 BATCH = 32
 ALWAYS = -1  # the inner fold of what is learnt from in every fit
@@ -88,6 +89,7 @@ def fit_head(
     network = network.eval().to(ranks.device)
     saved = checkpoint.load(job.path, job.fingerprint)
     history: list[dict[str, float]] = [] if saved is None else saved["history"]
+    temperatures: list[float] = [] if saved is None else saved["temperatures"]
     examples, folds, plain = _examples(job, network, ranks)
     outputs, penalties = job.classes + 1, job.head.penalties
     for number, penalty in enumerate(penalties[len(history) :], start=len(history) + 1):
@@ -95,8 +97,9 @@ def fit_head(
         tried = try_penalty(penalty, examples, folds, plain, outputs, job.classes)
         seconds = time.perf_counter() - started
         history.append({"epoch": number, "loss": tried.loss, "validation": tried.accuracy})
+        temperatures.append(tried.temperature)
         if ranks.first:  # one epoch less: the stage ends with the layer, not with the last penalty
-            _save(job, {"epoch": number - 1, "history": history})
+            _save(job, {"epoch": number - 1, "history": history, "temperatures": temperatures})
         yield EpochFinished(
             "head",
             number,
@@ -107,12 +110,14 @@ def fit_head(
             seconds,
         )
     best = min(range(len(penalties)), key=lambda row: history[row]["loss"])
-    set_layer(network, fit_logistic(examples, outputs, penalties[best]))
+    layer = fit_logistic(examples, outputs, penalties[best])
+    set_layer(network, layer.at(temperatures[best]))
     network = network.to("cpu")
     if ranks.first:
         values = network.state_dict()
         state = {"network": values, "average": values, "penalty": penalties[best]}
-        _save(job, {"epoch": len(penalties), "history": history, **state})
+        told = {"epoch": len(penalties), "history": history, "temperatures": temperatures}
+        _save(job, {**told, **state})
         _features_path(job).unlink(missing_ok=True)
     ranks.wait()
     return network
@@ -126,12 +131,18 @@ def set_layer(network: nn.Module, layer: Layer) -> None:
     own.bias.copy_(layer.bias)
 
 
-@torch.inference_mode()
-def features_of(network: nn.Module, fields: Tensor) -> Tensor:
-    """What the last layer gets ``(b, d)`` of ``(b, 3, h, w)``, 0 to 255."""
-    maps = network.forward_features(normalise(fields))  # type: ignore[operator]
-    found: Tensor = network.forward_head(maps, pre_logits=True)  # type: ignore[operator]
-    return found.float().cpu()
+class Pooled(nn.Module):
+    """What a network's last layer gets ``(b, d)`` of normalised fields ``(b, 3, h, w)``."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, fields: Tensor) -> Tensor:
+        """Features, fp32."""
+        maps = self.network.forward_features(fields)  # type: ignore[operator]
+        found: Tensor = self.network.forward_head(maps, pre_logits=True)  # type: ignore[operator]
+        return found
 
 
 def _examples(job: HeadJob, network: nn.Module, ranks: Ranks) -> tuple[Examples, Tensor, Tensor]:
@@ -180,7 +191,7 @@ def _features(job: HeadJob, network: nn.Module, shown: list[Pictures], ranks: Ra
         found: Tensor = kept["features"]
         return found
     generator = torch.Generator().manual_seed(job.seed)
-    parts = []
+    read, parts = Teacher(Pooled(network), ranks.device, exact=True), []
     for view, pictures in enumerate(shown):
         for rows in torch.split(pictures.pixels, BATCH):
             pixels = rows.to(ranks.device)
@@ -189,7 +200,9 @@ def _features(job: HeadJob, network: nn.Module, shown: list[Pictures], ranks: Ra
                 if view
                 else pixels.permute(0, 3, 1, 2).float()
             )
-            parts.append(features_of(network, fields))
+            missing = fields[:1].expand(BATCH - len(fields), -1, -1, -1)  # one shape for all
+            found = read(normalise(torch.cat([fields, missing])))
+            parts.append(found[: len(fields)].cpu())
     features = torch.cat(parts)
     if ranks.first:
         checkpoint.save(path, {"fingerprint": job.fingerprint, "features": features})
@@ -201,9 +214,9 @@ def _features_path(job: HeadJob) -> Path:
 
 
 def _save(job: HeadJob, state: dict[str, Any]) -> None:
-    told = {
+    facts = {
         "fingerprint": job.fingerprint,
         "class_names": list(job.class_names),
         "architecture": job.architecture,
     }
-    checkpoint.save(job.path, {**told, **state})
+    checkpoint.save(job.path, {**facts, **state})

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lungscan.training.calibrate import fit_temperature
+
 LEAST_SPREAD = 1e-3  # of a feature, as a share of the widest: one that hardly moves tells nothing
 STEPS = 400
 GRADIENT = 1e-7  # largest entry of the gradient at which the fit has ended
@@ -39,6 +41,10 @@ class Layer:
     weight: Tensor  # (outputs, d)
     bias: Tensor  # (outputs,)
 
+    def at(self, temperature: float) -> Layer:
+        """The layer whose logits are divided by ``temperature``."""
+        return Layer(self.weight / temperature, self.bias / temperature)
+
     def __call__(self, features: Tensor) -> Tensor:
         """Logits ``(n, outputs)`` of features ``(n, d)``."""
         return features @ self.weight.T + self.bias
@@ -49,8 +55,9 @@ class Tried:
     """How one penalty does on examples that took no part in the fit, over all inner folds."""
 
     penalty: float
-    loss: float  # mean cross-entropy over the classes proper
+    loss: float  # mean cross-entropy over the classes proper, at `temperature`
     accuracy: float
+    temperature: float  # that suits them best
 
 
 def fit_logistic(examples: Examples, outputs: int, penalty: float) -> Layer:
@@ -94,6 +101,9 @@ def try_penalty(
 ) -> Tried:
     """Fit on all folds but one, and judge that one; so for each fold in turn.
 
+    The answers of all folds are judged at their own best temperature, as calibration finds one
+    afterwards: a strong penalty makes answers timid, which is no fault of theirs.
+
     Args:
         penalty: which one.
         examples: of all folds.
@@ -102,14 +112,18 @@ def try_penalty(
         outputs: how many logits the layer gives.
         classes: of these so many are classes; what is left does not judge.
     """
-    losses, right = [], []
+    said, truth = [], []
     for fold in _numbers(folds):
         layer = fit_logistic(examples.take(folds != fold), outputs, penalty)
         own = examples.take((folds == fold) & judged)
-        logits = layer(own.features)[:, :classes]
-        losses.append(F.cross_entropy(logits, own.labels, reduction="none"))
-        right.append(logits.argmax(1) == own.labels)
-    return Tried(penalty, float(torch.cat(losses).mean()), float(torch.cat(right).double().mean()))
+        said.append(layer(own.features)[:, :classes])
+        truth.append(own.labels)
+    logits, labels = torch.cat(said), torch.cat(truth)
+    scale = max(float(logits.std()), 1e-12)  # the search for a temperature is one about 1
+    temperature = scale * fit_temperature((logits / scale).float().numpy(), labels.numpy())
+    loss = float(F.cross_entropy(logits / temperature, labels))
+    accuracy = float((logits.argmax(1) == labels).double().mean())
+    return Tried(penalty, loss, accuracy, temperature)
 
 
 def _numbers(folds: Tensor) -> Iterator[int]:

@@ -32,18 +32,22 @@ class Ensemble(nn.Module):
 
 
 class Teacher:
-    """A fitted network that answers batches of normalised fields."""
+    """A fitted network that answers batches of normalised fields.
 
-    def __init__(self, network: nn.Module, device: torch.device) -> None:
+    In half precision inside, where the device has one; ``exact``: in fp32.
+    """
+
+    def __init__(self, network: nn.Module, device: torch.device, *, exact: bool = False) -> None:
         self._network = network.eval().to(device)
+        self._exact = exact
         self._compiled: dict[tuple[int, ...], Any] = {}  # by the shape of a batch
 
     @torch.no_grad()
     def __call__(self, fields: Tensor) -> Tensor:
-        """Outputs ``(b, classes + 1)`` fp32 for ``(b, 3, h, w)``, in half precision inside."""
+        """Outputs ``(b, classes + 1)`` fp32 for ``(b, 3, h, w)``."""
         if fields.device.type == "cpu":
             return self._by_openvino(fields)
-        with torch.autocast(fields.device.type, torch.bfloat16):
+        with torch.autocast(fields.device.type, torch.bfloat16, enabled=not self._exact):
             answers: Tensor = self._network(fields)
         return answers.float()
 
@@ -63,5 +67,8 @@ class Teacher:
             model = ov.convert_model(
                 self._network, example_input=fields, input=[tuple(fields.shape)]
             )
-        threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
-        return ov.Core().compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY", **threads})
+        how: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        how["INFERENCE_NUM_THREADS"] = torch.get_num_threads()
+        if self._exact:
+            how["INFERENCE_PRECISION_HINT"] = "f32"
+        return ov.Core().compile_model(model, "CPU", how)

@@ -19,11 +19,12 @@ from lungscan.errors import ModelError, UsageProblem
 from lungscan.model.checked import read_card
 from lungscan.training.data import gather
 from lungscan.training.events import EpochFinished, StageFinished, TrainEvent
-from lungscan.training.head import ALWAYS, inner_folds
+from lungscan.training.head import ALWAYS, Pooled, inner_folds
 from lungscan.training.logistic import Examples, fit_logistic, try_penalty
-from lungscan.training.networks import create
+from lungscan.training.networks import create, normalise
 from lungscan.training.options import Fit, Head, Phase, TrainOptions
 from lungscan.training.stages import load_network
+from lungscan.training.teacher import Teacher
 from lungscan.training.train import train
 from tests.training_data import SIDE, draw_data
 
@@ -78,8 +79,8 @@ def test_the_next_fit_finds_the_same_to_the_last_bit() -> None:
     assert layer.weight.dtype == torch.float64
     assert torch.equal(layer.weight, again.weight)
     assert torch.equal(layer.bias, again.bias)
-    said = layer(drawn_examples().features).softmax(1)
-    assert float(said[:, 3].max()) < 0.05  # an output of which there was no example
+    outputs = layer(drawn_examples().features).softmax(1)
+    assert float(outputs[:, 3].max()) < 0.05  # an output of which there was no example
 
 
 def test_a_weight_of_two_is_the_example_twice() -> None:
@@ -161,8 +162,8 @@ def test_the_penalty_that_does_best_on_left_out_groups_is_taken(root: Path) -> N
     events = list(train(FROZEN, root, root / "model", ("head",)))
     losses = [event.loss for event in events if isinstance(event, EpochFinished)]
     best = HEAD.penalties[losses.index(min(losses))]
-    told = [event.detail for event in events if isinstance(event, StageFinished)]
-    assert f"penalty {best:g} of 3 inner folds" in told
+    details = [event.detail for event in events if isinstance(event, StageFinished)]
+    assert f"penalty {best:g} of 3 inner folds" in details
 
 
 def test_a_head_that_was_stopped_goes_on_and_ends_with_the_same_layer(root: Path) -> None:
@@ -226,3 +227,25 @@ def test_the_stage_is_refused_where_the_recipe_has_none(root: Path) -> None:
     material = gather(FROZEN, root, root / "work")
     with pytest.raises(ModelError, match="stage head is not finished"):
         load_network("head", FROZEN, material, root / "work")
+
+
+def test_features_are_those_that_the_network_computes_itself(root: Path) -> None:
+    material = gather(FROZEN, root, root / "work")
+    fields = normalise(torch.from_numpy(material.squares.pixels[:5]).permute(0, 3, 1, 2).float())
+    network = create("ghostnet_050", 4, pretrained=False).eval()
+    with torch.inference_mode():
+        expected = network.forward_head(network.forward_features(fields), pre_logits=True)
+    found = Teacher(Pooled(network), torch.device("cpu"), exact=True)(fields)
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+
+
+def test_a_timid_layer_is_judged_at_its_own_temperature() -> None:
+    """Answers that are right but weak lose nothing against the same, spoken loudly."""
+    labels = torch.arange(3).repeat(8)
+    features = torch.eye(3, dtype=torch.float64)[labels]
+    examples = Examples(features, labels, torch.ones(24, dtype=torch.float64))
+    judged = torch.ones(24, dtype=torch.bool)
+    folds = torch.arange(24) // 6
+    weak, strong = (try_penalty(p, examples, folds, judged, 3, 3) for p in (3.0, 0.01))
+    assert weak.accuracy == strong.accuracy == 1.0
+    assert weak.loss < 0.1

@@ -35,9 +35,9 @@ FIELDS = Path(making.__file__).parent / "fields"
 ENGINE = """
 import sys, tempfile, time
 from pathlib import Path
-from lungscan.scanning import scan
+from lungscan.scanning.scan import scan
 from lungscan.options import ScanOptions
-import openvino, lungscan.scanning.scan
+import openvino
 begin = time.perf_counter()
 with tempfile.TemporaryDirectory() as out:
     list(scan(ScanOptions((Path(sys.argv[1]),), out=Path(out))))

@@ -195,8 +195,8 @@ def taken(kinds: list[Kind], source: Source) -> list[str]:
             own = gather(AdaptOptions(Path(scratch) / "own", kind.mpp), source.card)
             like = resemblance(own, source)
             novel = draft(own, source, Path(scratch) / "model", labels=False).novel
-        told = "refused" if like > RESEMBLANCE or novel > UNLIKE else "**taken**"
-        lines.append(f"| {kind.name} ({len(own.files)}) | {like:.0%} | {novel:.0%} | {told} |")
+        found = "refused" if like > RESEMBLANCE or novel > UNLIKE else "**taken**"
+        lines.append(f"| {kind.name} ({len(own.files)}) | {like:.0%} | {novel:.0%} | {found} |")
     return lines
 
 
@@ -298,8 +298,8 @@ def main() -> None:
         print(f"\n{organ_table(organs)}\n")
         print("\n".join(taken(kinds, source)))
     if given.json:
-        told = {"rows": [vars(row) for row in rows], "organs": [vars(one) for one in organs]}
-        given.json.write_text(json.dumps(told, indent=1) + "\n")
+        found = {"rows": [vars(row) for row in rows], "organs": [vars(one) for one in organs]}
+        given.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -60,10 +60,10 @@ def changed_fields(card: ModelCard, data: Path, count: int) -> Seen:
     pixels = views(np.repeat(squares.pixels, count, 0), augment_of(card), seed=3)
     runtime = load_runtime(card, "cpu-fp32", available_threads())
     size = runtime.batch_size
-    said = [runtime.predict(pixels[at : at + size]) for at in range(0, len(pixels), size)]
-    probs = np.concatenate([one for one, _ in said])
+    outputs = [runtime.predict(pixels[at : at + size]) for at in range(0, len(pixels), size)]
+    probs = np.concatenate([one for one, _ in outputs])
     novelty = load_novelty(card.folder / NOVELTY)
-    novel = novelty.score(np.concatenate([features for _, features in said])) > 1
+    novel = novelty.score(np.concatenate([features for _, features in outputs])) > 1
     return Seen(
         appearance_of(novelty, card).distance(statistics(pixels)),
         (probs.max(1) >= card.confidence_threshold) & ~novel,

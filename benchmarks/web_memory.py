@@ -25,7 +25,7 @@ from typing import Any
 from web import FIELDS, Visitor, resident_mb
 
 from lungscan.layout import case_folder
-from lungscan_web.jobs.messages import Began, Ended, Filed, Found, News, Task
+from lungscan_web.jobs.messages import Began, Ended, Filed, Found, Message, Task
 from lungscan_web.jobs.ready import Process, start_process
 
 KEPT_S = 2.0  # results are deleted soon, as hundreds would be over a day
@@ -35,7 +35,7 @@ class StandIn:
     """In the place of the process of a job."""
 
     alive = True
-    first: tuple[Task, list[News]] | None = None  # what the engine did, for all others
+    first: tuple[Task, list[Message]] | None = None  # what the engine did, for all others
 
     def __init__(self) -> None:
         self._task: Task | None = None
@@ -46,7 +46,7 @@ class StandIn:
             raise TypeError(task)
         self._task = task
 
-    def events(self) -> Iterator[News]:
+    def events(self) -> Iterator[Message]:
         """What the first job told, or what the engine tells."""
         task = self._task
         if task is None:
@@ -54,15 +54,15 @@ class StandIn:
         if StandIn.first is None:
             engine = start_process()
             engine.begin(task)
-            told = list(engine.events())
-            StandIn.first = (_kept(task), told)
-            yield from told
+            messages = list(engine.events())
+            StandIn.first = (_kept(task), messages)
+            yield from messages
             return
-        known, told = StandIn.first
+        known, messages = StandIn.first
         for ours, theirs in ((known.out, task.out), (known.view, task.view)):
             shutil.copytree(ours, theirs, dirs_exist_ok=True)
-        for news in told:
-            yield _of(news, task)
+        for message in messages:
+            yield _of(message, task)
 
     def stop(self) -> None:
         """It has ended."""
@@ -78,19 +78,19 @@ def _kept(task: Task) -> Task:
     return Task((), folder / "out", folder / "view", task.model, task.mpp, task.pixels)
 
 
-def _of(news: News, task: Task) -> News:
+def _of(message: Message, task: Task) -> Message:
     """What was told of the first job, told of another."""
 
     def filed(there: Filed) -> Filed:
         return replace(there, folder=case_folder(task.out, there.folder.name))
 
-    if isinstance(news, Found):
-        (case,) = news.cases
+    if isinstance(message, Found):
+        (case,) = message.cases
         files = tuple(replace(file, path=task.paths[0]) for file in case.files)
         return Found((replace(case, files=files, filed=filed(case.filed)),))
-    if isinstance(news, Began):
-        return replace(news, out=task.out)
-    return replace(news, filed=filed(news.filed)) if isinstance(news, Ended) else news
+    if isinstance(message, Began):
+        return replace(message, out=task.out)
+    return replace(message, filed=filed(message.filed)) if isinstance(message, Ended) else message
 
 
 def start() -> Process:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from lungscan_gui.window import MainWindow
 
-PATIENCE_S = 180
+PATIENCE_S = 400
 OVERLAP = 0.5
 
 

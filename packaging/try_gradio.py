@@ -115,10 +115,10 @@ def main(pictures: list[tuple[Path, str]]) -> None:
         page.wait()
         must_be_closed(page)
         for picture, words in pictures:
-            said = " ".join(page.classify(picture).split())
-            print(f"{picture.name}: {said[:160]}")
-            if words not in said:
-                raise SystemExit(f"{picture.name} was not answered by {words!r}: {said}")
+            answer = " ".join(page.classify(picture).split())
+            print(f"{picture.name}: {answer[:160]}")
+            if words not in answer:
+                raise SystemExit(f"{picture.name} was not answered by {words!r}: {answer}")
     finally:
         server.terminate()
         server.wait(20)

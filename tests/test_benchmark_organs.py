@@ -37,8 +37,13 @@ def test_each_organ_is_counted_by_itself_and_what_was_learnt_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapting = script("adapting", monkeypatch)
+    groups = ["file,label,group"]
     for number in range(10):
-        picture(tmp_path / "lc25000-colon" / "colon" / f"{number}.png")
+        for label in ("colon_aca", "colon_n"):
+            name = f"{label}/{label}-{number}.png"
+            picture(tmp_path / "lc25000-colon" / name)
+            groups.append(f"{name},{label},{label}-{number}")
+    (tmp_path / "lc25000-colon" / "groups.csv").write_text("\n".join(groups), encoding="utf-8")
     lines = ["file,label,group,um_px,source,licence,use"]
     for label, use in (
         ("colon_norm", "training allowed"),
@@ -56,7 +61,7 @@ def test_each_organ_is_counted_by_itself_and_what_was_learnt_is_left_out(
     kinds = adapting.organs_of(tmp_path, replace(CARD, recipe=recipe))
     counts = {kind.name: len(kind.fields) for kind in kinds}
     assert set(counts) == {"colon (LC25000)", "colon (NCT)", "bone", "kidney"}
-    assert counts["colon (LC25000)"] == 3  # those of the test part
+    assert counts["colon (LC25000)"] == 6  # those of the test part
     assert counts["colon (NCT)"] == 6
     assert counts["bone"] == 20
     assert counts["kidney"] == 10
@@ -95,5 +100,6 @@ def test_the_reach_is_drawn_in_to_where_answers_hold_and_nothing_else_changes(
     np.testing.assert_array_equal(again.basis, novelty.basis)
     changed = {name for name, digest in made.files.items() if card.files[name] != digest}
     assert changed == {NOVELTY}
-    assert "| 1.25 to 1.5 | 25 | 100.0 % | 96.0 % |" in reach.table(seen, 2.0)
+    assert "| 1.25 to 1.5 | 25 | 100.0 % | 100.0 % |" in reach.table(seen, 2.0)
+    assert "| 1.5 to 2 | 50 | 100.0 % | 2.0 % |" in reach.table(seen, 2.0)
     assert "| 0.5 to 0.75 | 50 | 100.0 % | 100.0 % |" in reach.table(seen, 2.0)

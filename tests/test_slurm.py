@@ -90,14 +90,14 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def wait_for_the_node(env: dict[str, str], log: Path) -> None:
     for _ in range(60):
-        told = subprocess.run(
+        done = subprocess.run(
             ["sinfo", "--noheader", "--format=%T"],
             check=False,
             capture_output=True,
             text=True,
             env=env,
         )
-        if told.stdout.strip() == "idle":
+        if done.stdout.strip() == "idle":
             return
         time.sleep(1)
     raise AssertionError(log.read_text(encoding="utf-8", errors="replace")[-3000:])
@@ -181,7 +181,7 @@ def test_a_task_whose_time_is_up_is_requeued_and_goes_on(
     env = environment(fake_program(tmp_path, script), **wanted(tmp_path, folder, slurm))
     done = submit(env, tmp_path, "--array=1-3", "--time=00:02:00", "--signal=B:TERM@115")
     assert done.returncode == 0, logs(tmp_path) + done.stderr
-    assert (tmp_path / "told").exists()
+    assert (tmp_path / "done").exists()
     assert table(tmp_path / "many") == one_process(tmp_path, folder, env)
 
 

@@ -73,6 +73,8 @@ def updates(desk: Desk, visitor: str, paths: list[Path], model: str) -> Iterator
 def answers(job: Job) -> Iterator[str]:
     """Each case's answer as HTML."""
     for case in job.cases:
+        if case.state != "ended":  # of a job that failed or was cancelled
+            continue
         answer: dict[str, Any] = json.loads((job.view / case.key / ANSWER).read_text())
         rows = "".join(
             f"<tr><td>{escape(one['display'])}</td><td>{escape(one['text'])}</td></tr>"

@@ -16,7 +16,7 @@ SLIDE_COUNTS = 10
 LEAST_SQUARES = 20  # of tissue: a field taken whole is one
 LEAST_LABELLED = 8  # of each class that has any
 LEAST_GROUPS = 3  # of each class
-RESEMBLANCE = 0.75  # to counter-examples, before: other laboratories' lung 0.3 to 0.6, organs 0.9
+RESEMBLANCE = 0.8  # to counter-examples, before: other laboratories' lung 0.3 to 0.6, organs 0.9
 UNLIKE = 0.10  # of the squares that may still look foreign once the stain is matched
 EMPTY = 0.5  # of the files that may hold no stained tissue
 

@@ -20,9 +20,10 @@ from lungscan.training.data import SPLIT_FILE, Material
 from lungscan.training.model_card import plain
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import ALONE_FILE, ANSWERS_FILE, OTHERS_FILE, has_distances
+from lungscan.training.stages import FOLDS_FOLDER
 
 FINAL_SPLIT = (0.95, 0.05, 0.0)  # of a recipe that sets groups aside for a test
-FOLDS_FOLDER, WORK_FOLDER = "folds", "training"
+WORK_FOLDER = "training"
 
 # What a fold that was trained elsewhere may have otherwise: nothing of it shapes an answer.
 MAY_DIFFER = {
@@ -53,6 +54,10 @@ def require_sense(options: TrainOptions) -> None:
     """
     if not 2 <= options.folds <= 20:
         raise UsageProblem(f"{options.folds} folds cannot be dealt; say 2 to 20, such as 5.")
+    if not 0 <= options.features_of_fold <= options.folds:
+        raise UsageProblem(
+            f"There is no fold {options.features_of_fold} to take features from (features_of_fold)."
+        )
     if options.fold:
         raise UsageProblem(
             "Say either which fold to train (--fold) or how many to train in turn (--folds)."
@@ -76,15 +81,26 @@ def require_sense(options: TrainOptions) -> None:
 def fold_options(options: TrainOptions, number: int) -> TrainOptions:
     """The options of one fold's training: the recipe with ``--fold number/N``."""
     fold = str(Fold(number, options.folds))
-    return dataclasses.replace(
-        options, fold=fold, folds=0, figures_from="", robustness=False, int8=False
+    return of_one_network(
+        dataclasses.replace(
+            options, fold=fold, folds=0, figures_from="", robustness=False, int8=False
+        )
     )
 
 
 def final_options(options: TrainOptions) -> TrainOptions:
     """The options of the model's own training: every group, but for a small validation share."""
     split = FINAL_SPLIT if options.split[2] else options.split
-    return dataclasses.replace(options, fold="", split=split, alone=False)
+    return of_one_network(dataclasses.replace(options, fold="", split=split, alone=False))
+
+
+def of_one_network(options: TrainOptions) -> TrainOptions:
+    """The options without what the recipe says of the other: a fold, or the model on all groups."""
+    if options.fold:
+        return dataclasses.replace(options, features_of_fold=0, final_fit=None)
+    return dataclasses.replace(
+        options, student_fit=options.final_fit or options.student_fit, final_fit=None
+    )
 
 
 def fold_folder(out: Path, number: int) -> Path:

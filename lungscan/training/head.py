@@ -214,9 +214,9 @@ def _features_path(job: HeadJob) -> Path:
 
 
 def _save(job: HeadJob, state: dict[str, Any]) -> None:
-    told = {
+    facts = {
         "fingerprint": job.fingerprint,
         "class_names": list(job.class_names),
         "architecture": job.architecture,
     }
-    checkpoint.save(job.path, {**told, **state})
+    checkpoint.save(job.path, {**facts, **state})

@@ -43,6 +43,8 @@ MAY_DIFFER = {
     "robustness",
     "int8",
     "int8_bound",
+    "features_of_fold",
+    "final_fit",
 }
 
 
@@ -154,6 +156,8 @@ _LATER = (
     "grey_share",
     "window_sigma",
     "head_fit",
+    "features_of_fold",
+    "final_fit",
 )
 
 

@@ -153,6 +153,8 @@ class TrainOptions:
     features: Features = Features()
     more_pictures: tuple[str, ...] = ()  # folders of further pictures, for the stages `more_in`
     more_in: tuple[Stage, ...] = ("features",)
+    features_of_fold: int = 0  # the model on all groups begins from this fold's; 0: from its own
+    final_fit: Fit | None = None  # as student_fit, of the model on all groups; None: as of a fold
     finetune_fit: Fit | None = None  # the distilled student once more, with the labels alone
     head_fit: Head | None = None  # the last layer of the model, by logistic regression
     distil: Distil = Distil()
@@ -165,7 +167,7 @@ class TrainOptions:
     def stages(self) -> tuple[Stage, ...]:
         """The networks that this run fits."""
         skipped: set[Stage] = set()
-        if self.features_fit is None:
+        if self.features_fit is None or self.features_of_fold:
             skipped.add("features")
         if not self.teacher:
             skipped |= {"teacher", "student", "finetune"}
@@ -240,7 +242,7 @@ class TrainOptions:
         return sha256(text.encode()).hexdigest()
 
 
-FITS = ("features_fit", "teacher_fit", "student_fit", "finetune_fit")
+FITS = ("features_fit", "teacher_fit", "student_fit", "final_fit", "finetune_fit")
 RECORDS: dict[str, type[Any]] = {
     "distil": Distil,
     "augment": Augment,

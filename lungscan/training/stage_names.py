@@ -35,7 +35,7 @@ SHARED_OPTIONS = (
     "augment",
 )
 MORE = ("more_pictures", "more_in")
-START = ("features_fit", "feature_teacher", "features", *MORE, "student")
+START = ("features_fit", "feature_teacher", "features", "features_of_fold", *MORE, "student")
 TEACHING = ("teacher", "teacher_fit", "teacher_from")
 STAGE_OPTIONS: dict[Stage, tuple[str, ...]] = {
     "features": START,

@@ -31,6 +31,8 @@ from lungscan.training.stage_names import Stage
 from lungscan.training.starting import network_of
 from lungscan.training.teacher import Ensemble, Teacher
 
+FOLDS_FOLDER = "folds"  # of a model folder: a folder for each fold
+
 
 def fit_stage(
     stage: Stage, options: TrainOptions, material: Material, work: Path, ranks: Ranks
@@ -144,9 +146,24 @@ def _beginning(stage: Stage, options: TrainOptions, material: Material, work: Pa
     if stage == "teacher" or options.features_fit is None:
         return create(name, outputs, pretrained=options.pretrained, drop_path=drop_path)
     network = create(name, outputs, pretrained=False, drop_path=drop_path)
-    if stage != "features":
+    if stage != "features" and options.features_of_fold:
+        start_from(network, _features_of_fold(options, work))
+    elif stage != "features":
         start_from(network, _finished("features", options, material, work)["average"])
     return network
+
+
+def _features_of_fold(options: TrainOptions, work: Path) -> dict[str, Any]:
+    """What a fold learnt before its labels, for the model on all groups in ``work``'s folder."""
+    fold = work.parent / FOLDS_FOLDER / str(options.features_of_fold) / work.name
+    state = checkpoint.load(checkpoint_path(fold, "features"), None)
+    if state is None or state["epoch"] < stage_fit("features", options).epochs:
+        raise ModelError(
+            f"The model shall begin from the features of fold {options.features_of_fold}, and "
+            f"folds/{options.features_of_fold} holds none that are finished; train that fold first."
+        )
+    values: dict[str, Any] = state["average"]
+    return values
 
 
 def stage_fit(stage: Stage, options: TrainOptions) -> Fit:

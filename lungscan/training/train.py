@@ -20,6 +20,7 @@ from lungscan.training.folding import (
     fold_folder,
     fold_options,
     is_done,
+    of_one_network,
     require_same_data,
     require_sense,
     share_groups,
@@ -70,7 +71,7 @@ def train(
     options = started(options, root)
     with join(options.device, options.threads) as ranks:
         run = _Run(root, out, stages, command, ranks)
-        yield from _folds(options, run) if options.folds else _one(options, run)
+        yield from _folds(options, run) if options.folds else _one(of_one_network(options), run)
 
 
 @dataclass(frozen=True)

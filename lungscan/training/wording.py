@@ -144,7 +144,7 @@ def figures_note(options: TrainOptions, material: Material) -> str:
             f"Every picture was judged once, by one of {options.folds} networks of this recipe "
             "whose training held its group out. The model itself was fitted on all groups, and got "
             "its temperature and limits from the answers of all folds; the folds' figures were "
-            "measured with those of the other folds only."
+            "measured with those of the other folds only." + _begun(options)
         )
     if options.leave_out:
         return (
@@ -160,6 +160,18 @@ def figures_note(options: TrainOptions, material: Material) -> str:
             "everything."
         )
     return "No groups were held out, so there are no figures."
+
+
+def _begun(options: TrainOptions) -> str:
+    """What the model has of a fold, as a further sentence; "" where it was fitted by itself."""
+    number = options.features_of_fold
+    if not number:
+        return ""
+    return (
+        f" It began from the features that fold {number} had learnt, so its first stage saw the "
+        f"training groups of that fold alone; the {options.student_fit.epochs} epochs after it saw "
+        "all groups."
+    )
 
 
 def coverage_section(card: ModelCard) -> str:

@@ -1,4 +1,7 @@
-"""Clusters of other kinds: behind TLS, with a GPU on some workers, on a disk that fills up."""
+"""Clusters of other kinds: behind TLS, with a GPU on some workers, on a disk that fills up.
+
+Each test starts worker processes of its own, so these run only with LUNGSCAN_NIGHTLY=1.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,18 @@ from typing import Any
 import pytest
 
 distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
+if os.environ.get("LUNGSCAN_NIGHTLY", "") in {"", "0"}:
+    pytest.skip("starts many processes: set LUNGSCAN_NIGHTLY=1", allow_module_level=True)
 
 from distributed.security import Security  # noqa: E402
 
+from lungscan.cluster.driver import scan_on_cluster  # noqa: E402
 from lungscan.errors import MachineError  # noqa: E402
+from lungscan.events import CaseFinished, RunFinished, ScanEvent  # noqa: E402
 from lungscan.options import ScanOptions  # noqa: E402
-from lungscan.scanning.scan import scan  # noqa: E402
 from tests.engine.cluster_faults import Faults  # noqa: E402
 from tests.engine.scanning import make_field, options, rows, stored  # noqa: E402
-from tests.engine.test_cluster import ROOT, one_machine, pytestmark, run  # noqa: E402, F401
+from tests.engine.test_cluster import ROOT, one_machine, pytestmark  # noqa: E402, F401
 from tests.engine.test_sharding import contents  # noqa: E402
 from tests.models import FakeRuntime  # noqa: E402
 
@@ -68,6 +74,13 @@ def chosen(model: Path, tmp_path: Path) -> ScanOptions:
     for index in range(FIELDS):
         make_field(tmp_path / "in" / f"f{index}.png", seed=index)
     return options(model, tmp_path / "out", tmp_path / "in")
+
+
+def run(chosen: ScanOptions) -> list[ScanEvent]:
+    """Every event of a run, which came to its end."""
+    events = list(scan_on_cluster(chosen))
+    assert isinstance(events[-1], RunFinished)
+    return events
 
 
 def write_toml(folder: Path, address: str, security: Security) -> str:
@@ -149,10 +162,9 @@ def test_a_worker_of_one_kind_takes_over_from_another(
 ) -> None:
     """A run that was left begins on one cluster and ends on another, with other workers."""
     with cluster(tmp_path / "first", {}) as (place, _):
-        events = scan(replace(chosen, cluster=place.scheduler_address))
-        for event in events:
-            if type(event).__name__ == "CaseFinished":
-                break
+        events = scan_on_cluster(replace(chosen, cluster=place.scheduler_address))
+        while not isinstance(next(events), CaseFinished):
+            pass
         events.close()
     begun = len(stored(chosen.out))
     assert 1 <= begun <= FIELDS

@@ -16,7 +16,7 @@ from lungscan.dataset.splits import split_by_group
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.model.checked import find_model, read_card
 from lungscan.training.events import EpochFinished, StageFinished
-from lungscan.training.folding import final_options
+from lungscan.training.folding import final_options, of_one_network
 from lungscan.training.model_card import plain
 from lungscan.training.options import Fit, Phase, TrainOptions, load_options
 from lungscan.training.train import train
@@ -189,11 +189,10 @@ def test_the_shipped_model_is_that_of_its_recipe() -> None:
     assert options.stages == ("features", "alone")
     card = find_model(options.name)
     assert card.official
-    details = {
-        key: card.recipe[key] for key in ("fold", "folds", "figures_from")
-    }  # how it is judged
+    judged = ("fold", "folds", "figures_from")
+    details = {key: card.recipe[key] for key in judged}
     made = dataclasses.replace(options, **details)
-    assert card.recipe == plain(final_options(made) if made.folds else made)
+    assert card.recipe == plain(final_options(made) if made.folds else of_one_network(made))
 
 
 def test_a_wrong_recipe_is_refused_with_the_option_named(tmp_path: Path) -> None:

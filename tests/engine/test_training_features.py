@@ -107,6 +107,42 @@ def test_networks_trained_elsewhere_are_only_calibrated_and_judged(root: Path) -
     assert "2-fold cross-validation" in card.facts[0][0]
 
 
+def test_the_model_on_all_groups_may_begin_from_the_features_of_a_fold(root: Path) -> None:
+    """Its recipe says so, and how it is fitted then; folds are fitted as ever."""
+    longer = dataclasses.replace(STILL, phases=(Phase(3, 32, (40, 64)),))
+    options = dataclasses.replace(
+        TINY,
+        teacher="",
+        student="test_efficientnet",
+        split=(0.8, 0.2, 0.0),
+        folds=2,
+        features_of_fold=2,
+        final_fit=longer,
+    )
+    out = root / "model"
+    with pytest.raises(ModelError, match="folds/2 holds none that are finished"):
+        list(train(dataclasses.replace(options, folds=0), root, out, stages=("alone",)))
+    with pytest.raises(UsageProblem, match="no fold 3"):
+        list(train(dataclasses.replace(options, features_of_fold=3), root, out))
+    events = list(train(options, root, out))
+    epochs = [e.stage for e in events if isinstance(e, EpochFinished)]
+    each = ["features"] * 2 + ["alone"] * 2
+    assert epochs == [*each, *each, *["alone"] * 3]
+    learnt, then = averages(out / "folds" / "2", "features"), averages(out, "alone")
+    weights = [k for k in learnt if k.startswith("network.") and k.endswith("weight")]
+    assert all(torch.equal(learnt[k], then[k.removeprefix("network.")]) for k in weights)
+    card, fold = read_card(out), read_card(out / "folds" / "1")
+    assert "began from the features that fold 2 had learnt" in card.data["figures"]
+    assert "the 3 epochs after it saw all groups" in card.data["figures"]
+    assert card.recipe["student_fit"]["phases"][0]["epochs"] == 3
+    assert fold.recipe["student_fit"]["phases"][0]["epochs"] == 2
+    # The same network, made without --folds beforehand, is taken as it is.
+    (out / "training" / "checkpoints" / "alone.pt").unlink()
+    list(train(dataclasses.replace(options, folds=0), root, out, stages=("alone",)))
+    events = list(train(options, root, out))
+    assert not [e for e in events if isinstance(e, EpochFinished)]
+
+
 def test_the_student_begins_from_the_features(root: Path) -> None:
     options = dataclasses.replace(TINY, alone=True, fold="1/4")
     events = list(train(options, root, root / "model"))

@@ -79,8 +79,8 @@ def test_the_next_fit_finds_the_same_to_the_last_bit() -> None:
     assert layer.weight.dtype == torch.float64
     assert torch.equal(layer.weight, again.weight)
     assert torch.equal(layer.bias, again.bias)
-    said = layer(drawn_examples().features).softmax(1)
-    assert float(said[:, 3].max()) < 0.05  # an output of which there was no example
+    outputs = layer(drawn_examples().features).softmax(1)
+    assert float(outputs[:, 3].max()) < 0.05  # an output of which there was no example
 
 
 def test_a_weight_of_two_is_the_example_twice() -> None:
@@ -162,8 +162,8 @@ def test_the_penalty_that_does_best_on_left_out_groups_is_taken(root: Path) -> N
     events = list(train(FROZEN, root, root / "model", ("head",)))
     losses = [event.loss for event in events if isinstance(event, EpochFinished)]
     best = HEAD.penalties[losses.index(min(losses))]
-    told = [event.detail for event in events if isinstance(event, StageFinished)]
-    assert f"penalty {best:g} of 3 inner folds" in told
+    details = [event.detail for event in events if isinstance(event, StageFinished)]
+    assert f"penalty {best:g} of 3 inner folds" in details
 
 
 def test_a_head_that_was_stopped_goes_on_and_ends_with_the_same_layer(root: Path) -> None:

@@ -159,9 +159,9 @@ def test_a_run_of_the_command_line_is_shown_beside(
     assert window.beside.changes.compared > 0
     assert "tiles changed" in window.compare.message.text()
     ours, theirs = window.queue.current.result, window.beside.second.result
-    assert side_text("A", ours, theirs).endswith("(tiny 1.0, rule tumour-aware, overlap 0)")
+    assert side_text("A", ours, theirs).endswith("(rule tumour-aware, overlap 0, tiny 1.0)")
     assert window.compare.head.text() == side_text("B", theirs, ours)
-    assert window.compare.head.text().endswith("(tiny 1.0, rule mean, overlap 0.5)")
+    assert window.compare.head.text().endswith("(rule mean, overlap 0.5, tiny 1.0)")
     window.readout.point(700, 500)
     assert "A: " in window.readout.text()
     assert "B: " in window.readout.text()

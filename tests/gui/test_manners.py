@@ -306,7 +306,7 @@ def test_what_nobody_expected_is_a_message_and_no_trace(
 def test_the_program_itself_is_started_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """``main`` tells errors, and greets when nothing is to be opened."""
     source = Path(start.__file__).read_text(encoding="utf-8")
-    assert source.index("tell_unexpected(") < source.index("window.show()")
+    assert source.index("report_unexpected(") < source.index("window.show()")
     assert "window.welcome.greet()" in source
 
 

@@ -74,6 +74,8 @@ class Beside(QObject):
         else:
             camera = self._window.viewer.camera
             fitted = camera is not None and camera == camera.fitted()
+            chosen = self._window.options.boxes["model"].currentText()
+            self.pane.models.setCurrentText(chosen)  # of its modality, whatever else there is
             self.pane.set_open(True)
             self._head.show()
             if fitted:  # once the images have their new sizes

@@ -120,12 +120,14 @@ class SideHead(QLabel):
 
 
 def side_text(side: str, result: CaseResult, other: CaseResult | None = None) -> str:
-    """``A: Adenocarcinoma 0.87 (lung-histology 0.1.0, overlap 0.5)``: what differs is named."""
+    """``A: Adenocarcinoma 0.87 (overlap 0.5, lung-histology 0.1.0)``: what differs comes first."""
     prediction = result.prediction
     sure = prediction is not None and prediction.label is not None
     value = f" {engine.probability(prediction.confidence)}" if prediction and sure else ""
     model = f"{result.model.name} {result.model.version}"
-    facts = ", ".join((model, *(f"{name} {value}" for name, value in differing(result, other))))
+    differences = [f"{name} {setting}" for name, setting in differing(result, other)]
+    one_model = other is not None and other.model.sha256 == result.model.sha256
+    facts = ", ".join((*differences, model) if one_model else (model, *differences))
     return f"{side}: {engine.answer_line(result)}{value} ({facts})"
 
 

@@ -11,7 +11,7 @@ from PyQt6.QtWidgets import QLabel, QPushButton, QToolButton, QVBoxLayout, QWidg
 from lungscan.types import CaseResult, Explanation
 from lungscan_gui.explaining.engine import ExplainedTile, explanations
 
-WIDTH = 312  # of a pair of pictures, in screen pixels before scaling
+WIDTH = 296  # of a pair of pictures, in screen pixels before scaling
 
 
 class ExplainedBox(QWidget):

@@ -39,7 +39,8 @@ from lungscan_gui.engine import Verdict
 
 ROW_PX = 44
 MARK_PX = 18
-MARKS = {Verdict.AGREE: "A", Verdict.DISAGREE: "D", Verdict.NOT_ASSESSABLE: "X"}  # as the keys
+# No letters: those are the classes'.
+MARKS = {Verdict.AGREE: "=", Verdict.DISAGREE: "≠", Verdict.NOT_ASSESSABLE: "?"}
 
 
 class CaseModel(QAbstractListModel):
@@ -177,8 +178,8 @@ class CaseDelegate(QStyledItemDelegate):
             painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, shown)
 
 
-def _mark(painter: QPainter, rect: QRect, letter: str) -> int:
-    """Draw a letter in a ring at the right: this case is reviewed. Returns what it takes."""
+def _mark(painter: QPainter, rect: QRect, sign: str) -> int:
+    """Draw a sign in a ring at the right: this case is reviewed. Returns what it takes."""
     ring = QRect(0, 0, MARK_PX, MARK_PX)
     ring.moveCenter(QPoint(rect.right() - MARK_PX // 2, rect.center().y()))
     painter.save()
@@ -189,7 +190,7 @@ def _mark(painter: QPainter, rect: QRect, letter: str) -> int:
     font.setPixelSize(11)
     font.setBold(True)
     painter.setFont(font)
-    painter.drawText(ring, Qt.AlignmentFlag.AlignCenter, letter)
+    painter.drawText(ring, Qt.AlignmentFlag.AlignCenter, sign)
     painter.restore()
     return MARK_PX + 6
 

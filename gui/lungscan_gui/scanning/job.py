@@ -58,10 +58,12 @@ class Jobs:
         """Start a run. Raises MachineError when the system will start no process."""
         with self._lock:
             spare, self._spare = self._spare, None
-        if spare is None or not spare.alive:
-            return ScanJob(options)
-        spare.begin(options)
-        return spare
+        if spare is not None and spare.alive:
+            spare.begin(options)
+            return spare
+        if spare is not None:  # the system has ended it
+            spare.close()
+        return ScanJob(options)
 
     def close(self) -> None:
         """End the process that waits."""

@@ -195,12 +195,15 @@ def test_a_slide_without_small_levels_shows_its_middle_first(page: Page) -> None
         lambda route: route.fulfill(json={**ZOOM, "width": 20000, "height": 20000,
                                           "max_level": 15, "whole_comes_late": True}),
     )  # fmt: skip
-    whole: list[Route] = []  # it takes its time
-    page.route("**/J/tiles/9/0_0.jpg", whole.append)
+    whole: list[Route] = []
+
+    def take_its_time(route: Route) -> None:
+        whole.append(route)
+
+    page.route("**/J/tiles/9/0_0.jpg", take_its_time)
     give(page, [PICTURE])
     expect(page.locator("#wait")).to_contain_text("holds no small picture of itself")
     expect(page.locator("#zoom")).to_have_text("20x")  # a pixel of 0.5 µm for each of the screen
-    page.wait_for_function("() => true")
     for route in whole:
         route.fulfill(body=TILE.read_bytes(), content_type="image/jpeg")
     expect(page.locator("#wait")).to_have_text("")

@@ -6,6 +6,7 @@ from it as they are for a person who listens.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -67,30 +68,32 @@ def test_what_is_chosen_can_be_heard_and_left_out(page: Page) -> None:
         """
     )
     page.locator("summary", has_text="Options").click()
-    page.get_by_label("Model").select_option("lung-ct")
+    page.get_by_label("Model", exact=True).select_option("lung-ct")
     expect(page.get_by_label(re.compile("Pixel size"))).to_be_visible()
     assert controls(page) == []
 
 
 def test_how_far_it_is(page: Page) -> None:
-    play(page, [], STATE)
+    first = {**STATE["cases"][1], "n": 1, "name": "first"}
+    words = "0 of 3 cases are done."
+    play(page, [], {**STATE, "done": 0, "words": words, "cases": [first, *STATE["cases"][1:]]})
     give(page, [PICTURE])
     expect(page.locator("main")).to_match_aria_snapshot(
         """
         - region "Cases":
           - progressbar "Progress"
-          - paragraph: 1 of 3 cases are done. 212 tiles/s, about 12 s left
+          - paragraph: 0 of 3 cases are done. 212 tiles/s, about 12 s left
           - button "Cancel"
           - list:
             - listitem:
-              - button /first Benign lung 0.91/
+              - button /first Being looked at/
             - listitem:
               - button /second Being looked at/
             - listitem:
               - button /third Waits/
         """
     )
-    expect(page.locator("#said")).to_have_text("1 of 3 cases are done.")
+    expect(page.locator("#said")).to_have_text(words)
     page.keyboard.press("n")
     expect(page.locator("#answer")).to_match_aria_snapshot(
         """
@@ -117,7 +120,9 @@ def test_an_answer_with_its_probability(page: Page, fields: dict[str, Path]) -> 
               - row /Class/
             - rowgroup:
               - row /Adenocarcinoma/:
-                - checkbox "Show Adenocarcinoma on the map" [checked]
+                - rowheader /Adenocarcinoma/:
+                  - checkbox "Show Adenocarcinoma on the map" [checked]
+                  - text: Adenocarcinoma
         - region "To take away":
           - link "Report (PDF)"
           - link "Tiles (CSV)"
@@ -168,6 +173,20 @@ def test_no_result_and_failure_with_their_reasons(page: Page, tmp_path: Path) ->
             """
         )
         assert controls(page) == []
+
+
+def test_an_answer_is_not_talked_over_by_the_end_of_its_job(page: Page) -> None:
+    play(page, [], STATE)
+    done = {**STATE, "state": "finished", "words": "Done.", "cases": [CASE], "total": 1}
+    page.route(
+        "**/J/events",
+        lambda route: route.fulfill(
+            content_type="text/event-stream", body=f"event: state\ndata: {json.dumps(done)}\n\n"
+        ),
+    )
+    give(page, [PICTURE])
+    expect(page.locator('.job[data-state="finished"]')).to_have_count(1)
+    expect(page.locator("#said")).to_have_text("first: Benign lung 0.91")
 
 
 def test_an_end_before_the_end_is_reported(page: Page) -> None:

@@ -22,9 +22,10 @@ export class Queue {
   /** Take a job in; the newest stands first. */
   async add(id, { choose = false } = {}) {
     const state = await ask(`/api/jobs/${id}`);
-    this.jobs = new Map([[id, state], ...this.jobs]);
-    if (choose) this.choose(id, 1);
+    const unheard = { ...state, state: "waiting", words: "", cases: [] };
+    this.jobs = new Map([[id, choose ? unheard : state], ...this.jobs]);
     this.take(state);
+    if (choose) this.choose(id, 1);
     if (BUSY.includes(state.state)) this.#watch(id);
   }
 

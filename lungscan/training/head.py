@@ -116,8 +116,8 @@ def fit_head(
     if ranks.first:
         values = network.state_dict()
         state = {"network": values, "average": values, "penalty": penalties[best]}
-        told = {"epoch": len(penalties), "history": history, "temperatures": temperatures}
-        _save(job, {**told, **state})
+        facts = {"epoch": len(penalties), "history": history, "temperatures": temperatures}
+        _save(job, {**facts, **state})
         _features_path(job).unlink(missing_ok=True)
     ranks.wait()
     return network

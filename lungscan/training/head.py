@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lungscan.dataset.folds import Fold, split_fold
 from lungscan.dataset.splits import by_class
+from lungscan.errors import UsageProblem
 from lungscan.training import checkpoint
 from lungscan.training.augment import augment
 from lungscan.training.data import Material, joined
@@ -65,13 +65,24 @@ def inner_folds(material: Material, count: int, seed: int) -> NDArray[np.int64]:
     """The fold of each training square, dealt by group; ALWAYS for counter-examples.
 
     No more folds than a class has groups.
+
+    Raises:
+        UsageProblem: a class has one group alone.
     """
     rows = material.split.train
-    samples = material.samples.take(rows)
-    count = min(count, *(len(groups) for groups in by_class(samples)))
-    folds = np.full(len(rows), ALWAYS, np.int64)
-    for number in range(1, count + 1):
-        folds[split_fold(samples, Fold(number, count), (0.5, 0.5, 0.0), seed).test] = number
+    samples, rng = material.samples.take(rows), np.random.default_rng(seed)
+    every = by_class(samples)
+    count = min(count, *(len(groups) for groups in every))
+    if count < 2:
+        raise UsageProblem(
+            "A class has a single group to train on, so no group can be left out to choose a "
+            "penalty by. Add pictures of other patients, or leave head_fit out of the recipe."
+        )
+    home: dict[str, int] = {}
+    for groups in every:  # each class goes on where the last one ended: folds stay of one size
+        rng.shuffle(groups)
+        home |= {group: 1 + rank % count for rank, group in enumerate(groups, start=len(home))}
+    folds = np.array([home[group] for group in samples.groups], np.int64)
     more = sum(int(f.squares.counts[f.split.train].sum()) for f in material.foreign)
     return np.concatenate(
         [np.repeat(folds, material.squares.counts[rows]), np.full(more, ALWAYS, np.int64)]

@@ -108,7 +108,8 @@ def test_the_api_tells_of_every_function_of_the_door(site: Path, pages: dict[Pat
 
 
 def test_the_api_tells_of_every_public_error_and_event(site: Path, pages: dict[Path, Page]) -> None:
-    from lungscan import errors, events, jobs, options
+    from lungscan import errors, events, options
+    from lungscan.door import jobs
 
     for module in (errors, events, jobs, options):
         public = {

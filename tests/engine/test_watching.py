@@ -55,7 +55,7 @@ class Pauses(threading.Event):
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr("lungscan.scanning.watching.run.time", made)
+    monkeypatch.setattr("lungscan.scanning.watching.watch.time", made)
     return made
 
 
@@ -264,7 +264,7 @@ def test_a_restart_reads_nothing_again(
     assert ended(follow(chosen, clock)) == []
     monkeypatch.undo()
     monkeypatch.setattr("lungscan.classification.loading.load_runtime", lambda *_: fake)
-    monkeypatch.setattr("lungscan.scanning.watching.run.time", clock)
+    monkeypatch.setattr("lungscan.scanning.watching.watch.time", clock)
     events = follow(chosen, clock, lambda: make_field(folder / "9.png", seed=9) and None)
     assert ended(events) == ["9"]
     assert ids(chosen.out) == ["0", "1", "2", "9"]

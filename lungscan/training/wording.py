@@ -115,7 +115,7 @@ def limits(
     return (
         *((f"{leaking}.",) if leaking else ()),
         *((open_question,) if open_question else ()),
-        f"It knows {len(words)} kinds of tissue; any other disease gets one of them or no result.",
+        f"It knows {len(words)} classes; any other disease gets one of them or no result.",
         *options.limits,
         modality_of(options.modality).words.calibrated,
         "Other organs and metastases are not always refused.",

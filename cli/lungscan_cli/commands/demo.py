@@ -91,6 +91,8 @@ def _answered_drawings(results: Path) -> list[str]:
     """Drawings that got an answer: each a refusal that failed."""
     import lungscan
 
+    if not (results / "cases.csv").is_file():
+        return []
     table = lungscan.read_results(results)
     return [name for name in table["case_id"][table["status"] == "ok"] if name.startswith("drawn-")]
 

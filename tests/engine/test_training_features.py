@@ -104,7 +104,7 @@ def test_networks_trained_elsewhere_are_only_calibrated_and_judged(root: Path) -
     card = read_card(root / "model")
     assert card.metrics[0].n == 48
     assert card.recipe["folds"] == 2
-    assert "2-fold cross-validation" in card.facts[0][0]
+    assert any("2-fold cross-validation" in name for name, _ in card.facts)
 
 
 def test_the_model_on_all_groups_may_begin_from_the_features_of_a_fold(root: Path) -> None:

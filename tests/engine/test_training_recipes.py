@@ -49,6 +49,8 @@ def shrunk(options: TrainOptions) -> TrainOptions:
         student="ghostnet_050",
         pretrained=False,
         features_fit=None,
+        features_of_fold=0,
+        final_fit=None,
         field_px=SIDE,
         input_px=0,
         spacing_um_px=options.spacing_um_px * options.field_px / SIDE,

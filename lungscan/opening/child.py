@@ -153,9 +153,9 @@ class Child:
 
 def _quickly_seen(source: ImageSource) -> bool:
     """Whether an overview takes little: not of a slide whose smallest level is large."""
-    info = source.info
-    share = source.handy_downsample(max(1.0, max(info.width, info.height) / LOOK_PX))
-    return info.width * info.height / share**2 <= QUICK_PIXELS
+    from lungscan.reading.slides.slide import SlideSource
+
+    return not isinstance(source, SlideSource) or source.overview_pixels(LOOK_PX) <= QUICK_PIXELS
 
 
 def serve(requests: BinaryIO, replies: BinaryIO, memory: int | None) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pandas
 import pytest
 from rich.console import Console
 from rich.progress import Progress
@@ -407,9 +408,11 @@ def test_a_handful_that_comes_back_at_once_shows_no_absurd_rate() -> None:
 
 
 def test_demo_makes_pictures_then_classifies_its_own_folder(
-    engine: FakeEngine, tmp_path: Path, capsys: Captured
+    engine: FakeEngine, tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.results = [make_result("drawn", CaseStatus.NO_RESULT, reason=NoResult.NOT_LUNG)]
+    table = pandas.DataFrame({"case_id": ["drawn"], "status": ["no_result"]})
+    monkeypatch.setattr("lungscan.read_results", lambda out: table)  # the fake writes none
     assert main(["demo", "--out", str(tmp_path / "d")]) == 0
     assert engine.options is not None
     assert engine.options.paths == (tmp_path / "d" / "images",)

@@ -112,6 +112,13 @@ class SlideSource:
             )
         return best
 
+    def overview_pixels(self, max_px: int) -> int:
+        """How many pixels the level has that ``overview`` is made from."""
+        downsample = max(1.0, max(self.info.width, self.info.height) / max_px)
+        downsamples = self._head.level_downsamples
+        level = best_level(downsamples, downsample)
+        return round(self.info.width * self.info.height / downsamples[level] ** 2)
+
     def handy_downsample(self, wanted: float) -> float:
         """See ``ImageSource.handy_downsample``."""
         return handy_downsample(self._head.level_downsamples, wanted)

@@ -160,8 +160,8 @@ def _features_of_fold(options: TrainOptions, work: Path) -> dict[str, Any]:
     if state is None or state["epoch"] < stage_fit("features", options).epochs:
         raise ModelError(
             f"The model shall begin from the features of fold {options.features_of_fold}, and "
-            f"folds/{options.features_of_fold} holds none that are finished; train that fold first, "
-            "or say --set features_of_fold=0."
+            f"folds/{options.features_of_fold} holds none that are finished; train that "
+            "fold first, or say --set features_of_fold=0."
         )
     values: dict[str, Any] = state["average"]
     return values

@@ -226,8 +226,10 @@ def kinds(data: Path, card: ModelCard, scratch: Path) -> Iterator[Kind]:
 
 def ask(judge: Judge, kind: Kind) -> list[FieldAnswer]:
     """What the model says of a kind, at the kind's scale."""
-    options = replace(judge.run.options, mpp=kind.mpp)
-    steps = replace(judge, run=replace(judge.run, options=options)).ask(kind.fields)
+    fields = (
+        tuple(replace(field, um_px=kind.mpp) for field in kind.fields) if kind.mpp else kind.fields
+    )
+    steps = judge.ask(fields)
     while True:
         try:
             next(steps)

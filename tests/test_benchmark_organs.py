@@ -13,9 +13,15 @@ from PIL import Image
 
 pytest.importorskip("torch", reason="the scripts change pictures as training does")
 
+from lungscan.evaluation.judging import load_judge
+from lungscan.evaluation.options import JudgeOptions
+from lungscan.evaluation.records import LabelledField
 from lungscan.model.appearance import Appearance
 from lungscan.model.card import NOVELTY
+from lungscan.model.checked import find_model
 from lungscan.model.novelty import load_novelty
+from lungscan.options import DEFAULT_MODEL
+from tests.drawing import draw_he
 from tests.engine.test_two_novelties import model_of_two
 from tests.models import CARD
 
@@ -103,3 +109,20 @@ def test_the_reach_is_drawn_in_to_where_answers_hold_and_nothing_else_changes(
     assert "| 1.25 to 1.5 | 25 | 100.0 % | 100.0 % |" in reach.table(seen, 2.0)
     assert "| 1.5 to 2 | 50 | 100.0 % | 2.0 % |" in reach.table(seen, 2.0)
     assert "| 0.5 to 0.75 | 50 | 100.0 % | 100.0 % |" in reach.table(seen, 2.0)
+
+
+def test_a_kind_is_asked_at_the_scale_that_its_table_states(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = script("answers", monkeypatch)
+    path = tmp_path / "field.png"
+    Image.fromarray(draw_he(448, 448, 3)).save(path)
+    field = LabelledField("field.png", path, "", "field")
+    judge = load_judge(find_model(DEFAULT_MODEL), JudgeOptions())
+    kinds = [
+        answers.Kind("drawn", answers.OTHER_LAB, (replace(field, um_px=own),), mpp, "never")
+        for own, mpp in ((None, 1.0), (1.0, None), (None, 0.25))
+    ]
+    by_kind, by_field, other = (answers.ask(judge, kind)[0].probs for kind in kinds)
+    assert by_kind == by_field
+    assert by_kind != other

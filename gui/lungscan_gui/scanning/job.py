@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import suppress
-
 from lungscan.errors import MachineError
 from lungscan.events import ScanEvent
 from lungscan.opening.apart import Apart, Failure, Stopped
 from lungscan.options import ScanOptions
+from lungscan_gui.spare import Spare
 
 __all__ = ["Failure", "JobEvent", "Jobs", "ScanJob", "Stopped"]
 
@@ -41,23 +39,20 @@ class Jobs:
     """
 
     def __init__(self) -> None:
-        self._spare: ScanJob | None = None
-        self._lock = threading.Lock()
-        self._closed = False
+        self._spare = Spare(ScanJob, MachineError)  # the run will say what is the matter
 
     @property
     def spare(self) -> ScanJob | None:
         """The process that waits."""
-        return self._spare
+        return self._spare.waiting
 
     def prepare(self) -> None:
         """Have a process ready for the next run; does not wait for it."""
-        threading.Thread(target=self._prepare, name="prepare-run", daemon=True).start()
+        self._spare.prepare_beside("prepare-run")
 
     def start(self, options: ScanOptions) -> ScanJob:
         """Start a run. Raises MachineError when the system will start no process."""
-        with self._lock:
-            spare, self._spare = self._spare, None
+        spare = self._spare.take()
         if spare is not None and spare.alive:
             spare.begin(options)
             return spare
@@ -67,13 +62,4 @@ class Jobs:
 
     def close(self) -> None:
         """End the process that waits."""
-        with self._lock:
-            self._closed, spare, self._spare = True, self._spare, None
-        if spare is not None:
-            spare.close()
-
-    def _prepare(self) -> None:
-        with self._lock:
-            if self._spare is None and not self._closed:
-                with suppress(MachineError):  # the run will say what is the matter
-                    self._spare = ScanJob()
+        self._spare.close()

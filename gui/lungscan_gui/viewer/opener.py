@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
 from pathlib import Path
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
 from lungscan.errors import LungScanError
 from lungscan_gui.engine import Launched, ViewedImage
+from lungscan_gui.spare import Spare
 from lungscan_gui.viewer.loader import THREADS
 
 
@@ -23,19 +23,17 @@ class Opener(QObject):
     def __init__(self) -> None:
         super().__init__()
         self._asked = 0
-        self._spare: Launched | None = None
-        self._lock = threading.Lock()
-        self._closed = False
+        self._spare = Spare(Launched, OSError)  # the opening will say what is the matter
         self._answered.connect(self._take)
 
     def prepare(self) -> None:
         """Start a process that the next image will find ready."""
-        threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
+        self._spare.prepare_beside("prepare")
 
     @property
     def ready(self) -> bool:
         """Whether a process waits for the next image."""
-        return self._spare is not None
+        return self._spare.waiting is not None
 
     def open(self, path: Path, mpp: float | None) -> None:
         """Open an image; ``opened`` or ``failed`` comes unless another is asked for."""
@@ -49,20 +47,10 @@ class Opener(QObject):
 
     def close(self) -> None:
         """End the process that waits."""
-        with self._lock:
-            self._closed, spare, self._spare = True, self._spare, None
-        if spare is not None:
-            spare.close()
-
-    def _prepare(self) -> None:
-        with self._lock:
-            if self._spare is None and not self._closed:
-                with suppress(OSError):  # the opening will say what is the matter
-                    self._spare = Launched()
+        self._spare.close()
 
     def _open(self, number: int, path: Path, mpp: float | None) -> None:
-        with self._lock:
-            spare, self._spare = self._spare, None
+        spare = self._spare.take()
         answer: ViewedImage | str
         try:
             answer = ViewedImage(path, mpp, THREADS, spare)
@@ -71,7 +59,7 @@ class Opener(QObject):
         except OSError as error:  # the folder cannot be searched
             answer = f"{path.name} cannot be opened ({error.strerror or error})."
         self._answered.emit(number, answer)
-        self._prepare()
+        self._spare.prepare()
 
     def _take(self, number: int, answer: ViewedImage | str) -> None:
         current = number == self._asked

@@ -175,7 +175,7 @@ def test_a_task_whose_time_is_up_is_requeued_and_goes_on(
     real = shutil.which("lungscan", path=environment()["PATH"])
     script = (
         f'case "$*" in *"shard 2/3"*) [ -e "{tmp_path}/begun" ] || {{ touch "{tmp_path}/begun"; '
-        f"trap 'touch \"{tmp_path}/told\"; exit 130' TERM; sleep 300 & wait $!; }};; esac\n"
+        f"trap 'touch \"{tmp_path}/done\"; exit 130' TERM; sleep 300 & wait $!; }};; esac\n"
         f'exec {real} "$@"'
     )
     env = environment(fake_program(tmp_path, script), **wanted(tmp_path, folder, slurm))

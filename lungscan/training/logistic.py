@@ -112,13 +112,13 @@ def try_penalty(
         outputs: how many logits the layer gives.
         classes: of these so many are classes; what is left does not judge.
     """
-    said, truth = [], []
+    answered, truth = [], []
     for fold in _numbers(folds):
         layer = fit_logistic(examples.take(folds != fold), outputs, penalty)
         own = examples.take((folds == fold) & judged)
-        said.append(layer(own.features)[:, :classes])
+        answered.append(layer(own.features)[:, :classes])
         truth.append(own.labels)
-    logits, labels = torch.cat(said), torch.cat(truth)
+    logits, labels = torch.cat(answered), torch.cat(truth)
     scale = max(float(logits.std()), 1e-12)  # the search for a temperature is one about 1
     temperature = scale * fit_temperature((logits / scale).float().numpy(), labels.numpy())
     loss = float(F.cross_entropy(logits / temperature, labels))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtGui import QPainter, QPaintEvent
 from PyQt6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -113,6 +114,14 @@ class SideHead(QLabel):
         """Say whose answer it is."""
         self.setText(words)
         self.setToolTip(words)
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, ARG002
+        """Draw the line, with an ellipsis where it does not fit; a screen reader gets it whole."""
+        place, words = self.contentsRect(), self.text()
+        shown = self.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, place.width())
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        painter.drawText(place, int(Qt.AlignmentFlag.AlignVCenter), shown)
 
     def show_result(self, result: CaseResult | None, other: CaseResult | None = None) -> None:
         """The same of the first image."""

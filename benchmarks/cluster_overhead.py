@@ -1,6 +1,8 @@
-"""What a cluster costs per case: the same fields by one process, and by one and two workers.
+"""What a cluster costs per case: the same cases by one process, and by one and two workers.
 
-    python benchmarks/cluster_overhead.py [--fields 60] [--turns 3] [--json FILE]
+    python benchmarks/cluster_overhead.py [--fields 60 | --slides 8] [--turns 3] [--json FILE]
+
+Fields are small, so that what counts is the cost of a case; slides (drawn, 5,600 px) are work.
 
 Each way is a run into a new folder, in turns; the best of each counts. Its time is that between
 ``RunStarted`` and ``RunFinished``, so starting processes is told apart; CPU time of the driver
@@ -16,12 +18,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from drawing import draw_fields
+from drawing import draw_fields, draw_slide
 
 import lungscan
 from lungscan.events import RunFinished, RunStarted
 from lungscan.options import ScanOptions
 
+SIDE = 5600  # of a slide, pixels
 WAYS = {"one process": None, "cluster of 1": "local:1", "cluster of 2": "local:2"}
 
 
@@ -38,15 +41,25 @@ def measure(folder: Path, out: Path, cluster: str | None) -> dict[str, float]:
     return {"start_s": started - begun, "cases_s": ended - started, "cpu_s": cpu_ended - cpu}
 
 
+def draw_slides(folder: Path, count: int) -> Path:
+    """A folder of different drawn slides."""
+    folder.mkdir(parents=True)
+    for number in range(count):
+        draw_slide(folder / f"slide-{number}.svs", SIDE, seed=number)
+    return folder
+
+
 def main() -> None:
     """Turn by turn, then the table."""
     parser = argparse.ArgumentParser(description="Overhead of a cluster per case.")
     parser.add_argument("--fields", type=int, default=60)
+    parser.add_argument("--slides", type=int, default=0, help="so many in the place of fields")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="lungscan-cluster-"))
-    folder = draw_fields(work / "in", 320, given.fields)
+    count = given.slides or given.fields
+    folder = draw_slides(work / "in", count) if given.slides else draw_fields(work / "in", 320, count)
     best: dict[str, dict[str, float]] = {}
     for turn in range(given.turns):
         for way, cluster in WAYS.items():
@@ -55,7 +68,7 @@ def main() -> None:
     print("| way | start, s | cases, s | ms a case | CPU of the driver, ms a case |")
     print("|---|--:|--:|--:|--:|")
     for way, cost in best.items():
-        each, cpu = (cost[name] / given.fields * 1e3 for name in ("cases_s", "cpu_s"))
+        each, cpu = (cost[name] / count * 1e3 for name in ("cases_s", "cpu_s"))
         print(f"| {way} | {cost['start_s']:.1f} | {cost['cases_s']:.1f} | {each:.1f} | {cpu:.1f} |")
     if given.json:
         given.json.write_text(json.dumps(best))

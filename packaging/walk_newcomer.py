@@ -134,6 +134,7 @@ def walk(way: str, lines: list[str], root: Path) -> Walk:
     done = subprocess.run(
         [*enter, *who, str(root), "sh", "-c", f"cd {folder} && exec sh /walk.sh"],
         check=False,
+        input="y\n",  # to apt's question whether to go on
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

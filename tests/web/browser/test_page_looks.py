@@ -91,7 +91,7 @@ def test_with_the_keyboard_alone(page: Page, fields: dict[str, Path], tmp_path: 
         )
         assert seen != "none", found  # the focus can be seen
 
-    # Asked for early: a browser that is only then told to hand choosers over may open one itself first.
+    # Asked for early: a browser that is told late to hand choosers over may open one itself.
     page.once("filechooser", lambda chooser: chooser.set_files(fields["Benign lung"]))
     tab_to("#pick")
     page.keyboard.press("Enter")

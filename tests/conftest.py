@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ if older := os.environ.get("ONEDNN_MAX_CPU_ISA"):
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Tests run side by side: torch shall not start as many threads again in each process.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+with suppress(ImportError):  # where the built program alone is tried, it is not installed
+    from hypothesis import settings
+
+    settings.register_profile("any machine", deadline=None)  # a busy one is no finding
+    settings.load_profile("any machine")
 
 MOST_WORKERS = 8  # each holds torch, OpenVINO and Qt: some 1 GB
 

@@ -20,7 +20,7 @@ CHANGED_SHARE = 0.95  # and of the same stained and scanned as elsewhere
 FOREIGN_SHARE = 0.05  # of the counter-examples of validation lie below the upper mark
 RIGHT_SHARE = 0.95  # of the answered fields of another stain, as far as a model judges them
 LEAST_FIELDS = 20  # from which that share is believed
-UNCERTAIN_SHARE = 0.02  # of the validation fields that may be too uncertain
+UNCERTAIN_SHARE = 0.05  # of the fields that judge: these are too uncertain (decision 65)
 LEAST_CONFIDENCE = 0.5  # a label that is likelier wrong than right is never given
 
 

@@ -70,7 +70,7 @@ def facts(
     return _facts(by_name, f"Accuracy, {options.protocol} test", apart)
 
 
-_FOLDED = "each judged by a network of the same recipe that never saw its group"
+_FOLDED = "each judged by a fold that never saw it"
 
 
 def fold_facts(metrics: Sequence[Metric], fold: str) -> tuple[tuple[str, str], ...]:
@@ -84,7 +84,7 @@ def _facts(by_name: Mapping[str, Metric], title: str, apart: str) -> tuple[tuple
     test, error = (metric for metric in found if metric is not None)
     return (
         (title, interval(test)),
-        ("Test set", f"{test.n} fields in {test.groups} groups, {apart}"),
+        ("Test set", f"{test.n:,} fields in {test.groups:,} groups, {apart}"),
         ("Fields answered", interval(by_name["answered"])),
         ("Accuracy of the answered", interval(by_name["accuracy of the answered"])),
         ("Calibration error", percent(error.value)),

@@ -146,7 +146,7 @@ def _after(
 ) -> CaseResult:
     classes = len(card.class_names)
     scores = watch.time("join", lambda: join(batches, planned.grid.boxes, 0, classes))
-    watch.time("pictures", lambda: pick_pictures(planned, scores))
+    watch.time("pictures", lambda: pick_pictures(planned, scores, card))
     area = planned.result.tissue_mm2
     watch.time("evidence", lambda: count(gather([scores], [area], classes)))
     run = RunContext(options, card, "none", *settings_of(options, card))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from lungscan import __version__
 from lungscan.classification.aggregate import Evidence, count, gather
 from lungscan.classification.decide import Unscaled, decide
-from lungscan.classification.pictures import choose_pictures, pick_pictures, shown_first
+from lungscan.classification.pictures import choose_pictures, pick_pictures
 from lungscan.classification.scoring import TileBatch, join
 from lungscan.errors import CaseError, TooManyBadTiles
 from lungscan.inputs.motion import IN_MOTION
@@ -66,7 +66,7 @@ def scored_file(
 ) -> ScoredFile:
     """What is kept of a file whose tiles are all scored; read again for the ``picture``s."""
     scores = join(batches, planned.grid.boxes, 0, len(card.class_names))
-    pictures = pick_pictures(planned, scores, shown_first(card)) if picture else ()
+    pictures = pick_pictures(planned, scores, card) if picture else ()
     devices = tuple(dict.fromkeys(batch.device for batch in batches))
     return ScoredFile(planned.result, scores, pictures, planned.unreadable, devices)
 
@@ -121,7 +121,7 @@ def finished_case(
         tissue_mm2=None if None in areas else sum(area or 0 for area in areas),
         scores=tuple(file.scores for file in files),
         pictures=choose_pictures(
-            (picture for file in files for picture in file.pictures), shown_first(run.card)
+            (picture for file in files for picture in file.pictures), run.card, prediction.label
         ),
         flags=_flags(flags, files, run.card),
         explained=_explained(files, prediction, run),

@@ -1,10 +1,9 @@
-"""Tiles worth showing: the surest and the least sure ones among those used."""
+"""Tiles worth showing: those that speak for the answer, and the least sure ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from PIL import Image
 
@@ -16,24 +15,37 @@ from lungscan.types import TilePicture, TileScores, TileState
 TOP_TILES = 6
 UNCERTAIN_TILES = 3
 
-T = TypeVar("T")
 Rank = Callable[[Sequence[float]], float]  # of a tile by its probabilities; the largest is first
 
 
 def shown_first(card: ModelCard) -> Rank:
     """By what the tiles of a model are ranked: the surest first, or the most suspicious."""
-    tumour = card.tumour
-    if not (modality_of(card.modality).by_suspicion and any(tumour)):
+    if not _by_suspicion(card):
         return max
-    return lambda probs: sum(p for p, suspicious in zip(probs, tumour, strict=True) if suspicious)
+    return lambda probs: sum(
+        p for p, suspicious in zip(probs, card.tumour, strict=True) if suspicious
+    )
 
 
-def pick_pictures(planned: Plan, scores: TileScores, rank: Rank = max) -> tuple[TilePicture, ...]:
-    """The candidates of one file, read again from it; ``choose_pictures`` settles their roles."""
-    rows = [row for row, state in enumerate(scores.state) if state is TileState.USED]
-    rows.sort(key=lambda row: (-float(rank(scores.probs[row].tolist())), row))
+def _by_suspicion(card: ModelCard) -> bool:
+    return modality_of(card.modality).by_suspicion and any(card.tumour)
+
+
+def pick_pictures(planned: Plan, scores: TileScores, card: ModelCard) -> tuple[TilePicture, ...]:
+    """The candidates of one file, read again from it; ``choose_pictures`` settles their roles.
+
+    The case's answer is not known yet, so they are the surest tiles of each class.
+    """
+    used = [row for row, state in enumerate(scores.state) if state is TileState.USED]
+    probs = {row: scores.probs[row].tolist() for row in used}
+    rank = shown_first(card)
+    used.sort(key=lambda row: (-rank(probs[row]), row))
+    first = used[:TOP_TILES]
+    if not _by_suspicion(card):
+        for index in range(len(card.class_names)):
+            first += [row for row in used if _named(probs[row]) == index][:TOP_TILES]
     pictures = []
-    for row in _ends(rows):
+    for row in dict.fromkeys([*first, *used[-UNCERTAIN_TILES:]]):
         pixels = planned.source.read_tiles(scores.boxes[row : row + 1], planned.grid.size_px)
         if pixels.failed[0]:
             continue
@@ -43,32 +55,45 @@ def pick_pictures(planned: Plan, scores: TileScores, rank: Rank = max) -> tuple[
                 role="top",
                 file_index=scores.file_index,
                 box=(x, y, width, height),
-                probs=tuple(float(p) for p in scores.probs[row]),
+                probs=tuple(float(p) for p in probs[row]),
                 jpeg=to_jpeg(Image.fromarray(pixels.rgb[0]), 88),
             )
         )
     return tuple(pictures)
 
 
-def choose_pictures(candidates: Iterable[TilePicture], rank: Rank = max) -> tuple[TilePicture, ...]:
-    """The pictures of a case: surest first, then the least sure ones, worst first.
+def choose_pictures(
+    candidates: Iterable[TilePicture], card: ModelCard, label: str | None
+) -> tuple[TilePicture, ...]:
+    """The pictures of a case: those for its answer, surest first, then the least sure of all.
 
-    A single tile is not shown, because the thumbnail shows it.
+    Without an answer, and where tiles are ranked by suspicion, the first of the ranking are shown
+    whatever class they name. A single tile is not shown, because the thumbnail shows it.
+
+    Args:
+        candidates: of all files.
+        card: of the model.
+        label: the class answered; None: there is no answer.
     """
+    rank = shown_first(card)
     ranked = sorted(candidates, key=lambda picture: _place(picture, rank))
     if len(ranked) <= 1:
         return ()
-    shown = _ends(ranked)
-    top, rest = shown[:TOP_TILES], shown[TOP_TILES:]
+    first = ranked
+    if label is not None and not _by_suspicion(card):
+        answer = card.class_names.index(label)
+        first = [picture for picture in ranked if _named(picture.probs) == answer]
+    top = first[:TOP_TILES]
+    rest = [picture for picture in ranked if picture not in top][-UNCERTAIN_TILES:]
     return (
         *(replace(picture, role="top") for picture in top),
         *(replace(picture, role="uncertain") for picture in reversed(rest)),
     )
 
 
-def _ends(ranked: list[T]) -> list[T]:
-    """The first few and the last few of a ranking, without repeats."""
-    return ranked[:TOP_TILES] + ranked[TOP_TILES:][-UNCERTAIN_TILES:]
+def _named(probs: Sequence[float]) -> int:
+    """The class that a tile is likeliest of."""
+    return max(range(len(probs)), key=probs.__getitem__)
 
 
 def _place(picture: TilePicture, rank: Rank) -> tuple[float, int, int, int]:

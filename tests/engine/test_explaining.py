@@ -124,14 +124,15 @@ def test_another_classifier_gives_another_map() -> None:
 
 
 def test_another_classifier_gives_other_occlusions() -> None:
-    card, tile = card_of(HISTOLOGY), field("lungaca102")
-    plain = Occlusion(runtime_of(HISTOLOGY)).explain(tile, ADENO).values
-    alike = []
+    card, alike = card_of(HISTOLOGY), []
+    tiles = [field(name) for name in named("adenocarcinoma")[:4]]
+    plain = [Occlusion(runtime_of(HISTOLOGY)).explain(tile, ADENO).values for tile in tiles]
     for seed in range(3):
-        mixed = OpenVinoRuntime(with_shuffled_classifier(card, seed), 1, 16, "f32")
-        values = Occlusion(mixed).explain(tile, ADENO).values
-        alike.append(abs(float(np.corrcoef(plain.ravel(), values.ravel())[0, 1])))
-    assert min(alike) < 0.7
+        mixed = Occlusion(OpenVinoRuntime(with_shuffled_classifier(card, seed), 1, 16, "f32"))
+        for tile, before in zip(tiles, plain, strict=True):
+            after = mixed.explain(tile, ADENO).values
+            alike.append(abs(float(np.corrcoef(before.ravel(), after.ravel())[0, 1])))
+    assert np.mean(alike) < 0.85
 
 
 def test_a_head_that_is_not_affine_is_refused() -> None:
@@ -224,20 +225,26 @@ def test_odds_near_certainty_keep_their_digits() -> None:
     assert sure - less == pytest.approx(np.log(3), abs=1e-2)
 
 
+def named(kind: str) -> list[str]:
+    """The names of the demo's fields of a class."""
+    return [path.stem for path in sorted(FIELDS.parent.glob(f"*/{kind}/*.jpeg"))]
+
+
 @pytest.mark.parametrize("method", ["occlusion", "cam"])
 def test_a_pasted_patch_lights_up(method: Any) -> None:
     explainer = load_explainer(method, card_of(HISTOLOGY), runtime_of(HISTOLOGY))
-    inside, outside = [], []
-    for benign in ("lungn671", "lungn3369"):
-        for row, column in ((0, 0), (3, 3)):
-            tile, y, x = field(benign).copy(), 32 * row, 32 * column
-            tile[y : y + 96, x : x + 96] = field("lungaca102")[48:144, 48:144]
+    more = []  # inside of the patch than outside of it
+    for benign, tumour in zip(named("benign")[:6], named("adenocarcinoma"), strict=False):
+        for at in (0, 3):
+            tile = field(benign).copy()
+            tile[32 * at : 32 * at + 96, 32 * at : 32 * at + 96] = field(tumour)[:96, :96]
             values = explainer.explain(tile, ADENO).values
             pasted = np.zeros((6, 6), bool)
-            pasted[row : row + 3, column : column + 3] = True
-            inside.append(values[pasted].mean())
-            outside.append(values[~pasted].mean())
-    assert np.mean(inside) > np.mean(outside) + 0.03
+            pasted[at : at + 3, at : at + 3] = True
+            more.append(values[pasted].mean() - values[~pasted].mean())
+    assert len(more) == 12
+    assert np.mean(more) > 0.05
+    assert np.mean(np.array(more) > 0) >= 0.75
 
 
 def test_occlusion_beats_chance() -> None:

@@ -187,8 +187,8 @@ def test_the_shipped_model_is_that_of_its_recipe() -> None:
     recipes = Path(__file__).parents[2] / "models" / "recipes"
     options = load_options(recipes / "lung-histology-ghostnet-cpu.toml")
     fold = of_one_network(dataclasses.replace(options, fold="1/5"))
-    assert fold.stages == ("features", "alone")
-    assert options.stages == ("alone",)  # the model on all groups has its features of a fold
+    assert fold.stages == ("features", "student")
+    assert options.stages == ("student",)  # the model on all groups has its features of a fold
     card = find_model(options.name)
     assert card.official
     judged = ("fold", "folds", "figures_from")

@@ -130,7 +130,7 @@ def test_card_and_readme_lead_with_the_folds(model: Path) -> None:
     card = read_card(model)
     facts = [fact for fact in card.facts if fact[0] != "Unproven"]  # after one epoch it is
     assert facts[0][0] == "Accuracy, 2-fold cross-validation"
-    assert "48 fields in 24 groups, each judged by a network" in facts[1][1]
+    assert "48 fields in 24 groups, each judged by a fold that never saw it" in facts[1][1]
     assert len(card.data["folds"]) == 2
     text = (model / "README.md").read_text(encoding="utf-8")
     assert "Every picture was judged once, by one of 2 networks" in text

@@ -42,8 +42,9 @@ def pick_pictures(planned: Plan, scores: TileScores, card: ModelCard) -> tuple[T
     used.sort(key=lambda row: (-rank(probs[row]), row))
     first = used[:TOP_TILES]
     if not _by_suspicion(card):
+        named = {row: _named(probs[row]) for row in used}
         for index in range(len(card.class_names)):
-            first += [row for row in used if _named(probs[row]) == index][:TOP_TILES]
+            first += [row for row in used if named[row] == index][:TOP_TILES]
     pictures = []
     for row in dict.fromkeys([*first, *used[-UNCERTAIN_TILES:]]):
         pixels = planned.source.read_tiles(scores.boxes[row : row + 1], planned.grid.size_px)

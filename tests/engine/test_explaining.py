@@ -132,7 +132,7 @@ def test_another_classifier_gives_other_occlusions() -> None:
         for tile, before in zip(tiles, plain, strict=True):
             after = mixed.explain(tile, ADENO).values
             alike.append(abs(float(np.corrcoef(before.ravel(), after.ravel())[0, 1])))
-    assert np.mean(alike) < 0.85
+    assert np.mean(alike) < 0.7
 
 
 def test_a_head_that_is_not_affine_is_refused() -> None:

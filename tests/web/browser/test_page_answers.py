@@ -154,6 +154,29 @@ def test_cancel(page: Page, fields: dict[str, Path], slide: Path) -> None:
     expect(page.locator(".job")).to_have_count(0)
 
 
+def test_a_job_is_deleted_while_its_picture_comes(page: Page, slide: Path) -> None:
+    """The parts on their way are refused then, which the page takes for what it is."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(re.compile(r"/zoom/.*\.jpg"), hold)
+    give(page, [slide])
+    for _ in range(300):
+        page.wait_for_timeout(100)
+        if held:
+            break
+    assert held
+    page.get_by_role("button", name="Delete").click()
+    expect(page.locator(".job")).to_have_count(0)
+    for route in held:
+        route.continue_()
+    page.wait_for_timeout(500)
+    expect(page.locator(".alert")).to_have_count(0)
+    expect(page.locator("#view")).to_be_hidden()
+
+
 def test_two_visitors_at_once(browser: Browser, served: Served, fields: dict[str, Path]) -> None:
     with open_page(browser, served) as anna, open_page(browser, served) as ben:
         give(anna, [fields["Adenocarcinoma"]])

@@ -1,13 +1,15 @@
 """The tables of docs/results.md, from model folders that `lungscan train` has made.
 
     python benchmarks/results.py runs/grouped-0 runs/random-0 [--int8 FILE] [--speed FILE]
-                                                              [--folds FILE] [--write FILE]
+                                               [--folds FILE] [--study FILE] [--write FILE]
 
 Each folder holds ``card.json`` and ``evaluation/evaluation.json``; one that `--folds` made leads
 the page, those of one split follow. ``--folds`` takes the tables that ``folds.py --write``
 wrote: networks on the same folds, paired. ``--int8`` takes the JSON that
 `lungscan compare MODEL ITS-INT8-FORM DATA --split FILE --json` printed, ``--speed`` the Markdown
-that `lungscan benchmark --out` wrote. Several grouped runs (seeds) are listed with their mean.
+that `lungscan benchmark --out` wrote, ``--study`` the table that `lungscan study` wrote; where
+none is given, a study that already stands in the page to be written stays. Several grouped runs
+(seeds) are listed with their mean.
 """
 
 from __future__ import annotations
@@ -79,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--folds", type=Path)
     parser.add_argument("--int8", type=Path)
     parser.add_argument("--speed", type=Path)
+    parser.add_argument("--study", type=Path)
     parser.add_argument("--write", type=Path)
     options = parser.parse_args(argv)
     text = document(
@@ -89,6 +92,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         text += "\n" + int8(json.loads(options.int8.read_text(encoding="utf-8")))
     if options.speed:
         text += "\n#" + options.speed.read_text(encoding="utf-8") + SPEED_NOTE
+    text += study(options.study, options.write)
     if options.write:
         options.write.write_text(text, encoding="utf-8")
     else:
@@ -157,6 +161,24 @@ def int8(compared: dict[str, Any]) -> str:
     )
 
 
+def study(table: Path | None, page: Path | None) -> str:
+    """The section of a study, a level below its own title; "": there is none.
+
+    Args:
+        table: what `lungscan study` wrote.
+        page: without a table, the page whose section stays.
+    """
+    if table is not None:
+        lines = table.read_text(encoding="utf-8").splitlines()
+        text = "\n".join(f"#{line}" if line.startswith("#") else line for line in lines)
+        return f"\n{STUDY}\n\n{text}\n"
+    if page is None or not page.exists():
+        return ""
+    _, mark, text = page.read_text(encoding="utf-8").partition(STUDY)
+    return f"\n{mark}{text}" if mark else ""
+
+
+STUDY = "<!-- a study's table, by results.py --study -->"
 HEAD = (
     "Written by `python benchmarks/results.py`. Intervals are 95 %, by bootstrap over groups: "
     "pictures of one group show the same tissue. Research use only."

@@ -26,6 +26,7 @@ class RunStarted:
     model: str
     device: str
     out: Path
+    modality: str | None = None  # of the model; None: the default one
 
 
 @dataclass(frozen=True, slots=True)

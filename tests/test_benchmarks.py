@@ -246,6 +246,18 @@ def test_decoding_alone_has_a_rate(tmp_path: Path, drawing: tuple[str, ...]) -> 
     assert report["tiles_per_second"] > 0
 
 
+def test_a_study_stands_in_the_page_of_results_and_stays_there(tmp_path: Path) -> None:
+    from results import study
+
+    table, page = tmp_path / "study.md", tmp_path / "results.md"
+    table.write_text("# Study lung-ct\n\nMade by x.\n\n## Random split\n", encoding="utf-8")
+    section = study(table, page)
+    assert section.endswith("## Study lung-ct\n\nMade by x.\n\n### Random split\n")
+    page.write_text("# Results\n" + section, encoding="utf-8")
+    assert study(None, page) == section
+    assert study(None, tmp_path / "other.md") == study(None, None) == ""
+
+
 def test_int8_is_judged_on_held_out_fields_alone() -> None:
     from results import int8
 

@@ -60,7 +60,12 @@ class ClusterRun:
         """Everything from the first case to the last file."""
         cases, skipped, run = self.inputs.cases, self.inputs.skipped, self.run
         yield RunStarted(
-            len(cases), len(skipped), run.card.name, self._workers_text(), self.store.out
+            cases=len(cases),
+            skipped=len(skipped),
+            model=run.card.name,
+            device=self._workers_text(),
+            out=self.store.out,
+            modality=run.card.modality,
         )
         yield from map(Notice, self.link.notices)
         if self.link.dashboard:

@@ -49,7 +49,8 @@ class Run:
     def events(self) -> Generator[ScanEvent, None, None]:
         """Everything from the first case to the last file."""
         run, cases, skipped = self.classifier.run, self.inputs.cases, self.inputs.skipped
-        yield RunStarted(len(cases), len(skipped), run.card.name, run.device, self.store.out)
+        card, counts = run.card, (len(cases), len(skipped))
+        yield RunStarted(*counts, card.name, run.device, self.store.out, card.modality)
         for file in skipped:
             yield self.ledger.record(self.ledger.write(skipped_file(file, run)))
         fields = [case for case in cases if looks_like_fields(case)]

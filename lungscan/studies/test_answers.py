@@ -42,10 +42,10 @@ class Pool:
 
 @dataclass(frozen=True)
 class Line:
-    """One student in one role under one protocol."""
+    """One network in one role under one protocol."""
 
     protocol: str
-    student: Student
+    student: Student  # or a teacher that is none, under a name that says so
     role: Role
     units: tuple[str, ...]  # that were judged
     of_units: int  # that the study asks for
@@ -66,7 +66,7 @@ def lines(
     answers: Mapping[str, Answers],
     int8: Mapping[str, Probs],
 ) -> tuple[Line, ...]:
-    """All lines that something is known of.
+    """All lines that something is known of; teachers that are no students come last.
 
     Args:
         options: the study.
@@ -74,9 +74,11 @@ def lines(
         answers: of finished networks, by the names of their tasks.
         int8: probabilities ``(n, classes)`` of their int8 forms, likewise.
     """
+    teachers = (Student(f"teacher: {each.network}", each.network, "") for each in options.teachers)
+    judged = (*options.students, *teachers)
     found = []
     for protocol in options.protocols:
-        for student in options.students:
+        for student in judged:
             pools: dict[Role, Pool] = {}
             for role in _ROLES:
                 wanted = _tasks(options, protocol, student, role)
@@ -89,7 +91,7 @@ def lines(
     return tuple(found)
 
 
-_ROLES: tuple[Role, ...] = ("alone", "distilled")
+_ROLES: tuple[Role, ...] = ("alone", "distilled", "teacher")
 
 
 def _tasks(options: StudyOptions, protocol: str, student: Student, role: Role) -> list[Task]:

@@ -20,12 +20,20 @@ from rich.progress import Progress
 import lungscan
 from lungscan.classification.aggregate import RULES
 from lungscan.errors import MachineError, ModelError, NothingToDo, OutputLocked
-from lungscan.events import CaseFinished, CaseStarted, RunStarted, ScanEvent, TilesScored
+from lungscan.events import (
+    CaseFinished,
+    CaseStarted,
+    RunFinished,
+    RunStarted,
+    ScanEvent,
+    TilesScored,
+)
 from lungscan.options import ScanOptions, Shard
 from lungscan.types import CaseStatus, NoResult
 from lungscan_cli.commands.classify import classify
 from lungscan_cli.main import main
 from lungscan_cli.views.run import BarView, LineView, RateColumn
+from lungscan_cli.views.summary import show_summary
 from lungscan_cli.views.watch import Outcome, watch
 from tests.cli.fake_engine import FakeEngine, make_result
 
@@ -375,6 +383,20 @@ def test_plain_lines_give_a_sign_of_life_every_few_seconds(capsys: Captured) -> 
         "  100 of 1,000 cases, 10.0 cases/s, about 1 min 30 s left",
         "  big.svs: 50 of 400 tiles",
     ]
+
+
+def test_the_tiles_of_a_series_are_called_slices(capsys: Captured) -> None:
+    now = [0.0]
+    view = LineView(Console(stderr=True, width=200), clock=lambda: now[0])
+    started = RunStarted(1, 0, "lung-ct", "cpu", Path("r"), "chest-ct")
+    finished = RunFinished(1, 0, 0, 0, 0, 400, 2.0, Path("r"))
+    with view:
+        view.run_started(started)
+        now[0] += 6
+        view.tiles_scored(TilesScored("thorax", 50, 400))
+    show_summary(Console(stderr=True, width=200), Outcome(started=started), finished)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1:3] == ["  thorax: 50 of 400 slices", "Finished, 400 slices in 2.0 s."]
 
 
 def test_bars_show_cases_and_tiles_with_names_made_harmless() -> None:

@@ -194,8 +194,15 @@ def test_the_report_says_ct_and_where_the_slices_lie(
         *("Most suspicious slices", "7 of 7, 18.0 mm", "three neighbouring slices"),
     ):
         assert expected in words
-    for unexpected in ("H&E", "TISSUE", "mm²", "Scale unknown", "Zaphod"):
-        assert unexpected not in words
+    unexpected = ("H&E", "TISSUE", "mm²", "Scale unknown", "Zaphod")
+    assert [one for one in unexpected if one in words] == []
+    summary = pypdf.PdfReader(tmp_path / "out" / "summary.pdf")
+    words = " ".join(" ".join(page.extract_text() for page in summary.pages).split())
+    for expected in ("CHEST CT CLASSIFICATION", "Slices 7 (", "Slices used"):
+        assert expected in words
+    assert [one for one in (*unexpected, "Tiles", "Tissue") if one in words] == []
+    assert summary.metadata is not None
+    assert summary.metadata.subject == "Chest CT classification, research use only"
 
 
 def refusal(case: CaseResult) -> str:

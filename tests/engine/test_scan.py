@@ -54,7 +54,7 @@ def test_a_slide_and_fields_from_start_to_end(
         "RunStarted", "CaseFinished", "CaseStarted", "CaseStarted", "CaseFinished",
         "CaseFinished", "CaseStarted", "CaseFinished", "RunFinished",
     ]  # fmt: skip
-    assert events[0] == RunStarted(3, 1, "tiny", "fake", out)
+    assert events[0] == RunStarted(3, 1, "tiny", "fake", out, "he-histology")
     indices = [event.index for event in events if isinstance(event, CaseFinished | CaseStarted)]
     assert indices == [1, 2, 3, 2, 3, 4, 4]
     scored = [event for event in events if isinstance(event, TilesScored)]

@@ -225,8 +225,9 @@ def _known(chosen: StudyOptions) -> tuple[Material, dict[str, Answers]]:
 def test_folds_are_pooled_and_gains_are_paired() -> None:
     chosen = dataclasses.replace(TINY, protocols=("grouped",))
     material, answers = _known(chosen)
-    alone, taught = lines(chosen, material, answers, {})
-    assert (alone.role, taught.role) == ("alone", "distilled")
+    alone, taught, teacher = lines(chosen, material, answers, {})
+    assert (alone.role, taught.role, teacher.role) == ("alone", "distilled", "teacher")
+    assert (teacher.student.name, teacher.accuracy.value) == ("teacher: alexnet", 1.0)
     assert alone.accuracy.value == pytest.approx(6 / 9)
     assert (alone.accuracy.n, alone.accuracy.groups) == (9, 9)
     assert [metric.value for metric in alone.recalls] == [0.0, 1.0, 1.0]
@@ -240,14 +241,14 @@ def test_a_seed_whose_folds_are_not_all_there_is_left_out() -> None:
     chosen = dataclasses.replace(TINY, protocols=("grouped",))
     material, answers = _known(chosen)
     del answers["grouped-0-2.small_cnn.distilled"]
-    assert [line.role for line in lines(chosen, material, answers, {})] == ["alone"]
+    assert [line.role for line in lines(chosen, material, answers, {})] == ["alone", "teacher"]
 
 
 def test_int8_is_compared_on_the_units_that_have_one() -> None:
     chosen = dataclasses.replace(TINY, protocols=("random",))
     material, answers = _known(dataclasses.replace(chosen, protocols=("random",)))
     probs = np.eye(3)[[1] * 12].astype(float)  # the int8 form of seed 0 says b of everything
-    (alone, taught) = lines(chosen, material, answers, {"random-0.small_cnn.distilled": probs})
+    (alone, taught, _) = lines(chosen, material, answers, {"random-0.small_cnn.distilled": probs})
     assert alone.int8 is None
     assert taught.int8 is not None
     assert taught.int8_gain is not None

@@ -21,6 +21,7 @@ from rich.table import Column
 from rich.text import Text
 
 from lungscan.events import CaseFinished, CaseStarted, Notice, RunStarted, TilesScored
+from lungscan.modalities.table import modality_of
 from lungscan_cli.console import count, duration, plain, say
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -98,12 +99,13 @@ class LineView(SilentView):
         self._clock = clock
         self._last = self._begin = clock()
         self._cases = self._skipped = 0
+        self._tile = tile_word(None)
         self._fresh = 0  # cases finished by this run, not by an earlier one
         self._names: dict[str, str] = {}
 
     def run_started(self, event: RunStarted) -> None:
         """Say what begins."""
-        self._cases, self._skipped = event.cases, event.skipped
+        self._cases, self._skipped, self._tile = event.cases, event.skipped, tile_word(event)
         self._begin = self._last = self._clock()
         say(self._console, headline(event))
 
@@ -115,7 +117,7 @@ class LineView(SilentView):
         """Every few seconds, say how far the slide is."""
         if event.total > 1 and event.done < event.total and self._is_time():
             name = self._names.get(event.key, event.key)
-            say(self._console, f"  {name}: {event.done:,} of {count(event.total, 'tile')}")
+            say(self._console, f"  {name}: {event.done:,} of {count(event.total, self._tile)}")
 
     def case_finished(self, event: CaseFinished, answer: str) -> None:
         """Say how a slide, or one of a few cases, ended; else only how many are done."""
@@ -127,7 +129,7 @@ class LineView(SilentView):
         place = f"{done:,} of {count(self._cases, 'case')}"
         if self._cases <= FEW_CASES or any(file.kind != "field" for file in result.files):
             again = "from an earlier run" if event.resumed else duration(result.seconds)
-            tiles = f", {count(result.counts.total, 'tile')}" if result.counts.total else ""
+            tiles = f", {count(result.counts.total, self._tile)}" if result.counts.total else ""
             say(self._console, f"  {place}: {plain(result.case_id)}: {answer}{tiles}, {again}")
             self._last = self._clock()
         elif self._is_time():
@@ -185,6 +187,7 @@ class BarView(SilentView):
         say(self._console, headline(event))
         self._skipped = event.skipped
         self.progress.reset(self._cases, total=event.cases)
+        self.progress.update(self._tiles, unit=f"{tile_word(event)}s")
 
     def case_started(self, event: CaseStarted) -> None:
         """Remember the name; the bar appears when there is more than one tile."""
@@ -228,6 +231,11 @@ class RateColumn(ProgressColumn):
         speed = min(speed, task.completed / elapsed)
         number = f"{speed:,.0f}" if speed >= 10 else f"{speed:.1f}"
         return Text(f"{number} {task.fields['unit']}/s", style="progress.data.speed")
+
+
+def tile_word(started: RunStarted | None) -> str:
+    """What one of a run's tiles is called: of CT it is a slice."""
+    return modality_of(started.modality if started else None).words.tile
 
 
 def tail(name: str, width: int) -> str:

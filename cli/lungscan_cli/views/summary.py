@@ -44,7 +44,7 @@ def exit_code(finished: RunFinished) -> int:
 
 def show_summary(console: Console, outcome: Outcome, finished: RunFinished) -> None:
     """Print the answers, what failed and why, and where the files are."""
-    tiles = f", {count(finished.tiles, 'tile')}" if finished.tiles else ""
+    tiles = f", {count(finished.tiles, outcome.tile)}" if finished.tiles else ""
     earlier = f", {count(outcome.resumed, 'case')} by an earlier run" if outcome.resumed else ""
     say(console, f"Finished{tiles} in {duration(finished.seconds)}{earlier}.", style="bold")
     few = 0 < len(outcome.lines) <= FEW_CASES

@@ -18,7 +18,7 @@ from lungscan.events import (
 )
 from lungscan.report.wording import REASONS, headline
 from lungscan.types import CaseResult, CaseStatus
-from lungscan_cli.views.run import View
+from lungscan_cli.views.run import View, tile_word
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,11 @@ class Outcome:
     def with_status(self, *statuses: CaseStatus) -> list[CaseLine]:
         """Cases that ended so, in the order in which they ended."""
         return [line for line in self.lines if line.status in statuses]
+
+    @property
+    def tile(self) -> str:
+        """What a tile is called: of CT it is a slice."""
+        return tile_word(self.started)
 
 
 def watch(

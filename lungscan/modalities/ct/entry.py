@@ -26,7 +26,7 @@ CHEST_CT = Modality(
     ),
     words=Words(
         judged="axial slices of chest CT",
-        kicker="CHEST CT CLASSIFICATION",
+        kicker="Chest CT classification",
         tile="slice",
         tiles="slices",
         foreign="unlike axial chest CT",

@@ -63,7 +63,7 @@ def write_case_pdf(path: Path, result: CaseResult, beside: Beside | None = None)
     kicker = modality_of(result.model.modality).words.kicker
     info = PageInfo(
         title=result.case_id,
-        subject=f"{kicker.capitalize()}, research use only",
+        subject=f"{kicker}, research use only",
         version=result.lungscan_version,
         report_id=report_id(digest),
     )
@@ -120,7 +120,7 @@ def _specimen(result: CaseResult) -> list[Flowable]:
         rows, [label, value, label, value], None, ("SPAN", (1, 0), (3, 0)), TIGHT, *labels
     )
     return [
-        paragraph(modality_of(result.model.modality).words.kicker, "kicker"),
+        paragraph(modality_of(result.model.modality).words.kicker.upper(), "kicker"),
         paragraph(shorten(result.case_id, 88), "title"),
         Spacer(0, 3),
         grid,

@@ -15,6 +15,8 @@ from pathlib import Path
 from reportlab.lib.colors import Color
 from reportlab.lib.units import mm
 
+from lungscan.modalities.modality import Modality
+from lungscan.modalities.table import modality_of
 from lungscan.report.legend import class_letters, class_rgb
 from lungscan.report.pdf.flowables import Swatch, color_of
 from lungscan.report.pdf.kit import (
@@ -89,26 +91,25 @@ def write_summary_pdf(path: Path, results: Iterable[CaseResult], run: RunSummary
 
 def write_summary_rows(path: Path, rows: Sequence[SummaryRow], run: RunSummary) -> None:
     """As ``write_summary_pdf``, from lines made while the cases passed by."""
-    buffer = io.BytesIO()
+    buffer, modality = io.BytesIO(), modality_of(run.model.modality)
     info = PageInfo(
         title=f"Summary of {run.cases:,} {_plural(run.cases, 'case')}",
-        subject="Lung tissue classification, research use only",
+        subject=f"{modality.words.kicker}, research use only",
         version=run.lungscan_version,
         report_id=report_id(hashlib.sha256(dump_record(run)).hexdigest()),
     )
     sheet = Sheet(ReportCanvas(buffer, info))
-    _draw_head(sheet, run)
+    _draw_head(sheet, run, modality)
     _draw_counts(sheet, rows, run)
     _draw_attention(sheet, rows)
-    _draw_all(sheet, rows)
+    _draw_all(sheet, rows, modality)
     sheet.canvas.save()
     write_atomic(path, buffer.getvalue(), durable=False)
 
 
-def _draw_head(sheet: Sheet, run: RunSummary) -> None:
-    canvas = sheet.canvas
-    kicker = "LUNG TISSUE CLASSIFICATION"
-    line(canvas, MARGIN, sheet.down(8), kicker, size=7, bold=True, color=MUTED)
+def _draw_head(sheet: Sheet, run: RunSummary, modality: Modality) -> None:
+    canvas, words = sheet.canvas, modality.words
+    line(canvas, MARGIN, sheet.down(8), words.kicker.upper(), size=7, bold=True, color=MUTED)
     title = f"Summary of {run.cases:,} {_plural(run.cases, 'case')}"
     line(canvas, MARGIN, sheet.down(19), title, size=15, bold=True)
     sheet.down(6)
@@ -117,7 +118,7 @@ def _draw_head(sheet: Sheet, run: RunSummary) -> None:
         ("Device", run.device),
         ("Started", moment(run.started_utc)),
         ("Finished", f"{moment(run.finished_utc)}, after {duration(run.seconds)}"),
-        ("Tiles", f"{run.tiles:,}{_rate(run)}"),
+        (words.tiles.capitalize(), f"{run.tiles:,}{_rate(run)}"),
         ("Settings hash", run.settings_hash),
     )
     for index, (name, value) in enumerate(facts):
@@ -212,17 +213,18 @@ def _draw_attention(sheet: Sheet, rows: Sequence[SummaryRow]) -> None:
         line(sheet.canvas, MARGIN, sheet.down(ROW), text, size=7, color=MUTED)
 
 
-def _draw_all(sheet: Sheet, rows: Sequence[SummaryRow]) -> None:
+def _draw_all(sheet: Sheet, rows: Sequence[SummaryRow], modality: Modality) -> None:
     if not rows:
         return
     sheet.heading("All cases", 4 * ROW)
+    area_column = (Column("Tissue, mm²", 52, "right"),) if modality.scaled else ()
     columns = (
-        Column("Case", WIDTH - 350),
+        Column("Case", WIDTH - 298 - sum(column.width for column in area_column)),
         Column("Status", 52),
         Column("Model output", 152),
         Column("Probability", 48, "right"),
-        Column("Tiles used", 46, "right"),
-        Column("Tissue, mm²", 52, "right"),
+        Column(f"{modality.words.tiles.capitalize()} used", 46, "right"),
+        *area_column,
     )
     cells = (
         (
@@ -231,7 +233,7 @@ def _draw_all(sheet: Sheet, rows: Sequence[SummaryRow]) -> None:
             _answer(row),
             probability(row.confidence),
             f"{row.tiles_used:,}",
-            area(row.tissue_mm2),
+            *((area(row.tissue_mm2),) if area_column else ()),
         )
         for row in rows
     )

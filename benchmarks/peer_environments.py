@@ -2,7 +2,8 @@
 
 - WSInfer 0.6.1 patches a name that zarr 3 no longer has: ``zarr<3``.
 - TIAToolbox 2.1.3 asks for a torch below 2.13, of which PyPI holds builds for CUDA alone. All
-  programs get the same small CPU build here, so TIAToolbox is installed beside its own bound.
+  programs get the same small CPU build here, so TIAToolbox is installed beside its own bound. Its
+  import asks transformers for a network whose file needs all of torchvision since version 5.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class Pins:
 
 
 WSINFER = Pins("wsinfer", "0.6.1", "[openslide]", ("openslide-bin", "zarr<3"))
-TIATOOLBOX = Pins("tiatoolbox", "2.1.3", without=("torch", "torchvision"))
+TIATOOLBOX = Pins(
+    "tiatoolbox", "2.1.3", beside=("transformers<5",), without=("torch", "torchvision")
+)
 ALL = (WSINFER, TIATOOLBOX)
 
 

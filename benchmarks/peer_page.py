@@ -30,8 +30,9 @@ NOTES = """\
 - **Peak** is the proportional memory of all processes together, looked at while they run, or the
   largest single process if that was more. **Read** is what read calls returned, the page cache
   included. GB are 10⁹ bytes.
-- All programs get the same {architecture} with random weights, {size_px} px at
-  {spacing_um:.3g} µm/px (the slides have 0.5), and as many workers as cores: WSInfer
+- All programs of a section get the same network with random weights, which its line "Model" names;
+  the newest is {architecture}, {size_px} px at
+  {spacing_um:.3g} µm/px (the slides have 0.5). As many workers as cores: WSInfer
   `--num-workers` with its default batch of 32, TIAToolbox `num_workers` with the same batch,
   LungScan `--threads`. torch uses its default threads besides.
 - LungScan hashes the slide, judges every tile and writes PDF, heat map, tables and GeoJSON;

@@ -306,7 +306,7 @@ def test_the_page_shows_every_case_and_who_was_left_out() -> None:
     cells = ["slide, 1x, overlap 50 %", "LungScan", "5.0", "5,200", "1,083", "10.0", "1.00", "0.50"]
     assert [*cells, "1", "4.0, 6.0 s"] in rows
     assert any(row[:2] == ["ready batches", "network alone"] and "500" in row for row in rows)
-    assert "same tiny with random weights, 96 px at\n  0.5 µm/px" in text
+    assert "the newest is tiny, 96 px at\n  0.5 µm/px" in text
     assert "- WSInfer could not be installed: no such wheel." in text
 
 

@@ -8,8 +8,8 @@ the page, those of one split follow. ``--folds`` takes the tables that ``folds.p
 wrote: networks on the same folds, paired. ``--int8`` takes the JSON that
 `lungscan compare MODEL ITS-INT8-FORM DATA --split FILE --json` printed, ``--speed`` the Markdown
 that `lungscan benchmark --out` wrote, ``--study`` the table that `lungscan study` wrote; where
-none is given, a study that already stands in the page to be written stays. Several grouped runs
-(seeds) are listed with their mean.
+none is given, a study that already stands in the page to be written stays, and where no model
+folder is given, all else of the page. Several grouped runs (seeds) are listed with their mean.
 """
 
 from __future__ import annotations
@@ -77,13 +77,19 @@ class Run:
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the tables, or write them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("runs", nargs="*", type=Path)
     parser.add_argument("--folds", type=Path)
     parser.add_argument("--int8", type=Path)
     parser.add_argument("--speed", type=Path)
     parser.add_argument("--study", type=Path)
     parser.add_argument("--write", type=Path)
     options = parser.parse_args(argv)
+    if not options.runs:
+        if not (options.study and options.write and options.write.exists()):
+            parser.error("give model folders, or --study and a page of results to --write it into")
+        text = before_study(options.write) + study(options.study, None)
+        options.write.write_text(text, encoding="utf-8")
+        return
     text = document(
         [load(path) for path in options.runs],
         options.folds.read_text(encoding="utf-8") if options.folds else "",
@@ -176,6 +182,11 @@ def study(table: Path | None, page: Path | None) -> str:
         return ""
     _, mark, text = page.read_text(encoding="utf-8").partition(STUDY)
     return f"\n{mark}{text}" if mark else ""
+
+
+def before_study(page: Path) -> str:
+    """All of a page that is no study."""
+    return page.read_text(encoding="utf-8").partition(STUDY)[0].rstrip("\n") + "\n"
 
 
 STUDY = "<!-- a study's table, by results.py --study -->"

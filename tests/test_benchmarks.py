@@ -247,7 +247,7 @@ def test_decoding_alone_has_a_rate(tmp_path: Path, drawing: tuple[str, ...]) -> 
 
 
 def test_a_study_stands_in_the_page_of_results_and_stays_there(tmp_path: Path) -> None:
-    from results import study
+    from results import main, study
 
     table, page = tmp_path / "study.md", tmp_path / "results.md"
     table.write_text("# Study lung-ct\n\nMade by x.\n\n## Random split\n", encoding="utf-8")
@@ -256,6 +256,13 @@ def test_a_study_stands_in_the_page_of_results_and_stays_there(tmp_path: Path) -
     page.write_text("# Results\n" + section, encoding="utf-8")
     assert study(None, page) == section
     assert study(None, tmp_path / "other.md") == study(None, None) == ""
+    table.write_text("# Study two\n", encoding="utf-8")
+    main(["--study", str(table), "--write", str(page)])
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# Results\n\n<!-- ")
+    assert text.endswith(" -->\n\n## Study two\n")
+    with pytest.raises(SystemExit):
+        main(["--study", str(table)])
 
 
 def test_int8_is_judged_on_held_out_fields_alone() -> None:

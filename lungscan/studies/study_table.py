@@ -113,18 +113,19 @@ def _row(line: Line, cost: Cost | None) -> tuple[str, ...]:
 
 
 def _of(line: Line) -> str:
-    return f"{len(line.units)} {_word(line)}"
+    return f"{len(line.units)} {_word(line, len(line.units))}"
 
 
-def _word(line: Line) -> str:
-    return "folds" if line.protocol == GROUPED else "seeds"
+def _word(line: Line, count: int) -> str:
+    word = "fold" if line.protocol == GROUPED else "seed"
+    return word if count == 1 else f"{word}s"
 
 
 def _units(line: Line) -> str:
     """How many seeds or folds, and each one's accuracy."""
     each = ", ".join(f"{100 * value:.1f}" for value in line.each)
     cut = "" if len(line.units) == line.of_units else f" of {line.of_units}"
-    return f"{len(line.units)}{cut} {_word(line)}: {each}"
+    return f"{len(line.units)}{cut} {_word(line, line.of_units)}: {each}"
 
 
 def _classes(lines: Sequence[Line], classes: Sequence[str]) -> str:
@@ -154,9 +155,10 @@ def _costs(options: StudyOptions, costs: Mapping[str, Cost]) -> str:
         for cost in costs.values()
     )
     first = next(iter(costs.values()))
+    threads = "1 thread" if first.threads == 1 else f"{first.threads} threads"
     where = (
         f"Median of one picture of {options.input_px} px in OpenVINO on {first.processor}, "
-        f"{first.threads} threads, fp32 arithmetic between int8 layers; weights on the disk."
+        f"{threads}, fp32 arithmetic between int8 layers; weights on the disk."
     )
     head = ("network", "parameters", "MB fp32", "MB int8", "ms fp32", "ms int8")
     return where + "\n\n" + _table(head, rows)

@@ -187,7 +187,7 @@ class BarView(SilentView):
         say(self._console, headline(event))
         self._skipped = event.skipped
         self.progress.reset(self._cases, total=event.cases)
-        self.progress.update(self._tiles, unit=f"{tile_word(event)}s")
+        self.progress.update(self._tiles, unit=modality_of(event.modality).words.tiles)
 
     def case_started(self, event: CaseStarted) -> None:
         """Remember the name; the bar appears when there is more than one tile."""

@@ -44,7 +44,7 @@ SHEET_SLICES = 24  # of a series, in the picture that stands for it
 # Of the network's side; a smaller picture holds no detail, and its answer would only look sure.
 LEAST_FIELD = 0.5
 LEAST_TILE = 0.75  # a field whose shorter side is below this share of a tile is taken whole
-SURVEY_THREADS = 4  # each holds some 100 MB while it looks for tissue
+SURVEY_THREADS = 4  # each holds some 60 MB while it looks for tissue
 MAX_FIELD_BYTES = 1 << 31  # read at once; the largest picture that is decoded holds 0.8 GB
 
 

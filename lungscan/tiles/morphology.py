@@ -65,15 +65,20 @@ def extremes(plane: NDArray[np.uint8], radius: int, pick: np.ufunc) -> NDArray[n
 
 def box_mean(values: FloatArray, radius: int) -> FloatArray:
     """Mean over squares of side ``2 * radius + 1`` in (..., height, width); edges repeat."""
-    height, width, size = *values.shape[-2:], 2 * radius + 1
+    if values.ndim > 2:  # plane by plane: a third of the memory, and nearer to the processor
+        planes = np.empty_like(values)
+        for plane, mean in zip(values, planes, strict=True):
+            mean[:] = box_mean(plane, radius)
+        return planes
+    height, width, size = *values.shape, 2 * radius + 1
     padded = _repeat_edges(values, radius)
-    rows = padded[..., :height, :] + padded[..., 1 : height + 1, :] if radius else padded.copy()
+    rows = padded[:height] + padded[1 : height + 1] if radius else padded.copy()
     for shift in range(2, size):
-        rows += padded[..., shift : shift + height, :]
+        rows += padded[shift : shift + height]
     rows /= np.float32(size)
-    mean = rows[..., :width] + rows[..., 1 : width + 1] if radius else rows
+    mean = rows[:, :width] + rows[:, 1 : width + 1] if radius else rows
     for shift in range(2, size):
-        mean += rows[..., shift : shift + width]
+        mean += rows[:, shift : shift + width]
     mean /= np.float32(size)
     return np.asarray(mean)
 

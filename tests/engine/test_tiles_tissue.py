@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from lungscan.modalities.histology import density, pen
 from lungscan.modalities.histology.density import estimate_background, optical_density
-from lungscan.modalities.histology.tissue import find_tissue
+from lungscan.modalities.histology.tissue import find_stained, find_tissue
 from lungscan.tiles.grid import pen_area_mm2, tissue_area_mm2
 from lungscan.tiles.mask import TissueMask
 from lungscan.types import MaskArray, MppSource, Overview, RgbArray, Scale
@@ -331,3 +332,16 @@ def test_wsi_blue_pen() -> None:
     assert not mask.tissue[:, 150:].any()
     assert not mask.pen[:, :130].any()
     assert mask.tissue[50:80, 70:105].mean() > 0.9
+
+
+def test_looking_for_tissue_needs_little_memory_for_each_pixel() -> None:
+    rgb = glass(512, 512)
+    shape(rgb, "ellipse", (100, 100, 400, 400))
+    everywhere = np.ones(rgb.shape[:2], np.bool_)
+    tracemalloc.start()
+    try:
+        find_stained(rgb, everywhere, everywhere, density.WHITE, 4.0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak / everywhere.size < 60, "several threads look at a megapixel each"

@@ -52,9 +52,9 @@ def find_relief(rgb: RgbArray) -> Relief:
     Texture is what a closing (of dark spots) or an opening (of bright ones) takes away. So neither
     a slope nor a step is texture, however strong: behind it the glass goes on in another tint.
     """
-    smooth = (box_mean(np.moveaxis(rgb, -1, 0).astype(np.float32), 1) + 0.5).astype(np.uint8)
     texture, edges = (np.zeros(rgb.shape[:2], np.bool_) for _ in range(2))
-    for plane in smooth:
+    for channel in range(3):
+        plane = (box_mean(rgb[..., channel].astype(np.float32), 1) + 0.5).astype(np.uint8)
         for first, second in ((np.maximum, np.minimum), (np.minimum, np.maximum)):
             without = extremes(extremes(plane, TEXTURE_PX, first), TEXTURE_PX, second)
             texture |= np.maximum(without, plane) - np.minimum(without, plane) >= MIN_TEXTURE

@@ -152,26 +152,33 @@ def find_stained(
     """
     relief = find_relief(rgb)
     glass = find_glass(rgb, relief, valid, um_px)
-    density = light_around(rgb, glass, elsewhere, um_px) - log_light(rgb)
+    density = log_light(rgb)
+    np.subtract(light_around(rgb, glass, elsewhere, um_px), density, out=density)
     np.maximum(density, 0, out=density)
-    smooth = box_mean(density, SMOOTHING_PX)
-    low, high = channel_range(np.moveaxis(smooth, 0, -1))
-    chroma = high - low
-    quiet = chroma[glass if glass.any() else usable & (high < _CLEAR)]
-    noise = min(_NOISE_FACTOR * float(np.median(quiet)), _MAX_LIMIT) if quiet.size else 0.0
-    hue = usable & (smooth[1] > LEAST_GREEN * high)
-    faint = hue & (chroma > max(_FAINTLY_STAINED, noise))
-    strong = hue & (chroma > max(STAINED, noise))
-    low, high = channel_range(np.moveaxis(density, 0, -1))
-    mask = _without_fringe(faint, high - low)
+    faint, strong = _hues(density, glass, usable)
+    mask = _without_fringe(faint, density)
+    del density  # the largest array; there may be several threads
     mask = close_gaps(mask, 1 if um_px is None else int(np.clip(round(JOIN_UM / um_px), 1, 8)))
     hole = MAX_HOLE_SHARE * mask.size if um_px is None else MAX_HOLE_MM2 * 1e6 / um_px**2
     runs = find_runs((fill_holes(mask, hole) & usable)[own])
     return Stained(runs, sum_in(runs, strong[own]), sum_in(runs, relief.texture[own]))
 
 
-def _without_fringe(mask: MaskArray, chroma: FloatArray) -> MaskArray:
+def _hues(density: FloatArray, glass: MaskArray, usable: MaskArray) -> tuple[MaskArray, MaskArray]:
+    """Where densities (3, height, width) are at least faintly, and where surely, of a stain."""
+    smooth = box_mean(density, SMOOTHING_PX)
+    low, high = channel_range(np.moveaxis(smooth, 0, -1))
+    chroma = high - low
+    quiet = chroma[glass if glass.any() else usable & (high < _CLEAR)]
+    noise = min(_NOISE_FACTOR * float(np.median(quiet)), _MAX_LIMIT) if quiet.size else 0.0
+    hue = usable & (smooth[1] > LEAST_GREEN * high)
+    return hue & (chroma > max(_FAINTLY_STAINED, noise)), hue & (chroma > max(STAINED, noise))
+
+
+def _without_fringe(mask: MaskArray, density: FloatArray) -> MaskArray:
     """Take off the pixels along a border that tissue covers for less than half."""
+    low, chroma = channel_range(np.moveaxis(density, 0, -1))
+    chroma -= low
     inside = mask.astype(np.float32)
     total = box_mean(chroma * inside, _AROUND_PX)
     share = box_mean(inside, _AROUND_PX)

@@ -28,7 +28,7 @@ from lungscan.studies.options import (
     load_study,
 )
 from lungscan.studies.small import SmallCnn, count_parameters
-from lungscan.studies.stepping import Average, loss_of
+from lungscan.studies.stepping import Average, bf16_pays, loss_of
 from lungscan.studies.students import create
 from lungscan.studies.tasks import Task, Unit, tasks, units
 from lungscan.training.losses import class_weights
@@ -66,7 +66,8 @@ def test_the_reduced_study_differs_in_size_and_in_its_teacher() -> None:
     assert [(s.name, s.network, s.seed_project) for s in reduced.students] == [
         (s.name, s.network, s.seed_project) for s in full.students
     ]
-    assert {student.teacher for student in reduced.students} == {"alexnet"}
+    theirs, ours = ({s.name: s.teacher for s in each.students} for each in (full, reduced))
+    assert ours == theirs | {"AlexNet": "resnet18"}  # in the place of ResNet101
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared slices are not here")
@@ -227,6 +228,33 @@ def test_the_loss_weighs_pictures_and_shares_with_the_teacher() -> None:
     mixed = 0.75 * hard + 0.25 * likeness
     found = loss_of(logits, targets, soft, weights, plain)
     assert float(found) == pytest.approx(float((3 * mixed[0] + mixed[1]) / 4), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("network", "device", "skills", "pays"),
+    [
+        ("small_cnn", "cpu", {"amx_bf16": True}, True),
+        ("small_cnn", "cpu", {"amx_bf16": False, "avx512_bf16": True}, False),
+        ("ghostnet_050", "cpu", {"amx_bf16": True}, False),
+        ("ghostnet_050", "cuda", {}, True),
+    ],
+)
+def test_bf16_is_for_gpus_and_for_matrix_units_without_depthwise_layers(
+    network: str,
+    device: str,
+    skills: dict[str, bool],
+    pays: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: skills, raising=False)
+    assert bf16_pays(create(network, 4), torch.device(device)) is pays
+
+
+def test_an_older_torch_that_knows_no_capabilities_stays_in_fp32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert not bf16_pays(create("small_cnn", 4), torch.device("cpu"))
 
 
 def test_the_average_follows_the_weights() -> None:

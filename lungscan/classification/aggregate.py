@@ -19,15 +19,19 @@ The order of tiles never matters, and a tile counts by the tissue it stands for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lungscan.modalities.table import modality_of
 from lungscan.model.card import ModelCard
 from lungscan.options import RULE_NAMES, require_choice
 from lungscan.types import FloatArray, MaskArray, TileCounts, TileScores, TileState
+
+PlaceArray = NDArray[np.int64]
 
 NEIGHBOURS = 3  # slices that must agree
 AREA_UNIT = 0.0125  # mm² of one tile at 0.5 µm/px and 224 px, for images without a scale
@@ -42,6 +46,7 @@ class Evidence:
     state: tuple[TileState, ...]
     measured: bool  # whether ``weight`` is in true mm²
     appearance: FloatArray | None = None  # (n,); None where the model cannot tell
+    place: PlaceArray | None = None  # (n,) of slices: neighbours differ by 1; None: in this order
 
     def where(self, *states: TileState) -> MaskArray:
         """Rows in one of ``states``."""
@@ -63,7 +68,18 @@ class Answer:
     flags: tuple[str, ...] = ()
 
 
-Rule = Callable[[FloatArray, FloatArray, ModelCard], Answer]
+class Rule(Protocol):
+    """From the tiles that count to an answer."""
+
+    def __call__(
+        self,
+        probs: FloatArray,  # (n, classes)
+        weight: FloatArray,  # (n,)
+        card: ModelCard,
+        place: PlaceArray | None = None,  # (n,), as in ``Evidence``
+        /,
+    ) -> Answer:
+        """Name a class."""
 
 
 def total_weight(weight: FloatArray) -> float:
@@ -93,7 +109,22 @@ def gather(
         tuple(state for s in scores for state in s.state),
         measured,
         _appearance(scores),
+        _places(scores),
     )
+
+
+def _places(scores: Sequence[TileScores]) -> PlaceArray:
+    """Where each tile lies among the slices of its file, and the files behind one another.
+
+    Slices stand in a row of squares. Between two series is a gap; single slices that make a case
+    together are neighbours in the order of their files.
+    """
+    parts, start = [np.zeros(0, np.int64)], 0
+    for part in scores:
+        place = part.boxes[:, 0].astype(np.int64) // np.maximum(part.boxes[:, 2], 1)
+        parts.append(start + place - place.min(initial=0))
+        start = int(parts[-1].max(initial=start)) + (1 if len(place) == 1 else 2)
+    return np.concatenate(parts)
 
 
 def _appearance(scores: Sequence[TileScores]) -> FloatArray | None:
@@ -126,7 +157,9 @@ def class_areas(evidence: Evidence, rows: MaskArray, classes: int) -> FloatArray
     return areas
 
 
-def tumour_aware(probs: FloatArray, weight: FloatArray, card: ModelCard) -> Answer:
+def tumour_aware(
+    probs: FloatArray, weight: FloatArray, card: ModelCard, _place: PlaceArray | None = None, /
+) -> Answer:
     """Tumour when its area passes the limit, then the subtype from tumour tiles; else benign."""
     tumour = np.array(card.tumour)
     if not tumour.any() or tumour.all():
@@ -144,18 +177,18 @@ def tumour_aware(probs: FloatArray, weight: FloatArray, card: ModelCard) -> Answ
     return Answer(index, float(mean[index]), _tuple(mean), flags)
 
 
-def tumour_in_neighbours(probs: FloatArray, weight: FloatArray, card: ModelCard) -> Answer:
+def tumour_in_neighbours(
+    probs: FloatArray, weight: FloatArray, card: ModelCard, place: PlaceArray | None = None, /
+) -> Answer:
     """Tumour when the mean of some three neighbouring slices names it; else the likeliest other.
 
-    Rows are slices in the order in which they lie; of fewer than three all count together.
+    Where no three lie beside each other, because there are fewer or because those between are not
+    used, all count together.
     """
     tumour = np.array(card.tumour)
     if not tumour.any() or tumour.all():
         return mean_probability(probs, weight, card)
-    span = min(NEIGHBOURS, len(probs))
-    means = np.stack(
-        [probs[start : start + span].mean(0) for start in range(len(probs) - span + 1)]
-    )
+    means = _neighbours(probs, place)
     named = tumour[means.argmax(1)]
     if named.any():
         suspicion = np.where(named, means[:, tumour].sum(1), -1)
@@ -168,14 +201,32 @@ def tumour_in_neighbours(probs: FloatArray, weight: FloatArray, card: ModelCard)
     return Answer(index, float(mean[index]), _tuple(mean), flags)
 
 
-def mean_probability(probs: FloatArray, weight: FloatArray, _card: ModelCard) -> Answer:
+def _neighbours(probs: FloatArray, place: PlaceArray | None) -> FloatArray:
+    """Means (m, classes) of all three slices that lie beside each other."""
+    place = np.arange(len(probs)) if place is None else place
+    order = np.argsort(place, kind="stable")
+    probs, place = probs[order], place[order]
+    starts = np.arange(max(0, len(probs) - NEIGHBOURS + 1))
+    starts = starts[place[starts + NEIGHBOURS - 1] - place[starts] == NEIGHBOURS - 1]
+    if not len(starts):
+        together: FloatArray = probs.mean(0, keepdims=True)
+        return together
+    means: FloatArray = np.stack([probs[at : at + NEIGHBOURS].mean(0) for at in starts])
+    return means
+
+
+def mean_probability(
+    probs: FloatArray, weight: FloatArray, _card: ModelCard, _place: PlaceArray | None = None, /
+) -> Answer:
     """The likeliest class of the average tile."""
     mean = _mean(probs, weight)
     index = int(mean.argmax())
     return Answer(index, float(mean[index]), _tuple(mean))
 
 
-def majority_of_tiles(probs: FloatArray, weight: FloatArray, _card: ModelCard) -> Answer:
+def majority_of_tiles(
+    probs: FloatArray, weight: FloatArray, _card: ModelCard, _place: PlaceArray | None = None, /
+) -> Answer:
     """The class with the largest area; its confidence is the mean probability over that area."""
     best = probs.argmax(1)
     index = int(np.bincount(best, weight, probs.shape[1]).argmax())

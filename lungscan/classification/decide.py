@@ -142,7 +142,8 @@ def _ask(evidence: Evidence, basis: MaskArray, card: ModelCard, rule: str) -> An
     weight = evidence.weight[basis]
     if not weight.any():  # tiles without any tissue, asked for all the same: count them alike
         weight = np.ones_like(weight)
-    return rule_named(rule, card.modality)(evidence.probs[basis], weight, card)
+    place = None if evidence.place is None else evidence.place[basis]
+    return rule_named(rule, card.modality)(evidence.probs[basis], weight, card, place)
 
 
 def _prediction(

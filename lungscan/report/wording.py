@@ -175,10 +175,12 @@ def answer_line(result: CaseResult) -> str:
 
 
 def explanation(result: CaseResult) -> str:
-    """Why there is no plain answer, in a sentence; "" when there is one."""
-    if result.error_message:
-        return result.error_message
-    return result.prediction.reason_text if result.prediction else ""
+    """Why there is no plain answer, in sentences; "" when there is one.
+
+    Of a case that was read in part: what is missing, and the reserve of what was answered.
+    """
+    reserve = result.prediction.reason_text if result.prediction else ""
+    return " ".join(text for text in (result.error_message, reserve) if text)
 
 
 def why_in_short(result: CaseResult) -> str:

@@ -110,13 +110,14 @@ def _evidence(result: CaseResult) -> Evidence:
 
 
 def _only(evidence: Evidence, keep: MaskArray) -> Evidence:
-    known = evidence.appearance
+    known, place = evidence.appearance, evidence.place
     return Evidence(
         evidence.probs[keep],
         evidence.weight[keep],
         tuple(state for state, kept in zip(evidence.state, keep, strict=True) if kept),
         evidence.measured,
         None if known is None else known[keep],
+        None if place is None else place[keep],
     )
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 pytest.importorskip("pydicom", reason="CT series need the extra dicom")
 
-from lungscan.classification.aggregate import rule_named
+from lungscan.classification.aggregate import gather, rule_named
 from lungscan.errors import ModelError
 from lungscan.modalities.ct.lungs import BOUNDS, judge, measure, shape_of, unlike
 from lungscan.modalities.table import MODALITIES, modality_of
@@ -22,7 +22,15 @@ from lungscan.model.checked import read_card
 from lungscan.opening.viewing import VIEW_PX, ViewedImage
 from lungscan.training.model_card import recipe_of
 from lungscan.training.options import TrainOptions
-from lungscan.types import CaseResult, CaseStatus, NoResult, RgbArray, TileState
+from lungscan.types import (
+    CaseResult,
+    CaseStatus,
+    NoResult,
+    RgbArray,
+    TileQuality,
+    TileScores,
+    TileState,
+)
 from tests.ct_slices import CORONAL, SECRET, dataset, draw_chest, write, write_series
 from tests.drawing import draw_he
 from tests.engine.scanning import make_field, make_slide, options, results, rows, run
@@ -145,6 +153,39 @@ def test_three_neighbours_must_name_tumour_together() -> None:
     assert apart.index == 2
     single = rule(probabilities(0.9), weight[:1], CT_CARD)
     assert (single.index, single.confidence) == (0, pytest.approx(0.9))
+
+
+def test_slices_are_neighbours_only_where_they_lie_beside_each_other() -> None:
+    rule = rule_named("tumour-aware", "chest-ct")
+    probs = probabilities(0.1, 0.1, 0.95, 0.95, 0.1, 0.1, 0.1, 0.1)
+    weight = np.ones(8, np.float32)
+    assert rule(probs, weight, CT_CARD, np.arange(8)).index == 0
+    unused_between = np.array([0, 1, 2, 12, 13, 14, 15, 16])  # slices 3 to 11 do not count
+    apart = rule(probs, weight, CT_CARD, unused_between)
+    assert (apart.index, apart.flags) == (2, ("lone_suspicious_slice",))
+    backwards = rule(probs[::-1], weight, CT_CARD, np.arange(8)[::-1])
+    assert backwards.index == 0, "the order of rows says nothing"
+    none_beside = rule(probs, weight, CT_CARD, 2 * np.arange(8))
+    assert none_beside.index == 2, "where no three lie beside each other all count together"
+
+
+def slices(*malignant: float) -> TileScores:
+    count = len(malignant)
+    full = np.ones(count, np.float32)
+    boxes = np.array([[512 * i, 0, 512, 512] for i in range(count)], np.int32).reshape(-1, 4)
+    quality = TileQuality(full, full * 0, full * 0, full)
+    probs = probabilities(*malignant)
+    return TileScores(0, boxes, full, probs, full * 0, quality, (TileState.USED,) * count)
+
+
+def test_the_end_of_a_series_is_no_neighbour_of_the_next_ones_beginning() -> None:
+    first, second = slices(0.1, 0.1, 0.95), slices(0.95, 0.95, 0.1)
+    joined = gather([first, second], [None, None], 3)
+    assert joined.place is not None
+    assert joined.place.tolist() == [0, 1, 2, 4, 5, 6]
+    singles = gather([slices(0.1), slices(0.2), slices(0.3)], [None] * 3, 3)
+    assert singles.place is not None
+    assert singles.place.tolist() == [0, 1, 2], "pictures of one slice each are a series"
 
 
 def test_of_histology_the_rules_stay_what_they_are() -> None:

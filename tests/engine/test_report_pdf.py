@@ -20,10 +20,11 @@ from lungscan.report.heatmap import render_heatmap
 from lungscan.report.lettering import visible
 from lungscan.report.pdf.case import write_case_pdf
 from lungscan.report.pdf.summary import write_summary_pdf
+from lungscan.report.wording import explanation
 from lungscan.results.case_json import to_json
 from lungscan.results.provenance import settings_of
 from lungscan.results.run_json import summarise
-from lungscan.types import CaseResult, NoResult
+from lungscan.types import CaseResult, CaseStatus, NoResult
 from tests.results import (
     HOSTILE_NAMES,
     failed_result,
@@ -189,6 +190,19 @@ def test_a_sentence_for_each_of_many_files_still_fits_the_page(
     assert "part-0.svs" in pages[0]
     assert "part-899.svs" in pages[0]
     assert "…" in pages[0]
+
+
+@pytest.mark.parametrize(
+    "result", [flagged_result(), no_result(NoResult.NOT_LUNG)], ids=lambda r: r.key
+)
+def test_a_partial_case_still_says_what_is_doubted(tmp_path: Path, result: CaseResult) -> None:
+    damage = "1 of 40 tiles could not be read."
+    part = replace(result, status=CaseStatus.PARTIAL, error_code="E_TILE", error_message=damage)
+    page = squeezed(pages_of(written(tmp_path, part))[0])
+    assert part.prediction is not None
+    for text in (damage, part.prediction.reason_text):
+        assert squeezed(text) in page
+        assert text in explanation(part)
 
 
 def test_an_unknown_scale_is_reported(tmp_path: Path) -> None:

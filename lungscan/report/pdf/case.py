@@ -154,14 +154,7 @@ def _answer_box(result: CaseResult) -> Flowable:
     prediction = result.prediction
     answered = prediction is not None and prediction.label is not None
     kicker = "MODEL OUTPUT" if prediction is not None else "NOT CLASSIFIED"
-    left = [paragraph(kicker, "kicker"), paragraph(headline(result), "answer")]
-    if result.status is CaseStatus.PARTIAL:
-        left.append(rich("<b>Partial.</b> {}", _why(result), style="caution"))
-    elif answered and prediction is not None and prediction.reason is not None:
-        left.append(rich("<b>With reserve.</b> {}", prediction.reason_text, style="caution"))
-    elif not answered:
-        left += [Spacer(0, 2), paragraph(_why(result))]
-        left += _withheld(result, prediction)
+    left = [paragraph(kicker, "kicker"), paragraph(headline(result), "answer"), *_cautions(result)]
     right: list[Flowable] = []
     if answered and prediction is not None:
         right = [
@@ -182,6 +175,23 @@ def _answer_box(result: CaseResult) -> Flowable:
     )
 
 
+def _cautions(result: CaseResult) -> list[Flowable]:
+    """What is missing of the case, and why its answer is kept back or given with reserve."""
+    prediction = result.prediction
+    partial = result.status is CaseStatus.PARTIAL
+    lines: list[Flowable] = []
+    if partial:
+        missing = shorten(result.error_message, _LONGEST_WHY)
+        lines.append(rich("<b>Partial.</b> {}", missing, style="caution"))
+    if prediction is None or prediction.label is None:
+        reason = prediction.reason_text if prediction and partial else explanation(result)
+        lines += [Spacer(0, 2), paragraph(shorten(reason, _LONGEST_WHY))]
+        lines += _withheld(result, prediction)
+    elif prediction.reason is not None:
+        lines.append(rich("<b>With reserve.</b> {}", prediction.reason_text, style="caution"))
+    return lines
+
+
 def _limits_in_short(result: CaseResult) -> list[Flowable]:
     """The model's first limit in one line, and where the others are."""
     limits = result.model.limits
@@ -191,11 +201,6 @@ def _limits_in_short(result: CaseResult) -> list[Flowable]:
     if len(limits) > 1:
         words += " More: next pages."
     return [Spacer(0, 5), rich(words, shorten(limits[0], 92), style="aside")]
-
-
-def _why(result: CaseResult) -> str:
-    """The explanation, short enough for a page; the whole of it is in case.json."""
-    return shorten(explanation(result), _LONGEST_WHY)
 
 
 def _bar_color(result: CaseResult) -> object:

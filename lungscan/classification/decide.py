@@ -157,7 +157,8 @@ def _prediction(
     withheld = answer is None or _withholds(abstain, reason)
     name = None if answer is None else card.class_names[answer.index]
     # Areas are those of the tiles used, as on the map, even where a flagged label rests on more.
-    areas = class_areas(evidence, evidence.where(TileState.USED), len(card.class_names))
+    used = evidence.where(TileState.USED)
+    areas = class_areas(evidence, used, len(card.class_names))
     return Prediction(
         label=None if withheld else name,
         confidence=None if withheld or answer is None else answer.confidence,
@@ -165,7 +166,7 @@ def _prediction(
         reason=reason,
         reason_text="" if reason is None else _explain(reason, evidence, answer, card),
         probs=() if answer is None else answer.probs,
-        area_mm2=_floats(areas) if evidence.measured else None,
+        area_mm2=_floats(areas) if evidence.measured and used.any() else None,
         tile_share=_floats(areas / areas.sum()) if areas.sum() > 0 else (),
         rule=rule,
     )
@@ -198,7 +199,8 @@ def _explain(reason: NoResult, evidence: Evidence, answer: Answer | None, card: 
         return modality.words.foreign_share.format(share=f"{share:.0%}")
     if reason is NoResult.OTHER_STAIN:
         strange = evidence.where(TileState.OTHER_STAIN)
-        share = evidence.share(strange, strange | evidence.where(TileState.USED)) or 1.0
+        seen = strange | evidence.where(TileState.USED, TileState.NOVEL)
+        share = evidence.share(strange, seen) or 1.0
         known, advice = _ADAPTED if card.adaptation else _SHIPPED
         return (
             f"{share:.0%} of the tissue is of another stain or scanner than {known}, further off "

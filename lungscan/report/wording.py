@@ -33,7 +33,16 @@ REASONS = {
 }
 
 # Reasons that a picture without a scale may have only because it was shown at another one.
-_SCALE_MATTERS = frozenset({NoResult.NOT_LUNG, NoResult.UNCERTAIN, NoResult.BLURRED})
+_SCALE_MATTERS = frozenset(
+    {NoResult.NOT_LUNG, NoResult.UNCERTAIN, NoResult.BLURRED, NoResult.OTHER_STAIN}
+)
+
+# Flags that make a given answer less certain, in a few words.
+_DOUBTS = {
+    "other_stain_or_scanner": REASONS[NoResult.OTHER_STAIN],
+    "tumour_area_below_limit": "some tumour tiles",
+    "lone_suspicious_slice": "single suspicious slices",
+}
 
 STATUS_NAMES = {
     CaseStatus.OK: "Answered",
@@ -87,7 +96,8 @@ _FLAGS = {
     "no_lung_in_view": "No lung is in view.",
     "lone_suspicious_slice": "Single slices look like tumour, but no three neighbouring ones.",
     "series_not_validated": "How sure the model is of a whole series was never measured, only of "
-    "single slices of one collection.",
+    "single slices of one collection; so it is never said to be surer than the model was right on "
+    "these.",
     "localizers_left_out": "Localizers were left out of the series.",
     "other_planes_left_out": "Slices of another plane or tilt were left out of the series.",
     "other_sizes_left_out": "Slices of another size were left out of the series.",
@@ -169,17 +179,28 @@ def headline(result: CaseResult) -> str:
 def answer_line(result: CaseResult) -> str:
     """As ``headline``, with the reserve of a label that was given all the same."""
     prediction = result.prediction
-    if prediction is None or prediction.label is None or prediction.reason is None:
+    if prediction is None or prediction.label is None:
         return headline(result)
-    return f"{headline(result)} ({REASONS[prediction.reason]})"
+    reserve = REASONS[prediction.reason] if prediction.reason else doubt(result)
+    return f"{headline(result)} ({reserve})" if reserve else headline(result)
+
+
+def doubt(result: CaseResult) -> str:
+    """What makes a given answer less certain, in a few words; "" for nothing."""
+    if result.prediction is None or result.prediction.label is None:
+        return ""
+    return ", ".join(text for flag, text in _DOUBTS.items() if flag in result.flags)
 
 
 def explanation(result: CaseResult) -> str:
     """Why there is no plain answer, in sentences; "" when there is one.
 
-    Of a case that was read in part: what is missing, and the reserve of what was answered.
+    Of a case that was read in part: what is missing, and the reserve of what was answered. Of an
+    answer that is less certain than others: why.
     """
     reserve = result.prediction.reason_text if result.prediction else ""
+    if not reserve and doubt(result):
+        reserve = " ".join(flag_text(flag) for flag in result.flags if flag in _DOUBTS)
     return " ".join(text for text in (result.error_message, reserve) if text)
 
 
@@ -188,7 +209,7 @@ def why_in_short(result: CaseResult) -> str:
     if result.error_code:
         return _CODES.get(result.error_code, result.error_code)
     reason = result.prediction.reason if result.prediction else None
-    return REASONS[reason] if reason else ""
+    return REASONS[reason] if reason else doubt(result)
 
 
 def cure(result: CaseResult) -> str:

@@ -98,8 +98,10 @@ def find_inputs(options: ScanOptions) -> Inputs:
     with nameless_inputs(options.deidentify):
         inputs = discover(options.paths, options.cases)
     if not inputs.cases and not any(file.error_code for file in inputs.skipped):
+        count = len(inputs.skipped)
+        others = f" ({count} other {'file was' if count == 1 else 'files were'} skipped)"
         raise NothingToDo(
-            f"No slide or field image was found ({len(inputs.skipped)} other files were skipped). "
+            f"No slide or field image was found{others if count else ''}. "
             "LungScan reads what OpenSlide opens, CT slices in DICOM, and JPEG, PNG, TIFF, BMP "
             "and WebP."
         )

@@ -208,3 +208,15 @@ def test_too_far_off_is_reported_once_and_in_words() -> None:
     made = replace(CARD, adaptation={"source": "other"})
     told = decide(seen, made, "tumour-aware", "flag")[0].reason_text
     assert "than the fields it was adapted to, further off" in told
+
+
+def test_the_share_of_another_stain_is_of_all_that_was_seen() -> None:
+    found = ask(evidence((S, 42), (N, 24)))
+    assert found.reason is NoResult.OTHER_STAIN
+    assert found.reason_text.startswith("64% of the tissue is of another stain")
+
+
+def test_classes_have_no_area_where_no_tile_was_used() -> None:
+    assert ask(evidence((S, 4))).area_mm2 is None
+    assert ask(evidence((S, 4)), "flag").area_mm2 is None
+    assert ask(evidence((U, 4))).area_mm2 is not None

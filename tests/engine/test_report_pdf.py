@@ -20,7 +20,7 @@ from lungscan.report.heatmap import render_heatmap
 from lungscan.report.lettering import visible
 from lungscan.report.pdf.case import write_case_pdf
 from lungscan.report.pdf.summary import write_summary_pdf
-from lungscan.report.wording import explanation
+from lungscan.report.wording import answer_line, explanation
 from lungscan.results.case_json import to_json
 from lungscan.results.provenance import settings_of
 from lungscan.results.run_json import summarise
@@ -349,6 +349,44 @@ def test_the_summary_survives_hostile_names(tmp_path: Path) -> None:
     for name in short:
         assert squeezed(visible(name)) in text
     assert PdfReader(io.BytesIO(path.read_bytes())).pages
+
+
+def test_the_summary_gives_the_whole_reason_and_the_doubt_of_an_answer(tmp_path: Path) -> None:
+    refused = no_result(NoResult.UNCERTAIN)
+    assert refused.prediction is not None
+    why = (
+        "The scale is unknown, which may be the only reason: the picture of 224 x 224 px was taken "
+        "whole and shrunk 1.2 times, so its cells may look too small. The likeliest class reaches "
+        "only 66%; this model answers from 71% up."
+    )
+    refused = replace(refused, prediction=replace(refused.prediction, reason_text=why))
+    doubted = replace(slide_result(), flags=("tumour_area_below_limit",))
+    path = tmp_path / "summary.pdf"
+    write_summary_pdf(path, [refused, doubted], summarise([refused, doubted]))
+    text = squeezed("".join(pages_of(path)))
+    assert squeezed(why) in text
+    assert squeezed("Answered, some tumour tiles: 1") in text
+    assert answer_line(doubted).endswith("(some tumour tiles)")
+
+
+def test_a_long_reason_ends_after_three_lines_and_pages_hold_all_rows(tmp_path: Path) -> None:
+    refused = no_result(NoResult.UNCERTAIN)
+    assert refused.prediction is not None
+    long = replace(refused, prediction=replace(refused.prediction, reason_text="why " * 200))
+    path = tmp_path / "summary.pdf"
+    write_summary_pdf(path, [long] * 40, summarise([long] * 40))
+    text = squeezed("".join(pages_of(path)))
+    assert text.count("why…") == 36, "those of the table of what needs attention"
+    assert "and4more" in text
+
+
+def test_a_run_that_took_cases_over_tells_no_rate(tmp_path: Path) -> None:
+    path = tmp_path / "summary.pdf"
+    run = replace(summarise([slide_result()]), resumed=1)
+    write_summary_pdf(path, [slide_result()], run)
+    text = pages_of(path)[0]
+    assert "with those of 1 case of an earlier run" in " ".join(text.split())
+    assert "per second" not in text
 
 
 def test_a_summary_with_only_good_cases_has_no_attention_section(tmp_path: Path) -> None:

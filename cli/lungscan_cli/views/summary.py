@@ -26,7 +26,7 @@ FIRST_FEW = 5
 FILES = (
     ("cases.csv", "one row per case, failures included"),
     ("summary.pdf", "the batch at a glance"),
-    ("cases", "one folder per case: case.json, and its report, heat map and tiles"),
+    ("cases", "one folder per case: case.json, and what was made of it"),
     ("run.json", "settings, versions, times"),
 )
 STYLES = {

@@ -39,7 +39,8 @@ CHEST_CT = Modality(
         large="A slice is shown whole, whatever its size; one that is no square stands on a black "
         "square.",
         calibrated="Confidence is calibrated for single slices; that of a series is the mean over "
-        "its deciding slices and has not been validated.",
+        "its deciding slices, at most the share of single slices that the model named rightly, and "
+        "has not been validated.",
         rule="Tumour is answered where three neighbouring slices together name it: a nodule of a "
         "centimetre shows in several, a false alarm mostly in one, and among hundreds of slices "
         "one is always the worst.",

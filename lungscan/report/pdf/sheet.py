@@ -9,8 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from reportlab.lib.utils import simpleSplit
+from reportlab.pdfbase.pdfmetrics import stringWidth
+
+from lungscan.report.lettering import visible
 from lungscan.report.pdf.kit import (
     BOTTOM,
+    FONT,
     INK,
     MARGIN,
     MUTED,
@@ -23,6 +28,9 @@ from lungscan.report.pdf.kit import (
 )
 
 ROW = 12.0  # points
+LINE = 8.5  # from one line of a cell to the next
+SIZE = 7.0  # of the letters
+PADDING = 6  # between columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,7 @@ class Column:
     title: str
     width: float  # points
     align: Literal["left", "right"] = "left"
+    lines: int = 1  # at most; what does not fit ends in "…"; one line is shortened in the middle
 
 
 class Sheet:
@@ -68,25 +77,43 @@ class Sheet:
 
 def draw_table(sheet: Sheet, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
     """Rows one below the other; the head is drawn again on each page."""
-    _draw_cells(sheet, columns, [column.title for column in columns], head=True)
+    _draw_cells(sheet, columns, [[column.title] for column in columns], head=True)
     for row in rows:
-        if not sheet.has_room(ROW):
+        cells = [_wrapped(column, cell) for column, cell in zip(columns, row, strict=True)]
+        more = (max(len(lines) for lines in cells) - 1) * LINE
+        if not sheet.has_room(ROW + more):
             sheet.new_page()
-            _draw_cells(sheet, columns, [column.title for column in columns], head=True)
-        _draw_cells(sheet, columns, row, head=False)
+            _draw_cells(sheet, columns, [[column.title] for column in columns], head=True)
+        _draw_cells(sheet, columns, cells, head=False)
+
+
+def _wrapped(column: Column, cell: str) -> list[str]:
+    """The lines of a cell; only the last one is cut."""
+    if column.lines == 1:
+        return [cell]
+    room = column.width - PADDING
+    found = simpleSplit(visible(cell), FONT, SIZE, room) or [""]
+    if len(found) <= column.lines:
+        return list(found)
+    last = " ".join(found[column.lines - 1 :])
+    while last and stringWidth(f"{last}…", FONT, SIZE) > room:
+        last = last[:-1]
+    return [*found[: column.lines - 1], f"{last.rstrip()}…"]
 
 
 def _draw_cells(
-    sheet: Sheet, columns: Sequence[Column], cells: Sequence[str], *, head: bool
+    sheet: Sheet, columns: Sequence[Column], cells: Sequence[Sequence[str]], *, head: bool
 ) -> None:
-    canvas, y = sheet.canvas, sheet.down(ROW)
-    size, color = (6.5, MUTED) if head else (7.0, INK)
+    canvas, top = sheet.canvas, sheet.down(ROW)
+    size, color = (6.5, MUTED) if head else (SIZE, INK)
     x = MARGIN
-    for column, cell in zip(columns, cells, strict=True):
+    for column, lines in zip(columns, cells, strict=True):
         place = x + column.width if column.align == "right" else x
-        line(canvas, place, y, cell, size=size, color=color, align=column.align,
-             room=column.width - 6)  # fmt: skip
+        for number, text in enumerate(lines):
+            line(canvas, place, top - number * LINE, text, size=size, color=color,
+                 align=column.align, room=column.width - PADDING)  # fmt: skip
         x += column.width
+    y = sheet.down((max(len(lines) for lines in cells) - 1) * LINE)
     canvas.setStrokeColor(RULE)
     canvas.setLineWidth(0.6 if head else 0.25)
     canvas.line(MARGIN, y - 3.5, MARGIN + WIDTH, y - 3.5)

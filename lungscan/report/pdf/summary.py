@@ -131,6 +131,9 @@ def _draw_head(sheet: Sheet, run: RunSummary, modality: Modality) -> None:
 
 
 def _rate(run: RunSummary) -> str:
+    """Tiles a second; of a run that took cases over from an earlier one it would say nothing."""
+    if run.resumed:
+        return f", with those of {run.resumed:,} {_plural(run.resumed, 'case')} of an earlier run"
     return f" ({run.tiles / run.seconds:,.0f} per second)" if run.seconds > 0 else ""
 
 
@@ -202,7 +205,7 @@ def _draw_attention(sheet: Sheet, rows: Sequence[SummaryRow]) -> None:
             line(sheet.canvas, x, sheet.y - 11, part, size=8, room=WIDTH / 2 - 8)
         sheet.down(11)
     sheet.down(4)
-    columns = (Column("Case", 150), Column("Status", 52), Column("Why", WIDTH - 202))
+    columns = (Column("Case", 150), Column("Status", 52), Column("Why", WIDTH - 202, lines=3))
     cells = [(row.case_id, STATUS_NAMES[row.status], row.note) for row in chosen]
     draw_table(sheet, columns, cells[:_ATTENTION_ROWS])
     more = len(cells) - _ATTENTION_ROWS

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lungscan.dicom_out.source_headers import has_source, read_sources
 from lungscan.errors import CaseError, UnreadableFile
+from lungscan.inputs import sha256_of
 from lungscan.layout import DICOM_MAP, DICOM_REPORT, numbered
 from lungscan.results.atomic_files import write_atomic
 from lungscan.results.checksums import sealed
@@ -79,25 +80,51 @@ def _made(result: CaseResult, case: CaseInput, digest: str) -> DicomFiles:
     from lungscan.dicom_out.class_map import class_segmentation
     from lungscan.dicom_out.structured_report import structured_report
 
-    by_path = {file.relative_path: read_sources(file) for file in case.files}
-    sources = [part for parts in by_path.values() for part in parts]
+    read = [read_sources(file) for file in case.files]
+    sources = [part for parts in read for part in parts]
     if len({(part.StudyInstanceUID, part.PatientID) for part in sources}) > 1:
         raise UnreadableFile(
             "its images belong to several studies or patients, and a report belongs to one."
         )
     files = {DICOM_REPORT: _as_bytes(structured_report(result, sources, digest))}
     problems = []
-    for index, file in enumerate(result.files):
+    for index, (file, place) in enumerate(zip(result.files, _places(result, case), strict=True)):
         if file.kind != "slide":
             continue
         try:
-            shown = class_segmentation(result, index, by_path[file.relative_path][0], digest)
+            shown = class_segmentation(result, index, read[place][0], digest)
         except UnreadableFile as error:
             problems.append(f"No DICOM map was made of {case.case_id}: {error}")
         else:
             if shown is not None:
                 files[numbered(DICOM_MAP, index)] = _as_bytes(shown)
     return DicomFiles(files, tuple(problems))
+
+
+def _places(result: CaseResult, case: CaseInput) -> list[int]:
+    """Which of the case's files each file of the result is.
+
+    Several may have an equal path: then their order counts, or, where some file of the case could
+    not be read, their content. Raises UnreadableFile when none of them is the file of the result.
+    """
+    named: dict[str, list[int]] = {}
+    for place, file in enumerate(case.files):
+        named.setdefault(file.relative_path, []).append(place)
+    places, complete = [], len(result.files) == len(case.files)
+    for read in result.files:
+        same = named[read.relative_path]
+        if len(same) > 1 and not complete:
+            fits = [place for place in same if sha256_of(case.files[place]) == read.sha256]
+        else:
+            fits = same[:1]
+        if not fits:
+            raise UnreadableFile(
+                f"several of its files are called {read.relative_path}, and none holds what was "
+                "classified. Run the same command again."
+            )
+        places.append(fits[0])
+        same.remove(fits[0])
+    return places
 
 
 def _as_bytes(dataset: Dataset) -> bytes:

@@ -15,7 +15,7 @@ import numpy as np
 from lungscan.layout import GEOJSON, numbered
 from lungscan.modalities.table import modality_of
 from lungscan.report.legend import class_rgb
-from lungscan.report.tiles_csv import file_name, measures
+from lungscan.report.tiles_csv import measures
 from lungscan.results.atomic_files import atomic_writer, put
 from lungscan.types import CaseResult, TileScores, TileState
 
@@ -58,8 +58,8 @@ def _features(result: CaseResult, scores: TileScores) -> Iterator[dict[str, Any]
     names = [f"prob_{name}" for name in result.model.class_names] + list(_MEASURE_NAMES)
     names += [] if scores.appearance is None else ["Appearance"]
     values = np.column_stack([scores.probs, measures(scores)]).astype(float).round(6).tolist()
-    image = f"{_image_id(result, scores)}:{result.model.sha256}"
-    origin = result.files[scores.file_index].info.bounds_origin
+    file = result.files[scores.file_index]
+    image, origin = f"{file.sha256}:{result.model.sha256}", file.info.bounds_origin
     rows = zip(scores.boxes.tolist(), values, scores.state, strict=True)
     for box, row, state in rows:
         properties: dict[str, Any] = {
@@ -83,11 +83,6 @@ def _classifications(result: CaseResult) -> list[dict[str, Any]]:
     colors = class_rgb(result.model)
     names = result.model.display_names
     return [{"name": name, "color": list(color)} for name, color in zip(names, colors, strict=True)]
-
-
-def _image_id(result: CaseResult, scores: TileScores) -> str:
-    path = file_name(result, scores.file_index)
-    return next((file.sha256 for file in result.files if file.relative_path == path), path)
 
 
 def _ring(box: Sequence[int], origin: tuple[int, int]) -> list[list[int]]:

@@ -149,10 +149,12 @@ def _pairs(rows: Sequence[tuple[str, str]], width: float, label: float = _LABEL)
 
 def _provenance(result: CaseResult, digest: str) -> list[Flowable]:
     model = result.model
-    rows = [("Case", result.case_id)]
+    rows, read = [("Case", result.case_id)], list(result.files)
     for path in result.relative_paths:
         rows.append(("File", path))
-        for file in (file for file in result.files if file.relative_path == path):
+        file = next((file for file in read if file.relative_path == path), None)
+        if file is not None:
+            read.remove(file)  # another file of an equal path has a line of its own
             rows += [("Pixel size", pixel_size(file)), ("SHA-256 of the file", file.sha256)]
     rows += [
         ("SHA-256 of the model", model.sha256),

@@ -7,8 +7,11 @@ up on everything else: a file without a known series simply stands for itself.
 
 from __future__ import annotations
 
+import os
 import struct
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"  # VL Whole Slide Microscopy Image Storage
 DICOM_DIRECTORY = "1.2.840.10008.1.3.10"  # Media Storage Directory Storage: a DICOMDIR
@@ -21,7 +24,6 @@ CT_SLICES = frozenset(
 )
 
 _PREAMBLE_BYTES = 132
-_HEAD_BYTES = 1 << 16
 _MEDIA_CLASS, _SOP_CLASS = (0x0002, 0x0002), (0x0008, 0x0016)
 _SERIES_INSTANCE_UID = (0x0020, 0x000E)
 _TRANSFER_SYNTAX = (0x0002, 0x0010)
@@ -32,6 +34,12 @@ _LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b
 _UNDEFINED = 0xFFFFFFFF
 _ITEM_END = (0xFFFE, 0xE00D)
 _SEQUENCE_END = (0xFFFE, 0xE0DD)
+
+# What is read of a file at the most. Values are skipped, so a usual header is found in one piece.
+_PIECE_BYTES = 1 << 13
+_MOST_HEADERS = 100_000  # of elements and items: sequences of some 25,000 images before the series
+_DEEPEST = 64  # sequences in sequences
+_LONGEST_UID = 256  # the standard allows 64
 
 
 def is_dicom(head: bytes) -> bool:
@@ -51,70 +59,93 @@ def media_class(path: Path) -> str | None:
 
 def _element(path: Path, wanted: tuple[int, int]) -> str | None:
     try:
-        with path.open("rb") as stream:
-            head = stream.read(_PREAMBLE_BYTES)
-            if not is_dicom(head):
+        with path.open("rb", buffering=_PIECE_BYTES) as stream:
+            if not is_dicom(stream.read(_PREAMBLE_BYTES)):
                 return None
-            head += stream.read(_HEAD_BYTES - _PREAMBLE_BYTES)
-    except OSError:
-        return None
-    try:
-        return _find(head, wanted)
-    # Cut short, not what it claims to be, or nested without end.
-    except (struct.error, UnicodeDecodeError, RecursionError):
+            return _find(_Headers(stream, _MOST_HEADERS), wanted)
+    # Not there, cut short, not what it claims to be (a UID has no letters), or without end.
+    except (OSError, struct.error, ValueError):
         return None
 
 
-def _find(head: bytes, wanted: tuple[int, int]) -> str | None:
+@dataclass(slots=True)
+class _Headers:
+    """The headers of elements and items one after the other; their values are passed over."""
+
+    stream: BinaryIO
+    left: int  # how many more are read
+
+    def next(self) -> tuple[tuple[int, int], bytes]:
+        """A tag and the four bytes that follow it."""
+        self.left -= 1
+        if self.left < 0:
+            raise ValueError("more elements than a header has")
+        group, number, rest = struct.unpack("<HH4s", self.stream.read(8))
+        return (group, number), rest
+
+    def length(self, rest: bytes, explicit: bool) -> int:
+        """Bytes of the value that comes next."""
+        if not explicit:
+            return int.from_bytes(rest, "little")
+        if rest[:2] in _LONG_VRS:
+            return int(struct.unpack("<I", self.stream.read(4))[0])
+        return int.from_bytes(rest[2:], "little")
+
+    def text(self, length: int) -> str:
+        """The value of a UID."""
+        value = self.stream.read(min(length, _LONGEST_UID + 1))
+        if len(value) < length or length > _LONGEST_UID:
+            raise ValueError("cut short, or no UID")
+        return value.decode("ascii").rstrip("\0 ")
+
+    def skip(self, rest: bytes, explicit: bool, depth: int = 0) -> None:
+        """Pass over a value.
+
+        What is UN and of undefined length is a sequence in implicit encoding, whatever that of the
+        rest (PS3.5 6.2.2): so is written what a program did not know the encoding of.
+        """
+        length = self.length(rest, explicit)
+        if length == _UNDEFINED:
+            self._skip_sequence(explicit and rest[:2] != b"UN", depth + 1)
+        else:
+            self.stream.seek(length, os.SEEK_CUR)
+
+    def _skip_sequence(self, explicit: bool, depth: int) -> None:
+        if depth > _DEEPEST:
+            raise ValueError("nested without end")
+        while True:
+            tag, rest = self.next()
+            length = self.length(rest, explicit=False)
+            if tag == _SEQUENCE_END:
+                return
+            if length == _UNDEFINED:
+                self._skip_item(explicit, depth)
+            else:
+                self.stream.seek(length, os.SEEK_CUR)
+
+    def _skip_item(self, explicit: bool, depth: int) -> None:
+        while True:
+            tag, rest = self.next()
+            if tag == _ITEM_END:
+                return
+            self.skip(rest, explicit, depth)
+
+
+def _find(headers: _Headers, wanted: tuple[int, int]) -> str | None:
     explicit = True
     syntax = ""
-    at = _PREAMBLE_BYTES
     while True:
-        tag = struct.unpack_from("<HH", head, at)
+        tag, rest = headers.next()
         if tag[0] != 0x0002 and syntax:  # the file's meta group ends, its data set begins
             explicit = syntax != _IMPLICIT_LITTLE_ENDIAN
             syntax = ""
-        start, length = _value(head, at, explicit)
-        if length == _UNDEFINED:
-            at = _skip_sequence(head, start, explicit)
-            continue
         if tag == wanted:
-            return _text(head, start, length) or None
+            return headers.text(headers.length(rest, explicit)) or None
+        if tag > wanted:
+            return None
         if tag == _TRANSFER_SYNTAX:
-            syntax = _text(head, start, length)
+            syntax = headers.text(headers.length(rest, explicit))
             if syntax in _UNREADABLE_SYNTAXES:
                 return None
-        elif tag > wanted:
-            return None
-        at = start + length
-
-
-def _text(head: bytes, start: int, length: int) -> str:
-    return head[start : start + length].decode("ascii").rstrip("\0 ")
-
-
-def _value(head: bytes, at: int, explicit: bool) -> tuple[int, int]:
-    """Where the value of the element at ``at`` starts, and its length in bytes."""
-    if not explicit:
-        return at + 8, struct.unpack_from("<I", head, at + 4)[0]
-    if head[at + 4 : at + 6] in _LONG_VRS:
-        return at + 12, struct.unpack_from("<I", head, at + 8)[0]
-    return at + 8, struct.unpack_from("<H", head, at + 6)[0]
-
-
-def _skip_sequence(head: bytes, at: int, explicit: bool) -> int:
-    """Find the position after a sequence of undefined length whose items start at ``at``."""
-    while True:
-        tag = struct.unpack_from("<HH", head, at)
-        length = struct.unpack_from("<I", head, at + 4)[0]
-        at += 8
-        if tag == _SEQUENCE_END:
-            return at
-        at = _skip_item(head, at, explicit) if length == _UNDEFINED else at + length
-
-
-def _skip_item(head: bytes, at: int, explicit: bool) -> int:
-    while struct.unpack_from("<HH", head, at) != _ITEM_END:
-        start, length = _value(head, at, explicit)
-        at = _skip_sequence(head, start, explicit) if length == _UNDEFINED else start + length
-    return at + 8
+        else:
+            headers.skip(rest, explicit)

@@ -1,8 +1,9 @@
 """What a file may hold: by its name where that is known, else by its first bytes.
 
 This is the one place that decides which files of a folder are images. Content is asked only where
-the name is unknown, and no more than a few hundred bytes of it (64 KiB of DICOM), so that a folder
-of other things stays quick to search. What a TIFF holds is found by ``lungscan.reading.kind_of``.
+the name is unknown, and no more than a few hundred bytes of it (of DICOM the first elements,
+without their values), so that a folder of other things stays quick to search. What a TIFF holds is
+found by ``lungscan.reading.kind_of``.
 """
 
 from __future__ import annotations

@@ -74,6 +74,65 @@ def test_endless_nesting_and_foreign_encodings_are_given_up(tmp_path: Path) -> N
     assert series_uid(path) is None
 
 
+ITEM, ITEM_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\x0d\xe0\0\0\0\0"
+SEQUENCE_END = b"\xfe\xff\xdd\xe0\0\0\0\0"
+ENDLESS = b"\xff\xff\xff\xff"
+
+
+def source_images(count: int, explicit: bool) -> bytes:
+    """(0008,2112) as a reformatted series has it: the images that it was made from."""
+    references = element(8, 0x1150, b"UI", b"1.2.840.10008.5.1.4.1.1.2", explicit)
+    references += element(8, 0x1155, b"UI", b"1.2.826.0.1.3680043.8.498." + b"7" * 30, explicit)
+    items = (ITEM + ENDLESS + references + ITEM_END) * count
+    return struct.pack("<HH", 8, 0x2112) + b"SQ\0\0" * explicit + ENDLESS + items + SEQUENCE_END
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+def test_a_series_is_found_however_much_stands_before_it(tmp_path: Path, syntax: str) -> None:
+    explicit = syntax != IMPLICIT
+    long = struct.pack("<HH", 9, 0x1001) + b"OB\0\0" * explicit + struct.pack("<I", 1 << 20)
+    path = tmp_path / "a.dcm"
+    prefix = source_images(5000, explicit) + long + bytes(1 << 20)
+    path.write_bytes(dicom("1.2.3", syntax, prefix))
+    assert series_uid(path) == "1.2.3"
+
+
+def test_what_is_unknown_and_without_a_length_is_implicit_inside(tmp_path: Path) -> None:
+    """PS3.5 6.2.2: an anonymiser that did not know a private sequence writes it back so."""
+    inner = ITEM + ENDLESS + element(9, 0x1002, b"LO", b"abcd", explicit=False) + ITEM_END
+    nested = struct.pack("<HH", 9, 0x1003) + ENDLESS + inner + SEQUENCE_END
+    item = ITEM + ENDLESS + element(9, 0x1002, b"LO", b"abcd", explicit=False) + nested + ITEM_END
+    unknown = struct.pack("<HH", 9, 0x1001) + b"UN\0\0" + ENDLESS + item + SEQUENCE_END
+    (tmp_path / "a.dcm").write_bytes(dicom("1.2.3", prefix=unknown))
+    assert series_uid(tmp_path / "a.dcm") == "1.2.3"
+    after = element(9, 0x1004, b"LO", b"explicit again")
+    (tmp_path / "b.dcm").write_bytes(dicom("1.2.4", prefix=unknown + after))
+    assert series_uid(tmp_path / "b.dcm") == "1.2.4"
+
+
+def test_a_file_of_elements_without_end_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(dicom("1.2.3", prefix=source_images(1000, explicit=True)))
+    monkeypatch.setattr("lungscan.inputs.dicom._MOST_HEADERS", 3990)
+    assert series_uid(path) is None
+    monkeypatch.setattr("lungscan.inputs.dicom._MOST_HEADERS", 4010)
+    assert series_uid(path) == "1.2.3"
+
+
+def test_a_uid_that_is_cut_short_or_endless_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    whole = dicom("1.2.840.113619.2.55")
+    path.write_bytes(whole[: whole.index(b"2.55")])  # half of a UID may be that of another series
+    assert series_uid(path) is None
+    head = dicom("1", IMPLICIT)
+    head = head[: head.index(b"\x20\0\x0e\0")]
+    for length in (0xFFFFFFF0, 1 << 20, 300):
+        path.write_bytes(head + struct.pack("<HHI", 0x20, 0xE, length) + b"1" * (1 << 20))
+        assert series_uid(path) is None
+
+
 def test_dicom_series_is_one_case(tmp_path: Path) -> None:
     folder = tmp_path / "in" / "S1"
     folder.mkdir(parents=True)

@@ -120,6 +120,7 @@ def _groups(
         TrackingIdentifier,
     )
 
+    subject = _subject(result, sources)
     items = [QualitativeEvaluation(concept("ANSWER", "Model output"), answer_concept(result))]
     reason = reason_concept(result)
     if reason is not None:
@@ -128,7 +129,7 @@ def _groups(
     items.append(QualitativeEvaluation(concept("USE", "Intended use"), use))
     groups = [
         MeasurementsAndQualitativeEvaluations(
-            tracking_identifier=TrackingIdentifier(uid("answer", result.key), "Answer"),
+            tracking_identifier=TrackingIdentifier(uid("answer", subject), "Answer"),
             finding_type=concept("CASE", "Answer of a classification model"),
             algorithm_id=_algorithm(result),
             qualitative_evaluations=items,
@@ -139,10 +140,25 @@ def _groups(
         )
     ]
     classes = len(result.prediction.probs) if result.prediction is not None else 0
-    return [*groups, *(_class_group(result, index) for index in range(classes))]
+    return [*groups, *(_class_group(result, index, subject) for index in range(classes))]
 
 
-def _class_group(result: CaseResult, index: int) -> MeasurementsAndQualitativeEvaluations:
+def _subject(result: CaseResult, sources: Sequence[Dataset]) -> str:
+    """What is tracked: these very images as this model sees them, whatever their files are called.
+
+    Two patients' folders may have one name, and an archive takes what has one Tracking Unique
+    Identifier for one thing.
+    """
+    images = sorted(
+        f"{part.StudyInstanceUID} {part.SeriesInstanceUID} {part.SOPInstanceUID}"
+        for part in sources
+    )
+    return "\n".join([result.model.sha256, *images])
+
+
+def _class_group(
+    result: CaseResult, index: int, subject: str
+) -> MeasurementsAndQualitativeEvaluations:
     from highdicom.sr import (
         Measurement,
         MeasurementsAndQualitativeEvaluations,
@@ -159,7 +175,7 @@ def _class_group(result: CaseResult, index: int) -> MeasurementsAndQualitativeEv
         found.append(Measurement(codes.SCT.Area, prediction.area_mm2[index], unit))
     return MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
-            uid("class", result.key, str(index)), model.display_names[index]
+            uid("class", str(index), subject), model.display_names[index]
         ),
         finding_type=class_concept(model, index),
         measurements=found,

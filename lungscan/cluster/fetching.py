@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lungscan.cluster.remote import read_piece, remove_stage
+from lungscan.cluster.remote import end_run, read_piece, remove_stage
 from lungscan.cluster.remote_tasks import Done
 from lungscan.errors import MachineError
 from lungscan.layout import CASE_FILES
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 PIECE = 4 << 20  # bytes in one message
+LEAVE_S = 5.0  # until all workers should have heard that the run has ended
 
 
 class WorkerGone(Exception):
@@ -36,6 +38,12 @@ def fetch(client: Client, done: Done, stages: Path) -> Path:
         _copy(client, done, name, size, folder / name)
     _ask(client, done, remove_stage, str(done.stage))
     return folder
+
+
+def leave(client: Client, token: str) -> None:
+    """Have all workers remove what was not fetched; one that is silent does so in the end."""
+    with suppress(Exception):
+        client.run(end_run, token, on_error="ignore", callback_timeout=LEAVE_S)
 
 
 def _copy(client: Client, done: Done, name: str, size: int, target: Path) -> None:

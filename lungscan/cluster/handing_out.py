@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lungscan.classification.case_record import RunContext, failed_case, skipped_file
 from lungscan.cluster.books import ClusterLedger
 from lungscan.cluster.connecting import Link
-from lungscan.cluster.fetching import WorkerGone, fetch
+from lungscan.cluster.fetching import WorkerGone, fetch, leave
 from lungscan.cluster.remote import TOPIC, run_task
 from lungscan.cluster.remote_tasks import Done, Job, Task, whole
 from lungscan.errors import CaseError, Code, LungScanError, MachineError, UnreadableFile
@@ -261,6 +261,7 @@ class ClusterRun:
             with suppress(Exception):
                 client.unsubscribe_topic(TOPIC)
                 client.cancel(futures, force=True)
+            leave(client, self.job.token)
 
 
 def _gone() -> SchedulerGone:

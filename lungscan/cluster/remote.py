@@ -41,7 +41,7 @@ def run_task(job: Job, task: Task) -> Done:
             here.log_event(TOPIC, (key, done, total))
 
     here.log_event(TOPIC, (key, 0, 0))
-    return classify_case(job, task, progress, here.address)
+    return classify_case(job, task, progress, here.address, Path(here.local_directory))
 
 
 def prepare_scheduler(
@@ -70,3 +70,10 @@ def read_piece(path: str, start: int, size: int) -> bytes:
 def remove_stage(path: str) -> None:
     """Remove what the driver has fetched."""
     shutil.rmtree(path, ignore_errors=True)
+
+
+def end_run(token: str) -> None:
+    """Remove what this worker still keeps of a run; the driver has left it."""
+    from lungscan.cluster.private_folders import end
+
+    end(token)

@@ -10,7 +10,6 @@ import ctypes
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from pathlib import Path
 from lungscan import __version__
 from lungscan.classification.classifier import Classifier
 from lungscan.classification.loading import load_classifier
+from lungscan.cluster.private_folders import folder_of, has_ended, remove_stale
 from lungscan.cluster.remote_tasks import Done, Job, Task, slim
 from lungscan.errors import CaseError, ModelError
 from lungscan.inputs import sha256_of
@@ -48,22 +48,28 @@ class _Loaded:
 _loaded: list[_Loaded] = []  # one at most
 
 
-def classify_case(job: Job, task: Task, progress: Progress, worker: str) -> Done:
+def classify_case(job: Job, task: Task, progress: Progress, worker: str, scratch: Path) -> Done:
     """Classify a case and leave its files in a folder of its own.
+
+    Args:
+        scratch: a folder of this worker, for files that the driver has to fetch.
 
     Raises:
         LungScanError: the model or the machine failed, so no other case would do better here.
     """
     if task.known and task.known == _hashes(task.case):
         return Done(None, worker=worker)
-    classifier = load(job, worker)
+    classifier, private = load(job, worker), folder_of(job.token, scratch)
     result = answer_case(classifier, task.case, job, progress)
     shared = sees_folder(job)
-    parent = job.stages if shared else Path(tempfile.gettempdir())
-    stage = parent / f"lungscan-{task.case.key}-{secrets.token_hex(6)}"
+    stage = (job.stages if shared else private) / secrets.token_hex(6)
     wanted = CaseFilesWanted(job.options, job.few_fields)
-    filed = file_case(stage, wanted.released(result), wanted, partial(shutil.rmtree, stage))
-    files = tuple((path.name, path.stat().st_size) for path in sorted(stage.iterdir()))
+    try:
+        filed = file_case(stage, wanted.released(result), wanted, partial(shutil.rmtree, stage))
+        files = tuple((path.name, path.stat().st_size) for path in sorted(stage.iterdir()))
+    finally:
+        if has_ended(job.token):  # nobody fetches what was written meanwhile
+            shutil.rmtree(private, ignore_errors=True)
     return Done(slim(filed.result), filed.files.sha256, stage, () if shared else files, worker)
 
 
@@ -91,6 +97,7 @@ def load(job: Job, worker: str) -> Classifier:
     if _loaded and _loaded[0].job == job:
         return _loaded[0].classifier
     unload()
+    remove_stale()
     keep_memory()
     if job.version != __version__:
         raise ModelError(

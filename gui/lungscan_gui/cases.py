@@ -91,7 +91,7 @@ class Case:
 
     def place_of(self, file: int) -> int:
         """Which of the paths the image ``file`` of the result has."""
-        if self.result is not None and file < len(self.result.files) and self.others:
+        if self.result is not None and file < len(self.result.files) < len(self.others) + 1:
             return self.result.relative_paths.index(self.result.files[file].relative_path)
         return min(file, len(self.others))
 

@@ -16,10 +16,11 @@ from lungscan.results.review_json import Region, read_review
 from lungscan.review.again import answer_again
 from lungscan.scanning.scan import scan
 from lungscan_gui import engine
-from lungscan_gui.cases import CaseState
+from lungscan_gui.cases import Case, CaseState
 from lungscan_gui.window import MainWindow
 from tests.drawing import draw_slide, write_svs
 from tests.gui.fixtures import Jobs
+from tests.results import two_file_result
 
 Wait = Callable[[Callable[[], bool]], None]
 pytestmark = pytest.mark.usefixtures("no_reader")
@@ -173,3 +174,20 @@ def test_with_an_image_missing_its_overview_is_shown_until_it_is_dropped(
     assert len(later.queue.model.cases) == 1
     assert later.analysis.can_start(later.queue.current)
     later.close()
+
+
+def test_two_images_of_one_path_are_told_apart_by_their_number() -> None:
+    result = two_file_result()
+    alike = tuple(replace(file, relative_path="HE/s.svs") for file in result.files)
+    result = replace(result, files=alike, relative_paths=("HE/s.svs",) * 2)
+    paths = Path("p1/HE/s.svs"), Path("p2/HE/s.svs")
+    case = Case(paths[0], "both", (paths[1],), result=result)
+    assert [case.image_of(file) for file in (0, 1)] == list(paths)
+
+
+def test_an_image_that_could_not_be_read_is_passed_over() -> None:
+    result = two_file_result()
+    result = replace(result, files=result.files[1:])
+    paths = tuple(Path(path) for path in result.relative_paths)
+    case = Case(paths[0], "one", paths[1:], result=result)
+    assert case.image_of(0) == paths[1]

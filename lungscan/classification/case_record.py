@@ -247,6 +247,8 @@ def _flags(
             found.append("tiles_unreadable")
         if file.result.mode == "whole" and min(info.width, info.height) != card.patch_size_pixels:
             found.append("resized")
+        if file.result.mode == "whole" and file.result.kind == "field" and info.scale.mpp_um:
+            found.append("enlarged")  # at this scale it shows less than a tile
         if file.result.kind == "series":
             found.append("series_not_validated")
         found += [*info.scale.flags, *info.flags]

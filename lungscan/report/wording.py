@@ -40,6 +40,7 @@ _SCALE_MATTERS = frozenset(
 # Flags that make a given answer less certain, in a few words.
 _DOUBTS = {
     "other_stain_or_scanner": REASONS[NoResult.OTHER_STAIN],
+    "enlarged": "enlarged beyond its scale",
     "tumour_area_below_limit": "some tumour tiles",
     "lone_suspicious_slice": "single suspicious slices",
 }
@@ -86,6 +87,8 @@ _FLAGS = {
     "alpha": "The picture has transparent parts, shown on white.",
     "cmyk": "The picture was converted from CMYK.",
     "resized": "The field was resized to the network's input.",
+    "enlarged": "At its scale the field shows less tissue than the network looks at; it was "
+    "enlarged, so its cells look too large: less certain.",
     "unproven_model": "The model is unproven: it was not found to be better than chance.",
     "not_lung_he": "Does not look like lung H&E.",
     "too_uncertain": "Too uncertain.",

@@ -13,6 +13,7 @@ from PIL import Image, ImageFilter
 from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.events import CaseFinished, CaseStarted, RunFinished, RunStarted, TilesScored
 from lungscan.layout import LIST
+from lungscan.report.wording import answer_line
 from lungscan.scanning.planning import planned_cases
 from lungscan.scanning.scan import scan
 from lungscan.types import CaseStatus, MppSource, NoResult
@@ -305,6 +306,18 @@ def test_a_refusal_without_a_scale_names_it_and_the_cure(
     text = result.prediction.reason_text
     assert expected in text
     assert ("The scale is unknown" in text) == ("--mpp" in text) == bool(expected)
+
+
+def test_a_field_that_shows_less_than_a_tile_at_its_scale_is_less_certain(
+    model: Path, fake: FakeRuntime, tmp_path: Path
+) -> None:
+    small, large = (make_field(tmp_path / f"{side}.png", side) for side in (44, 400))
+    chosen = replace(options(model, tmp_path / "a", small, large), mpp=CARD.spacing_um_px)
+    found = results(run(chosen))
+    assert {name: "enlarged" in result.flags for name, result in found.items()} == {
+        "44": True, "400": False,
+    }  # fmt: skip
+    assert answer_line(found["44"]).endswith("(enlarged beyond its scale)")
 
 
 def test_a_tiny_or_coarse_picture_is_refused_not_enlarged(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import shutil
-import threading
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lungscan.errors import OutputLocked, UsageProblem
-from lungscan.events import CaseFinished, Notice, RunFinished, ScanEvent
+from lungscan.events import CaseFinished, RunFinished
 from lungscan.options import ScanOptions
 from lungscan.report.write import rebuild
 from lungscan.results.lock import output_lock
@@ -20,36 +18,8 @@ from lungscan.scanning.scan import scan
 from lungscan.scanning.watching.watch import watch
 from lungscan.verification.verify import AMISS, verify
 from tests.engine.scanning import make_field, make_slide, options, rows, stored
+from tests.engine.watching import Clock, Pauses, Step, ended, follow, ids, nothing, notices
 from tests.models import FakeRuntime
-
-Step = Callable[[], None]
-
-
-class Clock:
-    """Time that passes only while the watch waits."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-class Pauses(threading.Event):
-    """The stop of a watch: each pause lets its seconds pass, then does the next step."""
-
-    def __init__(self, clock: Clock, steps: Iterator[Step]) -> None:
-        super().__init__()
-        self._clock, self._steps = clock, steps
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self._clock.now += timeout or 0.0
-        step = next(self._steps, None)
-        if step is None:
-            self.set()
-        else:
-            step()
-        return self.is_set()
 
 
 @pytest.fixture
@@ -63,28 +33,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def chosen(model: Path, fake: FakeRuntime, tmp_path: Path) -> ScanOptions:
     (tmp_path / "in").mkdir()
     return options(model, tmp_path / "out", tmp_path / "in", watch=True)
-
-
-def nothing() -> None:
-    """A pause in which nothing happens."""
-
-
-def follow(chosen: ScanOptions, clock: Clock, *steps: Step) -> list[ScanEvent]:
-    """Watch while the ``steps`` happen, one in each pause, and six empty pauses after each."""
-    spread = (one for step in (nothing, *steps) for one in (step, *[nothing] * 6))
-    return list(watch(chosen, stop=Pauses(clock, spread)))
-
-
-def notices(events: list[ScanEvent]) -> list[str]:
-    return [event.text for event in events if isinstance(event, Notice)]
-
-
-def ended(events: list[ScanEvent]) -> list[str]:
-    return [event.result.case_id for event in events if isinstance(event, CaseFinished)]
-
-
-def ids(out: Path) -> list[str]:
-    return [row["case_id"] for row in rows(out)]
 
 
 def test_slides_are_taken_as_they_come_and_once(chosen: ScanOptions, clock: Clock) -> None:

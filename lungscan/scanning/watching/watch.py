@@ -67,6 +67,7 @@ class _Watched:
     last_notice: str = ""  # what is waited for, as it was said
     looked: bool = False  # whether the inputs were ever reached
     retry_at: float = 0.0
+    due: bool = False  # whether the last round ended before its tables were written
 
     def begin(self) -> None:
         """Take up what an earlier start left. Raises MachineError."""
@@ -93,7 +94,8 @@ class _Watched:
         ready = self._ready(found, now)
         new = self._new(ready)
         present = self._present(found, ready)
-        if new.cases or self.memory.is_stale(frozenset(present)) or not self._has_tables(ready):
+        stale = self.due or self.memory.is_stale(frozenset(present)) or not self._has_tables(ready)
+        if new.cases or stale:
             yield from self._round(new, present)
         else:
             yield from self._notice(self._waits_for(len(found.cases) - len(ready.cases)))
@@ -144,7 +146,7 @@ class _Watched:
         """Classify what is new. What stands in the way becomes a notice, and is waited for."""
         part = WatchRound(self.options, new, present, self.memory)
         launched, self.launched = self.launched, None
-        self.last_notice = ""
+        self.last_notice, self.due = "", True
         try:
             yield from run_part(part, self.card, launched, self.ending)
             self.memory.save(self.options.out)
@@ -152,6 +154,7 @@ class _Watched:
             self.retry_at = time.monotonic() + RETRY_S
             yield from self._notice(f"Waiting {RETRY_S:.0f} s. {error}")
             return
+        self.due = False
         withheld = sum(self.memory.is_withheld(case.key) for case in new.cases)
         if withheld:
             self.retry_at = time.monotonic() + RETRY_S

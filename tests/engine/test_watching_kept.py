@@ -1,0 +1,59 @@
+"""What a watch must not lose: its tables after a full disk, whose pseudonyms are whose, reviews."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lungscan.options import ScanOptions
+from lungscan.verification.verify import AMISS, verify
+from tests.engine.scanning import make_field, options
+from tests.engine.watching import Clock, follow, ids, nothing, notices
+from tests.models import FakeRuntime
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("lungscan.scanning.watching.watch.time", made)
+    return made
+
+
+@pytest.fixture
+def chosen(model: Path, fake: FakeRuntime, tmp_path: Path) -> ScanOptions:
+    (tmp_path / "in").mkdir()
+    return options(model, tmp_path / "out", tmp_path / "in", watch=True)
+
+
+@pytest.mark.parametrize("last_row", ["comes", "goes"])
+def test_tables_that_a_full_disk_held_up_are_written_once_there_is_room(
+    chosen: ScanOptions, clock: Clock, monkeypatch: pytest.MonkeyPatch, last_row: str
+) -> None:
+    (folder,) = chosen.paths
+    honest = Path.replace
+    full = [False]
+
+    def replace_file(self: Path, target: Path) -> Path:
+        if full[0] and Path(target).name == "cases.csv":
+            raise OSError(28, "No space left on device")
+        return honest(self, target)
+
+    def fill_up() -> None:
+        full[0] = True
+        if last_row == "comes":
+            make_field(folder / "b.png", seed=2)
+        else:
+            (folder / "bad.png").unlink()
+
+    def make_room() -> None:
+        full[0] = False
+
+    monkeypatch.setattr(Path, "replace", replace_file)
+    make_field(folder / "a.png", seed=1)
+    if last_row == "goes":
+        (folder / "bad.png").write_bytes(b"no picture")
+    events = follow(chosen, clock, fill_up, nothing, make_room, nothing, nothing)
+    assert len([text for text in notices(events) if "disk is full" in text]) == 1
+    assert ids(chosen.out) == (["a", "b"] if last_row == "comes" else ["a"])
+    assert not any(check.state in AMISS for check in verify(chosen.out))

@@ -9,6 +9,7 @@ See docs/decisions/0013-hidden-names.md.
 
 from __future__ import annotations
 
+import csv
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,9 +19,10 @@ from hashlib import sha256
 from operator import attrgetter
 from pathlib import Path
 
-from lungscan.errors import LungScanError, UsageProblem
+from lungscan.errors import LungScanError, MachineError, UsageProblem
 from lungscan.options import ScanOptions
 from lungscan.report.wording import failure
+from lungscan.results.atomic_files import machine_error
 from lungscan.results.csv_table import text_cell, write_csv
 from lungscan.types import CaseInput, CaseResult, HiddenName, InputFile, Inputs
 
@@ -189,17 +191,44 @@ def check_names(options: ScanOptions) -> None:
 
 def _is_ours(path: Path) -> bool:
     """Whether there is no such file yet, or only an earlier table of names."""
-    header = ",".join(COLUMNS).encode()
     try:
-        with path.open("rb") as stream:
-            return stream.read(len(header)) == header
-    except FileNotFoundError:
-        return True
-    except OSError:
+        _rows_there(path)
+    except (OSError, ValueError):
         return False
+    return True
 
 
 def write_names(path: Path, hidden: Sequence[HiddenName]) -> None:
-    """Write which pseudonym is whose. Raises MachineError."""
-    cells = ((name.key, name.relative_path, name.original_path, name.case_id) for name in hidden)
-    write_csv(path, COLUMNS, (tuple(map(text_cell, row)) for row in cells))
+    """Write which pseudonym is whose; what earlier runs wrote of others stays.
+
+    Raises MachineError, also when somebody made another file of it since the run began.
+    """
+    try:
+        there = _rows_there(path)
+    except OSError as error:
+        raise machine_error(error, path) from error
+    except ValueError as error:
+        raise MachineError(
+            "The table that --names gives was changed by another program and can no longer be "
+            "read, so it is left as it is. Move it elsewhere; then a new one is written."
+        ) from error
+    new = ((name.key, name.relative_path, name.original_path, name.case_id) for name in hidden)
+    rows = {row[1]: [text_cell(cell) for cell in row] for row in new}
+    write_csv(path, COLUMNS, (there | rows).values())
+
+
+def _rows_there(path: Path) -> dict[str, list[str]]:
+    """Rows of an earlier table, as they stand there, by the path under the pseudonym.
+
+    Raises OSError; ValueError when it is another file.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = [row for row in csv.reader(stream, strict=True) if row]
+    except FileNotFoundError:
+        return {}
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+    if rows[:1] != [list(COLUMNS)] or any(len(row) != len(COLUMNS) for row in rows):
+        raise ValueError(f"{path.name} is no table of names")
+    return {row[1]: row for row in rows[1:]}

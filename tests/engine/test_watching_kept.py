@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,20 @@ def test_tables_that_a_full_disk_held_up_are_written_once_there_is_room(
     assert len([text for text in notices(events) if "disk is full" in text]) == 1
     assert ids(chosen.out) == (["a", "b"] if last_row == "comes" else ["a"])
     assert not any(check.state in AMISS for check in verify(chosen.out))
+
+
+def test_a_restart_keeps_whose_the_pseudonyms_of_removed_slides_are(
+    chosen: ScanOptions, clock: Clock, tmp_path: Path
+) -> None:
+    (folder,) = chosen.paths
+    names = tmp_path / "names.csv"
+    hidden = replace(chosen, deidentify=True, names=names)
+    make_field(folder / "Miller.png", seed=1)
+    follow(hidden, clock)
+    (folder / "Miller.png").unlink()
+    make_field(folder / "Jones.png", seed=2)
+    follow(hidden, clock)
+    with names.open(encoding="utf-8", newline="") as file:
+        found = {row["case_id"]: row["original_path"] for row in csv.DictReader(file)}
+    assert set(found) == set(ids(chosen.out))
+    assert set(found.values()) == {"in/Miller.png", "in/Jones.png"}

@@ -6,7 +6,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from lungscan.layout import LIST, RECORD, record_name
+from lungscan.layout import LIST, RECORD, REVIEW, record_name
 from lungscan.results.atomic_files import machine_error
 from lungscan.results.case_json import from_json
 from lungscan.scanning.ledger import Ledger, Written
@@ -19,6 +19,8 @@ class ClusterLedger(Ledger):
     def adopt(self, result: CaseResult, stage: Path, record_sha256: str) -> Written:
         """Move a finished case to its place: in one step, unless an earlier answer lies there.
 
+        One that was reviewed is written here: its report shows the review, its list names it.
+
         Raises:
             MachineError: it cannot be moved, or is not there.
         """
@@ -26,6 +28,8 @@ class ClusterLedger(Ledger):
             shutil.rmtree(stage, ignore_errors=True)
             return self.write(result)
         folder = self._store.folder(result.key)
+        if (folder / REVIEW).exists():  # in report and list, too; the worker did not know of it
+            return self._write_here(stage)
         self._unseal()
         self._store.drop_journals(result.key)
         left = self._store.clear(result.key, stale=True)
@@ -38,6 +42,17 @@ class ClusterLedger(Ledger):
         self._records[record_name(result.key)] = record_sha256
         self._outdated += [f"{path} is of an earlier answer. Close and remove it." for path in left]
         return Written(result, resumed=False)
+
+    def _write_here(self, stage: Path) -> Written:
+        """Write a finished case from its record, as a run on one machine does."""
+        try:
+            result = from_json((stage / RECORD).read_bytes())
+        except OSError as error:
+            raise machine_error(error, stage / RECORD) from error
+        written = self.write(result)
+        self._store.drop_journals(result.key)
+        shutil.rmtree(stage, ignore_errors=True)
+        return written
 
 
 def _move(stage: Path, folder: Path) -> None:

@@ -30,8 +30,9 @@ from lungscan.events import (  # noqa: E402
     RunStarted,
     ScanEvent,
 )
-from lungscan.layout import STAGES  # noqa: E402
+from lungscan.layout import LIST, REVIEW, STAGES  # noqa: E402
 from lungscan.options import ScanOptions  # noqa: E402
+from lungscan.review.storing import save_review  # noqa: E402
 from lungscan.scanning.scan import scan  # noqa: E402
 from lungscan.types import CaseStatus  # noqa: E402
 from lungscan.verification.verify import AMISS, verify  # noqa: E402
@@ -48,6 +49,7 @@ from tests.engine.scanning import (  # noqa: E402
 )
 from tests.engine.test_sharding import contents  # noqa: E402
 from tests.models import FakeRuntime  # noqa: E402
+from tests.reviewing import review_of  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [
@@ -226,6 +228,25 @@ def test_finished_cases_are_taken_over(
     assert resumed == {"s", *(f"f{n}" for n in range(8) if n != 3)}
     assert sorted(place.classified()[len(before) :]) == ["bad", "f3"]
     assert contents(chosen.out)["cases.csv"] == one_machine(chosen, fake)["cases.csv"]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_reviewed_case_that_is_classified_again_keeps_its_review(
+    chosen: ScanOptions, fake: FakeRuntime, place: Place, shared: bool
+) -> None:
+    if not shared:
+        place("unshared")
+    chosen = replace(chosen, pdf="auto", heatmap=True, geojson=True, fresh=True)
+    run(chosen)
+    one_machine(chosen, fake)
+    for out in (chosen.out, chosen.out.with_name("one")):
+        for name in ("s", "f3"):
+            result = stored(out)[name]
+            save_review(out, result, review_of(result))
+    run(chosen)
+    assert contents(chosen.out) == one_machine(chosen, fake)
+    assert sum(REVIEW in path.read_text() for path in chosen.out.glob(f"cases/*/{LIST}")) == 2
+    assert not any(check.state in AMISS for check in verify(chosen.out))
 
 
 # Faults ------------------------------------------------------------------------------------------

@@ -10,9 +10,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from lungscan.errors import NothingToDo
 from lungscan.layout import (
-    CASES,
     EXPLANATION,
     GEOJSON,
     HEATMAP,
@@ -33,21 +31,20 @@ from lungscan.report.geojson import has_geojson, write_tiles_geojson
 from lungscan.report.heatmap import has_heatmap, render_heatmap
 from lungscan.report.pdf.case import write_case_pdf
 from lungscan.report.pdf.summary import SummaryRow, summary_row, write_summary_rows
+from lungscan.report.records import found_cases, one_run, read_run, readable, summary_of
 from lungscan.report.tiles_csv import table_name, write_tiles_csv
 from lungscan.results.atomic_files import put, write_atomic
-from lungscan.results.case_json import DamagedRecord, from_json, to_json
+from lungscan.results.case_json import DamagedRecord, to_json
 from lungscan.results.checksums import (
     Sums,
     known_sums,
-    record_differs,
     sealed,
     seals_of_cases,
 )
 from lungscan.results.review_json import Beside, review_beside
-from lungscan.results.run_json import RunSummary, read_run_json, summarise, write_run_json
+from lungscan.results.run_json import RunSummary, write_run_json
 from lungscan.results.shard_files import (
     ShardPlan,
-    draft_summary,
     finished_shards,
     forget_shards,
     read_plan,
@@ -201,8 +198,8 @@ def write_tables(out: Path, draft: RunSummary, records: Sums) -> tuple[str, ...]
     """
     paths = [out / "cases" / key / RECORD for key in draft.case_keys]
     damaged: list[str] = []
-    run = _summarised(paths, draft, records)
-    rows = _readable(paths, damaged, records)
+    run = summary_of(readable(paths, [], records), draft)
+    rows = readable(paths, damaged, records)
     notices = write_run_files(out, rows, run, pdf=run.pdf != "none", records=records)
     _require_sound(damaged, len(paths))
     return notices
@@ -229,43 +226,39 @@ def _noting(results: Iterable[CaseResult], rows: list[SummaryRow]) -> Iterator[C
 class Rebuilt:
     """What ``rebuild`` did."""
 
-    cases: int
-    notices: tuple[str, ...]  # sentences about files that had to go elsewhere
+    cases: int  # in the tables
+    notices: tuple[str, ...]  # sentences about cases left out, files that had to go elsewhere
 
 
 def rebuild(out: Path, *, pdf: PdfChoice | None = None) -> Rebuilt:
     """Write every report below ``out`` again from its JSON files.
 
     Slides, small runs and cases that already have per-case files get those that the run wanted;
-    ``pdf`` replaces its choice of PDFs. When ``run.json`` is missing, damaged or names other cases
-    (a run was stopped, or its shards are not finished), the run is summarised from its cases.
+    ``pdf`` replaces its choice of PDFs. The tables are of one run, see ``one_run``: cases of others
+    keep to their own reports. When ``run.json`` is missing, damaged or not that of the last run
+    (which was stopped, or its shards are not finished), the run is summarised from its cases.
     Raises UsageProblem for another ``pdf``; NothingToDo without cases;
     DamagedRecord, after all the others are written, naming the files that cannot be read;
     MachineError when a file cannot be written.
     """
     if pdf is not None:
         require_choice("--pdf", pdf, PDF_CHOICES)
-    plan = _shard_plan(out)
-    run = draft_summary(out, plan) if plan else _run_summary(out)
-    paths = _case_paths(out, run.case_keys if run else ())
-    if not paths:
-        raise NothingToDo(f"{out} holds no cases/*/case.json; point to the --out folder of a run.")
-    listed = known_sums(out)
+    plan, listed = _shard_plan(out), known_sums(out)
     if plan:
         listed |= dict(plan.listed) | records_of_shards(out, plan.shards)
-    if plan or run is None or set(run.case_keys) != {path.parent.name for path in paths}:
-        run = _summarised(paths, run, listed)
-    if pdf is not None:
-        run = replace(run, pdf=pdf)
+    found = one_run(out, plan, listed)
+    run = found.summary if pdf is None else replace(found.summary, pdf=pdf)
     damaged: list[str] = []
-    few = plan.few_fields if plan else len(paths) <= FEW_FIELDS
     places: Places = {}
-    rows = _rederived(_readable(paths, damaged, listed), out, run, places, few=few)
+    for _ in _rederived(readable(found.others, damaged, listed), out, run, places, few=False):
+        pass  # reports alone
+    few = plan.few_fields if plan else len(found.paths) <= FEW_FIELDS
+    rows = _rederived(readable(found.paths, damaged, listed), out, run, places, few=few)
     notices = write_run_files(out, rows, run, pdf=run.pdf != "none", records=listed)
-    _require_sound(damaged, len(paths))
+    _require_sound(damaged, len(found.paths) + len(found.others))
     if plan and len(finished_shards(out, plan.shards)) == plan.shards:
         forget_shards(out)
-    return Rebuilt(len(paths), moved(places, out) + notices)
+    return Rebuilt(len(found.paths), found.notices() + moved(places, out) + notices)
 
 
 def recorded_cases(out: Path) -> tuple[tuple[CaseResult, ...], tuple[str, ...]]:
@@ -273,12 +266,10 @@ def recorded_cases(out: Path) -> tuple[tuple[CaseResult, ...], tuple[str, ...]]:
 
     Raises NothingToDo without cases.
     """
-    run = _run_summary(out)
-    paths = _case_paths(out, run.case_keys if run else ())
-    if not paths:
-        raise NothingToDo(f"{out} holds no cases/*/case.json; point to the --out folder of a run.")
+    listed = known_sums(out)
+    run, _ = read_run(out, listed)
     damaged: list[str] = []
-    results = tuple(_readable(paths, damaged, known_sums(out)))
+    results = tuple(readable(found_cases(out, run), damaged, listed))
     return results, tuple(damaged)
 
 
@@ -288,54 +279,6 @@ def _shard_plan(out: Path) -> ShardPlan | None:
         return read_plan(out)
     except DamagedRecord:
         return None
-
-
-def _run_summary(out: Path) -> RunSummary | None:
-    """What ``run.json`` says; None when there is none or it is damaged, as the cases hold all."""
-    try:
-        return read_run_json((out / RUN).read_bytes())
-    except (FileNotFoundError, DamagedRecord):
-        return None
-
-
-def _summarised(paths: Iterable[Path], run: RunSummary | None, listed: Sums) -> RunSummary:
-    """The run as its cases tell it, with what only an earlier ``run.json`` knows."""
-    summary = summarise(_readable(paths, [], listed))
-    if run is None:
-        return summary
-    return replace(
-        summary, versions=run.versions, pdf=run.pdf, heatmap=run.heatmap, geojson=run.geojson
-    )
-
-
-def _case_paths(out: Path, keys: tuple[str, ...]) -> list[Path]:
-    """Every ``case.json``, in the order of the run; those it does not name come last, by name."""
-    order = {key: index for index, key in enumerate(keys)}
-    found = out.glob(f"{CASES}/*/{RECORD}")
-    return sorted(found, key=lambda p: (order.get(p.parent.name, len(order)), p.parent.name))
-
-
-def _readable(paths: Iterable[Path], damaged: list[str], listed: Sums) -> Iterator[CaseResult]:
-    """The cases that can be read; for each of the others a sentence is added to ``damaged``.
-
-    ``listed`` is the run's list of checksums.
-    """
-    for path in paths:
-        key = path.parent.name
-        try:
-            data = path.read_bytes()
-            result = from_json(data)
-        except DamagedRecord as error:
-            damaged.append(f"{key}: {error}")
-        except OSError as error:
-            damaged.append(f"{key}: {error.strerror or error}.")
-        else:
-            if result.key != key:  # a forged key could point out of the folder
-                damaged.append(f"{key}: the record belongs to {result.key!r}.")
-            elif record_differs(path.parents[2], key, data, listed):
-                damaged.append(f"{key}: the record was changed; classify the case again.")
-            else:
-                yield result
 
 
 def _rederived(

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import csv
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lungscan.options import ScanOptions
+from lungscan.layout import REVIEW
+from lungscan.options import PdfChoice, ScanOptions
+from lungscan.results.review_json import review_beside
+from lungscan.review.storing import save_review
 from lungscan.verification.verify import AMISS, verify
-from tests.engine.scanning import make_field, options
+from tests.engine.scanning import make_field, options, stored
 from tests.engine.watching import Clock, follow, ids, nothing, notices
 from tests.models import FakeRuntime
+from tests.reviewing import review_of
 
 
 @pytest.fixture
@@ -76,3 +82,52 @@ def test_a_restart_keeps_whose_the_pseudonyms_of_removed_slides_are(
         found = {row["case_id"]: row["original_path"] for row in csv.DictReader(file)}
     assert set(found) == set(ids(chosen.out))
     assert set(found.values()) == {"in/Miller.png", "in/Jones.png"}
+
+
+@pytest.mark.parametrize("pdf", ["none", "cases"])
+def test_a_renamed_slide_takes_its_review_along(
+    chosen: ScanOptions, clock: Clock, fake: FakeRuntime, pdf: PdfChoice
+) -> None:
+    (folder,) = chosen.paths
+    shown = replace(chosen, pdf=pdf)
+
+    def review() -> None:
+        result = stored(chosen.out)["a"]
+        save_review(chosen.out, result, review_of(result))
+
+    make_field(folder / "a.png", seed=1)
+    calls: list[int] = []
+
+    def rename() -> None:
+        calls.append(fake.calls)
+        (folder / "a.png").rename(folder / "b.png")
+
+    follow(shown, clock, review, rename)
+    assert fake.calls == calls[0]  # nothing was computed again
+    assert ids(chosen.out) == ["b"]
+    (place,) = chosen.out.glob(f"cases/*/{REVIEW}")
+    kept = review_beside(place.parent, stored(chosen.out)["b"])
+    assert (kept.problem, kept.review and kept.review.case_id) == ("", "b")
+    assert kept.review == review_of(stored(chosen.out)["b"])
+    assert len(list((chosen.out / "cases").iterdir())) == 1  # nothing is left of the old name
+    assert not any(check.state in AMISS for check in verify(chosen.out))
+
+
+def test_another_slide_of_the_same_size_and_time_inherits_no_review(
+    chosen: ScanOptions, clock: Clock
+) -> None:
+    (folder,) = chosen.paths
+    for seed, name in enumerate(("a.bmp", "b.bmp")):
+        os.utime(make_field(folder.parent / name, seed=seed), (1e9, 1e9))
+
+    def review_and_replace() -> None:
+        result = stored(chosen.out)["a"]
+        save_review(chosen.out, result, review_of(result))
+        (folder / "a.bmp").unlink()
+        shutil.copy2(folder.parent / "b.bmp", folder / "b.bmp")
+
+    shutil.copy2(folder.parent / "a.bmp", folder / "a.bmp")
+    follow(chosen, clock, review_and_replace)
+    assert ids(chosen.out) == ["a", "b"]
+    (place,) = chosen.out.glob(f"cases/*/{REVIEW}")
+    assert review_beside(place.parent, stored(chosen.out)["a"]).review is not None

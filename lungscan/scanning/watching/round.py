@@ -7,10 +7,15 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from lungscan.classification.case_record import RunContext
+from lungscan.errors import CaseError
 from lungscan.events import RunFinished
+from lungscan.inputs import sha256_of
+from lungscan.layout import RECORD, REVIEW
 from lungscan.options import ScanOptions
-from lungscan.results.atomic_files import write_atomic
+from lungscan.results.atomic_files import machine_error, write_atomic
 from lungscan.results.case_json import from_json, to_json
+from lungscan.results.checksums import sealed
+from lungscan.results.review_json import answer_digest, review_beside, review_to_json
 from lungscan.results.store import RunStore
 from lungscan.scanning.ledger import Ledger
 from lungscan.scanning.part import Part
@@ -88,7 +93,7 @@ def _rename(store: RunStore, old: str, case: CaseInput) -> bool:
     Only of whole answers: others may tell of a file by its name. Raises MachineError.
     """
     try:
-        result = from_json((store.folder(old) / "case.json").read_bytes())
+        result = from_json((store.folder(old) / RECORD).read_bytes())
     except Exception:  # noqa: BLE001  whatever is amiss: the case is classified anew
         return False
     if result.error_message or len(result.files) != len(case.files):
@@ -99,5 +104,34 @@ def _rename(store: RunStore, old: str, case: CaseInput) -> bool:
     )
     named = replace(result, key=case.key, case_id=case.case_id, relative_paths=paths, files=files)
     store.clear(case.key, stale=True)
-    write_atomic(store.folder(case.key) / "case.json", to_json(named))
+    write_atomic(store.folder(case.key) / RECORD, to_json(named))
+    _take_review(store, result, named, case)
     return True
+
+
+def _take_review(store: RunStore, old: CaseResult, named: CaseResult, case: CaseInput) -> None:
+    """Let the review of the renamed file's answer come along. Raises MachineError.
+
+    Only once the hash says that it is the same file: a review never comes to another image.
+    """
+    source, target = store.folder(old.key) / REVIEW, store.folder(named.key) / REVIEW
+    review = review_beside(source.parent, old).review
+    if review is None or target.exists() or not _is_same(case, old):
+        return
+    digest = answer_digest(named)
+    review = replace(review, key=named.key, case_id=named.case_id, answer_sha256=digest)
+    with sealed(target.parent) as written:
+        write_atomic(target, review_to_json(review))
+        written |= {RECORD: None, REVIEW: None}
+    try:
+        source.unlink()
+    except OSError as error:
+        raise machine_error(error, source) from error
+
+
+def _is_same(case: CaseInput, result: CaseResult) -> bool:
+    """Whether the files of a case are those of the record, by their hashes."""
+    try:
+        return tuple(sha256_of(file) for file in case.files) == _hashes(result)
+    except CaseError:
+        return False  # opening it will say why

@@ -1,15 +1,16 @@
 """The tables of docs/results.md, from model folders that `lungscan train` has made.
 
     python benchmarks/results.py runs/grouped-0 runs/random-0 [--int8 FILE] [--speed FILE]
-                                               [--folds FILE] [--study FILE] [--write FILE]
+                                               [--folds FILE] [--study FILE ...] [--write FILE]
 
 Each folder holds ``card.json`` and ``evaluation/evaluation.json``; one that `--folds` made leads
 the page, those of one split follow. ``--folds`` takes the tables that ``folds.py --write``
 wrote: networks on the same folds, paired. ``--int8`` takes the JSON that
 `lungscan compare MODEL ITS-INT8-FORM DATA --split FILE --json` printed, ``--speed`` the Markdown
-that `lungscan benchmark --out` wrote, ``--study`` the table that `lungscan study` wrote; where
-none is given, a study that already stands in the page to be written stays, and where no model
-folder is given, all else of the page. Several grouped runs (seeds) are listed with their mean.
+that `lungscan benchmark --out` wrote, ``--study`` (once or more) the table that `lungscan study`
+wrote; where none is given, studies that already stand in the page to be written stay, and where no
+model folder is given, all else of the page. Several grouped runs (seeds) are listed with their
+mean.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--folds", type=Path)
     parser.add_argument("--int8", type=Path)
     parser.add_argument("--speed", type=Path)
-    parser.add_argument("--study", type=Path)
+    parser.add_argument("--study", type=Path, action="append", default=[])
     parser.add_argument("--write", type=Path)
     options = parser.parse_args(argv)
     if not options.runs:
@@ -167,16 +168,16 @@ def int8(compared: dict[str, Any]) -> str:
     )
 
 
-def study(table: Path | None, page: Path | None) -> str:
-    """The section of a study, a level below its own title; "": there is none.
+def study(tables: Sequence[Path], page: Path | None) -> str:
+    """The sections of studies, a level below their own titles; "": there are none.
 
     Args:
-        table: what `lungscan study` wrote.
-        page: without a table, the page whose section stays.
+        tables: what `lungscan study` wrote.
+        page: without a table, the page whose sections stay.
     """
-    if table is not None:
-        lines = table.read_text(encoding="utf-8").splitlines()
-        text = "\n".join(f"#{line}" if line.startswith("#") else line for line in lines)
+    if tables:
+        lines = [line for at in tables for line in (*at.read_text("utf-8").splitlines(), "")]
+        text = "\n".join(f"#{line}" if line.startswith("#") else line for line in lines[:-1])
         return f"\n{STUDY}\n\n{text}\n"
     if page is None or not page.exists():
         return ""

@@ -251,11 +251,12 @@ def test_a_study_stands_in_the_page_of_results_and_stays_there(tmp_path: Path) -
 
     table, page = tmp_path / "study.md", tmp_path / "results.md"
     table.write_text("# Study lung-ct\n\nMade by x.\n\n## Random split\n", encoding="utf-8")
-    section = study(table, page)
+    section = study([table], page)
     assert section.endswith("## Study lung-ct\n\nMade by x.\n\n### Random split\n")
     page.write_text("# Results\n" + section, encoding="utf-8")
-    assert study(None, page) == section
-    assert study(None, tmp_path / "other.md") == study(None, None) == ""
+    assert study([], page) == section
+    assert study([], tmp_path / "other.md") == study([], None) == ""
+    assert study([table, table], None).count("## Study lung-ct\n\nMade by x.") == 2
     table.write_text("# Study two\n", encoding="utf-8")
     main(["--study", str(table), "--write", str(page)])
     text = page.read_text(encoding="utf-8")

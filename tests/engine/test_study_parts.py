@@ -68,6 +68,9 @@ def test_the_reduced_study_differs_in_size_and_in_its_teacher() -> None:
     ]
     theirs, ours = ({s.name: s.teacher for s in each.students} for each in (full, reduced))
     assert ours == theirs | {"AlexNet": "resnet18"}  # in the place of ResNet101
+    smallest = load_study(CT.with_name("ct-cpu-64.toml"))
+    assert smallest.input_px < reduced.input_px
+    assert {student.teacher for student in smallest.students} == {"alexnet"}
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the shared slices are not here")

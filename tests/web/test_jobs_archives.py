@@ -126,6 +126,30 @@ def test_a_list_too_long_to_read_is_refused_before_it_is_read(case: Case) -> Non
         case.unpack(many)
 
 
+def test_a_mark_that_zipfile_does_not_heed_hides_no_long_list(case: Case) -> None:
+    last = info("last")
+    last.comment = b"PK\x06\x06" + bytes(60)  # as the end of an archive with larger numbers begins
+    many = zipped(*(("n" * 200 + f"{n}", b"") for n in range(60)), (last, b""))
+    with pytest.raises(TooLarge, match="lists more than 20 files"):
+        case.unpack(many)
+
+
+def test_the_list_of_an_archive_with_larger_numbers_is_bounded_too(case: Case) -> None:
+    assert case.unpack(zip64(zipped(("a", b"x")))) == ["a"]
+    with pytest.raises(TooLarge, match="lists more than 20 files"):
+        case.unpack(zip64(zipped(*(("n" * 200 + f"{n}", b"") for n in range(60)))))
+
+
+def zip64(data: bytes) -> bytes:
+    """The archive, with its length of the list where large archives have it."""
+    count, size, start = struct.unpack("<HLL", data[-12:-2])
+    end = len(data) - 22
+    record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, size, start)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, end, 1)
+    old = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    return data[:end] + record + locator + old
+
+
 Damage = Callable[[bytes], bytes]
 
 

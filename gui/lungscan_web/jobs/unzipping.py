@@ -5,13 +5,13 @@ An archive is refused whole: half a series would be answered as if it were one.
 
 from __future__ import annotations
 
+import io
 import re
 import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 from lungscan_web.jobs.limits import BadArchive, TooLarge
 from lungscan_web.jobs.safe_names import file_name
@@ -23,7 +23,6 @@ BOMB_FROM = 100 << 20  # so many unpacked bytes
 DIRECTORY_BYTES = 512  # of the archive's list, for each member allowed
 _MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_END = re.compile(rb"PK\x05\x06")
 _ENCRYPTED = 0x1
 
 
@@ -49,14 +48,13 @@ def unpack(archive: Path, into: Path, *, members: int, room: int, check: Callabl
     packed = archive.stat().st_size
     into.mkdir(mode=0o700)
     try:
-        with archive.open("rb") as stream:
-            _require_short_list(stream, packed, members)
-            with zipfile.ZipFile(stream) as opened:
-                found = list(_wanted(opened, members))
-                room = min(room, max(BOMB_FROM, packed * BOMB_RATIO))
-                total = 0
-                for member, target in found:
-                    total += _write(opened, member, into / target, room - total, check)
+        with _Archive(archive, members) as stream, zipfile.ZipFile(stream) as opened:
+            stream.members = None  # its list has been read
+            found = list(_wanted(opened, members))
+            room = min(room, max(BOMB_FROM, packed * BOMB_RATIO))
+            total = 0
+            for member, target in found:
+                total += _write(opened, member, into / target, room - total, check)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
         raise BadArchive(
             "The ZIP archive is damaged and cannot be unpacked. Make it again, or give its files "
@@ -69,21 +67,24 @@ def unpack(archive: Path, into: Path, *, members: int, room: int, check: Callabl
     return total
 
 
-def _require_short_list(stream: BinaryIO, packed: int, members: int) -> None:
-    """Refuse a list of members so long that reading it would take the memory of all."""
-    tail = min(packed, 22 + 0xFFFF)
-    stream.seek(packed - tail)
-    data = stream.read(tail)
-    ends = [match.start() for match in _END.finditer(data)]
-    stated = max((int.from_bytes(data[at + 12 : at + 16], "little") for at in ends), default=0)
-    if b"PK\x06\x06" in data:  # of archives that need larger numbers
-        at = data.rfind(b"PK\x06\x06")
-        stated = int.from_bytes(data[at + 40 : at + 48], "little")
-    elif stated == 0xFFFFFFFF:
-        raise zipfile.BadZipFile("no end record")
-    if stated > members * DIRECTORY_BYTES:
-        raise TooLarge(f"The ZIP archive lists more than {members:,} files. Give fewer at once.")
-    stream.seek(0)
+class _Archive(io.BufferedReader):
+    """A file of which no more is read at once than the list of so many members may take.
+
+    ``zipfile`` reads the list whole, however long it is, and an archive may say how long in several
+    places. What is asked for here is what was believed.
+    """
+
+    def __init__(self, path: Path, members: int | None) -> None:
+        """``members``: None once the list has been read, and whatever is asked for may be had."""
+        super().__init__(path.open("rb", buffering=0))
+        self.members = members
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As of any file. Raises TooLarge."""
+        if self.members and size and size > self.members * DIRECTORY_BYTES:
+            words = f"The ZIP archive lists more than {self.members:,} files. Give fewer at once."
+            raise TooLarge(words)
+        return super().read(size)
 
 
 def _wanted(

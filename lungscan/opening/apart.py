@@ -126,7 +126,7 @@ class Apart:
             self._child.kill()
 
     def close(self) -> None:
-        """End a process that was never given a task, and let go of its pipes."""
+        """End a process whose events nobody reads, if it lives, and let go of its pipes."""
         self.kill()
         self._close()
         with suppress(subprocess.TimeoutExpired):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lungscan.errors import Code, LungScanError
 from lungscan.opening.apart import Failure, Stopped
 from lungscan_web.jobs.messages import (
     Began,
@@ -25,8 +26,20 @@ def without(message: str, folder: Path) -> str:
     return message.replace(f"{folder}/", "").replace(str(folder), "the job's folder")
 
 
-def apply(job: Job, message: Message, now: float) -> None:
-    """What the message changes in the job."""
+def failure_of(error: Exception) -> Failure:
+    """What ended a job here, outside of its process, in words that name no file."""
+    if isinstance(error, LungScanError):
+        return Failure(str(error), error.code)
+    if isinstance(error, OSError):
+        why = error.strerror or type(error).__name__
+        words = f"The page could not do this job ({why}). Give it again, or tell whoever runs it."
+        return Failure(words, Code.IO)
+    words = f"The job met something unforeseen ({type(error).__name__}). Give it again."
+    return Failure(words, Code.UNEXPECTED)
+
+
+def apply(job: Job, message: Message, now: float) -> JobState | None:
+    """What the message changes in the job; how the job ended, if it did."""
     match message:
         case Found(cases=cases):
             job.cases = [JobCase(c.key, c.name, c.kind, c.files, c.filed) for c in cases]
@@ -51,5 +64,13 @@ def apply(job: Job, message: Message, now: float) -> None:
         case Noticed(text=text):
             if len(job.notices) < MOST_NOTICES:
                 job.notices.append(without(text, job.folder))
-        case Finished() | Stopped() | Failure():
-            pass  # its end is announced where it is taken
+        case Finished():
+            return JobState.FINISHED
+        case Stopped():
+            return JobState.CANCELLED
+        case Failure():
+            if job.stopping:  # it was killed on its way to the end that was asked for
+                return JobState.CANCELLED
+            job.message, job.code = without(message.message, job.folder), message.code
+            return JobState.FAILED
+    return None

@@ -12,13 +12,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from lungscan.errors import MachineError
-from lungscan.opening.apart import Failure, Stopped
-from lungscan_web.jobs.applying import apply, without
+from lungscan.opening.apart import Stopped
+from lungscan_web.jobs.applying import apply, failure_of
 from lungscan_web.jobs.folder import PrivateFolder, remove
 from lungscan_web.jobs.intake import Intake
 from lungscan_web.jobs.limits import Limits, NotHere, TooMany
-from lungscan_web.jobs.messages import Finished, Message, Task
+from lungscan_web.jobs.messages import Message, Task
 from lungscan_web.jobs.ready import Process, Ready, start_process
 from lungscan_web.jobs.records import CLOCK, Choice, Clock, Job, JobState
 from lungscan_web.jobs.turns import Turns
@@ -335,18 +334,23 @@ class Desk:
         """One job after the other, until the page closes."""
         while (job := self._next()) is not None:
             try:
-                process = self._ready.take()
-            except MachineError as error:
-                self._take(job, Failure(str(error), error.code))
-                continue
+                self._do(job)
+            except Exception as error:  # noqa: BLE001  the end of one job, never of all
+                self._take(job, failure_of(error))
+
+    def _do(self, job: Job) -> None:
+        """One job in a process of its own, which is gone in the end."""
+        process = self._ready.take()
+        try:
             with self._change:
                 self._processes[job.id] = process
                 gone = job.stopping
             if gone:
-                process.close()
                 self._take(job, Stopped())
             else:
                 self._run(job, process)
+        finally:
+            process.close()
             with self._change:
                 del self._processes[job.id]
 
@@ -380,19 +384,8 @@ class Desk:
     def _take(self, job: Job, message: Message) -> None:
         with self._change:
             if not job.state.ended:
-                apply(job, message, self._clock())
-                if isinstance(message, Finished):
-                    self._finish(job, JobState.FINISHED)
-                elif isinstance(message, Stopped):
-                    self._finish(job, JobState.CANCELLED)
-                elif isinstance(message, Failure):
-                    self._fail(job, message)
-                else:
+                end = apply(job, message, self._clock())
+                if end is None:
                     self._touch(job)
-
-    def _fail(self, job: Job, message: Failure) -> None:
-        if job.stopping:  # it was killed on its way to the end that was asked for
-            self._finish(job, JobState.CANCELLED)
-            return
-        job.message, job.code = without(message.message, job.folder), message.code
-        self._finish(job, JobState.FAILED)
+                else:
+                    self._finish(job, end)

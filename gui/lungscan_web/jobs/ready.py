@@ -37,7 +37,7 @@ class Process(Protocol):
         """End it at once."""
 
     def close(self) -> None:
-        """End one that has no task, and let go of it."""
+        """End one whose events nobody reads, and let go of it."""
 
 
 def start_process() -> Process:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lungscan.errors import MachineError
 from lungscan_web.jobs.messages import Message, Taken
 from lungscan_web.jobs.records import JobState
 from tests.web.serving import SMALL, FakeProcess, Rehearsal, wait
@@ -65,3 +66,34 @@ def test_what_nobody_foresaw_ends_one_job(bureau: Bureau, monkeypatch: pytest.Mo
     assert "KeyError" in failed.message
     assert "patient-name" not in failed.message
     bureau.until(bureau.give(), JobState.FINISHED)
+
+
+@pytest.mark.parametrize("refused", [ANY, "in", "0001"])
+def test_an_upload_that_the_disk_refuses_counts_no_longer(
+    bureau: Bureau, full: set[str], refused: str
+) -> None:
+    full.add(refused)
+    for _ in range(SMALL.jobs_in_hand + 1):
+        with pytest.raises(MachineError, match="No space left") as told:
+            bureau.give()
+        assert str(bureau.folder.path) not in str(told.value)
+    full.clear()
+    assert [path.name for path in bureau.folder.path.iterdir()] == [".lock"]
+    bureau.until(bureau.give(), JobState.FINISHED)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file that is always full")
+@pytest.mark.parametrize("whole", [True, False])
+def test_last_bytes_that_the_disk_refuses_leave_no_file(
+    bureau: Bureau, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    real = Path.open
+    with bureau.desk.intake("kim") as intake:
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "open", lambda *_: real(Path("/dev/full"), "wb"))
+            intake.begin("x.png")
+        intake.write(b"x")
+        if whole:
+            with pytest.raises(MachineError, match="No space left"):
+                intake.end()
+    assert [path.name for path in bureau.folder.path.iterdir()] == [".lock"]

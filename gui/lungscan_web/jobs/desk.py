@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -42,7 +43,7 @@ class Desk:
         self.limits, self.folder = limits, folder
         self._clock, self._forgotten, self._ready = clock, forgotten, Ready(start)
         self._jobs: dict[str, Job] = {}
-        self._intakes: dict[str, int] = {}  # uploads under way, by visitor
+        self._intakes = Counter[str]()  # uploads under way, by visitor
         self._turns = Turns()
         self._processes: dict[str, Process] = {}
         self._listeners: dict[str, set[Callable[[], None]]] = {}
@@ -64,23 +65,33 @@ class Desk:
 
         Raises:
             TooMany: the visitor, or the page, has as many jobs as may be.
+            MachineError: the disk refuses.
         """
+        with self._counted(visitor):
+            made = Intake(self.folder.new(), self.limits)
+            try:
+                yield made
+            finally:
+                with self._change:
+                    taken = any(job.folder == made.folder for job in self._jobs.values())
+                if taken:
+                    made.end()
+                else:
+                    made.close()
+
+    @contextmanager
+    def _counted(self, visitor: str) -> Iterator[None]:
+        """Within the block a visitor's upload is under way. Raises TooMany."""
         with self._change:
             self._require_room(visitor)
-            self._intakes[visitor] = self._intakes.get(visitor, 0) + 1
-        made = Intake(self.folder.new(), self.limits)
+            self._intakes[visitor] += 1
         try:
-            yield made
+            yield
         finally:
             with self._change:
                 self._intakes[visitor] -= 1
                 if not self._intakes[visitor]:
                     del self._intakes[visitor]
-                taken = any(job.folder == made.folder for job in self._jobs.values())
-            if taken:
-                made.end()
-            else:
-                made.close()
 
     def submit(self, visitor: str, intake: Intake, choice: Choice) -> Job:
         """Put a job in line.
@@ -105,13 +116,13 @@ class Desk:
     def _require_room(self, visitor: str) -> None:
         self._require_open()
         mine = sum(j.visitor == visitor and not j.state.ended for j in self._jobs.values())
-        if mine + self._intakes.get(visitor, 0) >= self.limits.jobs_in_hand:
+        if mine + self._intakes[visitor] >= self.limits.jobs_in_hand:
             raise TooMany(
                 f"You have {self.limits.jobs_in_hand} jobs under way, as many as one visitor may. "
                 "Wait until one is done, or cancel one."
             )
         everybody = sum(not job.state.ended for job in self._jobs.values())
-        if everybody + sum(self._intakes.values()) >= self.limits.jobs_waiting:
+        if everybody + self._intakes.total() >= self.limits.jobs_waiting:
             raise TooMany("The page is busy: too many jobs are waiting. Try again in some minutes.")
 
     def _require_open(self) -> None:
@@ -173,11 +184,6 @@ class Desk:
         with self._change:
             return frozenset(self._processes)
 
-    def counts(self) -> tuple[int, int]:
-        """How many jobs wait or run, and how many are kept in all."""
-        with self._change:
-            return sum(not job.state.ended for job in self._jobs.values()), len(self._jobs)
-
     @contextmanager
     def watching(self, number: str, changed: Callable[[], None]) -> Iterator[Job]:
         """Whoever is in the block watches the job, so that it goes on.
@@ -236,12 +242,6 @@ class Desk:
         with suppress(NotHere):
             self.cancel(number, visitor)
         self._forget(job)
-
-    def leave(self, visitor: str) -> None:
-        """Delete all jobs of a visitor."""
-        for job in self.jobs_of(visitor):
-            with suppress(NotHere):
-                self.delete(job.id, visitor)
 
     def close(self) -> None:
         """End all jobs, and delete the folder with everything in it."""

@@ -48,9 +48,12 @@ class PrivateFolder:
             ) from error
 
     def new(self) -> Path:
-        """An empty folder inside, for one job."""
+        """An empty folder inside, for one job. Raises MachineError."""
         path = self.path / secrets.token_hex(16)
-        path.mkdir(mode=0o700)
+        try:
+            path.mkdir(mode=0o700)
+        except OSError as error:
+            raise disk_error(error) from error
         return path
 
     def close(self) -> None:
@@ -60,6 +63,14 @@ class PrivateFolder:
                 remove(entry)
         self._lock.close()
         remove(self.path)
+
+
+def disk_error(error: OSError) -> MachineError:
+    """What a visitor is told; without the path, which would name a file."""
+    return MachineError(
+        f"The file could not be stored here ({error.strerror or type(error).__name__}). Try again, "
+        "or tell whoever runs the page."
+    )
 
 
 def sweep(base: Path) -> int:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from lungscan.errors import MachineError
 from lungscan.inputs import show
 from lungscan.inputs.dicom import is_dicom
-from lungscan_web.jobs.folder import remove
+from lungscan_web.jobs.folder import disk_error, remove
 from lungscan_web.jobs.limits import Limits, NotHere, Refused, TooLarge, TooMany, size
 from lungscan_web.jobs.safe_names import file_name
 from lungscan_web.jobs.unzipping import is_archive, unpack
@@ -30,7 +31,7 @@ class Intake:
     """
 
     def __init__(self, folder: Path, limits: Limits) -> None:
-        """``folder`` is the job's own and empty."""
+        """``folder`` is the job's own and empty. Raises MachineError, and then it is gone."""
         self.folder, self.limits = folder, limits
         self.paths: list[Path] = []  # what the engine is pointed at, in the order they came
         self.names: list[str] = []  # as people see them
@@ -38,7 +39,11 @@ class Intake:
         self._next_look = 0
         self._open: BinaryIO | None = None
         self._inputs = folder / "in"
-        self._inputs.mkdir(mode=0o700)
+        try:
+            self._inputs.mkdir(mode=0o700)
+        except OSError as error:
+            remove(folder)
+            raise disk_error(error) from error
 
     def begin(self, given_name: str) -> None:
         """A file of this name comes now.
@@ -53,11 +58,11 @@ class Intake:
                 f"At most {self.limits.files} files are taken at once. Give fewer, or put a "
                 "series into one ZIP archive."
             )
-        path = self._place(given_name)
         try:
+            path = self._place(given_name)
             self._open = path.open("xb")
         except OSError as error:
-            raise _disk(error) from error
+            raise disk_error(error) from error
         self.paths.append(path)
         self.names.append(show(path.name))
 
@@ -74,13 +79,16 @@ class Intake:
         try:
             self._open.write(data)
         except OSError as error:
-            raise _disk(error) from error
+            raise disk_error(error) from error
 
     def end(self) -> None:
-        """The file is complete."""
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        """The file is complete. Raises MachineError when the disk refuses its last bytes."""
+        file, self._open = self._open, None
+        try:
+            if file is not None:
+                file.close()
+        except OSError as error:
+            raise disk_error(error) from error
 
     def add(self, path: Path, name: str | None = None) -> None:
         """Copy a file that lies on this machine: an example, or what another face was given.
@@ -118,7 +126,7 @@ class Intake:
                     check=lambda: self._check(wanted),
                 )
             except OSError as error:
-                raise _disk(error) from error
+                raise disk_error(error) from error
             path.unlink()
             self.paths[index] = into
         self._gather()
@@ -133,20 +141,21 @@ class Intake:
         if len(loose) < 2:
             return
         folder = self._inputs / TOGETHER
-        folder.mkdir(mode=0o700)
         try:
+            folder.mkdir(mode=0o700)
             for number, path in enumerate(loose, start=1):
                 name = path.name if not (folder / path.name).exists() else f"{number}-{path.name}"
                 path.rename(folder / name)
         except OSError as error:
-            raise _disk(error) from error
+            raise disk_error(error) from error
         first = self.paths.index(loose[0])
         self.paths[first] = folder
         self.paths = [path for path in self.paths if path not in loose]
 
     def close(self) -> None:
         """Delete all that came."""
-        self.end()
+        with suppress(MachineError):
+            self.end()
         remove(self.folder)
 
     def _place(self, given_name: str) -> Path:
@@ -183,11 +192,3 @@ def _is_dicom(path: Path) -> bool:
     """Whether a file begins as DICOM does, whatever its name is."""
     with path.open("rb") as file:
         return is_dicom(file.read(132))
-
-
-def _disk(error: OSError) -> MachineError:
-    """Without the path: it would name the file."""
-    return MachineError(
-        f"The file could not be stored here ({error.strerror or type(error).__name__}). Try again, "
-        "or tell whoever runs the page."
-    )

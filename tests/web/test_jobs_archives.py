@@ -247,6 +247,18 @@ def test_dicom_files_given_one_by_one_come_together(tmp_path: Path) -> None:
     assert intake.names == ["1.dcm", "field.png", "1.dcm", "2", "fake.dcm"]
 
 
+def test_no_dicom_file_takes_another_one_s_place(tmp_path: Path) -> None:
+    intake = Intake(tmp_path, Limits(free_bytes=1))
+    for number, name in enumerate(("a.dcm", "3-a.dcm", "a.dcm", "4-a.dcm", "4-a.dcm")):
+        intake.begin(name)
+        intake.write(bytes(128) + b"DICM" + bytes([number]))
+    intake.unpack()
+    (folder,) = intake.paths
+    assert {path.name: path.read_bytes()[-1] for path in folder.iterdir()} == {
+        "a.dcm": 0, "3-a.dcm": 1, "4-a.dcm": 2, "4-4-a.dcm": 3, "5-4-a.dcm": 4,
+    }  # fmt: skip
+
+
 def test_a_single_dicom_file_stays_where_it_is(tmp_path: Path) -> None:
     intake = Intake(tmp_path, Limits(free_bytes=1))
     intake.begin("1.dcm")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -144,8 +145,7 @@ class Intake:
         try:
             folder.mkdir(mode=0o700)
             for number, path in enumerate(loose, start=1):
-                name = path.name if not (folder / path.name).exists() else f"{number}-{path.name}"
-                path.rename(folder / name)
+                path.rename(_free(folder, path.name, number))
         except OSError as error:
             raise disk_error(error) from error
         first = self.paths.index(loose[0])
@@ -186,6 +186,12 @@ class Intake:
         if not wanted():
             raise NotHere("The upload was given up.")
         self._require_space()
+
+
+def _free(folder: Path, name: str, number: int) -> Path:
+    """Where a file of this name goes; with a number before it where another one lies already."""
+    names = chain([name], (f"{more}-{name}" for more in count(number)))
+    return next(path for each in names if not (path := folder / each).exists())
 
 
 def _is_dicom(path: Path) -> bool:

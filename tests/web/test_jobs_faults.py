@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from lungscan.errors import MachineError
+from lungscan_web.jobs.folder import PrivateFolder, sweep
 from lungscan_web.jobs.messages import Message, Taken
 from lungscan_web.jobs.records import JobState
 from tests.web.serving import SMALL, FakeProcess, Rehearsal, wait
@@ -97,3 +100,27 @@ def test_last_bytes_that_the_disk_refuses_leave_no_file(
             with pytest.raises(MachineError, match="No space left"):
                 intake.end()
     assert [path.name for path in bureau.folder.path.iterdir()] == [".lock"]
+
+
+def test_a_living_page_s_folder_is_kept_from_those_who_clean(bureau: Bureau) -> None:
+    page, lock = bureau.folder.path, bureau.folder.path / ".lock"
+    ages_ago = time.time() - 30 * 86_400
+    for path in (lock, page):
+        os.utime(path, (ages_ago, ages_ago))
+    wait(lambda: min(lock.stat().st_mtime, page.stat().st_mtime) > ages_ago + 1)
+    lock.unlink()
+    wait(lock.exists)
+    os.utime(page, (ages_ago, ages_ago))
+    assert sweep(page.parent) == 0  # a start elsewhere
+    assert [path.name for path in page.iterdir()] == [".lock"]
+    bureau.until(bureau.give(), JobState.FINISHED)
+
+
+def test_a_folder_that_somebody_deleted_is_no_reason_to_fall(tmp_path: Path) -> None:
+    folder = PrivateFolder(tmp_path)
+    (folder.path / ".lock").unlink()
+    folder.path.rmdir()
+    folder.keep()
+    with pytest.raises(MachineError, match="could not be stored"):
+        folder.new()
+    folder.close()

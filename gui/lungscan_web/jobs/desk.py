@@ -315,7 +315,8 @@ class Desk:
             self._ready.prepare(wanted=wanted)
 
     def look_round(self) -> None:
-        """End and delete what has had its time; done every half second."""
+        """End and delete what has had its time, and keep the folder; done every half second."""
+        self.folder.keep()
         now, limits = self._clock(), self.limits
         with self._change:
             jobs = list(self._jobs.values())

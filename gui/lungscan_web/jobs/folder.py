@@ -37,10 +37,7 @@ class PrivateFolder:
         self.removed = sweep(base)
         try:
             self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))  # 0700
-            fresh = self.path / f"{_LOCK}-new"
-            self._lock = fresh.open("wb")
-            _hold(self._lock)
-            fresh.rename(self.path / _LOCK)  # so that nobody finds it before it is held
+            self._lock = _locked(self.path)
         except OSError as error:
             raise MachineError(
                 f"No private folder can be made in {base} ({error.strerror or error}). Free some "
@@ -56,9 +53,23 @@ class PrivateFolder:
             raise disk_error(error) from error
         return path
 
+    def keep(self) -> None:
+        """Say that it is in use still, to be called now and then.
+
+        What nobody touches for days is taken by those who clean temporary folders, and without its
+        lock a start elsewhere would count the folder as left over.
+        """
+        with suppress(OSError):  # a full disk, or a folder that is gone: whoever uses it is told
+            if not (self.path / _LOCK).exists():
+                earlier, self._lock = self._lock, _locked(self.path)
+                earlier.close()
+            os.utime(self.path / _LOCK)
+            os.utime(self.path)
+
     def close(self) -> None:
         """Delete it with all that it holds."""
-        for entry in self.path.iterdir():
+        entries = self.path.iterdir() if self.path.exists() else ()
+        for entry in entries:
             if entry.name != _LOCK:  # last: until then a start elsewhere must not count it as left
                 remove(entry)
         self._lock.close()
@@ -105,6 +116,19 @@ def _is_old(path: Path) -> bool:
     with suppress(OSError):
         return time.time() - path.lstat().st_mtime > 60
     return False
+
+
+def _locked(folder: Path) -> BinaryIO:
+    """The lock of a folder, made anew; nobody finds it before it is held."""
+    fresh = folder / f"{_LOCK}-new"
+    lock = fresh.open("wb")
+    try:
+        _hold(lock)
+        fresh.rename(folder / _LOCK)
+    except OSError:
+        lock.close()
+        raise
+    return lock
 
 
 def _hold(file: BinaryIO) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lungscan.errors import CaseError
+from lungscan.errors import CaseError, LungScanError
 from lungscan.opening.launch import Launched
 from lungscan_web.jobs.ladder import SIDE_PX, Ladder, encoded, tile_jpeg
 from lungscan_web.jobs.limits import NotHere
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 REST_S = 3.0  # after an image was opened, before a process is started for the next one
 IDLE_S = 120.0  # an image that nobody looks at for so long is closed
 THREADS = 2  # that read one image
+CLOSING = "The page is closing."
+UNUSED = CaseError("The image was closed, as nobody looked at it.")
 
 
 class Place(NamedTuple):
@@ -40,6 +42,7 @@ class _Open:
 
     lock: threading.Lock = field(default_factory=threading.Lock)  # while it is being opened
     image: ViewedImage | None = None
+    ended: LungScanError | None = None  # why nobody finds it any more; told to who waits for it
     users: int = 0
     used: float = 0.0
 
@@ -94,7 +97,6 @@ class Zooms:
                 with self._lent(place, file, mpp) as image:
                     return tile_jpeg(image, *at)
             except CaseError:  # its process may have died over another tile: once more, anew
-                self._drop(place)
                 if attempt:
                     raise
         raise AssertionError("unreachable")
@@ -122,7 +124,7 @@ class Zooms:
     def forget(self, job: str) -> None:
         """Close the images of a job."""
         for place in [place for place in list(self._open) if place.job == job]:
-            self._drop(place)
+            self._drop(place, NotHere(NotHere.KEPT))
 
     def look_round(self) -> None:
         """Close what nobody looks at, and have libraries and a process ready for the next image."""
@@ -133,7 +135,7 @@ class Zooms:
             idle = [p for p, o in self._open.items() if not o.users and now - o.used > IDLE_S]
             wanted = self._spare is None and not self._closed and now - self._taken >= REST_S
         for place in idle:
-            self._drop(place)
+            self._drop(place, UNUSED)
         if wanted:
             with suppress(OSError):  # whoever opens the next image is told
                 fresh = Launched()
@@ -149,7 +151,7 @@ class Zooms:
             self._closed, spare, self._spare = True, self._spare, None
             places = list(self._open)
         for place in places:
-            self._drop(place)
+            self._drop(place, NotHere(CLOSING))
         if spare is not None:
             spare.close()
 
@@ -157,22 +159,35 @@ class Zooms:
     def _lent(self, place: Place, file: InputFile, mpp: float | None) -> Iterator[ViewedImage]:
         with self._lock:
             if self._closed:
-                raise NotHere("The page is closing.")
+                raise NotHere(CLOSING)
             here = self._open.setdefault(place, _Open())
             here.users += 1
         try:
             with here.lock:
-                if here.image is None:
-                    here.image = self._opened(file, mpp)
-            yield here.image
-        except CaseError:
-            self._drop(place)
+                image = here.image or self._first(here, file, mpp)
+            yield image
+        except CaseError as error:
+            self._end(place, here, error)
+            if isinstance(here.ended, NotHere):  # it was closed, and is not to be opened again
+                raise here.ended from error
             raise
         finally:
             with self._lock:
                 here.users -= 1
                 here.used = self._clock()
             self._close_surplus()
+
+    def _first(self, here: _Open, file: InputFile, mpp: float | None) -> ViewedImage:
+        """Open its image. Raises what ended it, where that came before or meanwhile."""
+        if (why := here.ended) is None:
+            image = self._opened(file, mpp)
+            with self._lock:
+                why = here.ended
+                if why is None:
+                    here.image = image
+                    return image
+            image.close()
+        raise why
 
     def _opened(self, file: InputFile, mpp: float | None) -> ViewedImage:
         from lungscan.opening.viewing import ViewedImage
@@ -186,10 +201,21 @@ class Zooms:
             surplus = len(self._open) - self._most
             idle = sorted((o.used, p) for p, o in self._open.items() if not o.users)
         for _, place in idle[: max(0, surplus)]:
-            self._drop(place)
+            self._drop(place, UNUSED)
 
-    def _drop(self, place: Place) -> None:
+    def _drop(self, place: Place, why: LungScanError) -> None:
+        """End whichever image is open there."""
         with self._lock:
-            here = self._open.pop(place, None)
-        if here is not None and here.image is not None:
-            here.image.close()
+            here = self._open.get(place)
+        if here is not None:
+            self._end(place, here, why)
+
+    def _end(self, place: Place, here: _Open, why: LungScanError) -> None:
+        """Let nobody find it any more, and close its image, unless it is only being opened."""
+        with self._lock:
+            if here.ended is not None:
+                return
+            here.ended, image = why, here.image
+            del self._open[place]
+        if image is not None:
+            image.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from PIL import Image
 from lungscan.demo.making import FIELDS
 from lungscan.errors import Code
 from lungscan.opening.apart import Apart, Failure
-from lungscan_web.jobs import explaining
+from lungscan.results.case_json import to_json
+from lungscan_web.jobs import explaining, explaining_child
 from lungscan_web.jobs.explaining import Explanations, Question, Reply, question_of
-from lungscan_web.jobs.limits import Limits, TooMany
+from lungscan_web.jobs.limits import Limits, NotHere, TooMany
+from tests.results import field_result
 from tests.web.serving import Page, wait
 
 FIELD = FIELDS / "single" / "squamous" / "lungscc2365.jpeg"
@@ -91,6 +94,65 @@ def test_only_so_many_are_under_way() -> None:
     assert hold.is_set()  # what was under way has been ended
     with pytest.raises(TooMany):
         made.ask("k", 1, QUESTION)
+
+
+def test_deleting_a_job_ends_its_process_and_no_other_job_s() -> None:
+    killed = []
+
+    class Watched(FakeApart):
+        def kill(self) -> None:
+            killed.append(len(killed))
+            super().kill()
+
+    hold = threading.Event()
+    made = Explanations(lambda: Watched(Reply("", ""), hold))
+    made.ask("j", 1, QUESTION)
+    wait(lambda: made.computing)
+    made.ask("j", 2, QUESTION)  # waits for the first one
+    made.forget("other")
+    assert (killed, made.computing) == ([], 1)
+    made.forget("j")
+    assert (killed, made.computing) == ([0], 0)  # and it has ended
+    made.ask("k", 1, QUESTION)
+    wait(lambda: (now := made.look("k", 1)) and now.state == "ready")
+    assert killed == [0]
+
+
+def test_one_that_waits_is_not_begun_once_its_job_is_deleted() -> None:
+    started = []
+    hold = threading.Event()
+
+    def start() -> FakeApart:
+        started.append(len(started))
+        return FakeApart(Reply("", ""), hold)
+
+    made = Explanations(start)
+    made.ask("j", 1, QUESTION)
+    wait(lambda: made.computing)
+    made.ask("k", 1, QUESTION)
+    made.ask("l", 1, QUESTION)
+    made.forget("k")
+    hold.set()
+    wait(lambda: (now := made.look("l", 1)) and now.state == "ready")
+    assert started == [0, 1]
+
+
+def test_no_picture_is_written_into_the_folder_of_a_deleted_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, view = tmp_path / "case.json", tmp_path / "job" / "view" / "key"
+    record.write_bytes(to_json(field_result()))
+    for name, told in (
+        ("explain", None),
+        ("render_explanation", b"x"),
+        ("title", ""),
+        ("sentences", ()),
+    ):
+        monkeypatch.setattr(explaining_child, name, lambda *_, told=told, **__: told)
+    question = replace(QUESTION, record=record, view=view)
+    with pytest.raises(NotHere):
+        explaining_child.work(question, threading.Event(), print)
+    assert [path.name for path in tmp_path.iterdir()] == ["case.json"]
 
 
 def test_the_clearest_tile_of_a_slide_is_explained() -> None:

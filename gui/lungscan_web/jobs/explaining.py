@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lungscan.opening.apart import Apart, Failure
+from lungscan.opening.apart import DEATH_S, Apart, Failure
 from lungscan_web.jobs.limits import TooMany
 
 CHILD = "lungscan_web.jobs.explaining_child"
@@ -18,6 +18,7 @@ MOST, AT_ONCE = 8, 1  # questions under way, of all visitors, and how many are c
 PATIENCE_S = 180.0
 BOXED = ("slide", "series")  # kinds of files of which one tile is explained, not the whole
 Box = tuple[int, int, int, int]
+Key = tuple[str, int]  # a job's number and its case's
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,11 @@ class Explanations:
 
     def __init__(self, start: Callable[[], Apart] | None = None) -> None:
         self._start = start or (lambda: Apart(CHILD, others="the page and other jobs are"))
-        self._asked: dict[tuple[str, int], Explanation] = {}
-        self._processes: set[Apart] = set()
+        self._asked: dict[Key, Explanation] = {}
+        self._processes: dict[Key, Apart] = {}
         self._computing = threading.Semaphore(AT_ONCE)
         self._lock = threading.Lock()
+        self._ended = threading.Condition(self._lock)  # a process has
         self._closed = False
 
     def look(self, job: str, case: int) -> Explanation | None:
@@ -78,23 +80,30 @@ class Explanations:
                 if self._closed or self._working() >= MOST:
                     raise TooMany("Many explanations are under way. Try again in a minute.")
                 found = self._asked[job, case] = Explanation()
+                todo = ((job, case), found, question)
                 threading.Thread(
-                    target=self._make, args=(found, question), name="explaining", daemon=True
+                    target=self._make, args=todo, name="explaining", daemon=True
                 ).start()
             return dataclasses.replace(found)
 
     def forget(self, job: str) -> None:
-        """Nothing of a job is known any more."""
+        """Nothing of a job is known any more, and nothing is written for it."""
         with self._lock:
             for key in [key for key in self._asked if key[0] == job]:
                 del self._asked[key]
+            self._kill([key for key in self._processes if key[0] == job])
 
     def close(self) -> None:
         """End all that is under way."""
         with self._lock:
-            self._closed, processes = True, list(self._processes)
-        for process in processes:
-            process.kill()
+            self._closed = True
+            self._kill(list(self._processes))
+
+    def _kill(self, keys: list[Key]) -> None:
+        """End these processes, and wait until they have: what they write is about to be deleted."""
+        for key in keys:
+            self._processes[key].kill()
+        self._ended.wait_for(lambda: not self._processes.keys() & keys, DEATH_S)
 
     @property
     def computing(self) -> int:
@@ -105,11 +114,11 @@ class Explanations:
     def _working(self) -> int:
         return sum(each.state == "working" for each in self._asked.values())
 
-    def _make(self, found: Explanation, question: Question) -> None:
+    def _make(self, key: Key, found: Explanation, question: Question) -> None:
         outcome: object = None
         try:
             with self._computing:
-                outcome = self._outcome(question)
+                outcome = self._outcome(key, found, question)
         finally:
             self._settle(found, outcome)
 
@@ -121,20 +130,22 @@ class Explanations:
                 found.state = "failed"
                 found.message = outcome.message if isinstance(outcome, Failure) else "It was ended."
 
-    def _outcome(self, question: Question) -> object:
-        """The last word of a process."""
+    def _outcome(self, key: Key, found: Explanation, question: Question) -> object:
+        """The last word of a process; None when nobody wants it any more."""
         with self._lock:
-            if self._closed:
+            if self._closed or self._asked.get(key) is not found:
                 return None
-            process = self._start()
-            self._processes.add(process)
+            process = self._processes[key] = self._start()
         killer = threading.Timer(PATIENCE_S, process.kill)
         killer.start()
-        process.begin(question)
-        events = list(process.events())
-        killer.cancel()
-        with self._lock:
-            self._processes.discard(process)
+        try:
+            process.begin(question)
+            events = list(process.events())
+        finally:
+            killer.cancel()
+            with self._ended:
+                del self._processes[key]
+                self._ended.notify_all()
         return events[-1] if events else None
 
 

@@ -12,13 +12,17 @@ from lungscan.report.explained import render_explanation, sentences, title
 from lungscan.results.atomic_files import write_atomic
 from lungscan.results.case_json import from_json
 from lungscan_web.jobs.explaining import PICTURE, Question, Reply
+from lungscan_web.jobs.limits import NotHere
 
 
 def work(question: Question, _stop: threading.Event, _send: Send) -> Reply:
-    """Ask the engine, draw, and say what the colours mean."""
+    """Ask the engine, draw, and say what the colours mean. Raises NotHere of a deleted job."""
     part = explain(question.image, question.box, model=question.model, mpp=question.mpp)
     result = replace(from_json(question.record.read_bytes()), explained=(part,))
-    write_atomic(question.view / PICTURE, render_explanation(result), durable=False)
+    picture = render_explanation(result)
+    if not question.view.is_dir():  # or it would be made anew, and nobody would delete it
+        raise NotHere(NotHere.KEPT)
+    write_atomic(question.view / PICTURE, picture, durable=False)
     return Reply(title((part,)), " ".join(sentences(result)))
 
 

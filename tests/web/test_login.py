@@ -1,8 +1,20 @@
-"""Guessing passwords: what a right one forgives."""
+"""Guessing passwords: what a right one forgives, and from where a try comes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+
+from lungscan_web.access.passwords import add_user
 from lungscan_web.access.tries import BY_ADDRESS, BY_NAME, PERIOD_S, Tries
+from lungscan_web.server.login import address_of
+from lungscan_web.server.settings import WebSettings
+from tests.web.serving import Browser, Page, Rehearsal
+from tests.web.test_server import PASSWORD, log_in
 
 HOME, AWAY = "192.0.2.1", "192.0.2.2"
 
@@ -27,3 +39,64 @@ def test_a_right_password_forgives_no_guesses_from_elsewhere() -> None:
         tries.right(HOME, "kim")
     assert tries.begin(AWAY, "kim") == 0
     assert tries.begin(AWAY, "kim") == PERIOD_S
+
+
+class Visitor(Browser):
+    """Comes through a proxy, and claims to come from elsewhere."""
+
+    def __init__(self, port: int, address: str) -> None:
+        super().__init__(port)
+        self._hops = {"X_Forwarded_For": f"203.0.113.7, {address}"}
+
+    def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Any:
+        """As a browser; the proxy adds from where."""
+        return super().ask(method, path, body, **self._hops, **headers)
+
+
+@pytest.fixture
+def users(tmp_path: Path) -> Path:
+    path = tmp_path / "users"
+    add_user(path, "kim", PASSWORD)
+    return path
+
+
+@pytest.fixture
+def proxied(
+    rehearsal: Rehearsal, users: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Page]:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with Page(rehearsal, auth=users, names=("scan.example.org",)) as opened:
+        yield opened
+
+
+def test_behind_a_proxy_a_stranger_s_guesses_keep_nobody_else_out(proxied: Page) -> None:
+    stranger = Visitor(proxied.port, AWAY)
+    assert [log_in(stranger, "wrong", f"x{n}") for n in range(BY_ADDRESS)] == [403] * BY_ADDRESS
+    assert log_in(stranger, "wrong", "another") == 429
+    assert log_in(Visitor(proxied.port, HOME)) == 303
+
+
+@pytest.mark.parametrize(
+    ("hops", "found"),
+    [
+        ([], "127.0.0.1"),
+        ([HOME], HOME),
+        ([f"{AWAY}, {HOME}"], HOME),
+        ([AWAY, HOME], HOME),  # two headers are one
+        (["2001:db8::1"], "2001:db8::1"),
+        ([f"{HOME}, unknown"], "127.0.0.1"),
+        ([""], "127.0.0.1"),
+    ],
+)
+def test_of_a_proxy_the_address_that_it_added_is_taken(hops: list[str], found: str) -> None:
+    headers = [(b"x-forwarded-for", hop.encode()) for hop in hops]
+    request = Request({"type": "http", "headers": headers, "client": ("127.0.0.1", 1)})
+    assert address_of(request, WebSettings(names=("scan.example.org",))) == found
+
+
+def test_nobody_but_a_proxy_on_this_machine_is_believed(users: Path) -> None:
+    headers = [(b"x-forwarded-for", HOME.encode())]
+    request = Request({"type": "http", "headers": headers, "client": (AWAY, 1)})
+    opened = WebSettings(host="0.0.0.0", auth=users, names=("scan.example.org",))
+    assert address_of(request, opened) == AWAY
+    assert address_of(request, WebSettings()) == AWAY

@@ -5,7 +5,9 @@ Nothing is open unless it is named here: a route that is forgotten is closed.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import ip_address
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -13,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lungscan_web.access.sessions import Session, Sessions, csrf_fits
 from lungscan_web.server.answers import refusal
+from lungscan_web.server.settings import WebSettings
 
 COOKIE = "lungscan"
 OPEN = ("/static/", "/login", "/healthz")  # without a login
@@ -78,6 +81,20 @@ def visitor_of(request: Request) -> str:
     """Who owns what is asked for: the person who logged in, else the browser."""
     session = session_of(request)
     return f"user:{session.user}" if session.user else session.visitor
+
+
+def address_of(request: Request, settings: WebSettings) -> str:
+    """From which address a request comes, as far as it can be known.
+
+    Of a proxy on this machine the last address in ``X-Forwarded-For`` is taken, which is the one
+    that the proxy itself adds; those before it are what the browser claims.
+    """
+    peer = request.client.host if request.client else ""
+    if settings.behind_proxy:
+        hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+        with suppress(ValueError):
+            return str(ip_address(hops[-1].strip()))
+    return peer
 
 
 def set_cookie(answer: Response, session: Session, *, secure: bool) -> None:

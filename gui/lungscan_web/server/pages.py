@@ -16,7 +16,7 @@ from lungscan import RESEARCH_USE, __version__
 from lungscan.report.wording import duration
 from lungscan_web.access.sessions import Session, csrf_fits
 from lungscan_web.server.answers import Denied, refusal
-from lungscan_web.server.login import set_cookie
+from lungscan_web.server.login import address_of, set_cookie
 from lungscan_web.server.services import services_of
 
 log = logging.getLogger("lungscan.web")
@@ -78,7 +78,7 @@ async def log_in(request: Request) -> Response:
         fresh = _session(request)
         answer = _login(fresh, "The form was out of date. Log in once more.", 403)
         return _with_cookie(request, answer, fresh)
-    name, address = form.get("name", ""), request.client.host if request.client else ""
+    name, address = form.get("name", ""), address_of(request, services.settings)
     if wait := services.tries.begin(address, name):
         log.warning("Login from %s refused: too many tries", address)
         words = f"Too many tries. Wait {duration(wait)}, then try again."

@@ -57,6 +57,11 @@ class WebSettings:
             return False  # a name: it may lead anywhere
 
     @property
+    def behind_proxy(self) -> bool:
+        """Whether browsers come through a proxy of this machine: a local page that has a name."""
+        return self.is_local and bool(self.names)
+
+    @property
     def secure(self) -> bool:
         """Whether what travels is encrypted."""
         return self.certificate is not None

@@ -23,7 +23,7 @@ EMPTY_FOR = 60.0  # seconds after which a lock without a word belongs to a kille
 RENEW_S = 60.0  # between two signs of life of a shard
 LEASE_S = 900.0  # without a sign of life after which the shard of another machine counts as dead
 
-_held: set[Path] = set()  # by this process: its number alone cannot tell its own runs apart
+_held: set[str] = set()  # what this process's locks say: its number alone cannot tell them apart
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Owner:
     namespace: str = ""  # in which the number counts: a container has its own
     born: str = ""  # when the process began, in ticks since the boot
     lease_s: float = 0.0  # how long the lock holds without a sign of life; 0: for ever
+    token: str = ""  # no two locks say the same
 
     @property
     def text(self) -> str:
@@ -84,19 +85,25 @@ def shard_lock(out: Path, number: int) -> Iterator[ShardLock]:
     Raises OutputLocked and MachineError as ``output_lock``.
     """
     path = out / SHARDS / f"{number}.lock"
-    with _held_lock(path, lambda: [out / LOCK], _this_process(LEASE_S)) as text, _renewing(path):
+    owner = _this_process(LEASE_S)
+    with _held_lock(path, lambda: _locks_of(out / LOCK), owner) as text, _renewing(path):
         yield ShardLock(path, text)
 
 
 def refuse_if_locked(out: Path) -> None:
     """Raise OutputLocked when a live run holds ``out``; nothing is written."""
-    for path in (out / LOCK, *_shard_locks(out)):
+    for path in (*_locks_of(out / LOCK), *_shard_locks(out)):
         if path.exists() and not _is_stale(path):
             raise _locked(path)
 
 
+def _locks_of(path: Path) -> list[Path]:
+    """The lock ``path``, and what was set aside of it, see ``_remove``."""
+    return [path, *sorted(path.parent.glob(f"{path.name}.*"))]
+
+
 def _shard_locks(out: Path) -> list[Path]:
-    return sorted((out / SHARDS).glob("*.lock"))
+    return sorted((out / SHARDS).glob("*.lock*"))
 
 
 @contextmanager
@@ -107,21 +114,21 @@ def _held_lock(path: Path, rivals: Callable[[], list[Path]], owner: Owner) -> It
     rather than both.
     """
     text = json.dumps(asdict(owner))
+    _held.add(text)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _take(path, owner)
-    except OSError as error:
-        raise machine_error(error, path) from error
-    name = path.resolve()
-    _held.add(name)
-    try:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _take(path, owner)
+        except OSError as error:
+            raise machine_error(error, path) from error
         for rival in rivals():
             if not _is_stale(rival):
                 raise _locked(rival)
+        _require_none_aside(path, text)
         yield text
     finally:
-        _held.discard(name)
         _give_up(path, text)
+        _held.discard(text)
 
 
 def _take(path: Path, owner: Owner) -> None:
@@ -129,9 +136,10 @@ def _take(path: Path, owner: Owner) -> None:
         try:
             descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         except FileExistsError:
+            judged = _seen(path)
             if not _is_stale(path):
                 raise _locked(path) from None
-            path.unlink(missing_ok=True)
+            _remove(path, judged)
             continue
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -143,11 +151,50 @@ def _take(path: Path, owner: Owner) -> None:
     raise OutputLocked(f"Another run has just begun to write to {_out_of(path)}. Wait for it.")
 
 
+def _remove(path: Path, judged: tuple[bytes, int] | None) -> None:
+    """Remove a stale lock, but only the one that was ``judged``.
+
+    Another process may have taken it over since. So it is set aside under a new name, as only one
+    process can, and looked at there. Another's lock is put back, and holds meanwhile under that
+    name: whoever takes the free place looks for such.
+    """
+    aside = path.with_name(f"{path.name}.{secrets.token_hex(6)}")
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
+        return  # another process was faster
+    if _seen(aside) != judged:
+        with suppress(OSError):  # the place was taken, or the disk knows no links: it stays aside
+            os.link(aside, path)
+            aside.unlink()
+        return
+    aside.unlink(missing_ok=True)
+
+
+def _seen(path: Path) -> tuple[bytes, int] | None:
+    """What tells one lock from the next: its content, and when it was written or renewed."""
+    try:
+        return path.read_bytes(), path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
+def _require_none_aside(path: Path, text: str) -> None:
+    """Raise OutputLocked when a live process's lock was set aside; the dead ones' are removed."""
+    for aside in _locks_of(path)[1:]:
+        if _text_of(aside) == text:
+            continue  # this process's own, about to be put back
+        if not _is_stale(aside):
+            raise _locked(aside)
+        aside.unlink(missing_ok=True)
+
+
 def _give_up(path: Path, text: str) -> None:
     """Remove the lock, unless another process has taken it over."""
-    with suppress(OSError):
-        if path.read_text(encoding="utf-8") == text:
-            path.unlink()
+    with suppress(OSError):  # a drive that is away keeps it
+        for lock in reversed(_locks_of(path)):
+            if _text_of(lock) == text:
+                lock.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -185,7 +232,8 @@ def _locked(path: Path) -> OutputLocked:
 
 def _this_process(lease_s: float = 0.0) -> Owner:
     pid = os.getpid()
-    return Owner(pid, socket.gethostname(), utc_now(), _boot(), _namespace(), _born(pid), lease_s)
+    host, token = socket.gethostname(), secrets.token_hex(8)
+    return Owner(pid, host, utc_now(), _boot(), _namespace(), _born(pid), lease_s, token)
 
 
 def _owner(path: Path) -> Owner | None:
@@ -193,9 +241,8 @@ def _owner(path: Path) -> Owner | None:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         names = ("host", "started_utc", "boot", "namespace", "born")
-        host, started, boot, namespace, born = (str(values.get(name, ""))[:80] for name in names)
-        lease_s = float(values.get("lease_s", 0))
-        return Owner(int(values["pid"]), host, started, boot, namespace, born, lease_s)
+        texts = {name: str(values.get(name, ""))[:80] for name in names}
+        return Owner(int(values["pid"]), lease_s=float(values.get("lease_s", 0)), **texts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -215,7 +262,7 @@ def _is_stale(path: Path) -> bool:
     if owner.namespace and _namespace() and owner.namespace != _namespace():
         return _is_overdue(owner, path)  # of another container: its numbers mean nothing here
     if owner.pid == os.getpid():  # a run of this process, or of one long gone that had its number
-        return path.resolve() not in _held
+        return _text_of(path) not in _held
     return _is_gone(owner)
 
 

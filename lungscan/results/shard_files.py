@@ -129,7 +129,7 @@ def forget_shards(out: Path) -> None:
     """Remove what shards left, once the tables of all are written. Raises MachineError."""
     folder = shards_folder(out)
     try:
-        for path in (folder / PLAN, *folder.glob("*.done.json"), *folder.glob("*.lock")):
+        for path in (folder / PLAN, *folder.glob("*.done.json"), *folder.glob("*.lock*")):
             path.unlink(missing_ok=True)
         for path in (*folder.glob(".plan-*.tmp"), *folder.glob(".lungscan-*.tmp")):
             path.unlink(missing_ok=True)

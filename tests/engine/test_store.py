@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from lungscan.errors import MachineError, OutputLocked
 from lungscan.inputs import sha256_of
 from lungscan.layout import LOCK
 from lungscan.results.case_json import to_json
-from lungscan.results.lock import output_lock, refuse_if_locked
+from lungscan.results.lock import output_lock, refuse_if_locked, shard_lock
 from lungscan.results.store import RunStore
 from lungscan.types import CaseInput, CaseResult, CaseStatus, InputFile
 from tests.engine.scanning import files_below
@@ -331,4 +331,69 @@ def test_a_disk_too_full_for_the_lock_leaves_none(
         patch.setattr("lungscan.results.lock.json.dump", full)
         with pytest.raises(MachineError, match="full"), output_lock(tmp_path):
             pytest.fail("the lock was taken")
+    assert files_below(tmp_path) == set()
+
+
+# Two that take over one lock ---------------------------------------------------------------------
+
+
+DEAD = {"pid": 2**22 + 1}  # no process has such a number
+ELSEWHERE = {"host": "elsewhere"}  # of another machine, so nobody may call it dead
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Let ``act`` happen once a lock was judged to be stale, before anything is done about it."""
+    honest, acts = Path.rename, [act]
+
+    def rename(self: Path, target: Path) -> Path:
+        if acts:
+            acts.pop()()
+        return honest(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot ask whether a process lives")
+def test_a_lock_taken_over_by_another_process_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_lock(tmp_path, **DEAD)
+    meanwhile(monkeypatch, lambda: write_lock(tmp_path, **ELSEWHERE))
+    with pytest.raises(OutputLocked, match="elsewhere"), output_lock(tmp_path):
+        pytest.fail("two processes hold one folder")
+    assert json.loads((tmp_path / LOCK).read_text())["host"] == "elsewhere"
+    assert files_below(tmp_path) == {LOCK}
+
+
+@pytest.mark.parametrize("shards", [False, True])
+def test_a_lock_that_could_not_be_put_back_still_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards: bool
+) -> None:
+    # A third process took the free place, or the disk has no links.
+    write_lock(tmp_path, pid=os.getpid())  # of an earlier life
+    meanwhile(monkeypatch, lambda: write_lock(tmp_path, **ELSEWHERE))
+
+    def no_links(*_: object) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    with pytest.raises(OutputLocked, match="elsewhere"), output_lock(tmp_path):
+        pytest.fail("two processes hold one folder")
+    held = shard_lock(tmp_path, 3) if shards else output_lock(tmp_path)
+    with pytest.raises(OutputLocked, match="elsewhere"), held:
+        pytest.fail("two processes hold one folder")
+    (left,) = files_below(tmp_path)
+    assert left.startswith(f"{LOCK}.")
+    with pytest.raises(OutputLocked, match="elsewhere"):
+        refuse_if_locked(tmp_path)
+
+
+def test_what_a_killed_process_set_aside_is_removed(tmp_path: Path) -> None:
+    write_lock(tmp_path, pid=os.getpid())  # of an earlier life
+    (tmp_path / LOCK).rename(tmp_path / f"{LOCK}.0123456789ab")
+    with output_lock(tmp_path):
+        assert files_below(tmp_path) == {LOCK}
+        (tmp_path / LOCK).rename(tmp_path / f"{LOCK}.0123456789ab")  # by another, just now
+        with pytest.raises(OutputLocked), output_lock(tmp_path):
+            pytest.fail("two runs hold one folder")
     assert files_below(tmp_path) == set()

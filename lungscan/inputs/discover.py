@@ -7,7 +7,7 @@ from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from lungscan.errors import Code, UsageProblem
+from lungscan.errors import Code, MachineError, UsageProblem
 from lungscan.inputs.files import Identity, identity_of
 from lungscan.inputs.kinds import guess
 from lungscan.inputs.manifest import read_cases
@@ -28,7 +28,19 @@ def discover(paths: tuple[Path, ...], manifest: Path | None = None) -> Inputs:
 
     Raises:
         UsageProblem: none of ``paths`` exists, or the manifest is wrong.
+        MachineError: the disk stands in the way of the search itself.
     """
+    try:
+        return _discover(paths, manifest)
+    except OSError as error:
+        where = f" at {show(str(error.filename))}" if error.filename else ""
+        raise MachineError(
+            f"The search for images failed{where} ({error.strerror or error}). Check the drive, "
+            "then run the same command again."
+        ) from error
+
+
+def _discover(paths: tuple[Path, ...], manifest: Path | None) -> Inputs:
     found = list(walk(paths))
     candidates = [item for item in found if isinstance(item, Candidate)]
     omissions = [item for item in found if isinstance(item, Omission)]
@@ -60,10 +72,11 @@ def _assemble(candidates: Sequence[Candidate]) -> list[InputFile]:
     for item in candidates:
         if item.identity in owner:
             continue
-        parts = finder.parts_of(item.path)
-        images.append((item, parts))
-        for part in parts:
-            owner.setdefault(identity_of(part, part.stat()), item.identity)
+        parts = _still_there(finder.parts_of(item.path))
+        images.append((item, tuple(parts)))
+        for identity in parts.values():
+            if identity is not None:
+                owner.setdefault(identity, item.identity)
     # Asked again at the end: a part may have come before the index that names it.
     named = {item.path for item in candidates}
     return [
@@ -71,6 +84,22 @@ def _assemble(candidates: Sequence[Candidate]) -> list[InputFile]:
         for item, parts in images
         if owner.get(item.identity, item.identity) == item.identity
     ]
+
+
+def _still_there(parts: Sequence[Path]) -> dict[Path, Identity | None]:
+    """The parts that were not removed since they were listed, and which file each of them is.
+
+    None where the disk does not tell: opening the part will say why.
+    """
+    found: dict[Path, Identity | None] = {}
+    for part in parts:
+        try:
+            found[part] = identity_of(part, part.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            found[part] = None
+    return found
 
 
 def _stamped(item: Candidate, parts: tuple[Path, ...], named: Set[Path]) -> InputFile:

@@ -34,6 +34,7 @@ _INPUTS = (
     "A path does not exist, or the cases manifest cannot be read, names a file that is not among "
     f"the images, or one twice. {_LOOK}"
 )
+_SEARCH = f"The search for images failed: the disk stood in the way. Check the drive. {_LOOK}"
 _RUN = f"The run cannot go on, for a reason that holds a name. {_LOOK}"
 
 
@@ -129,13 +130,18 @@ def hide_message(result: CaseResult) -> CaseResult:
 
 @contextmanager
 def nameless_inputs(hidden: bool) -> Iterator[None]:
-    """Tell of what is wrong with paths or manifest without any name. Raises UsageProblem."""
+    """Tell of what is wrong with paths, manifest or disk without any name.
+
+    Raises UsageProblem, MachineError.
+    """
     try:
         yield
-    except UsageProblem as error:
+    except (UsageProblem, MachineError) as error:
         if not hidden:
             raise
-        raise UsageProblem(_INPUTS).with_traceback(error.__traceback__) from None
+        usage = isinstance(error, UsageProblem)
+        nameless = UsageProblem(_INPUTS) if usage else MachineError(_SEARCH)
+        raise nameless.with_traceback(error.__traceback__) from None
 
 
 @contextmanager

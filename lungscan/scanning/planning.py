@@ -94,6 +94,7 @@ def find_inputs(options: ScanOptions) -> Inputs:
     Raises:
         UsageProblem: a path or the manifest is wrong, or ``dicom_sr`` has nothing to refer to.
         NothingToDo: there is no case, and nothing that failed to be one.
+        MachineError: the disk stands in the way of the search.
     """
     with nameless_inputs(options.deidentify):
         inputs = discover(options.paths, options.cases)

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lungscan.errors import MachineError
 from lungscan.inputs import discover
 from lungscan.inputs.dicom import series_uid
+from lungscan.inputs.parts import PartFinder
 
 EXPLICIT, IMPLICIT, BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 
@@ -188,3 +190,65 @@ def test_hamamatsu_companions_are_no_cases(tmp_path: Path) -> None:
     # A shell's *.jpg *.vms names the companions first.
     every = sorted(tmp_path.iterdir())
     assert [case.case_id for case in discover(tuple(every)).cases] == ["photo", "slide"]
+
+
+SEVERAL = {
+    "MIRAX": {"m.mrxs": b"x", "m/Slidedat.ini": b"x", "m/Data0000.dat": b"x"},
+    "Hamamatsu": {"m.vms": b"ImageFile=a.jpg\nMapFile=b.jpg\n", "a.jpg": b"x", "b.jpg": b"x"},
+    "DICOM": {name: dicom("1.2.3") for name in ("1.dcm", "2.dcm", "3.dcm")},
+}
+
+
+@pytest.mark.parametrize("slide", SEVERAL)
+def test_a_part_that_vanishes_during_the_search_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slide: str
+) -> None:
+    for name, data in SEVERAL[slide].items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "z.png").write_bytes(b"x")
+    honest, gone = PartFinder.parts_of, tmp_path / list(SEVERAL[slide])[-1]
+
+    def found(self: PartFinder, path: Path) -> tuple[Path, ...]:
+        parts = honest(self, path)
+        if gone in parts:
+            gone.unlink(missing_ok=True)
+        return parts
+
+    monkeypatch.setattr(PartFinder, "parts_of", found)
+    files = [case.files[0] for case in discover((tmp_path,)).cases]
+    (whole,) = [file for file in files if file.parts]
+    parts = {part.relative_to(tmp_path).as_posix() for part in whole.parts}
+    assert parts == set(list(SEVERAL[slide])[:-1])
+    assert all(whole.stamps)
+    # What was found as an image of its own before has its row, which will say that it is gone.
+    others = {file.path.name for file in files} - {whole.path.name, "z.png"}
+    assert others == ({gone.name} if slide != "MIRAX" else set())
+
+
+def test_a_part_that_the_disk_withholds_stays_and_another_error_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "m").mkdir()
+    for name in ("m.mrxs", "m/Data0000.dat"):
+        (tmp_path / name).write_bytes(b"x")
+    honest = Path.stat
+
+    def away(self: Path, **more: bool) -> object:
+        if self.name == "Data0000.dat":
+            raise OSError(5, "Input/output error", str(self))
+        return honest(self, **more)
+
+    found = PartFinder().parts_of(tmp_path / "m.mrxs")
+    monkeypatch.setattr(PartFinder, "parts_of", lambda *_: found)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "stat", away)
+        (case,) = discover((tmp_path,)).cases
+    assert [part.name for part in case.files[0].parts] == ["m.mrxs", "Data0000.dat"]
+
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error", str(tmp_path / "m.mrxs"))
+
+    monkeypatch.setattr(PartFinder, "parts_of", broken)
+    with pytest.raises(MachineError, match=r"m\.mrxs \(Input/output error\)\. Check the drive"):
+        discover((tmp_path,))

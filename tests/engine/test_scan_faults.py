@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lungscan.errors import MachineError
+from lungscan.inputs.parts import PartFinder
 from lungscan.layout import LIST
 from lungscan.reading.field import FieldSource
 from lungscan.reading.slides.slide import SlideSource
@@ -62,6 +64,22 @@ def test_each_bad_input_ends_in_its_own_row(model: Path, fake: FakeRuntime, tmp_
     }  # fmt: skip
     assert "--mpp" in table["in/unscaled.svs"]["error_message"]
     assert table["in/empty.svs"]["error_message"] == "empty file"
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_disk_that_fails_during_the_search_is_told_of(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hidden: bool
+) -> None:
+    def away(self: PartFinder, path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    make_field(tmp_path / "Quaxby.png")
+    monkeypatch.setattr(PartFinder, "parts_of", away)
+    with pytest.raises(MachineError, match=r"search for images failed.*Check the drive") as caught:
+        run(options(model, tmp_path / "out", tmp_path / "Quaxby.png", deidentify=hidden))
+    assert ("Quaxby" in str(caught.value)) is not hidden
+    assert caught.value.__suppress_context__  # a traceback would show it
+    assert (caught.value.__cause__ is None) is hidden
 
 
 @pytest.mark.parametrize(("damaged", "status"), [((48,), "partial"), ((46, 48, 50), "failed")])

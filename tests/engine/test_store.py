@@ -336,7 +336,6 @@ def test_a_disk_too_full_for_the_lock_leaves_none(
 
 # Two that take over one lock ---------------------------------------------------------------------
 
-
 DEAD = {"pid": 2**22 + 1}  # no process has such a number
 ELSEWHERE = {"host": "elsewhere"}  # of another machine, so nobody may call it dead
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lungscan.errors import OutputLocked, UsageProblem
+from lungscan.errors import MachineError, OutputLocked, UsageProblem
 from lungscan.events import CaseFinished, RunFinished
+from lungscan.inputs.parts import PartFinder
 from lungscan.options import ScanOptions
 from lungscan.report.write import rebuild
 from lungscan.results.lock import output_lock
@@ -249,6 +250,33 @@ def test_a_drive_that_goes_away_is_waited_for(chosen: ScanOptions, clock: Clock)
     assert ended(events) == ["a", "b"]
     assert notices(events).count(f"Waiting for {folder}: it is away or empty.") == 1
     assert ids(chosen.out) == ["a", "b"]
+
+
+def test_a_drive_that_fails_during_the_search_is_waited_for(
+    chosen: ScanOptions, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder,) = chosen.paths
+    make_field(folder / "a.png")
+    honest, fails = PartFinder.parts_of, [False]
+
+    def parts_of(self: PartFinder, path: Path) -> tuple[Path, ...]:
+        if fails[-1]:
+            raise OSError(5, "Input/output error", str(path))
+        return honest(self, path)
+
+    monkeypatch.setattr(PartFinder, "parts_of", parts_of)
+    events = follow(
+        chosen,
+        clock,
+        lambda: fails.append(True),
+        lambda: make_field(folder / "b.png", seed=1) and None,
+        lambda: fails.append(False),
+    )
+    assert ended(events) == ["a", "b"]
+    assert notices(events).count(f"Waiting for {folder}: it is away or empty.") == 1
+    fails.append(True)
+    with pytest.raises(MachineError, match=r"search for images failed at .*a\.png"):
+        next(watch(chosen))
 
 
 def test_a_full_disk_is_waited_for(

@@ -103,12 +103,12 @@ class _Watched:
     def _look(self) -> Inputs | None:
         """What is there; None when the drive seems to be away.
 
-        Raises UsageProblem when nothing was there at the first look either.
+        Raises UsageProblem, MachineError when nothing was reached at the first look either.
         """
         try:
             with nameless_inputs(self.options.deidentify):
                 found = discover(self.options.paths, self.options.cases)
-        except UsageProblem:
+        except (UsageProblem, MachineError):
             if not self.looked:
                 raise
             return None

@@ -79,6 +79,13 @@ class RunStore:
         same = (key, model_sha256, settings_hash)
         return result if (result.key, result.model.sha256, result.settings_hash) == same else None
 
+    def is_cut_off(self, key: str) -> bool:
+        """Whether a file made from a case's record is empty, as a power cut leaves it."""
+        files = _children(self.folder(key), DERIVED)
+        with suppress(OSError):
+            return any(path.stat().st_size == 0 for path in files)
+        return False
+
     def clear(self, key: str, *, stale: bool) -> list[Path]:
         """Make room for a case's files: remove what a killed process left half-written.
 

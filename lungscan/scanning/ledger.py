@@ -208,7 +208,10 @@ class Ledger:
         return self.wanted.released(result)
 
     def _is_complete(self, result: CaseResult) -> bool:
-        """Whether every file that the case gets is there; a run may have been stopped before."""
+        """Whether every file that the case gets is there, and none empty.
+
+        A run may have been stopped before, or the machine.
+        """
         switches, files = self.wanted.switches(result), range(len(result.files))
         names = [REPORT] if switches["pdf"] else []
         if switches["tiles_csv"] and result.scores:
@@ -223,7 +226,8 @@ class Ledger:
             names.append(DICOM_REPORT)
         folder = self._store.folder(result.key)
         listed = known_sums(folder)  # what is left of an earlier answer is not
-        return all(name in listed and (folder / name).is_file() for name in names)
+        there = all(name in listed and (folder / name).is_file() for name in names)
+        return there and not self._store.is_cut_off(result.key)
 
     def _summary(self, seconds: float) -> RunSummary:
         options = self._options

@@ -14,6 +14,7 @@ from lungscan.layout import LIST
 from lungscan.model.card import ModelCard
 from lungscan.scanning.scan import scan
 from lungscan.types import CaseStatus
+from lungscan.verification.verify import AMISS, verify
 from tests.engine.scanning import (
     files_below,
     make_field,
@@ -150,6 +151,29 @@ def test_missing_files_are_made_from_the_record(
     assert [event.resumed for event in events if isinstance(event, CaseFinished)] == [True]
     names = {path.rsplit("/")[-1] for path in files_below(out / "cases")}
     assert names == {"case.json", "tiles.csv", "heatmap.png", "tiles.geojson", LIST}
+
+
+@pytest.mark.parametrize(
+    "cut_off", ["report.pdf", "tiles.csv", "tiles.geojson", "heatmap.png", LIST, "all of them"]
+)
+def test_files_that_a_power_cut_left_empty_are_made_again(
+    model: Path, fake: FakeRuntime, tmp_path: Path, cut_off: str
+) -> None:
+    # Only the record is synced to the disk when it is written: see ``write_case_files``.
+    slide, out = make_slide(tmp_path / "s.svs", 768, 512), tmp_path / "out"
+    chosen = options(model, out, slide, pdf="auto", heatmap=True, geojson=True)
+    run(chosen)
+    files = {path: path.read_bytes() for path in out.glob("cases/*/*") if path.name != "case.json"}
+    assert len(files) == 5
+    for path in files:
+        if cut_off in {path.name, "all of them"}:
+            path.write_bytes(b"")
+    calls = fake.calls
+    events = run(chosen)
+    assert [event.resumed for event in events if isinstance(event, CaseFinished)] == [True]
+    assert fake.calls == calls
+    assert {path: path.read_bytes() for path in files} == files
+    assert [check for check in verify(out) if check.state in AMISS] == []
 
 
 def test_a_run_that_was_left_goes_on_to_the_same_end(

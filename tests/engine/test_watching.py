@@ -235,6 +235,16 @@ def test_a_damaged_memory_costs_only_time(chosen: ScanOptions, clock: Clock) -> 
     assert [event.resumed for event in events if isinstance(event, CaseFinished)] == [True]
 
 
+def test_files_emptied_by_a_power_cut_are_made_again(chosen: ScanOptions, clock: Clock) -> None:
+    make_slide(chosen.paths[0] / "s.svs", 640, 512)
+    follow(chosen, clock)
+    (table,) = chosen.out.glob("cases/*/tiles.csv")
+    before = table.read_bytes()
+    table.write_bytes(b"")
+    assert ended(follow(chosen, clock)) == ["s"]
+    assert table.read_bytes() == before
+
+
 def test_a_drive_that_goes_away_is_waited_for(chosen: ScanOptions, clock: Clock) -> None:
     (folder,) = chosen.paths
     make_field(folder / "a.png")
@@ -257,21 +267,16 @@ def test_a_drive_that_fails_during_the_search_is_waited_for(
 ) -> None:
     (folder,) = chosen.paths
     make_field(folder / "a.png")
-    honest, fails = PartFinder.parts_of, [False]
+    honest, fails = PartFinder.parts_of, list[bool]()
 
     def parts_of(self: PartFinder, path: Path) -> tuple[Path, ...]:
-        if fails[-1]:
+        if fails:
             raise OSError(5, "Input/output error", str(path))
         return honest(self, path)
 
     monkeypatch.setattr(PartFinder, "parts_of", parts_of)
-    events = follow(
-        chosen,
-        clock,
-        lambda: fails.append(True),
-        lambda: make_field(folder / "b.png", seed=1) and None,
-        lambda: fails.append(False),
-    )
+    come = lambda: make_field(folder / "b.png", seed=1) and None  # noqa: E731
+    events = follow(chosen, clock, lambda: fails.append(True), come, fails.clear)
     assert ended(events) == ["a", "b"]
     assert notices(events).count(f"Waiting for {folder}: it is away or empty.") == 1
     fails.append(True)

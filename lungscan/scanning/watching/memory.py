@@ -85,7 +85,7 @@ class Memory:
         write_atomic(out / WATCH, text.encode("ascii"), durable=False)
 
     def load(self, store: RunStore, model_sha256: str, settings_hash: str) -> None:
-        """Take up what an earlier start left, as far as its records are still there and sound.
+        """Take up what an earlier start left, as far as its files are still there and sound.
 
         Raises MachineError when the disk does not hand it out.
         """
@@ -100,7 +100,7 @@ class Memory:
             return  # damaged: every case is looked at again
         for key, look in looks.items():
             result = store.recorded(key, model_sha256, settings_hash)
-            if result is not None and result.status in KEPT:
+            if result is not None and result.status in KEPT and not store.is_cut_off(key):
                 self.looks[key], self.results[key] = look, for_tables(result)
 
 

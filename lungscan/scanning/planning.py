@@ -15,6 +15,7 @@ from lungscan.opening.opener import Readers
 from lungscan.options import ScanOptions
 from lungscan.report.wording import failure
 from lungscan.scanning.deidentify import check_names, hide, nameless_inputs
+from lungscan.scanning.own_tables import require_own_tables
 from lungscan.types import CaseInput, Inputs
 
 
@@ -72,7 +73,7 @@ def _plan_case(case: CaseInput, readers: Readers, options: ScanOptions) -> Plann
 
 
 def check_options(options: ScanOptions) -> None:
-    """Refuse a manifest or table of names that would be overwritten, before anything is opened.
+    """Refuse to overwrite what the user wrote, before anything is opened.
 
     Raises:
         UsageProblem: which file, and what to do.
@@ -84,6 +85,7 @@ def check_options(options: ScanOptions) -> None:
             "another --out folder."
         )
     check_names(options)
+    require_own_tables(options.out)
     if options.dicom_sr:
         require_libraries()
 

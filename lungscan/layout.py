@@ -49,6 +49,7 @@ DERIVED = re.compile(
     r"explanation\.png|report\.dcm|classes(-\d+)?\.dcm|lungscan\.sha256|" + TEMPORARY.pattern
 )
 CASE_FILES = re.compile(r"case\.json|" + JOURNAL.pattern + "|" + DERIVED.pattern)
+OF_A_CASE = re.compile(r"review\.json|" + CASE_FILES.pattern)  # whether it may be removed or not
 RUN_FILES = re.compile(
     r"cases\.csv|summary\.pdf|run\.json|lungscan\.sha256|\.lungscan-watch\.json|"
     + TEMPORARY.pattern

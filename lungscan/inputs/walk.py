@@ -14,7 +14,7 @@ from lungscan.inputs.files import Identity, identity_of
 from lungscan.inputs.kinds import why_not
 from lungscan.inputs.motion import stamp_of
 from lungscan.inputs.names import natural, same_name, show
-from lungscan.layout import CASES, LOCK, OF_A_RUN, RECORD, SHARDS
+from lungscan.layout import CASES, KEY, LOCK, OF_A_CASE, OF_A_RUN, RECORD, SHARDS
 from lungscan.types import Stamp
 
 _MIRAX_INDEX = "slidedat.ini"
@@ -102,11 +102,13 @@ def _children(folder: _Entry) -> list[_Entry] | None:
         return None
     # What shards of a run keep there, even before the first case is finished.
     names = [name for name in names if name != SHARDS]
-    ours = any((folder.path / CASES).glob(f"*/{RECORD}")) if CASES in names else False
+    # Results of LungScan. They are not listed as skipped either, or a run that goes on would not
+    # end with the tables of one that was never stopped.
+    if folder.relative_path.rpartition("/")[2].lower() == CASES:
+        names = [name for name in names if not _is_of_a_case(folder.path / name)]
+    ours = any(map(_is_of_a_case, (folder.path / CASES).glob("*")))
     if ours or LOCK in names:
-        # Results of LungScan. They are not listed as skipped either, or a run that goes on would
-        # not end with the tables of one that was never stopped.
-        names = [name for name in names if name not in OF_A_RUN]
+        names = [name for name in names if name not in OF_A_RUN or name == CASES]
     # The folder of a MIRAX slide bears the slide's name and holds only its parts. Copies through
     # macOS spell a letter with an accent as two characters, in one of the names or in both.
     mirax = {same_name(Path(name).stem) for name in names if Path(name).suffix.lower() == ".mrxs"}
@@ -115,6 +117,21 @@ def _children(folder: _Entry) -> list[_Entry] | None:
         for name in names
         if same_name(name) not in mirax
     ]
+
+
+def _is_of_a_case(folder: Path) -> bool:
+    """Whether a run made this folder: it bears a key, and holds a record or nothing but our files.
+
+    What a killed run left has no record yet. All else below ``cases`` may be the user's.
+    """
+    if not KEY.fullmatch(folder.name):
+        return False
+    if (folder / RECORD).is_file():
+        return True
+    try:
+        return all(OF_A_CASE.fullmatch(path.name) for path in folder.iterdir())
+    except OSError:
+        return False
 
 
 def _folder_reason(path: Path) -> str:

@@ -176,13 +176,35 @@ def test_odd_names_are_shown_and_keyed(tmp_path: Path) -> None:
 
 def test_results_of_an_earlier_run_are_no_input(tmp_path: Path) -> None:
     # Also those of a run that was stopped, and also when the slides lie in the same folder.
-    touch(tmp_path / "in" / "cases" / "k" / "case.json")
-    touch(tmp_path / "in" / "cases" / "k" / "heatmap.png")
+    cases = tmp_path / "in" / "cases"
+    touch(cases / "k-0123abcd" / "case.json")
+    touch(cases / "k-0123abcd" / "heatmap.png")
+    touch(cases / "case-0123abcdef" / "case.json")
+    touch(cases / "killed-0123abcd" / ".tiles-0.journal")
+    touch(cases / "reviewed-0123abcd" / "review.json")
     touch(tmp_path / "in" / "cases.csv")
     touch(tmp_path / "in" / "a.png")
-    found = discover((tmp_path / "in",))
-    assert shown(found) == ["in/a.png"]
-    assert reasons(found) == {}
+    for folder in (tmp_path / "in", cases):
+        found = discover((folder,))
+        assert shown(found) == ["in/a.png"] * (folder != cases)
+        assert reasons(found) == {}
+
+
+def test_images_in_a_folder_called_cases_are_found_beside_results(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    images = ["a.png", "cases/b.png", "cases/k/c.png", "cases/ward-20260131/d.png"]
+    for name in (*images, "cases/notes.txt"):
+        touch(folder / name)
+    before = discover((folder,))
+    assert shown(before) == [f"in/{name}" for name in images]
+    for key in ("a-0123abcd", "b-0123abcd", "c-0123abcd", "d-0123abcd"):
+        touch(folder / "cases" / key / "case.json")
+        touch(folder / "cases" / key / "heatmap.png")
+    touch(folder / "cases.csv")
+    touch(folder / ".lungscan-lock")
+    assert discover((folder,)) == before
+    touch(folder / "cases" / "k" / "case.json")  # of another program: it bears no key
+    assert shown(discover((folder,))) == shown(before)
 
 
 def test_a_folder_of_slides_may_be_called_cases(tmp_path: Path) -> None:

@@ -46,6 +46,19 @@ class Material:
         """The pictures that a unit deals to a part."""
         return np.flatnonzero(self.parts[unit] == part).astype(np.int64)
 
+    def continued_by(self, later: Material) -> bool:
+        """Whether networks fitted on this may be judged on ``later``.
+
+        So it is where pictures, options and groups are the same, and so is the deal of every unit
+        that both have.
+        """
+        both = self.parts.keys() & later.parts.keys()
+        return (
+            self.fingerprint == later.fingerprint
+            and self.groups == later.groups
+            and all(np.array_equal(self.parts[unit], later.parts[unit]) for unit in both)
+        )
+
 
 def keep_material(path: Path, material: Material) -> None:
     """Write ``material`` so that ``kept_material`` reads the same."""

@@ -95,10 +95,10 @@ def _material(options: StudyOptions, root: Path, out: Path) -> tuple[Material, s
     broken = [item.name for item in listing.skipped if item.broken]
     left_out = f"; {len(broken)} left out that cannot be read" if broken else ""
     earlier = kept_material(out / MATERIAL_FILE)
-    if earlier is not None and earlier.fingerprint != material.fingerprint:
+    if earlier is not None and not earlier.continued_by(material):
         raise ModelError(
-            f"{show(out.name)} holds a study of other pictures or options. Use another output "
-            "folder, or remove this one to start over."
+            f"{show(out.name)} holds a study of other pictures, groups or options. Use another "
+            "output folder, or remove this one to start over."
         )
     if earlier is None or not set(material.parts) <= set(earlier.parts):
         keep_material(out / MATERIAL_FILE, material)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from lungscan.dataset.resampling import GroupBootstrap
 from lungscan.errors import ModelError
 from lungscan.evaluation.judged import Judged
 from lungscan.studies.arrays import TEST, Material
+from lungscan.studies.collecting import gather
 from lungscan.studies.events import NetworkFitted, OutOfTime, StudyFinished, StudyStarted
 from lungscan.studies.options import Student, StudyOptions, TeacherFit
 from lungscan.studies.results import Answers
@@ -113,8 +115,33 @@ def test_a_study_out_of_time_tells_what_is_missing_and_keeps_the_rest(
 
 def test_results_of_other_options_are_refused(root: Path, tmp_path: Path) -> None:
     run(root, tmp_path, means=Means(threads=1, until=0))
-    with pytest.raises(ModelError, match="other pictures or options"):
+    with pytest.raises(ModelError, match="other pictures, groups or options"):
         run(root, tmp_path, dataclasses.replace(TINY, mixup=0.5))
+
+
+def test_results_of_other_groups_are_refused(root: Path, tmp_path: Path) -> None:
+    # Networks of the first deal have learnt what the second one would judge them on.
+    shutil.copytree(root / "data", tmp_path / "data")
+    out, stopped = tmp_path / "out", Means(threads=1, until=0)
+    chosen = dataclasses.replace(TINY, protocols=("grouped",))
+    run(tmp_path, out, chosen, stopped)
+    run(tmp_path, out, chosen, stopped)  # the same ones go on
+    table = tmp_path / "data" / "groups.csv"
+    rows = table.read_text(encoding="utf-8").splitlines()
+    patients = [f"{row.rsplit('-', 1)[0]}-P{n % 6}" for n, row in enumerate(rows[1:])]
+    table.write_text("\n".join([rows[0], *patients]), encoding="utf-8")
+    with pytest.raises(ModelError, match="other pictures, groups or options"):
+        run(tmp_path, out, chosen, stopped)
+
+
+def test_another_deal_of_a_unit_is_refused_and_a_further_unit_goes_on(
+    root: Path, tmp_path: Path
+) -> None:
+    kept, _ = gather(TINY, root)
+    further = dataclasses.replace(kept, parts={**kept.parts, "random-2": kept.parts["random-0"]})
+    assert kept.continued_by(further)
+    swapped = dataclasses.replace(kept, parts={**kept.parts, "random-0": kept.parts["random-1"]})
+    assert not kept.continued_by(swapped)
 
 
 def test_other_epochs_of_a_finished_network_are_refused(root: Path, tmp_path: Path) -> None:

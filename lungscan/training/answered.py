@@ -11,7 +11,9 @@ from torch import nn
 from lungscan.dataset.folds import Fold, read_fold
 from lungscan.dataset.splits import SplitRow
 from lungscan.model.novelty import Novelty
-from lungscan.training.data import Foreign, Material, source_number
+from lungscan.training.counter_examples import Foreign
+from lungscan.training.data import Material
+from lungscan.training.dealing import source_number
 from lungscan.training.network_answers import logits_of, outputs_of
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -10,39 +9,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lungscan.dataset.folds import read_fold, split_fold, split_source
 from lungscan.dataset.listing import Listing, read_listing
 from lungscan.dataset.pixels import Look, Squares, load_squares
 from lungscan.dataset.samples import Samples, data_hash
-from lungscan.dataset.similar import find_similar
-from lungscan.dataset.splits import (
-    Split,
-    SplitRow,
-    apply_split,
-    leaks,
-    read_split,
-    split_at_random,
-    split_by_group,
-    split_rows,
-)
+from lungscan.dataset.splits import Split, SplitRow, read_split, split_rows
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
+from lungscan.training.counter_examples import Foreign, read_foreign
+from lungscan.training.dealing import SPLIT_FILE, dealt, leaking_groups
 from lungscan.training.fit import Pictures
 from lungscan.training.joined_sources import pool
-from lungscan.training.more import FILES_FILE, More, gather_more, read_pictures
+from lungscan.training.more import More, gather_more
 from lungscan.training.options import TrainOptions
-
-SPLIT_FILE = "split.csv"  # in the folder of checkpoints
-
-
-@dataclass(frozen=True)
-class Foreign:
-    """One folder of counter-examples, split by its own groups."""
-
-    name: str
-    samples: Samples
-    split: Split
-    squares: Squares
 
 
 @dataclass(frozen=True)
@@ -97,15 +75,15 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
     squares, refused = load_squares(whole.paths, look, options.field_px, whole.um_px)
     left_out = {whole.names[row]: why for row, why in refused.items()}
     listing = whole.without(left_out)
-    samples, split = _dealt(listing, options, work, left_out)
-    leaking = _leaking(listing, samples, split)
+    samples, split = dealt(listing, options, work, left_out)
+    leaking = leaking_groups(listing, samples, split)
     if leaking and not options.allow_leakage:
         raise UsageProblem(
             f"The split leaks: {len(leaking)} groups stand in more than one part, so the test "
             "would ask for tissue that was learnt. Split by group, or say --allow-leakage, and "
             "every report will name it."
         )
-    found = [_foreign(root / name, look, options) for name in options.counter_examples]
+    found = [read_foreign(root / name, look, options) for name in options.counter_examples]
     foreign = tuple(part for part, _ in found)
     more = None
     if options.more_pictures and (options.features_fit or options.more_in != ("features",)):
@@ -142,117 +120,6 @@ def _listing(options: TrainOptions, root: Path, work: Path) -> Listing:
     path = work / SPLIT_FILE
     earlier = {row.file: row.group for row in read_split(path)} if path.exists() else {}
     return pool(options.sources, root, earlier)
-
-
-def _dealt(
-    listing: Listing, options: TrainOptions, work: Path, left_out: Mapping[str, str]
-) -> tuple[Samples, Split]:
-    itself = "A fold" if options.fold else "A source left out" if options.leave_out else ""
-    if itself and (options.split_file or options.protocol != "grouped"):
-        raise UsageProblem(
-            f"{itself} is dealt by group and by itself: give it without a split file, and with the "
-            "protocol grouped."
-        )
-    if options.fold and options.leave_out:
-        raise UsageProblem("Either a fold or a source is the test part: give one of them.")
-    if options.split_file:
-        rows = read_split(Path(options.split_file))
-        return apply_split([row for row in rows if row.file not in left_out], listing)
-    groups = listing.groups or _groups_of_earlier(listing, work)
-    if groups is None:
-        groups = find_similar(listing.paths).groups
-    samples = listing.samples(groups)
-    if options.leave_out:
-        names = [source.name for source in options.sources]
-        source = source_number(options) - 1
-        return samples, split_source(samples, source, names[source], options.split, options.seed)
-    return samples, _deal(samples, options, options.protocol)
-
-
-def source_number(options: TrainOptions) -> int:
-    """Which source is left out, from 1.
-
-    Raises:
-        UsageProblem: there is none of that name, or no other.
-    """
-    names = [source.name for source in options.sources]
-    if len(names) < 2:
-        raise UsageProblem(
-            f"Leaving {show(options.leave_out)!r} out wants a recipe with two [[sources]] at least."
-        )
-    if options.leave_out not in names:
-        raise UsageProblem(
-            f"There is no source {show(options.leave_out)!r} to leave out; the recipe has "
-            f"{', '.join(names)}."
-        )
-    return names.index(options.leave_out) + 1
-
-
-def _deal(samples: Samples, options: TrainOptions, protocol: str = "grouped") -> Split:
-    if options.fold:
-        return split_fold(samples, read_fold(options.fold), options.split, options.seed)
-    deal = split_at_random if protocol == "random" else split_by_group
-    return deal(samples, options.split, options.seed)
-
-
-def _groups_of_earlier(listing: Listing, work: Path) -> tuple[str, ...] | None:
-    """The groups that an earlier start found for these very pictures, if there was one."""
-    path = work / SPLIT_FILE
-    if not path.exists():
-        return None
-    try:
-        return apply_split(read_split(path), listing)[0].groups
-    except UsageProblem:  # other pictures than then: their groups are found anew
-        return None
-
-
-def _leaking(listing: Listing, samples: Samples, split: Split) -> tuple[str, ...]:
-    """Groups in several parts: those of the split, and those that the folder itself knows."""
-    rows = split_rows(listing, samples.groups, split)
-    found = {leak.group for leak in leaks(rows)}
-    if listing.groups is not None:
-        known = dict(zip(listing.names, listing.groups, strict=True))
-        found |= {leak.group for leak in leaks(rows, known)}
-    return tuple(sorted(found))
-
-
-def _foreign(folder: Path, look: Look, options: TrainOptions) -> tuple[Foreign, list[str]]:
-    """The counter-examples of a folder, and which of its pictures are left out.
-
-    A folder that says what each picture may be used for, in ``files.csv``, is dealt as one class.
-    """
-    if (folder / FILES_FILE).is_file():
-        pictures = [picture for picture in read_pictures(folder) if picture.allowed]
-        squares, refused = load_squares([p.path for p in pictures], look, options.field_px)
-        kept = [picture for row, picture in enumerate(pictures) if row not in refused]
-        names = [picture.path.relative_to(folder).as_posix() for picture in kept]
-        others = Samples(
-            tuple(picture.path for picture in kept),
-            np.zeros(len(kept), np.int64),
-            tuple(picture.group or name for picture, name in zip(kept, names, strict=True)),
-            (folder.name,),
-        )
-        sentences = [
-            f"{folder.name}/{pictures[row].path.name}: {why}" for row, why in refused.items()
-        ]
-        return Foreign(folder.name, others, _limited(others, options), squares), sentences
-    whole = read_listing(folder, check=False)
-    squares, refused = load_squares(whole.paths, look, options.field_px)
-    listing = whole.without({whole.names[row]: why for row, why in refused.items()})
-    others = listing.samples(listing.groups or listing.names)
-    split = _limited(others, options)
-    sentences = [f"{folder.name}/{whole.names[row]}: {why}" for row, why in refused.items()]
-    return Foreign(folder.name, others, split, squares), sentences
-
-
-def _limited(others: Samples, options: TrainOptions) -> Split:
-    """The deal of counter-examples, with no more for training than the options allow."""
-    split = _deal(others, options)
-    if not options.counter_limit:
-        return split
-    rng = np.random.default_rng(options.seed)
-    keep = rng.permutation(split.train)[: options.counter_limit]
-    return Split(np.sort(keep), split.validation, split.test)
 
 
 def _as_elsewhere(samples: Samples, options: TrainOptions) -> Samples:

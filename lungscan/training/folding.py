@@ -16,7 +16,8 @@ from lungscan.model.card import ModelCard
 from lungscan.model.checked import read_card
 from lungscan.model.folder import holds_model
 from lungscan.results.atomic_files import write_atomic
-from lungscan.training.data import SPLIT_FILE, Material
+from lungscan.training.data import Material
+from lungscan.training.dealing import SPLIT_FILE
 from lungscan.training.model_card import plain
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import ALONE_FILE, ANSWERS_FILE, OTHERS_FILE, has_distances

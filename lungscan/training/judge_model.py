@@ -27,7 +27,8 @@ from lungscan.model.checked import read_card
 from lungscan.model.doubt import doubt
 from lungscan.training import wording
 from lungscan.training.curve import draw_coverage
-from lungscan.training.data import SPLIT_FILE, Material
+from lungscan.training.data import Material
+from lungscan.training.dealing import SPLIT_FILE
 from lungscan.training.drawn import draw_counter_examples
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.options import TrainOptions

@@ -11,7 +11,8 @@ from pathlib import Path
 from lungscan import __version__
 from lungscan.dataset.splits import write_split
 from lungscan.training import checkpoint
-from lungscan.training.data import SPLIT_FILE, Material
+from lungscan.training.data import Material
+from lungscan.training.dealing import SPLIT_FILE
 from lungscan.training.kept import Curves, Epoch, TrainingRun
 from lungscan.training.options import TrainOptions
 from lungscan.training.stage_names import STAGES

@@ -1,0 +1,109 @@
+"""Who sees which picture: groups are found or given, and dealt to training, validation and test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lungscan.dataset.folds import read_fold, split_fold, split_source
+from lungscan.dataset.listing import Listing
+from lungscan.dataset.samples import Samples
+from lungscan.dataset.similar import find_similar
+from lungscan.dataset.splits import (
+    Split,
+    apply_split,
+    leaks,
+    read_split,
+    split_at_random,
+    split_by_group,
+    split_rows,
+)
+from lungscan.errors import UsageProblem
+from lungscan.inputs import show
+from lungscan.training.options import TrainOptions
+
+SPLIT_FILE = "split.csv"  # in the folder of checkpoints
+
+
+def dealt(
+    listing: Listing, options: TrainOptions, work: Path, left_out: Mapping[str, str]
+) -> tuple[Samples, Split]:
+    """The pictures of a listing with their groups, and the rows of each part.
+
+    Args:
+        listing: of the data folder, without the pictures that are left out.
+        options: the recipe, which says how they are dealt.
+        work: folder of the checkpoints, with the split of an earlier start.
+        left_out: names of the pictures that are left out, which a split file may hold.
+
+    Raises:
+        UsageProblem: they cannot be dealt so.
+    """
+    itself = "A fold" if options.fold else "A source left out" if options.leave_out else ""
+    if itself and (options.split_file or options.protocol != "grouped"):
+        raise UsageProblem(
+            f"{itself} is dealt by group and by itself: give it without a split file, and with the "
+            "protocol grouped."
+        )
+    if options.fold and options.leave_out:
+        raise UsageProblem("Either a fold or a source is the test part: give one of them.")
+    if options.split_file:
+        rows = read_split(Path(options.split_file))
+        return apply_split([row for row in rows if row.file not in left_out], listing)
+    groups = listing.groups or _groups_of_earlier(listing, work)
+    if groups is None:
+        groups = find_similar(listing.paths).groups
+    samples = listing.samples(groups)
+    if options.leave_out:
+        names = [source.name for source in options.sources]
+        source = source_number(options) - 1
+        return samples, split_source(samples, source, names[source], options.split, options.seed)
+    return samples, deal(samples, options, options.protocol)
+
+
+def source_number(options: TrainOptions) -> int:
+    """Which source is left out, from 1.
+
+    Raises:
+        UsageProblem: there is none of that name, or no other.
+    """
+    names = [source.name for source in options.sources]
+    if len(names) < 2:
+        raise UsageProblem(
+            f"Leaving {show(options.leave_out)!r} out wants a recipe with two [[sources]] at least."
+        )
+    if options.leave_out not in names:
+        raise UsageProblem(
+            f"There is no source {show(options.leave_out)!r} to leave out; the recipe has "
+            f"{', '.join(names)}."
+        )
+    return names.index(options.leave_out) + 1
+
+
+def deal(samples: Samples, options: TrainOptions, protocol: str = "grouped") -> Split:
+    """Deal samples as the options say: by fold, by single pictures or by group."""
+    if options.fold:
+        return split_fold(samples, read_fold(options.fold), options.split, options.seed)
+    deal = split_at_random if protocol == "random" else split_by_group
+    return deal(samples, options.split, options.seed)
+
+
+def _groups_of_earlier(listing: Listing, work: Path) -> tuple[str, ...] | None:
+    """The groups that an earlier start found for these very pictures, if there was one."""
+    path = work / SPLIT_FILE
+    if not path.exists():
+        return None
+    try:
+        return apply_split(read_split(path), listing)[0].groups
+    except UsageProblem:  # other pictures than then: their groups are found anew
+        return None
+
+
+def leaking_groups(listing: Listing, samples: Samples, split: Split) -> tuple[str, ...]:
+    """Groups in several parts: those of the split, and those that the folder itself knows."""
+    rows = split_rows(listing, samples.groups, split)
+    found = {leak.group for leak in leaks(rows)}
+    if listing.groups is not None:
+        known = dict(zip(listing.names, listing.groups, strict=True))
+        found |= {leak.group for leak in leaks(rows, known)}
+    return tuple(sorted(found))

@@ -11,6 +11,7 @@ import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,12 @@ def apply_split(rows: Sequence[SplitRow], listing: Listing) -> tuple[Samples, Sp
     samples = listing.samples([by_file[name].group for name in listing.names])
     part = np.array([PARTS.index(by_file[name].part) for name in listing.names])
     return samples, Split(*(np.flatnonzero(part == k).astype(np.int64) for k in range(3)))
+
+
+def deal_hash(rows: Sequence[SplitRow]) -> str:
+    """SHA-256 over which file stands in which part, whatever the order of the rows."""
+    text = "\n".join(sorted(f"{row.file}\0{row.part}" for row in rows))
+    return sha256(text.encode()).hexdigest()
 
 
 def leaks(rows: Sequence[SplitRow], groups: Mapping[str, str] | None = None) -> tuple[Leak, ...]:

@@ -40,7 +40,7 @@ def load(path: Path, fingerprint: str | None) -> dict[str, Any] | None:
     """Read a checkpoint, or None when there is none. ``fingerprint`` None takes any recipe's.
 
     Raises:
-        ModelError: the file is damaged, or belongs to another recipe.
+        ModelError: the file is damaged, or belongs to another recipe, other data or another deal.
     """
     if not path.exists():
         return None
@@ -50,7 +50,7 @@ def load(path: Path, fingerprint: str | None) -> dict[str, Any] | None:
         raise ModelError(f"The checkpoint {path.name} cannot be read ({error}).") from error
     if fingerprint is not None and state.get("fingerprint") != fingerprint:
         raise ModelError(
-            f"The checkpoint {path.name} was made with other options. "
+            f"The checkpoint {path.name} was made with other options or data. "
             "Use another output folder, or remove the checkpoint to start over."
         )
     return state

@@ -12,7 +12,7 @@ import torch
 from lungscan.dataset.listing import Listing, read_listing
 from lungscan.dataset.pixels import Look, Squares, load_squares
 from lungscan.dataset.samples import Samples, data_hash
-from lungscan.dataset.splits import Split, SplitRow, read_split, split_rows
+from lungscan.dataset.splits import Split, SplitRow, deal_hash, read_split, split_rows
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
 from lungscan.training.counter_examples import Foreign, read_foreign
@@ -39,6 +39,7 @@ class Material:
     rows: tuple[SplitRow, ...] = ()  # the split as a table
     more: More | None = None  # for the stages that the options name
     source_contents: tuple[str, ...] = ()  # as contents_sha256, of each of several sources
+    deal_sha256: str = ""  # of a split file: who stands in which part; "": options deal
 
     @property
     def classes(self) -> int:
@@ -47,14 +48,18 @@ class Material:
 
     @property
     def fingerprint_sha256(self) -> str:
-        """What checkpoints belong to: the data, and which squares of them were cut.
+        """What checkpoints belong to: the data, which squares of them were cut, and a file's deal.
 
-        The data's own hash where every picture is one whole square: these are prepared as ever.
+        The data's own hash where every picture is one whole square and the options deal: these are
+        prepared as ever.
         """
         how = [part.how_sha256 for part in (self.squares, *(f.squares for f in self.foreign))]
-        if not any(how):
+        facts = how if any(how) else []
+        if self.deal_sha256:
+            facts.append(f"deal {self.deal_sha256}")
+        if not facts:
             return self.data_sha256
-        return sha256("\n".join((self.data_sha256, *how)).encode()).hexdigest()
+        return sha256("\n".join((self.data_sha256, *facts)).encode()).hexdigest()
 
 
 def gather(options: TrainOptions, root: Path, work: Path) -> Material:
@@ -90,6 +95,7 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
         others = [(part.samples, part.split) for part in foreign]
         own = _as_elsewhere(samples, options)
         more = gather_more(root, options.more_pictures, own, split, others, look, options.field_px)
+    rows = split_rows(listing, samples.groups, split)
     return Material(
         samples,
         split,
@@ -103,9 +109,10 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
             *(f"{item.name}: {item.reason}" for item in listing.skipped if item.broken),
             *(sentence for _, sentences in found for sentence in sentences),
         ),
-        split_rows(listing, samples.groups, split),
+        rows,
         more,
         whole.contents,
+        deal_hash(rows) if options.split_file else "",
     )
 
 

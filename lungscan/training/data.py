@@ -39,6 +39,7 @@ class Material:
     rows: tuple[SplitRow, ...] = ()  # the split as a table
     more: More | None = None  # for the stages that the options name
     source_contents: tuple[str, ...] = ()  # as contents_sha256, of each of several sources
+    strangers: tuple[str, ...] = ()  # teachers of which nobody can say what they learnt
     deal_sha256: str = ""  # of a split file: who stands in which part; "": options deal
 
     @property
@@ -112,7 +113,7 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
         rows,
         more,
         whole.contents,
-        deal_hash(rows) if options.split_file else "",
+        deal_sha256=deal_hash(rows) if options.split_file else "",
     )
 
 

@@ -75,6 +75,7 @@ class Job:
     path: Path
     fingerprint: str
     architecture: str = ""  # timm's name of the network, for whoever takes it as a teacher
+    teachers_sha256: tuple[str, ...] = ()  # of the checkpoints of other runs that it learns from
 
     @property
     def classes(self) -> int:
@@ -156,6 +157,7 @@ def _save(job: Job, state: _State) -> None:
         "fingerprint": job.fingerprint,
         "class_names": list(job.class_names),
         "architecture": job.architecture,
+        "teachers_sha256": list(job.teachers_sha256),
         "network": state.network.state_dict(),
         "average": state.average.values,
         "optimiser": state.optimiser.state_dict(),

@@ -29,6 +29,7 @@ from lungscan.training.networks import create
 from lungscan.training.options import Fit, TrainOptions
 from lungscan.training.stage_names import Stage
 from lungscan.training.starting import network_of
+from lungscan.training.taught import require_same_teachers, teachers_sha256
 from lungscan.training.teacher import Ensemble, Teacher
 
 FOLDS_FOLDER = "folds"  # of a model folder: a folder for each fold
@@ -63,6 +64,7 @@ def fit_stage(
             path=checkpoint_path(work, stage),
             fingerprint=options.fingerprint(stage, material.fingerprint_sha256),
             architecture=stage_network(stage, options),
+            teachers_sha256=teachers_sha256(options) if stage == "student" else (),
         )
         yield from _fit(job, stage, options, material, work, ranks)
     yield StageFinished(stage, f"{settings.epochs} epochs done")
@@ -190,9 +192,23 @@ def checkpoint_path(work: Path, stage: Stage) -> Path:
 
 def finished(stage: Stage, options: TrainOptions, material: Material, work: Path) -> bool:
     """Whether a stage has its last epoch behind it."""
+    state = _kept(stage, options, material, work)
+    return state is not None and state["epoch"] >= _epochs(stage, options)
+
+
+def _kept(
+    stage: Stage, options: TrainOptions, material: Material, work: Path
+) -> dict[str, Any] | None:
+    """The checkpoint of a stage; None where there is none.
+
+    Raises:
+        ModelError: it is damaged, or of other options, data or teachers.
+    """
     belongs = options.fingerprint(stage, material.fingerprint_sha256)
     state = checkpoint.load(checkpoint_path(work, stage), belongs)
-    return state is not None and state["epoch"] >= _epochs(stage, options)
+    if state is not None and stage == "student":
+        require_same_teachers(state, options)
+    return state
 
 
 def _epochs(stage: Stage, options: TrainOptions) -> int:
@@ -248,8 +264,7 @@ def _finished(
     stage: Stage, options: TrainOptions, material: Material, work: Path
 ) -> dict[str, Any]:
     """The checkpoint of a stage that has its last epoch behind it."""
-    belongs = options.fingerprint(stage, material.fingerprint_sha256)
-    state = checkpoint.load(checkpoint_path(work, stage), belongs)
+    state = _kept(stage, options, material, work)
     if state is None or state["epoch"] < _epochs(stage, options):
         raise ModelError(f"The stage {stage} is not finished in {work.name}; run it first.")
     return state

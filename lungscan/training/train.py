@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lungscan.errors import UsageProblem
-from lungscan.training import starting
+from lungscan.training import starting, wording
 from lungscan.training.classes import cure, described, unstated
 from lungscan.training.data import Material, confounded, gather, split_text
 from lungscan.training.distributed import Ranks, join
@@ -31,6 +31,7 @@ from lungscan.training.records import keep_curves, keep_records
 from lungscan.training.stage_names import BUNDLE, STAGES, Stage
 from lungscan.training.stages import checkpoint_path, finished, fit_stage, not_needed
 from lungscan.training.starting import started, unseen
+from lungscan.training.taught import apart_from_teachers
 from lungscan.training.tensorboard import recorded
 
 STAGE_NAMES: tuple[str, ...] = (*STAGES, BUNDLE)
@@ -170,7 +171,7 @@ def _fitted(
 ) -> Generator[TrainEvent, None, Material]:
     work, ranks = run.work, run.ranks
     yield StageStarted("data", "reading and splitting")
-    material = unseen(options, _gathered(options, run))
+    material = apart_from_teachers(options, unseen(options, _gathered(options, run)))
     require_same_data(folds, material)
     for sentence in material.skipped:
         yield StageFinished("data", f"left out: {sentence}")
@@ -180,6 +181,8 @@ def _fitted(
     if material.more is not None:
         yield StageFinished("data", material.more.text)
     folders = material.samples.class_names
+    for sentence in wording.of_strangers(material):
+        yield StageFinished("data", sentence)
     if options.start_from:
         yield StageFinished("data", starting.start_text(options, folders))
     words = described(options.classes, folders)

@@ -101,6 +101,15 @@ def leak(material: Material) -> str:
     )
 
 
+def of_strangers(material: Material) -> tuple[str, ...]:
+    """What is not known of teachers from other runs, in sentences."""
+    return tuple(
+        f"What the teacher {name} learnt from is not known (no split.csv beside its checkpoints), "
+        "so it may have seen tissue that judges here."
+        for name in material.strangers
+    )
+
+
 def summary(options: TrainOptions, words: Sequence[ClassWords]) -> str:
     """What the model tells apart, in a sentence."""
     judged = modality_of(options.modality).words.judged.removesuffix(" under a microscope")
@@ -114,6 +123,7 @@ def limits(
     leaking, open_question = leak(material), unstated(words)
     return (
         *((f"{leaking}.",) if leaking else ()),
+        *of_strangers(material),
         *((open_question,) if open_question else ()),
         f"It knows {len(words)} classes; any other disease gets one of them or no result.",
         *options.limits,

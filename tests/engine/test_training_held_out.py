@@ -11,9 +11,13 @@ pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("timm", reason="training needs the extra train")
 
 from lungscan.dataset.splits import SplitRow, write_split
-from lungscan.errors import ModelError
+from lungscan.errors import ModelError, UsageProblem
+from lungscan.model.checked import read_card
+from lungscan.training import checkpoint
 from lungscan.training.data import gather
+from lungscan.training.events import StageFinished
 from lungscan.training.options import Fit, Phase, TrainOptions
+from lungscan.training.taught import apart_from_teachers
 from lungscan.training.train import train
 from tests.training_data import SIDE, draw_data
 
@@ -63,3 +67,61 @@ def test_a_split_file_that_was_changed_in_place_is_another_deal(root: Path) -> N
 def test_without_a_split_file_checkpoints_belong_to_the_data_as_ever(root: Path) -> None:
     material = gather(TINY, root, root / "none")
     assert material.fingerprint_sha256 == material.data_sha256
+
+
+@pytest.fixture
+def taught(root: Path) -> TrainOptions:
+    """A student of another run's teacher, which was fitted on the same split."""
+    own = dataclasses.replace(TINY, teacher=TINY.student, teacher_fit=FIT)
+    list(train(own, root, root / "first", ("teacher",)))
+    teacher = root / "first" / "training" / "checkpoints" / "teacher.pt"
+    return dataclasses.replace(own, teacher_from=str(teacher))
+
+
+def test_a_teacher_that_learnt_what_judges_its_student_is_refused_or_named(
+    root: Path, taught: TrainOptions
+) -> None:
+    same = gather(taught, root, root / "none")
+    assert apart_from_teachers(taught, same) == same
+    other = dataclasses.replace(taught, seed=1)
+    with pytest.raises(UsageProblem, match=r"learnt from \d+ of the groups that validate or test"):
+        list(train(other, root, root / "second"))
+    allowed = dataclasses.replace(other, allow_leakage=True)
+    found = apart_from_teachers(allowed, gather(allowed, root, root / "none"))
+    part = {row.group: row.part for row in found.rows}
+    learnt = {row.group for row in same.rows if row.part == "train"}
+    assert set(found.leaking) == {group for group in learnt if part[group] != "train"}
+    list(train(allowed, root, root / "second"))
+    card = read_card(root / "second")
+    assert card.data["leaking_groups"] == len(found.leaking) > 0
+    assert any("LEAKING" in limit for limit in card.limits)
+
+
+def test_a_teacher_of_which_nobody_knows_what_it_learnt_is_named(
+    root: Path, taught: TrainOptions
+) -> None:
+    (root / "first" / "training" / "split.csv").unlink()
+    events = list(train(taught, root, root / "second"))
+    said = [event.detail for event in events if isinstance(event, StageFinished)]
+    expected = "What the teacher first/training/checkpoints/teacher.pt learnt from is not known"
+    assert any(text.startswith(expected) for text in said)
+    assert any(limit.startswith(expected) for limit in read_card(root / "second").limits)
+
+
+def test_a_student_belongs_to_its_very_teacher(root: Path, taught: TrainOptions) -> None:
+    list(train(taught, root, root / "second", ("student",)))
+    path, teacher = (root / run / "training/checkpoints" for run in ("second", "first"))
+    path, teacher = path / "student.pt", teacher / "teacher.pt"
+    state = checkpoint.load(teacher, None)
+    assert state is not None
+    checkpoint.save(teacher, state | {"epoch": 2})
+    with pytest.raises(ModelError, match="learnt from another teacher"):
+        list(train(taught, root, root / "second", ("student",)))
+    student = checkpoint.load(path, None)
+    assert student is not None
+    teacher.rename(root / "away.pt")  # a student that came alone, as from another machine
+    assert list(train(taught, root, root / "second", ("student",)))
+    (root / "away.pt").rename(teacher)
+    del student["teachers_sha256"]  # as older checkpoints, which do not tell
+    checkpoint.save(path, student)
+    assert list(train(taught, root, root / "second", ("student",)))

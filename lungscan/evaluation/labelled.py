@@ -185,14 +185,13 @@ def _alone(groups: Sequence[str]) -> bool:
 
 
 def _seen(card: ModelCard, identity: Identity, groups: set[str]) -> tuple[Seen, int]:
-    """Whether the card names this data, and how many groups are not among its test groups."""
+    """Whether the card names this data, and how many groups it does not hold out."""
     if not _is_named(card, identity):
         source = _source_of(card, identity)
         if not source:
             return Seen.UNKNOWN, 0
         groups = {f"{source}/{group}" for group in groups}
-    held = set() if card.data.get("protocol") == "random" else set(card.data.get("test_groups", ()))
-    unheld = len(groups - held)
+    unheld = len(groups - card.held_out)
     return (Seen.YES if unheld else Seen.NO), unheld
 
 

@@ -114,6 +114,18 @@ class ModelCard:
             modality=None if self.modality == DEFAULT else self.modality,
         )
 
+    @property
+    def held_out(self) -> frozenset[str]:
+        """The groups of its data that the model never saw, as far as the card vouches for them.
+
+        Test groups that leaked are none of them. Cards that name them list clean test groups alone;
+        of an older one that leaks, or is of single pictures, nobody can say which were clean.
+        """
+        leaks = self.data.get("leaking_groups", 0) or self.data.get("protocol") == "random"
+        if leaks and "leaking" not in self.data:
+            return frozenset()
+        return frozenset(self.data.get("test_groups", ()))
+
 
 def write_card(card: ModelCard, folder: Path) -> None:
     """Write ``card.json`` with the SHA-256 of the files that lie beside it."""

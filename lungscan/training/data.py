@@ -39,6 +39,7 @@ class Material:
     rows: tuple[SplitRow, ...] = ()  # the split as a table
     more: More | None = None  # for the stages that the options name
     source_contents: tuple[str, ...] = ()  # as contents_sha256, of each of several sources
+    known_groups: tuple[str, ...] = ()  # of each picture by the folder's own table; (): none
     strangers: tuple[str, ...] = ()  # teachers of which nobody can say what they learnt
     deal_sha256: str = ""  # of a split file: who stands in which part; "": options deal
 
@@ -46,6 +47,14 @@ class Material:
     def classes(self) -> int:
         """Number of lung classes."""
         return len(self.samples.class_names)
+
+    @property
+    def held_groups(self) -> tuple[str, ...]:
+        """The test groups of which no picture is of a leaking group, by whatever table."""
+        groups, leaking = self.samples.groups, set(self.leaking)
+        known = zip(groups, self.known_groups or groups, strict=True)
+        touched = {group for group, own in known if {group, own} & leaking}
+        return tuple(sorted({groups[row] for row in self.split.test} - touched))
 
     @property
     def fingerprint_sha256(self) -> str:
@@ -113,6 +122,7 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
         rows,
         more,
         whole.contents,
+        known_groups=listing.groups or (),
         deal_sha256=deal_hash(rows) if options.split_file else "",
     )
 

@@ -113,12 +113,12 @@ def unseen(options: TrainOptions, material: Material) -> Material:
     if not any(ours and ours == theirs for ours, theirs in pairs):
         return material
     judged = {material.samples.groups[row] for row in material.split.test}
-    seen = tuple(sorted(judged - set(card.data.get("test_groups", ()))))
+    seen = tuple(sorted(judged - card.held_out))
     if seen and not options.allow_leakage:
         raise UsageProblem(
             f"{card.name} was trained on these very data: {len(seen)} of the {len(judged)} test "
-            "groups stood in its training, so the test would ask for tissue that was learnt. Give "
-            "other data, or say --allow-leakage, and every report will name it."
+            "groups are none that it held out, so the test would ask for tissue that was learnt. "
+            "Give other data, or say --allow-leakage, and every report will name it."
         )
     return dataclasses.replace(material, leaking=tuple(sorted({*material.leaking, *seen})))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,16 @@ pytest.importorskip("timm", reason="training needs the extra train")
 
 from lungscan.dataset.splits import SplitRow, write_split
 from lungscan.errors import ModelError, UsageProblem
+from lungscan.evaluation.labelled import load_material
+from lungscan.evaluation.options import DataOptions
+from lungscan.evaluation.records import Seen
+from lungscan.model.card import ModelCard
 from lungscan.model.checked import read_card
 from lungscan.training import checkpoint
 from lungscan.training.data import gather
 from lungscan.training.events import StageFinished
 from lungscan.training.options import Fit, Phase, TrainOptions
+from lungscan.training.starting import started, unseen
 from lungscan.training.taught import apart_from_teachers
 from lungscan.training.train import train
 from tests.training_data import SIDE, draw_data
@@ -125,3 +131,60 @@ def test_a_student_belongs_to_its_very_teacher(root: Path, taught: TrainOptions)
     del student["teachers_sha256"]  # as older checkpoints, which do not tell
     checkpoint.save(path, student)
     assert list(train(taught, root, root / "second", ("student",)))
+
+
+def leaked(root: Path) -> tuple[ModelCard, str, str]:
+    """A model of a split whose first test group also teaches: its card, that group, a clean one."""
+    rows = list(gather(TINY, root, root / "none").rows)
+    tested = sorted({row.group for row in rows if row.part == "test"})
+    row = next(number for number, row in enumerate(rows) if row.group == tested[0])
+    rows[row] = dataclasses.replace(rows[row], part="train")
+    write_split(root / "leaky.csv", rows)
+    options = dataclasses.replace(
+        TINY, split_file=str(root / "leaky.csv"), allow_leakage=True, name="leaky"
+    )
+    list(train(options, root, root / "leaky"))
+    return read_card(root / "leaky"), tested[0], tested[1]
+
+
+def test_what_leaked_is_not_held_out_by_the_card(root: Path) -> None:
+    card, dirty, clean = leaked(root)
+    assert card.data["leaking"] == [dirty]
+    assert dirty not in card.held_out
+    assert clean in card.held_out
+    rows = gather(TINY, root, root / "none").rows
+    for group, seen, unheld in ((dirty, Seen.YES, 1), (clean, Seen.NO, 0)):
+        others = [dataclasses.replace(row, part="train") for row in rows if row.group != group]
+        own = [dataclasses.replace(row, part="test") for row in rows if row.group == group]
+        write_split(root / f"{group}.csv", [*others, *own])
+        note = load_material(DataOptions(root / "drawn", root / f"{group}.csv")).note(card)
+        assert (note.seen, note.seen_groups) == (seen, unheld)
+
+
+def test_what_leaked_into_a_model_leaks_into_one_that_starts_from_it(root: Path) -> None:
+    card, dirty, _ = leaked(root)
+    options = started(dataclasses.replace(TINY, start_from=str(card.folder)), root)
+    material = gather(options, root, root / "none")
+    with pytest.raises(UsageProblem, match="was trained on these very data: 1 of the 3 test"):
+        unseen(options, material)
+    values = json.loads((root / "leaky" / "card.json").read_text(encoding="utf-8"))
+    del values["data"]["leaking"]  # as older cards are, which list what leaked among the rest
+    values["data"]["test_groups"].append(dirty)
+    (root / "leaky" / "card.json").write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(UsageProblem, match="was trained on these very data: 3 of the 3 test"):
+        unseen(options, material)
+
+
+def test_a_group_that_leaks_by_the_folders_own_table_is_not_held_out(root: Path) -> None:
+    rows = gather(TINY, root, root / "none").rows
+    alone = [dataclasses.replace(row, group=f"alone {row.file}") for row in rows]
+    tested = next(row.file for row in rows if row.part == "test")
+    alone = [dataclasses.replace(row, part="train") if row.file == tested else row for row in alone]
+    write_split(root / "alone.csv", alone)
+    options = dataclasses.replace(TINY, split_file=str(root / "alone.csv"), allow_leakage=True)
+    material = gather(options, root, root / "none")
+    group = next(row.group for row in rows if row.file == tested)
+    assert material.leaking == (group,)
+    sibling = next(row.file for row in rows if row.group == group and row.file != tested)
+    held = {row.file for row in alone if row.part == "test"} - {sibling}
+    assert material.held_groups == tuple(sorted(f"alone {file}" for file in held))

@@ -9,7 +9,7 @@ import numpy as np
 
 from lungscan.dataset.listing import read_listing
 from lungscan.dataset.pixels import Look, Squares, load_squares
-from lungscan.dataset.samples import Samples
+from lungscan.dataset.samples import Samples, data_hash
 from lungscan.dataset.splits import Split
 from lungscan.training.dealing import deal
 from lungscan.training.more import FILES_FILE, read_pictures
@@ -24,6 +24,7 @@ class Foreign:
     samples: Samples
     split: Split
     squares: Squares
+    sha256: str  # of its pictures, their names and groups: from them the options make the deal
 
 
 def read_foreign(folder: Path, look: Look, options: TrainOptions) -> tuple[Foreign, list[str]]:
@@ -45,14 +46,17 @@ def read_foreign(folder: Path, look: Look, options: TrainOptions) -> tuple[Forei
         sentences = [
             f"{folder.name}/{pictures[row].path.name}: {why}" for row, why in refused.items()
         ]
-        return Foreign(folder.name, others, _limited(others, options), squares), sentences
+        return _dealt(folder, others, options, squares), sentences
     whole = read_listing(folder, check=False)
     squares, refused = load_squares(whole.paths, look, options.field_px)
     listing = whole.without({whole.names[row]: why for row, why in refused.items()})
     others = listing.samples(listing.groups or listing.names)
-    split = _limited(others, options)
     sentences = [f"{folder.name}/{whole.names[row]}: {why}" for row, why in refused.items()]
-    return Foreign(folder.name, others, split, squares), sentences
+    return _dealt(folder, others, options, squares), sentences
+
+
+def _dealt(folder: Path, others: Samples, options: TrainOptions, squares: Squares) -> Foreign:
+    return Foreign(folder.name, others, _limited(others, options), squares, data_hash(others))
 
 
 def _limited(others: Samples, options: TrainOptions) -> Split:

@@ -58,15 +58,16 @@ class Material:
 
     @property
     def fingerprint_sha256(self) -> str:
-        """What checkpoints belong to: the data, which squares of them were cut, and a file's deal.
+        """What checkpoints belong to: data, counter-examples, squares cut of them, a file's deal.
 
-        The data's own hash where every picture is one whole square and the options deal: these are
-        prepared as ever.
+        The data's own hash where there is nothing but whole pictures that the options deal: these
+        are prepared as ever.
         """
         how = [part.how_sha256 for part in (self.squares, *(f.squares for f in self.foreign))]
         facts = how if any(how) else []
         if self.deal_sha256:
             facts.append(f"deal {self.deal_sha256}")
+        facts += [f"counter-examples {part.sha256}" for part in self.foreign]
         if not facts:
             return self.data_sha256
         return sha256("\n".join((self.data_sha256, *facts)).encode()).hexdigest()

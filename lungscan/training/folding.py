@@ -146,7 +146,7 @@ def _require_same(options: TrainOptions, card: ModelCard, folder: Path) -> None:
 
 
 def require_same_data(folders: Sequence[Path], material: Material) -> None:
-    """Refuse folds of other pictures, labels or groups than the model's own.
+    """Refuse folds of other pictures, labels, groups or counter-examples than the model's own.
 
     Raises:
         UsageProblem: which fold.
@@ -154,10 +154,18 @@ def require_same_data(folders: Sequence[Path], material: Material) -> None:
     for folder in folders:
         if not holds_model(folder):
             continue
-        if read_card(folder).data.get("sha256") != material.data_sha256:
+        data = read_card(folder).data
+        if data.get("sha256") != material.data_sha256:
             raise UsageProblem(
                 f"Fold {folder.name} was trained on other data than these: pictures, labels or "
                 "groups differ. Bring the data back as they were, or remove the fold's folder to "
+                "train it anew."
+            )
+        others = {part.name: part.sha256 for part in material.foreign}
+        if data.get("counter_examples", {}) != others:
+            raise UsageProblem(
+                f"Fold {folder.name} was trained with other counter-examples than these, or before "
+                "models told which. Bring them back as they were, or remove the fold's folder to "
                 "train it anew."
             )
 

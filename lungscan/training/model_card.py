@@ -115,6 +115,7 @@ def first_card(
             "sha256": material.data_sha256,
             "contents_sha256": material.contents_sha256,
             **_sources(options, material),
+            **_others(material),
             "protocol": options.protocol,
             "fields": {
                 "train": len(parts.train),
@@ -145,6 +146,13 @@ def _sources(options: TrainOptions, material: Material) -> dict[str, dict[str, s
         return {}
     names = (source.name for source in options.sources)
     return {"sources": dict(zip(names, material.source_contents, strict=True))}
+
+
+def _others(material: Material) -> dict[str, dict[str, str]]:
+    """By which the folders of counter-examples are known."""
+    if not material.foreign:
+        return {}
+    return {"counter_examples": {part.name: part.sha256 for part in material.foreign}}
 
 
 # Options that came later: cards that do not use them are what they were.

@@ -238,6 +238,8 @@ class TrainOptions:
         default = {field.name: field.default for field in dataclasses.fields(self)}
         values = {name: getattr(self, name) for name in names}
         options = {k: _changed(v) for k, v in values.items() if v != default[k]}
+        if stage == "head" and self.classify_px != self.field_px:  # it sees the fields at that size
+            options["input_px"] = self.input_px
         text = json.dumps([data_sha256, options], sort_keys=True)
         return sha256(text.encode()).hexdigest()
 

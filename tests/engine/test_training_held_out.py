@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("timm", reason="training needs the extra train")
@@ -20,8 +23,8 @@ from lungscan.model.card import ModelCard
 from lungscan.model.checked import read_card
 from lungscan.training import checkpoint
 from lungscan.training.data import gather
-from lungscan.training.events import StageFinished
-from lungscan.training.options import Fit, Phase, TrainOptions
+from lungscan.training.events import RunStarted, StageFinished
+from lungscan.training.options import Fit, Head, Phase, TrainOptions
 from lungscan.training.starting import started, unseen
 from lungscan.training.taught import apart_from_teachers
 from lungscan.training.train import train
@@ -188,3 +191,55 @@ def test_a_group_that_leaks_by_the_folders_own_table_is_not_held_out(root: Path)
     sibling = next(row.file for row in rows if row.group == group and row.file != tested)
     held = {row.file for row in alone if row.part == "test"} - {sibling}
     assert material.held_groups == tuple(sorted(f"alone {file}" for file in held))
+
+
+def draw_organ(folder: Path, names: Iterable[str]) -> None:
+    """Counter-examples: two folders of pictures in a colour of their own."""
+    for name in names:
+        for part in ("a", "b"):
+            rng = np.random.default_rng([*name.encode(), *part.encode()])
+            (folder / part).mkdir(parents=True, exist_ok=True)
+            noise = np.clip(rng.normal((90, 160, 90), 25, (SIDE, SIDE, 3)), 0, 255)
+            Image.fromarray(noise.astype(np.uint8)).save(folder / part / f"{name}.png")
+
+
+def test_other_counter_examples_are_other_data(root: Path) -> None:
+    draw_organ(root / "organ", [f"m{number}" for number in range(6)])
+    options = dataclasses.replace(TINY, counter_examples=("organ",))
+    list(train(options, root, root / "model", ("alone",)))
+    list(train(options, root, root / "model", ("alone",)))  # the same ones go on
+    before = gather(options, root, root / "none")
+    draw_organ(root / "organ", ["a1", "a2"])
+    after = gather(options, root, root / "none")
+    learnt, judged = (
+        {part.samples.paths[row] for row in rows}
+        for part, rows in (
+            (before.foreign[0], before.foreign[0].split.train),
+            (after.foreign[0], after.foreign[0].split.test),
+        )
+    )
+    assert learnt & judged  # so the network may not be judged on these
+    with pytest.raises(ModelError, match=r"alone\.pt was made with other options or data"):
+        list(train(options, root, root / "model", ("alone",)))
+
+
+def test_folds_of_other_counter_examples_are_refused_before_the_last_network(root: Path) -> None:
+    draw_organ(root / "organ", [f"m{number}" for number in range(6)])
+    options = dataclasses.replace(TINY, counter_examples=("organ",), folds=2, split=(0.8, 0.2, 0.0))
+    events = train(options, root, root / "model")
+    for event in events:
+        if isinstance(event, RunStarted) and event.number == 3:
+            break
+    events.close()
+    draw_organ(root / "organ", ["a1", "a2"])
+    with pytest.raises(UsageProblem, match="Fold 1 was trained with other counter-examples"):
+        list(train(options, root, root / "model"))
+
+
+def test_the_size_of_the_input_shapes_a_head(root: Path) -> None:
+    small = dataclasses.replace(TINY, head_fit=Head(), input_px=32)
+    plain = dataclasses.replace(small, input_px=0)
+    assert small.fingerprint("head") != plain.fingerprint("head")
+    assert small.fingerprint("alone") == plain.fingerprint("alone")
+    said = dataclasses.replace(small, input_px=SIDE)  # what it is without a word
+    assert said.fingerprint("head") == plain.fingerprint("head")

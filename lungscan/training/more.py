@@ -1,8 +1,10 @@
 """Further pictures for the stage before the labels: copies of our own groups, and other tissue.
 
 Nothing that judges may be learnt: a picture whose group stands in validation or test is left out,
-and so is one that its licence keeps for evaluation. Such a folder must therefore say which pictures
-it holds, in ``groups.csv`` or in ``files.csv`` (which also has ``use``).
+and so is one that its licence keeps for evaluation. Groups that were found have names of their own,
+so pictures are compared by their bytes, too: a copy of one that judges leaves its group out. Such a
+folder must therefore say which pictures it holds, in ``groups.csv`` or in ``files.csv`` (which also
+has ``use``).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from lungscan.dataset.splits import Split
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
 from lungscan.inputs.csv_input import TableRow, read_table
+from lungscan.results.checksums import digest_of
 from lungscan.training.fit import Pictures
 from lungscan.training.losses import UNLABELLED
 
@@ -74,14 +77,19 @@ def gather_more(
         UsageProblem: a folder without a table, or with a wrong one.
     """
     learnt = {own.groups[row] for row in split.train}
-    held = _held(own, split).union(*(_held(*other) for other in others))
+    judges = ((own, split), *others)
+    held = set[str]().union(*(_held(*each) for each in judges))
+    contents = set[str]().union(*(_contents(*each) for each in judges))
     left: Counter[str] = Counter()
     kept: list[Picture] = []
     for name in folders:
-        for picture in read_pictures(root / name):
+        pictures = read_pictures(root / name)
+        copied = {_group(picture, root / name) for picture in pictures if _is_of(contents, picture)}
+        for picture in pictures:
+            group = _group(picture, root / name)
             if not picture.allowed:
                 left["for evaluation only"] += 1
-            elif (picture.group or picture.path.relative_to(root / name).as_posix()) in held:
+            elif group in held or group in copied:
                 left["of groups that judge"] += 1
             else:
                 kept.append(picture)
@@ -127,6 +135,22 @@ def _picture(folder: Path, table: Path, row: TableRow) -> Picture:
     file = inside(row["file"], table, row.line)
     allowed = row["use"].lower() == ALLOWED
     return Picture(folder / file, row.cells.get("label", ""), row.cells.get("group", ""), allowed)
+
+
+def _group(picture: Picture, folder: Path) -> str:
+    """Its group; one that stands alone is its own, by its name."""
+    return picture.group or picture.path.relative_to(folder).as_posix()
+
+
+def _is_of(contents: set[str], picture: Picture) -> bool:
+    """Whether a picture is one of these, whatever its name; one that is missing is none."""
+    return picture.path.is_file() and digest_of(picture.path) in contents
+
+
+def _contents(samples: Samples, split: Split) -> set[str]:
+    """SHA-256 of each picture that judges."""
+    rows = (*split.validation, *split.test)
+    return {digest_of(samples.paths[row]) for row in rows}
 
 
 def _held(samples: Samples, split: Split) -> set[str]:

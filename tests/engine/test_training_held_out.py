@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image
 pytest.importorskip("torch", reason="training needs the extra train")
 pytest.importorskip("timm", reason="training needs the extra train")
 
+from lungscan.dataset.group_table import read_groups
 from lungscan.dataset.splits import SplitRow, write_split
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.evaluation.labelled import load_material
@@ -243,3 +245,20 @@ def test_the_size_of_the_input_shapes_a_head(root: Path) -> None:
     assert small.fingerprint("alone") == plain.fingerprint("alone")
     said = dataclasses.replace(small, input_px=SIDE)  # what it is without a word
     assert said.fingerprint("head") == plain.fingerprint("head")
+
+
+def test_copies_of_what_judges_are_not_learnt_whatever_their_groups(root: Path) -> None:
+    shutil.copytree(root / "drawn", root / "more")
+    (root / "drawn" / "groups.csv").unlink()  # so that groups are found, with names of their own
+    options = dataclasses.replace(TINY, more_pictures=("more",), more_in=("alone",))
+    material = gather(options, root, root / "none")
+    judging = [*material.split.validation, *material.split.test]
+    judged = {pixels.tobytes() for pixels in material.squares.of(np.array(judging))}
+    assert material.more is not None
+    learnt = {pixels.tobytes() for pixels in material.more.pictures.pixels.numpy()}
+    assert not judged & learnt
+    assert learnt  # the pictures of other groups are
+    table = {row.file: row.group for row in read_groups(root / "more" / "groups.csv").values()}
+    groups = {table[material.rows[row].file] for row in judging}
+    left = sum(group in groups for group in table.values())
+    assert f"left out {left} of groups that judge" in material.more.text

@@ -102,7 +102,7 @@ def most_lost(agreement: Agreement, lost: Metric) -> float:
     Lippman-Hand 1983, "if nothing goes wrong").
     """
     unseen: float = 1 - 0.05 ** (1 / agreement.looked_at)
-    return max(unseen, lost.high or 0.0)
+    return max(unseen, lost.value if lost.high is None else lost.high)
 
 
 def _joined(parts: Sequence[FloatArray], width: int) -> FloatArray:

@@ -1,6 +1,7 @@
 """Bootstrap over groups: pictures of one group show the same tissue, so whole groups are drawn.
 
-The same draws serve every figure of an evaluation, so differences between figures are paired.
+The same draws serve every figure of an evaluation, so differences between figures are paired. A
+single group, drawn again and again, is always itself: of fewer than two there is no interval.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from lungscan.model.card import Metric
 
 Floats = NDArray[np.float64]
 
+LEAST_GROUPS = 2  # of an interval
 _CELLS = 4_000_000  # numbers held at once
 
 
@@ -63,13 +65,35 @@ class GroupBootstrap:
     ) -> Metric:
         """Sum of ``part`` over sum of ``whole``, each ``(n,)``; NaN where ``whole`` sums to 0."""
         sums = self.totals(np.stack([part, whole], 1).astype(np.float64))
+        counted = whole.astype(np.float64) > 0
         value = divide(part.sum(dtype=np.float64), whole.sum(dtype=np.float64))
-        return self.metric(name, float(value), divide(sums[:, 0], sums[:, 1]), note)
+        draws = self.told(divide(sums[:, 0], sums[:, 1]), counted)
+        return self.metric(name, float(value), draws, note)
 
     def metric(self, name: str, value: float, draws: Floats, note: str = "") -> Metric:
-        """A figure with the interval that its ``(draws,)`` values span; NaN among them are void."""
-        low, high = interval(draws)
-        return Metric(name, value, float(low), float(high), self.pictures, self.groups, note)
+        """A figure with the interval that its ``(draws,)`` values span; NaN among them are void.
+
+        None stands for the ends of an interval that nothing is known of.
+        """
+        low, high = (None if np.isnan(end) else float(end) for end in self.interval(draws))
+        return Metric(name, value, low, high, self.pictures, self.groups, note)
+
+    def interval(self, draws: Floats) -> tuple[Floats, Floats]:
+        """As ``interval``; NaN of fewer than two groups."""
+        return interval(draws if self.groups >= LEAST_GROUPS else np.full_like(draws, np.nan))
+
+    def told(self, draws: Floats, *kinds: NDArray[np.bool_]) -> Floats:
+        """``draws`` of a figure that rests on pictures of several ``kinds``, each ``(n,)``.
+
+        All void where a kind stands in fewer than two groups: resamples show nothing of how that
+        kind varies.
+        """
+        enough = all(self.groups_of(kind) >= LEAST_GROUPS for kind in kinds)
+        return draws if enough else np.full_like(draws, np.nan)
+
+    def groups_of(self, pictures: NDArray[np.bool_]) -> int:
+        """How many groups some pictures ``(n,)`` stand in."""
+        return len(np.unique(self._member[pictures]))
 
     def _chunks(self, width: int = 1) -> Iterator[Floats]:
         step = max(1, _CELLS // max(1, width, self.groups))

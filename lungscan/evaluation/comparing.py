@@ -22,6 +22,10 @@ from lungscan.model.checked import find_model
 
 Answers = tuple[FieldAnswer, ...]
 
+# Groups that a verdict needs: five that all speak for one model may still be chance, because five
+# fair coins fall alike with a probability of 2 × 0.5^5, above 5 %.
+LEAST_GROUPS = 6
+
 
 def comparison(
     model_a: str, model_b: str, data: DataOptions, options: JudgeOptions
@@ -85,7 +89,10 @@ def _compared(
         model_a=cards[0].stamp(),
         model_b=cards[1].stamp(),
         data=data,
-        warnings=wording.warnings(data, blame, lost),
+        warnings=(
+            *wording.warnings(data, blame, lost),
+            *wording.few_groups(first, cards[0].class_names),
+        ),
         notes=wording.notes(data, blame, options.draws, options.mpp),
         accuracy_a=bootstrap.mean("accuracy A", first.right),
         accuracy_b=bootstrap.mean("accuracy B", second.right),
@@ -97,7 +104,7 @@ def _compared(
         only_b_right=only_b,
         both_wrong=int((~first.right & ~second.right).sum()),
         mcnemar_p=p,
-        verdict=_verdict(difference, p, grouped=data.grouped),
+        verdict=verdict_of(difference, p, grouped=data.grouped),
         changes=tuple(_change(a, b) for a, b in pairs if _answer_of(a) != _answer_of(b)),
         skipped=tuple(answer.file for answer in lost),
         use=RESEARCH_USE,
@@ -111,8 +118,22 @@ def _note(cards: tuple[ModelCard, ModelCard], material: Material) -> tuple[DataN
     return min(notes, key=lambda pair: (worst.index(pair[0].seen), -pair[0].seen_groups))
 
 
-def _verdict(difference: Metric, p: float, *, grouped: bool) -> str:
+def verdict_of(difference: Metric, p: float, *, grouped: bool) -> str:
+    """Which model is the better one, if that can be told, and what to believe of it.
+
+    Args:
+        difference: accuracy of B minus that of A, with its interval over groups.
+        p: of McNemar's test.
+        grouped: whether groups are known.
+    """
     low, high = difference.low or 0.0, difference.high or 0.0
+    if difference.low is None or difference.groups < LEAST_GROUPS:
+        count = f"{difference.groups} group{'' if difference.groups == 1 else 's'}"
+        return (
+            f"Which model is the more accurate one cannot be told from {count}: {LEAST_GROUPS} at "
+            "least are needed, because pictures of one group show the same tissue. McNemar's test "
+            f"(p = {p:.3g}) takes every picture for independent. Compare on more groups."
+        )
     if low > 0 or high < 0:
         better = "B" if low > 0 else "A"
         found = f"model {better} is the more accurate one on tissue like this"

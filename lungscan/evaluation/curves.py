@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lungscan.dataset.resampling import Floats, GroupBootstrap, divide, interval
+from lungscan.dataset.resampling import Floats, GroupBootstrap, divide
 from lungscan.evaluation.judged import BoolArray, IndexArray, Judged
 from lungscan.evaluation.records import Coverage, ReliabilityBin, RocCurve
 from lungscan.model.card import Metric
@@ -41,7 +41,7 @@ class Ranking:
 
     def curve(self) -> Coverage:
         """Accuracy over shares from one half to all."""
-        low, high = interval(self._draws(_SHARES))
+        low, high = self._bootstrap.interval(self._draws(_SHARES))
         columns = (_SHARES, self._value(_SHARES), low, high)
         return Coverage(*(column.astype(np.float32) for column in columns))
 
@@ -83,7 +83,7 @@ def reliability(
     good, count = bootstrap.totals(right), bootstrap.totals(member)
     gaps = np.abs(bootstrap.totals(sure) - good).sum(1) / count.sum(1)
     value = float(np.abs(sure.sum(0) - right.sum(0)).sum() / len(judged.truth))
-    low, high = interval(divide(good, count))
+    low, high = bootstrap.interval(divide(good, count))
     bins = tuple(
         ReliabilityBin(
             float(judged.confidence[rows].mean()),
@@ -106,7 +106,8 @@ def roc_curve(judged: Judged, index: int, name: str, bootstrap: GroupBootstrap) 
     for weights in bootstrap.weights(order):
         rates = zip(*_rates(weights, positive, ends), strict=True)
         bands += [np.interp(_GRID, x, y) for x, y in rates]
-    low, high = interval(np.array(bands))
+    kind = judged.truth == index
+    low, high = bootstrap.interval(bootstrap.told(np.array(bands), kind, ~kind))
     columns = (false[0], true[0], _GRID, low, high)
     return RocCurve(name, *(column.astype(np.float32) for column in columns))
 

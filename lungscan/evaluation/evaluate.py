@@ -157,7 +157,10 @@ def measured(
     return Evaluation(
         model=stamp,
         data=data,
-        warnings=wording.warnings(data, card, skipped),
+        warnings=(
+            *wording.warnings(data, card, skipped),
+            *wording.few_groups(judged, stamp.class_names),
+        ),
         notes=notes,
         metrics=(*overall_figures(judged, ranking, areas, bootstrap), calibration),
         classes=classes,

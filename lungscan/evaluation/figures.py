@@ -39,6 +39,7 @@ def overall_figures(
     """The figures over all classes, but for that of calibration; ``areas`` are those of ROC."""
     f1, f1_draws = _f1(judged, bootstrap)
     present = np.unique(judged.truth)
+    kinds = [judged.truth == i for i in present]
     off = judged.probs - np.eye(judged.probs.shape[1])[judged.truth]
     return (
         *basic_figures(judged, bootstrap),
@@ -46,13 +47,13 @@ def overall_figures(
         bootstrap.metric(
             MACRO_F1,
             float(f1[present].mean()),
-            _mean_of_known(f1_draws[:, present]),
+            bootstrap.told(_mean_of_known(f1_draws[:, present]), *kinds),
             "mean over the classes present",
         ),
         bootstrap.metric(
             MACRO_AUC,
             float(_mean_of_known(areas[0][None])[0]),
-            _mean_of_known(areas[1]),
+            bootstrap.told(_mean_of_known(areas[1]), *kinds),
             "mean over the classes present, one against the rest",
         ),
         bootstrap.mean(BRIER, (off**2).sum(1), "sum over classes, 0 to 2; less is better"),
@@ -67,6 +68,8 @@ def class_figures(
     found = []
     for i, name in enumerate(stamp.class_names):
         predicted, true = judged.forced == i, judged.truth == i
+        f1_told = bootstrap.told(f1_draws[:, i], predicted | true)
+        area_told = bootstrap.told(areas[1][:, i], true, ~true)
         found.append(
             ClassFigures(
                 name,
@@ -74,9 +77,9 @@ def class_figures(
                 int(true.sum()),
                 bootstrap.ratio(f"precision {name}", predicted & true, predicted),
                 bootstrap.ratio(f"recall {name}", predicted & true, true),
-                bootstrap.metric(f"F1 {name}", float(f1[i]), f1_draws[:, i]),
+                bootstrap.metric(f"F1 {name}", float(f1[i]), f1_told),
                 bootstrap.metric(
-                    f"AUC {name}", float(areas[0][i]), areas[1][:, i], "one against the rest"
+                    f"AUC {name}", float(areas[0][i]), area_told, "one against the rest"
                 ),
             )
         )

@@ -63,7 +63,7 @@ def draw_reliability(evaluation: Evaluation) -> Figure:
     axes.vlines(x, *limits, color=BLUE, linewidth=1)
     axes.plot(x, y, "o-", color=BLUE, markersize=3.5, linewidth=0.8)
     least = max(0.0, np.floor(10 * min(x.min(), 1 / len(evaluation.classes))) / 10)
-    lowest = np.nanmin([y.min(), np.nanmin(limits), least])
+    lowest = np.nanmin([y.min(), *limits.ravel(), least])
     axes.set(ylabel="Accuracy", xlim=(least, 1.01), ylim=(max(0.0, lowest - 0.03), 1.02))
     error = wording.with_interval(evaluation.metric(CALIBRATION))
     axes.set_title("Reliability")
@@ -100,7 +100,7 @@ def draw_coverage(evaluation: Evaluation) -> Figure:
             label=f"as the model answers, {wording.percent(answered.value)}:\n"
             f"{wording.with_interval(right)}",
         )
-    lowest = float(np.nanmin([np.nanmin(curve.low), right.value]))
+    lowest = float(np.nanmin([*curve.low, *curve.accuracy, right.value]))
     axes.set(
         xlabel="Share of fields answered",
         ylabel="Accuracy of the answered",

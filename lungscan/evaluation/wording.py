@@ -6,12 +6,16 @@ import math
 import re
 from collections.abc import Sequence
 
+import numpy as np
+
+from lungscan.evaluation.judged import Judged
 from lungscan.evaluation.records import DataNote, FieldAnswer, Protocol, Seen
 from lungscan.inputs.names import show
 from lungscan.model.card import Metric, ModelCard
 
 LEAKING = "LEAKING SPLIT"
 FEW_NAMES = 5
+FEW_GROUPS = 10  # below it an interval by bootstrap over groups is narrower than it should be
 
 
 def warnings(data: DataNote, card: ModelCard, skipped: Sequence[FieldAnswer]) -> tuple[str, ...]:
@@ -42,6 +46,22 @@ def warnings(data: DataNote, card: ModelCard, skipped: Sequence[FieldAnswer]) ->
     if skipped:
         sentences.append(_skipped(skipped))
     return tuple(sentences)
+
+
+def few_groups(judged: Judged, class_names: Sequence[str]) -> tuple[str, ...]:
+    """A warning where a class stands in so few groups that intervals say too little."""
+    found = {
+        name: len({judged.groups[row] for row in np.flatnonzero(judged.truth == index)})
+        for index, name in enumerate(class_names)
+    }
+    few = [f"{name} {count}" for name, count in found.items() if 0 < count < FEW_GROUPS]
+    if not few:
+        return ()
+    return (
+        f"FEW GROUPS: of class {', '.join(few)}. From fewer than {FEW_GROUPS} groups an interval "
+        "comes out narrower than the doubt is, and of a single one there is none. Judge more "
+        "groups before you rely on these figures.",
+    )
 
 
 def notes(data: DataNote, card: ModelCard, draws: int, mpp: float | None) -> tuple[str, ...]:

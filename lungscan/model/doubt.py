@@ -19,8 +19,8 @@ def doubt(card: ModelCard) -> str:
 
     It is proven when the 95 % interval of its accuracy lies above chance: above the share that
     naming always one class would reach. The interval is the card's own, over groups, and never
-    wider than as many groups allow (Wilson 1927): where every answer is right, the card's has no
-    width, however few they were.
+    narrower than as many groups allow (Wilson 1927): where every answer is right, the card's has no
+    width, however few they were. Where the card has none, it is Wilson's.
     """
     metric = _accuracy(card)
     if metric is None or metric.n == 0:
@@ -29,10 +29,11 @@ def doubt(card: ModelCard) -> str:
             "fields were held out for a test."
         )
     chance = chance_of(card)
-    low = min(metric.value if metric.low is None else metric.low, _wilson_low(metric))
+    least, most = _wilson(metric)
+    low = least if metric.low is None else min(metric.low, least)
     if low > chance:
         return ""
-    high = metric.value if metric.high is None else metric.high
+    high = most if metric.high is None else metric.high
     return (
         f"{card.name} is unproven: it is right in {_percent(metric.value)} of {metric.n} test "
         f"fields in {metric.groups} groups (95 % interval {_percent(low)} to {_percent(high)}), "
@@ -81,11 +82,13 @@ def _accuracy(card: ModelCard) -> Metric | None:
     return found[0] if found else None
 
 
-def _wilson_low(metric: Metric) -> float:
+def _wilson(metric: Metric) -> tuple[float, float]:
+    """The 95 % interval of a share of so many groups."""
     count = max(1, metric.groups)
     share, room = metric.value, _Z * _Z / count
     half = _Z * (share * (1 - share) / count + room / (4 * count)) ** 0.5
-    return float((share + room / 2 - half) / (1 + room))
+    low, high = ((share + room / 2 + side * half) / (1 + room) for side in (-1, 1))
+    return low, high
 
 
 def _percent(share: float) -> str:

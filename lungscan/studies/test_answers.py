@@ -192,7 +192,7 @@ def recalls_of(
     judged: Judged, class_names: Sequence[str], bootstrap: GroupBootstrap
 ) -> tuple[tuple[Metric, ...], Metric]:
     """The recall of each class, and their mean: the balanced accuracy, blind to class sizes."""
-    recalls, values, draws = [], [], []
+    recalls, values, draws, kinds = [], [], [], []
     for index, name in enumerate(class_names):
         true = judged.truth == index
         right = true & judged.right
@@ -200,7 +200,9 @@ def recalls_of(
         values.append(recalls[-1].value)
         sums = bootstrap.totals(np.stack([right, true], 1))
         draws.append(divide(sums[:, 0], sums[:, 1]))
+        kinds.append(true)
     every: Floats = np.stack(draws, 1).mean(1)  # NaN where a resample lacks a class: void
+    every = bootstrap.told(every, *kinds)
     return tuple(recalls), bootstrap.metric(BALANCED, float(np.mean(values)), every)
 
 

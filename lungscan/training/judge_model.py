@@ -89,8 +89,12 @@ def _plain(metric: Metric) -> Metric:
 
 
 def points_of(curve: Coverage) -> tuple[tuple[float, float, float, float], ...]:
-    """Accuracy against coverage as a card holds it: share answered, accuracy, its interval."""
-    columns = (curve.share, curve.accuracy, curve.low, curve.high)
+    """Accuracy against coverage as a card holds it: share answered, accuracy, its interval.
+
+    An interval that nothing is known of reaches from 0 to 1.
+    """
+    low, high = np.nan_to_num(curve.low, nan=0.0), np.nan_to_num(curve.high, nan=1.0)
+    columns = (curve.share, curve.accuracy, low, high)
     rows = np.stack(columns, 1).astype(np.float64).round(4).tolist()
     return tuple((share, accuracy, low, high) for share, accuracy, low, high in rows)
 

@@ -36,6 +36,10 @@ def test_the_interval_must_lie_above_chance(
     assert (sentence(value, low, 1.0, groups) == "") is proven
 
 
+def test_where_the_card_has_no_interval_it_is_wilson_s() -> None:
+    assert "(95 % interval 5 % to 95 %)" in sentence(0.5, None, None, 1)
+
+
 def test_always_naming_the_commonest_class_is_no_skill() -> None:
     assert sentence(0.82, 0.78, 0.86, 200) == ""
     assert "would be right in 80 %" in sentence(0.82, 0.78, 0.86, 200, commonest_class=0.8)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 
 from lungscan.dataset.resampling import GroupBootstrap, interval
-from lungscan.evaluation.comparing import mcnemar
+from lungscan.evaluation import wording
+from lungscan.evaluation.comparing import mcnemar, verdict_of
 from lungscan.evaluation.curves import Ranking, reliability, roc_areas, roc_curve
 from lungscan.evaluation.figures import class_figures, confusion, overall_figures
 from lungscan.evaluation.judged import Judged, as_arrays
@@ -107,9 +109,69 @@ def test_a_share_of_nothing_is_no_number() -> None:
     bootstrap = GroupBootstrap(["a", "b"], draws=100)
     metric = bootstrap.ratio("x", np.zeros(2), np.zeros(2))
     assert math.isnan(metric.value)
-    assert math.isnan(metric.low or 0)
+    assert (metric.low, metric.high) == (None, None)
     low, high = interval(np.array([np.nan, 1.0, 1.0]))
     assert (low, high) == (1.0, 1.0)
+
+
+def test_a_single_group_has_no_interval() -> None:
+    bootstrap = GroupBootstrap(["one"] * 12 + [f"other {i}" for i in range(20)], draws=100)
+    first = np.arange(32) < 12
+    right = np.arange(32) % 4 > 0
+    alone = bootstrap.ratio("recall", right & first, first)
+    assert (alone.value, alone.low, alone.high) == (0.75, None, None)
+    others = bootstrap.ratio("recall", right & ~first, ~first)
+    assert others.low is not None
+    assert others.low < 0.75 < (others.high or 0)
+    whole = GroupBootstrap(["one"] * 10, draws=100)
+    assert whole.mean("x", right[:10]).low is None
+    assert np.isnan(whole.interval(np.zeros((100, 3)))[0]).all()
+
+
+def last_in_one_group(judged: Judged) -> tuple[str, ...]:
+    """The groups, but all fields of the last class in a single one."""
+    pairs = zip(judged.groups, judged.truth, strict=True)
+    return tuple("one" if label == 2 else group for group, label in pairs)
+
+
+def test_what_rests_on_a_class_of_one_group_has_no_interval() -> None:
+    judged = made_up()
+    judged = dataclasses.replace(
+        judged,
+        groups=last_in_one_group(judged),
+    )
+    bootstrap = GroupBootstrap(judged.groups, draws=100)
+    areas = roc_areas(judged, bootstrap)
+    first, _, last = class_figures(judged, STAMP, areas, bootstrap)
+    assert (last.recall.low, last.auc.low) == (None, None)
+    assert None not in (first.recall.low, first.auc.low, last.precision.low, last.f1.low)
+    found = {
+        m.name: m for m in overall_figures(judged, Ranking(judged, bootstrap), areas, bootstrap)
+    }
+    assert (found["macro F1"].low, found["macro AUC"].low) == (None, None)
+    assert found["accuracy"].low is not None
+    assert np.isnan(roc_curve(judged, 2, "c", bootstrap).low).all()
+    assert not np.isnan(roc_curve(judged, 0, "a", bootstrap).low).any()
+
+
+def test_classes_of_few_groups_are_named() -> None:
+    judged = made_up(400, 60)
+    assert wording.few_groups(judged, NAMES) == ()
+    few = dataclasses.replace(judged, groups=last_in_one_group(judged))
+    (text,) = wording.few_groups(few, NAMES)
+    assert text.startswith("FEW GROUPS: of class c 1.")
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+@pytest.mark.parametrize(("groups", "told"), [(1, False), (2, False), (5, False), (6, True)])
+def test_few_groups_cannot_tell_which_model_is_better(
+    groups: int, told: bool, grouped: bool
+) -> None:
+    names = [str(i % groups) for i in range(60)]
+    difference = GroupBootstrap(names, draws=100).mean("difference", np.arange(60) // groups < 2)
+    text = verdict_of(difference, 0.5, grouped=grouped)
+    assert ("cannot be told" in text) is not told
+    assert ("model B is the more accurate one" in text) is told
 
 
 def test_class_figures_are_those_of_scikit_learn() -> None:

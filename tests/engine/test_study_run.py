@@ -219,12 +219,15 @@ def _judged(truth: list[int], predicted: list[int]) -> Judged:
 
 
 def test_balanced_accuracy_is_the_mean_of_the_recalls() -> None:
-    judged = _judged([0, 1, 1, 1, 1, 2, 2], [1, 1, 1, 1, 0, 2, 1])
+    judged = _judged([0, 0, 1, 1, 1, 1, 2, 2], [1, 1, 1, 1, 1, 0, 2, 1])
     recalls, balanced = recalls_of(judged, ("a", "b", "c"), GroupBootstrap(judged.groups))
     assert [metric.value for metric in recalls] == [0.0, 0.75, 0.5]
     assert balanced.value == pytest.approx(1.25 / 3)
     assert balanced.low is not None
     assert balanced.low < balanced.value
+    judged = _judged([0, 1, 1, 1, 1, 2, 2], [1, 1, 1, 1, 0, 2, 1])
+    recalls, balanced = recalls_of(judged, ("a", "b", "c"), GroupBootstrap(judged.groups))
+    assert (recalls[0].low, balanced.low) == (None, None)  # of one group nobody can tell
 
 
 def _known(chosen: StudyOptions) -> tuple[Material, dict[str, Answers]]:

@@ -47,7 +47,7 @@ def write_rest(
         limits=(*wording.limits(own, source), *source.limits),
         adaptation=_record(made, source, own, shares, original, options),
         command=options.command,
-        data={**source.data, "summary": _data(source, own)},
+        data={**source.data, **_data(source, own, shares[1])},
     )
     write_card(stated(card), folder)
     card = read_card(folder)
@@ -75,8 +75,13 @@ def _metrics(source: ModelCard, shares: tuple[Shares, Shares]) -> tuple[Metric, 
     return (*found, *earlier)
 
 
-def _data(source: ModelCard, own: Own) -> str:
-    return f"{source.data.get('summary', '')}; adapted to {wording.counted(own)} of {own.folder}"
+def _data(source: ModelCard, own: Own, after: Shares) -> dict[str, object]:
+    """What differs from the source's; with labels the chance that own fields leave to guessing."""
+    begun = source.data.get("summary", "")
+    summary = f"{begun}; adapted to {wording.counted(own)} of {own.folder}"
+    if after.right is None:
+        return {"summary": summary}
+    return {"summary": summary, "commonest_class": after.commonest}
 
 
 def _record(
@@ -94,6 +99,7 @@ def _record(
         "source": source.name,
         "source_sha256": source.sha256,
         "folder": own.folder,
+        "contents_sha256": own.contents_sha256,
         "fields": len(own.fields),
         "slides": len(own.slides),
         "squares": len(own.tiles),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,11 +43,12 @@ def shares_of(answers: Sequence[FieldAnswer], *, labels: bool, note: str = "") -
     if not labels or not count:
         return Shares(count, many, share)
     right = np.array([answer.forced == answer.label for answer in answers], np.bool_)
+    commonest = max(Counter(answer.label for answer in answers).values()) / count
     bootstrap = GroupBootstrap(groups)
     among = None
     if answered.any():
         among = bootstrap.ratio("right among answered", right & answered, answered, note)
-    return Shares(count, many, share, bootstrap.mean("right", right, note), among)
+    return Shares(count, many, share, bootstrap.mean("right", right, note), among, commonest)
 
 
 def original_fields(data: Path, card: ModelCard) -> tuple[LabelledField, ...]:

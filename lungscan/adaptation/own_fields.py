@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from lungscan.modalities.histology.quality import judge, measure_quality
 from lungscan.model.card import ModelCard
 from lungscan.opening.plan import plan_file
 from lungscan.options import ScanOptions
+from lungscan.results.checksums import digest_of
 from lungscan.review.labels import ReviewedFile
 from lungscan.scanning.planning import find_inputs
 from lungscan.types import InputFile, RgbBatch, TileState
@@ -36,6 +38,7 @@ class _Seen:
     slide: bool
     pixels: RgbBatch
     why: str = ""
+    digest: str = ""  # SHA-256 of a field that could be read
 
 
 def gather(options: AdaptOptions, card: ModelCard) -> Own:
@@ -88,7 +91,13 @@ def gather(options: AdaptOptions, card: ModelCard) -> Own:
             if len(part.pixels) and review is not None and review.label
         ),
         notes=notes,
+        contents_sha256=_contents([part.digest for part in seen if part.digest]),
     )
+
+
+def _contents(digests: list[str]) -> str:
+    """As ``Listing.contents_sha256``: by it the fields are known, whatever their folders."""
+    return sha256("\n".join(sorted(digests)).encode()).hexdigest() if digests else ""
 
 
 def _labelled(
@@ -121,11 +130,12 @@ def _look(
         return _Seen(file.kind == "slide", none, str(case_error(error)))
     try:
         slide = plan.source.kind == "slide"
+        digest = "" if slide else digest_of(file.path)
         boxes, fraction = plan.grid.boxes, plan.fraction
         shown = shown_in(boxes, review)
         rows = shown[spread(len(shown), SLIDE_SQUARES if slide else FIELD_SQUARES)]
         if not len(rows):
-            return _Seen(slide, none)
+            return _Seen(slide, none, digest=digest)
         read = plan.source.read_tiles(boxes[rows], plan.grid.size_px)
     except Exception as error:  # noqa: BLE001  as above
         return _Seen(file.kind == "slide", none, str(case_error(error)))
@@ -135,7 +145,7 @@ def _look(
     known = np.where(np.isnan(fraction[rows]), 1 - quality.blank, fraction[rows])
     states = judge(quality, known)
     used = np.array([state is TileState.USED for state in states]) & ~read.failed
-    return _Seen(slide, read.rgb[used & _coloured(read.rgb)])
+    return _Seen(slide, read.rgb[used & _coloured(read.rgb)], digest=digest)
 
 
 def spread(count: int, most: int) -> NDArray[np.int64]:

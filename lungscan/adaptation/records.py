@@ -43,6 +43,7 @@ class Own:
     strange: tuple[str, ...] = ()  # folders that are no class of the model
     reviewed: frozenset[str] = frozenset()  # files whose label is a reviewer's
     notes: tuple[str, ...] = ()  # sentences about reviews that cannot be used
+    contents_sha256: str = ""  # over the fields' own, as a training's card has it; "": no field
 
     @property
     def labelled(self) -> tuple[LabelledField, ...]:
@@ -69,6 +70,7 @@ class Shares:
     answered: float
     right: Metric | None = None  # forced choice
     right_answered: Metric | None = None
+    commonest: float = 0.0  # with labels the share of the commonest class: naming it is no skill
 
 
 @dataclass(frozen=True)

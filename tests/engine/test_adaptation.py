@@ -26,12 +26,13 @@ from lungscan.adaptation.refitting import (
     resemblance,
     some_squares,
 )
+from lungscan.dataset.listing import read_listing
 from lungscan.dataset.pixels import load_squares
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.events import CaseFinished
 from lungscan.model.card import STATISTICS_FILE, Metric, ModelCard, write_card
 from lungscan.model.checked import read_card
-from lungscan.model.doubt import FLAG, doubt
+from lungscan.model.doubt import FLAG, chance_of, doubt
 from lungscan.model.novelty import load_novelty
 from lungscan.options import ScanOptions
 from lungscan.report.wording import UNPROVEN
@@ -222,6 +223,20 @@ def test_with_labels_it_is_judged_by_fields_it_did_not_see_and_classifies(
     right = [label == Path(path).parent.name for path, label in given]
     assert len(given) >= 18
     assert sum(right) >= 0.8 * len(right)
+
+
+def test_the_card_knows_the_own_fields_and_the_chance_that_they_leave(
+    model: ModelCard, lab: Path, tmp_path: Path
+) -> None:
+    own = restain(lab, tmp_path / "own", keep_labels=True)
+    for path in sorted((own / "lung_scc").iterdir())[8:]:
+        path.unlink()  # 12, 12 and 8 fields
+    result = adapt(model, own, tmp_path / "mine", folds=3)
+    assert model.data["commonest_class"] == pytest.approx(1 / 3)
+    assert result.card.data["commonest_class"] == pytest.approx(12 / 32)
+    assert chance_of(result.card) == pytest.approx(12 / 32)
+    assert result.card.adaptation["contents_sha256"] == read_listing(own).contents_sha256
+    assert result.card.data["contents_sha256"] == model.data["contents_sha256"]  # its training's
 
 
 def test_reviewed_answers_are_labels(model: ModelCard, lab: Path, tmp_path: Path) -> None:

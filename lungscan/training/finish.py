@@ -86,6 +86,7 @@ def finish(
         )
         yield StageStarted("answers", held)
         keep_answers(student, fitted.novelty, options, material, root, work)
+        write_novelty(work, fitted.novelty)  # the joined folds' limits will replace the folder's
     others: tuple[Metric, ...] = ()
     if tested and judged:
         yield StageStarted("evaluate", "the other networks, on the test groups")

@@ -19,7 +19,8 @@ from lungscan.evaluation.records import Evaluation, FieldAnswer
 from lungscan.model.card import NOVELTY, Metric, ModelCard, write_card
 from lungscan.model.checked import read_card
 from lungscan.model.doubt import stated
-from lungscan.model.novelty import load_novelty
+from lungscan.model.novelty import Novelty, load_novelty
+from lungscan.results.atomic_files import write_atomic
 from lungscan.training import wording
 from lungscan.training.classes import described
 from lungscan.training.data import Material, at_input_size
@@ -136,7 +137,7 @@ def _calibrated(
     """A fold's model folder, made again with what the other folds taught."""
     card = read_card(folder)
     student = load_network(options.model_stage, options, material, folder / WORK_FOLDER)
-    fitted = calibration_of(joined, load_novelty(folder / NOVELTY), number)
+    fitted = calibration_of(joined, _own_novelty(folder), number)
     write_bundle(student, fitted, options, material, folder)
     data = card.data | {"figures": wording.FOLD_NOTE}
     card = dataclasses.replace(
@@ -144,6 +145,17 @@ def _calibrated(
     )
     write_card(card, folder)
     return read_card(folder)
+
+
+def _own_novelty(folder: Path) -> Novelty:
+    """Novelty as the fold's own training fitted it, whatever an earlier joining made of it.
+
+    A fold of an earlier release kept none apart: what lies in its folder is kept from now on.
+    """
+    kept = folder / WORK_FOLDER / NOVELTY
+    if not kept.exists():
+        write_atomic(kept, (folder / NOVELTY).read_bytes())
+    return load_novelty(kept)
 
 
 def _keep_fold(

@@ -22,7 +22,7 @@ from lungscan.training.calibrate import (
 )
 from lungscan.training.data import Material
 from lungscan.training.folding import WORK_FOLDER
-from lungscan.training.judge import Calibration
+from lungscan.training.judge import Calibration, spread
 from lungscan.training.network_answers import not_measured, share_metric
 from lungscan.training.out_of_fold import (
     ALONE_FILE,
@@ -92,8 +92,7 @@ def _balanced(others: Answers, without: int) -> NDArray[np.float64]:
     labels, kept = np.array(others.labels), others.numbers != without
     parts = [others.measures[kept & (labels == name)] for name in sorted(set(others.labels))]
     least = min(len(part) for part in parts)
-    # Evenly spread over the names, not the first ones: a folder may sort by organ.
-    return np.concatenate([part[np.arange(least) * len(part) // least] for part in parts])
+    return np.concatenate([spread(part, least) for part in parts])
 
 
 def network_figures(joined: Joined, teacher: str) -> tuple[Metric, ...]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from lungscan.evaluation.judging import Judge, load_judge
@@ -90,7 +92,7 @@ def calibrate(
         outputs_of(student, seen) + outputs_of(student, changed),
         np.tile(every[train_rows], 2),
         known,
-        _foreign_outputs(student, material),
+        foreign_outputs(student, material),
         layer.weight.detach().numpy(),
         layer.bias.detach().numpy(),
         elsewhere,
@@ -99,13 +101,18 @@ def calibrate(
     return Calibration(temperature, least, novelty)
 
 
-def _foreign_outputs(student: nn.Module, material: Material) -> Outputs | None:
+def foreign_outputs(student: nn.Module, material: Material) -> Outputs | None:
     """Outputs for the validation groups of all counter-examples, each folder weighing the same."""
     parts = [f.squares.of(f.split.validation) for f in material.foreign if len(f.split.validation)]
     if not parts:
         return None
     least = min(len(part) for part in parts)
-    return outputs_of(student, np.concatenate([part[:least] for part in parts]))
+    return outputs_of(student, np.concatenate([spread(part, least) for part in parts]))
+
+
+def spread(part: NDArray[Any], count: int) -> NDArray[Any]:
+    """``count`` rows, evenly over all, not the first ones: a folder may sort by organ."""
+    return part[np.arange(count) * len(part) // count]
 
 
 def compare_networks(

@@ -16,7 +16,9 @@ pytest.importorskip("timm", reason="training needs the extra train")
 
 from lungscan.errors import MachineError, UsageProblem
 from lungscan.inputs.csv_input import read_table
+from lungscan.model.card import NOVELTY, write_card
 from lungscan.model.checked import read_card
+from lungscan.model.folder import write_novelty
 from lungscan.model.novelty import load_novelty
 from lungscan.training import checkpoint
 from lungscan.training.calibrate import fit_temperature, novelty_limits
@@ -167,6 +169,19 @@ def test_what_is_finished_is_not_done_again(root: Path, copied: Path) -> None:
     assert found.count("finished already") == 2
     assert "teacher is not needed: what comes of it is there" in found
     assert read_card(copied).metrics[0].n == 48
+
+
+def test_a_fold_s_limits_do_not_depend_on_earlier_joinings(
+    root: Path, model: Path, copied: Path
+) -> None:
+    """Limits that other answers once made wide are forgotten, when all is joined again."""
+    folder = copied / "folds" / "1"
+    card, wide = read_card(folder), load_novelty(folder / NOVELTY)
+    write_novelty(folder, dataclasses.replace(wide, limits=wide.limits * 9))
+    write_card(card, folder)
+    list(train(FOLDED, root, copied))
+    limits = load_novelty(folder / NOVELTY).limits
+    np.testing.assert_array_equal(limits, load_novelty(model / "folds" / "1" / NOVELTY).limits)
 
 
 def test_a_fold_of_one_network_alone_is_calibrated_and_judged_without_its_teacher(

@@ -12,6 +12,7 @@ pytest.importorskip("torch", reason="training needs the extra train")
 
 from torch import nn
 
+from lungscan.dataset.pixels import Squares
 from lungscan.training import judge
 from lungscan.training.calibrate import Outputs
 from lungscan.training.options import Augment
@@ -62,3 +63,23 @@ def test_a_model_judges_other_stains_where_it_was_right_of_them(
     assert appearance is not None
     assert (appearance.reach > 1.05) == beyond
     assert appearance.reach >= 1
+
+
+def test_every_organ_of_a_folder_counts_though_another_folder_is_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[NDArray[np.uint8]] = []
+    monkeypatch.setattr(judge, "outputs_of", lambda _, pixels: seen.append(pixels))
+
+    def folder(values: list[int]) -> SimpleNamespace:
+        pixels = np.array(values, np.uint8)[:, None, None, None]
+        squares = Squares(pixels, np.ones(len(values), np.int64))
+        return SimpleNamespace(
+            squares=squares, split=SimpleNamespace(validation=np.arange(len(values)))
+        )
+
+    organs = folder([1] * 30 + [2] * 30 + [3] * 30)  # as breast, colon and kidney sort by name
+    few = SimpleNamespace(foreign=(organs, folder([9] * 10)))
+    judge.foreign_outputs(None, few)  # type: ignore[arg-type]
+    values, counts = np.unique(seen[0], return_counts=True)
+    assert dict(zip(values.tolist(), counts.tolist(), strict=True)) == {1: 4, 2: 3, 3: 3, 9: 10}

@@ -12,6 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from lungscan.errors import UsageProblem
+from lungscan.training.ranges import (
+    COUNT,
+    PART,
+    POSITIVE,
+    SHARE,
+    SOME,
+    Span,
+    require_choice,
+    require_order,
+    require_ranges,
+    require_split,
+)
 
 RANDOM, GROUPED, WHOLE = "random", "grouped", "whole"
 
@@ -114,6 +126,34 @@ _NO_WEIGHTS = {
 }
 
 
+_SPANS = {
+    "counter_limit": COUNT,
+    "counter_share": PART,
+    "seeds": SOME,
+    "grouped_seeds": SOME,
+    "folds": Span(2),
+    "held": PART,
+    "input_px": SOME,
+    "epochs": SOME,
+    "batch_size": SOME,
+    "weight_decay": COUNT,
+    "warmup_epochs": COUNT,
+    "label_smoothing": PART,
+    "ema_decay": PART,
+    "mixup": COUNT,
+    "balance": COUNT,
+    "temperature": POSITIVE,
+    "soft_share": SHARE,
+}
+_CHANGES = {
+    "degrees": Span(0, 180),
+    "zoom": POSITIVE,
+    "shift": COUNT,
+    "brightness": COUNT,
+    "contrast": COUNT,
+}
+
+
 def load_study(path: Path) -> StudyOptions:
     """Read a study (TOML).
 
@@ -158,8 +198,17 @@ def checked(options: StudyOptions) -> StudyOptions:
     """The options, if they can be met.
 
     Raises:
-        UsageProblem: they cannot.
+        UsageProblem: which cannot, and what it may be.
     """
+    require_ranges(options, _SPANS)
+    require_ranges(options.changes, _CHANGES, "changes.")
+    require_order("changes.zoom", options.changes.zoom)
+    require_split(options.split, {0: "train on", 2: "test on"})
+    if round(options.counter_share * options.batch_size) >= options.batch_size:
+        raise UsageProblem(
+            f"A batch of {options.batch_size} with a counter_share of {options.counter_share:g} "
+            "has no picture of a class. Give a larger batch_size or a smaller counter_share."
+        )
     fitted = {student.network for student in options.students}
     fitted |= {teacher.network for teacher in options.teachers}
     for student in options.students:
@@ -173,7 +222,18 @@ def checked(options: StudyOptions) -> StudyOptions:
         raise UsageProblem(
             f"A protocol is {RANDOM} or {GROUPED}, not {', '.join(sorted(unknown))}."
         )
+    _check_networks(options)
     return options
+
+
+def _check_networks(options: StudyOptions) -> None:
+    for student in options.students:
+        require_ranges(student, {"learning_rate": POSITIVE, "epochs": COUNT}, f"{student.name}: ")
+    for teacher in options.teachers:
+        require_ranges(teacher, {"learning_rate": POSITIVE, "epochs": SOME}, f"{teacher.network}: ")
+    known = tuple(student.network for student in options.students)
+    for network in options.release:
+        require_choice("release", network, known)
 
 
 def _value(key: str, value: Any) -> Any:

@@ -25,6 +25,7 @@ from lungscan.training.folding import (
     require_sense,
     share_groups,
 )
+from lungscan.training.option_check import checked
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import ALONE_FILE
 from lungscan.training.records import keep_curves, keep_records
@@ -61,7 +62,8 @@ def train(
         command: how the run was started, for the card.
 
     Raises:
-        UsageProblem: an unknown stage, or data that cannot be split, or a split that leaks.
+        UsageProblem: an unknown stage, an option that nobody can mean, data that cannot be split,
+            or a split that leaks.
         ModelError: a stage that another needs is not finished, or checkpoints of another recipe.
         MachineError: the disk is full, or a device is not there.
     """
@@ -69,7 +71,7 @@ def train(
     if unknown:
         wrong, known = ", ".join(sorted(unknown)), ", ".join(STAGE_NAMES)
         raise UsageProblem(f"There is no stage {wrong}. Choose among {known}.")
-    options = started(options, root)
+    options = started(checked(options), root)
     with join(options.device, options.threads) as ranks:
         run = _Run(root, out, stages, command, ranks)
         yield from _folds(options, run) if options.folds else _one(of_one_network(options), run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,29 @@ def test_a_teacher_that_nothing_fits_is_refused() -> None:
 @pytest.mark.parametrize("pair", ["sed=1", "seeds", "changes.colour=1", "seeds=one"])
 def test_a_value_that_cannot_be_set_is_reported(pair: str) -> None:
     with pytest.raises(UsageProblem, match="sets no option"):
+        changed_study(options(), (pair,))
+
+
+@pytest.mark.parametrize(
+    ("pair", "expected"),
+    [
+        ("folds=1", "folds is 1, but must be a whole number, 2 or more"),
+        ("batch_size=0", "batch_size is 0"),
+        ("counter_share=0.995", "has no picture of a class"),
+        ("split=[0.8, 0.2, 0.0]", "leaves nothing to test on"),
+        ("split=[0.0, 0.2, 0.8]", "leaves nothing to train on"),
+        ("seeds=0", "seeds is 0"),
+        ("epochs=0", "epochs is 0"),
+        ("held=1.0", "held is 1.0, but must be from 0 to less than 1"),
+        ("ema_decay=1.5", "ema_decay is 1.5"),
+        ('release=["nobody"]', "release is 'nobody', but must be one of small_cnn, alexnet"),
+        ("changes.zoom=[1.05, 0.75]", "least and the most"),
+        ("changes.shift=-1", "changes.shift is -1"),
+        ('teachers=[{network = "resnet18", epochs = 0}]', "resnet18: epochs is 0"),
+    ],
+)
+def test_a_value_that_nobody_can_mean_is_refused(pair: str, expected: str) -> None:
+    with pytest.raises(UsageProblem, match=re.escape(expected)):
         changed_study(options(), (pair,))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,12 @@ from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.training import checkpoint, jpeg, pretrained
 from lungscan.training.drawn import draw_stained_field
 from lungscan.training.networks import create, freeze
-from lungscan.training.options import Augment, Fit, Phase, TrainOptions, changed
+from lungscan.training.option_check import checked
+from lungscan.training.options import Augment, Fit, Phase, TrainOptions, changed, load_options
+from lungscan.training.train import train
 
 PLAIN = TrainOptions(name="x")
+RECIPES = Path(__file__).parents[2] / "models" / "recipes"
 
 
 def test_any_option_can_be_set_by_its_key() -> None:
@@ -44,6 +48,45 @@ def test_any_option_can_be_set_by_its_key() -> None:
 def test_what_sets_no_option_is_named(pair: str) -> None:
     with pytest.raises(UsageProblem, match="sets no option"):
         changed(PLAIN, (pair,))
+
+
+REFUSED = (
+    ('protocol="Random"', "protocol is 'Random', but must be one of grouped, random"),
+    ("split=[0, 0, 1]", "leaves nothing to train on"),
+    ("split=[0.7, 0.3]", "three shares"),
+    ("split=[0.7, -0.3, 0.6]", "three shares"),
+    ("seed=-1", "seed is -1, but must be a whole number, 0 or more"),
+    ('seed="one"', "seed is one"),
+    ("drawn_examples=1.5", "a whole number"),
+    ("spacing_um_px=nan", "more than 0"),
+    ("student_fit.batch_size=0", "student_fit.batch_size is 0, but must be a whole number, 1 or"),
+    ("student_fit.phases=[]", "student_fit.phases is empty"),
+    ("teacher_fit.phases=[{epochs = 0, crop_px = 32, span_px = [30, 64]}]", "phases.epochs is 0"),
+    ("teacher_fit.phases=[{epochs = 1, crop_px = 32, span_px = [64, 30]}]", "least and the most"),
+    ("teacher_fit.ema_decay=1.0", "teacher_fit.ema_decay is 1.0, but must be from 0 to less than"),
+    ("head_fit={penalties = []}", "head_fit.penalties is empty"),
+    ("head_fit={penalties = [0.1, 0]}", "head_fit.penalties is 0, but must be more than 0"),
+    ('head_fit={on = "fited"}', "head_fit.on is 'fited'"),
+    ("augment.jpeg_share=1.5", "augment.jpeg_share is 1.5, but must be from 0 to 1"),
+    ("augment.jpeg_quality=[90, 40]", "least and the most"),
+    ("distil.soft_share=true", "distil.soft_share is True"),
+    ('more_in=["teachers"]', "more_in is 'teachers'"),
+)
+
+
+@pytest.mark.parametrize(("pair", "expected"), REFUSED)
+def test_a_value_that_nobody_can_mean_is_refused_before_anything_is_read(
+    pair: str, expected: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageProblem, match=re.escape(expected)):
+        next(train(changed(PLAIN, (pair,)), tmp_path / "nowhere", tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("recipe", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_can_be_meant(recipe: Path) -> None:
+    options = load_options(recipe)
+    assert checked(options) is options
 
 
 def test_a_fingerprint_covers_what_shapes_the_weights_of_its_stage() -> None:

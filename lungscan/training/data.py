@@ -16,7 +16,7 @@ from lungscan.dataset.splits import Split, SplitRow, deal_hash, read_split, spli
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
 from lungscan.training.counter_examples import Foreign, read_foreign
-from lungscan.training.dealing import SPLIT_FILE, dealt, leaking_groups
+from lungscan.training.dealing import SPLIT_FILE, dealt, found_for, leaking_groups
 from lungscan.training.fit import Pictures
 from lungscan.training.joined_sources import pool
 from lungscan.training.more import More, gather_more
@@ -138,7 +138,10 @@ def _listing(options: TrainOptions, root: Path, work: Path) -> Listing:
         )
     path = work / SPLIT_FILE
     earlier = {row.file: row.group for row in read_split(path)} if path.exists() else {}
-    return pool(options.sources, root, earlier)
+    found = pool(options.sources, root, earlier)
+    if earlier and not found_for(found.samples(), work):
+        return pool(options.sources, root, {})
+    return found
 
 
 def _as_elsewhere(samples: Samples, options: TrainOptions) -> Samples:

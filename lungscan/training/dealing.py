@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from lungscan.dataset.folds import read_fold, split_fold, split_source
 from lungscan.dataset.listing import Listing
-from lungscan.dataset.samples import Samples
+from lungscan.dataset.samples import Samples, data_hash
 from lungscan.dataset.similar import find_similar
 from lungscan.dataset.splits import (
     Split,
@@ -22,7 +23,9 @@ from lungscan.errors import UsageProblem
 from lungscan.inputs import show
 from lungscan.training.options import TrainOptions
 
-SPLIT_FILE = "split.csv"  # in the folder of checkpoints
+# In the folder of checkpoints:
+SPLIT_FILE = "split.csv"
+RUN_FILE = "run.json"
 
 
 def dealt(
@@ -94,9 +97,19 @@ def _groups_of_earlier(listing: Listing, work: Path) -> tuple[str, ...] | None:
     if not path.exists():
         return None
     try:
-        return apply_split(read_split(path), listing)[0].groups
+        samples, _ = apply_split(read_split(path), listing)
     except UsageProblem:  # other pictures than then: their groups are found anew
         return None
+    return samples.groups if found_for(samples, work) else None
+
+
+def found_for(samples: Samples, work: Path) -> bool:
+    """Whether ``work`` records a run of these very pictures, classes and groups."""
+    try:
+        record = json.loads((work / RUN_FILE).read_text(encoding="utf-8"))
+        return bool(record["data_sha256"] == data_hash(samples))
+    except (OSError, ValueError, KeyError, TypeError):  # none, or damaged
+        return False
 
 
 def leaking_groups(listing: Listing, samples: Samples, split: Split) -> tuple[str, ...]:

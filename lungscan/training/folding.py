@@ -17,7 +17,7 @@ from lungscan.model.checked import read_card
 from lungscan.model.folder import holds_model
 from lungscan.results.atomic_files import write_atomic
 from lungscan.training.data import Material
-from lungscan.training.dealing import SPLIT_FILE
+from lungscan.training.dealing import RUN_FILE, SPLIT_FILE
 from lungscan.training.model_card import plain
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import ALONE_FILE, ANSWERS_FILE, OTHERS_FILE, has_distances
@@ -177,6 +177,8 @@ def share_groups(first: Path, work: Path) -> None:
         first: the first fold's folder of checkpoints.
         work: another's.
     """
-    found, own = first / SPLIT_FILE, work / SPLIT_FILE
-    if found.is_file() and not own.exists():
-        write_atomic(own, found.read_bytes())
+    if (work / SPLIT_FILE).exists():
+        return
+    for name in (RUN_FILE, SPLIT_FILE):  # the record of the run tells of which data they are
+        if (first / name).is_file():
+            write_atomic(work / name, (first / name).read_bytes())

@@ -12,7 +12,7 @@ from lungscan import __version__
 from lungscan.dataset.splits import write_split
 from lungscan.training import checkpoint
 from lungscan.training.data import Material
-from lungscan.training.dealing import SPLIT_FILE
+from lungscan.training.dealing import RUN_FILE, SPLIT_FILE
 from lungscan.training.kept import Curves, Epoch, TrainingRun
 from lungscan.training.options import TrainOptions
 from lungscan.training.stage_names import STAGES
@@ -36,7 +36,7 @@ def keep_records(options: TrainOptions, material: Material, work: Path) -> None:
         },
     )
     text = json.dumps(dataclasses.asdict(record), indent=1, ensure_ascii=False)
-    (work / "run.json").write_text(text + "\n", encoding="utf-8")
+    (work / RUN_FILE).write_text(text + "\n", encoding="utf-8")
     write_split(work / SPLIT_FILE, material.rows)
 
 

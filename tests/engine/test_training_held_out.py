@@ -23,10 +23,11 @@ from lungscan.evaluation.options import DataOptions
 from lungscan.evaluation.records import Seen
 from lungscan.model.card import ModelCard
 from lungscan.model.checked import read_card
-from lungscan.training import checkpoint
+from lungscan.training import checkpoint, dealing
 from lungscan.training.data import gather
 from lungscan.training.events import RunStarted, StageFinished
 from lungscan.training.options import Fit, Head, Phase, TrainOptions
+from lungscan.training.records import keep_records
 from lungscan.training.starting import started, unseen
 from lungscan.training.taught import apart_from_teachers
 from lungscan.training.train import train
@@ -262,3 +263,18 @@ def test_copies_of_what_judges_are_not_learnt_whatever_their_groups(root: Path) 
     groups = {table[material.rows[row].file] for row in judging}
     left = sum(group in groups for group in table.values())
     assert f"left out {left} of groups that judge" in material.more.text
+
+
+def test_groups_that_were_found_are_not_those_of_other_pictures(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "drawn" / "groups.csv").unlink()
+    work = root / "model" / "training"
+    keep_records(TINY, gather(TINY, root, work), work)
+    with monkeypatch.context() as patch:
+        patch.setattr(dealing, "find_similar", None)  # not asked for the same pictures
+        gather(TINY, root, work)
+    one, two = "lung_n/0.png", "lung_n/9.png"
+    shutil.copy(root / "drawn" / one, root / "drawn" / two)  # another picture under an old name
+    group = {row.file: row.group for row in gather(TINY, root, work).rows}
+    assert group[one] == group[two]

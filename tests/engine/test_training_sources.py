@@ -19,12 +19,14 @@ from lungscan.evaluation.labelled import load_material
 from lungscan.evaluation.options import DataOptions
 from lungscan.evaluation.records import FieldAnswer, Seen
 from lungscan.model.checked import read_card
+from lungscan.training import joined_sources
 from lungscan.training.data import confounded, gather, training_pictures
 from lungscan.training.events import StageFinished
 from lungscan.training.fit import squares_of_epoch
 from lungscan.training.judge import by_source
 from lungscan.training.options import Fit, Phase, TrainOptions, changed, load_options
 from lungscan.training.out_of_fold import ANSWERS_FILE, read_answers
+from lungscan.training.records import keep_records
 from lungscan.training.sources import DataSource
 from lungscan.training.train import train
 from lungscan.types import CaseStatus
@@ -93,6 +95,22 @@ def test_sources_are_pooled_with_their_scales_groups_and_classes(tmp_path: Path)
     assert by_file["second/adeno/0.png"].group == "two/lung_aca-0"
     assert by_file["first/lung_aca/0.png"].group == "one/lung_aca-0"
     assert found.leaking == ()
+
+
+def test_groups_found_in_a_source_are_not_those_of_other_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_both(tmp_path)
+    (tmp_path / "first" / "groups.csv").unlink()
+    work = tmp_path / "work"
+    keep_records(recipe(), gather(recipe(), tmp_path, work), work)
+    with monkeypatch.context() as patch:
+        patch.setattr(joined_sources, "find_similar", None)  # not asked for the same pictures
+        gather(recipe(), tmp_path, work)
+    one, two = "first/lung_n/0.png", "first/lung_n/9.png"
+    shutil.copy(tmp_path / one, tmp_path / two)  # another picture under an old name
+    group = {row.file: row.group for row in gather(recipe(), tmp_path, work).rows}
+    assert group[one] == group[two]
 
 
 def test_a_picture_is_cut_at_its_own_scale(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def scale_of(text: str, table: Path, line: int) -> float | None:
 
 
 def inside(file: str, table: Path, line: int) -> str:
-    """The path of a table's cell with forward slashes; tables travel from Windows.
+    """The path of a table's cell with forward slashes, without ``.``; tables travel from Windows.
 
     Raises:
         UsageProblem: it could lead out of the data folder.
@@ -78,4 +78,4 @@ def inside(file: str, table: Path, line: int) -> str:
             f"{show(table.name)}, line {line}: {show(file)} is no path below the data folder "
             "with forward slashes."
         )
-    return path
+    return "/".join(parts)

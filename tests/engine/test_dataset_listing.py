@@ -111,6 +111,8 @@ def test_another_table_may_leave_out_labels(folder: Path, tmp_path: Path) -> Non
         (HEADER, "names no picture"),
         (HEADER + "benign/0.png,a,\n", "line 2: a value is missing"),
         (HEADER + "benign/0.png,a,1\nbenign/0.png,a,1\n", "line 3: benign/0.png stands twice"),
+        (HEADER + "a/0.png,a,1\n./a//0.png,a,2\n", "line 3: a/0.png stands twice"),
+        (HEADER + ".,a,1\n", "line 2: a value is missing"),
         (HEADER + "../x.png,a,1\n", "no path below the data folder"),
         (HEADER + "/etc/x.png,a,1\n", "no path below the data folder"),
         (HEADER + "C:/x.png,a,1\n", "no path below the data folder"),

@@ -100,7 +100,7 @@ def _row(line: Line, cost: Cost | None) -> tuple[str, ...]:
         student.name,
         student.teacher if line.role == "distilled" else NOTHING,
         f"{seed[0]:.2f} %" if seed else NOTHING,
-        f"{100 * metric.value:.2f} % " + with_interval(metric).split(" % ", 1)[-1],
+        f"{100 * metric.value:.2f} % {with_interval(metric).partition(' % ')[2]}".rstrip(),
         with_interval(line.balanced),
         NOTHING if line.gain is None else points(line.gain),
         int8,

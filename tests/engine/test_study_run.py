@@ -26,6 +26,7 @@ from lungscan.studies.events import NetworkFitted, OutOfTime, StudyFinished, Stu
 from lungscan.studies.options import Student, StudyOptions, TeacherFit
 from lungscan.studies.results import Answers
 from lungscan.studies.study import study
+from lungscan.studies.study_table import as_csv, markdown
 from lungscan.studies.tasks import tasks, units
 from lungscan.studies.test_answers import lines, recalls_of
 from lungscan.studies.working import Means
@@ -265,6 +266,16 @@ def test_folds_are_pooled_and_gains_are_paired() -> None:
     assert taught.gain is not None
     assert taught.gain.value == pytest.approx(3 / 9)
     assert alone.gain is None
+
+
+def test_the_table_of_a_single_group_has_no_interval() -> None:
+    chosen = dataclasses.replace(TINY, protocols=("grouped",))
+    material, answers = _known(chosen)
+    one = dataclasses.replace(material, groups=("g",) * 12)
+    found = lines(chosen, one, answers, {})
+    text = markdown(chosen, found, {}, one.class_names, "", ())
+    assert "| 66.67 % | 66.7 % |" in text
+    assert as_csv(found, {}).splitlines()[1].split(",").count("") >= 2
 
 
 def test_a_seed_whose_folds_are_not_all_there_is_left_out() -> None:

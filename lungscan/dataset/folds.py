@@ -2,19 +2,21 @@
 
 Of n folds one is the test part; what is left is shared out between training and validation. Each
 class is dealt by itself, so every fold holds every class, and no class more than one group more
-often in one fold than in another (stratified grouped cross-validation).
+often in one fold than in another (stratified grouped cross-validation). Where groups hold several
+classes that is so as far as it goes (``lungscan.dataset.dealing``).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 import numpy as np
 
+from lungscan.dataset.dealing import Turn, require_everywhere, to_folds, to_parts, turns
 from lungscan.dataset.samples import Samples
-from lungscan.dataset.splits import Split, by_class, split_of
+from lungscan.dataset.splits import LEAST, Split, split_of
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
 
@@ -63,17 +65,14 @@ def split_fold(
         UsageProblem: a class has too few groups for so many folds.
     """
     part_of: dict[str, int] = {}
-    begin = 0  # the next class goes on where the last one ended: the folds stay of one size
-    rng = np.random.default_rng(seed)
-    for label, groups in enumerate(by_class(samples)):
-        _require_enough(samples.class_names[label], len(groups), fold)
-        rng.shuffle(groups)
-        turn = (fold.number - 1 - begin) % fold.count
-        begin += len(groups)
-        tested = [group for rank, group in enumerate(groups) if rank % fold.count == turn]
-        others = [group for rank, group in enumerate(groups) if rank % fold.count != turn]
+    fold_of: dict[str, int] = {}
+    for turn in turns(samples, np.random.default_rng(seed), _least(fold)):
+        _require_enough(samples.class_names[turn.label], len(turn.groups), fold)
+        fold_of |= to_folds(turn, fold_of, fold.count)
+        tested = {group for group in turn.groups if fold_of[group] == fold.number - 1}
         part_of |= dict.fromkeys(tested, 2)
-        part_of |= _trained_or_validated(others, shares)
+        part_of |= _trained_or_validated(turn, tested, part_of, shares)
+    require_everywhere(samples, part_of, {0: "training", 2: f"fold {fold}"})
     return split_of(samples, part_of)
 
 
@@ -94,31 +93,40 @@ def split_source(
     of = () if samples.sources is None else samples.sources.tolist()
     tested = {group for group, own in zip(samples.groups, of, strict=True) if own == source}
     part_of = dict.fromkeys(tested, 2)
-    rng = np.random.default_rng(seed)
-    for label, every in enumerate(by_class(samples)):
-        groups = [group for group in every if group not in tested]
-        if len(groups) < 2:
+    kept = np.array([group not in tested for group in samples.groups])
+    others = samples.take(np.flatnonzero(kept))
+    for turn in turns(others, np.random.default_rng(seed), 2):
+        count = len(turn.groups)
+        if count < 2:
             raise UsageProblem(
                 f"Source {show(name)} cannot be left out: the others have "
-                f"{len(groups) or 'no'} group{'' if len(groups) == 1 else 's'} of class "
-                f"{show(samples.class_names[label])}, and two are needed, to train and to validate."
+                f"{count or 'no'} group{'' if count == 1 else 's'} of class "
+                f"{show(samples.class_names[turn.label])}, and two are needed, to train and to "
+                "validate."
             )
-        rng.shuffle(groups)
-        part_of |= _trained_or_validated(groups, shares)
+        part_of |= _trained_or_validated(turn, set(), part_of, shares)
+    require_everywhere(samples, part_of, {0: "training", 1: "validation"})
     return split_of(samples, part_of)
 
 
 def _trained_or_validated(
-    groups: Sequence[str], shares: tuple[float, float, float]
+    turn: Turn, tested: Set[str], part_of: Mapping[str, int], shares: tuple[float, float, float]
 ) -> dict[str, int]:
-    """The part of each group outside of the test part: the first ones validate."""
-    held = round(shares[1] / (shares[0] + shares[1]) * len(groups))
-    held = min(max(1, held), len(groups) - 1)
-    return dict.fromkeys(groups[:held], 1) | dict.fromkeys(groups[held:], 0)
+    """The part of each fresh group outside of the test part: the first ones validate."""
+    count = len(turn.groups) - len(tested)
+    held = round(shares[1] / (shares[0] + shares[1]) * count)
+    held = max(0, min(max(1, held), count - 1))
+    fresh = [group for group in turn.fresh if group not in tested]
+    return to_parts(turn, fresh, part_of, {1: held, 0: count - held})
+
+
+def _least(fold: Fold) -> int:
+    """Groups that a class needs."""
+    return max(fold.count, LEAST)
 
 
 def _require_enough(name: str, groups: int, fold: Fold) -> None:
-    if groups < max(fold.count, 3):
+    if groups < _least(fold):
         raise UsageProblem(
             f"Class {show(name)} has {groups} groups, too few for {fold.count} folds: each fold "
             "needs one, and two must be left to train and to validate."

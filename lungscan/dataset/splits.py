@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lungscan.dataset.dealing import require_everywhere, to_parts, turns
 from lungscan.dataset.group_table import inside
 from lungscan.dataset.listing import Listing
 from lungscan.dataset.samples import IndexArray, Samples
@@ -26,6 +27,7 @@ from lungscan.results.atomic_files import write_atomic
 
 PARTS = ("train", "validation", "test")
 COLUMNS = ("file", "label", "group", "part")
+LEAST = 3  # groups of a class: one for each part
 SHARES = (0.70, 0.15, 0.15)
 
 
@@ -59,36 +61,26 @@ class Leak:
 def split_by_group(samples: Samples, shares: tuple[float, float, float], seed: int) -> Split:
     """Deal whole groups to train, validation and test, class by class.
 
-    A group that holds several classes is dealt once, with the class of its first picture.
+    A group that holds several classes is dealt once (``lungscan.dataset.dealing``).
 
     Raises:
-        UsageProblem: a class has fewer groups than there are parts.
+        UsageProblem: a class has fewer groups than there are parts, or none is left for one.
     """
-    rng = np.random.default_rng(seed)
     part_of: dict[str, int] = {}
-    for label, groups in enumerate(by_class(samples)):
-        if len(groups) < 3:
-            name = show(samples.class_names[label])
-            raise UsageProblem(f"Class {name} has {len(groups)} groups; three at least are needed.")
-        rng.shuffle(groups)
-        edges = np.cumsum(shares)[:2] / sum(shares) * len(groups)
+    for turn in turns(samples, np.random.default_rng(seed), LEAST):
+        count = len(turn.groups)
+        if count < LEAST:
+            name = show(samples.class_names[turn.label])
+            raise UsageProblem(f"Class {name} has {count} groups; three at least are needed.")
+        edges = np.cumsum(shares)[:2] / sum(shares) * count
         tested = 1 if shares[2] > 0 else 0  # groups that a class must keep for the test
-        first = min(max(1, round(edges[0])), len(groups) - 1 - tested)
-        second = min(max(first + 1, round(edges[1])), len(groups) - tested)
-        for rank, group in enumerate(groups):
-            part_of[group] = 0 if rank < first else 1 if rank < second else 2
+        first = min(max(1, round(edges[0])), count - 1 - tested)
+        second = min(max(first + 1, round(edges[1])), count - tested)
+        wanted = {0: first, 1: second - first, 2: count - second}
+        part_of |= to_parts(turn, turn.fresh, part_of, wanted)
+    names = dict(enumerate(PARTS[: 3 if shares[2] > 0 else 2]))
+    require_everywhere(samples, part_of, names)
     return split_of(samples, part_of)
-
-
-def by_class(samples: Samples) -> list[list[str]]:
-    """The groups of each class by name; one that holds several belongs to its first picture's."""
-    home: dict[str, int] = {}
-    for group, label in zip(samples.groups, samples.labels, strict=True):
-        home.setdefault(group, int(label))
-    return [
-        sorted(group for group, owner in home.items() if owner == label)
-        for label in range(len(samples.class_names))
-    ]
 
 
 def split_of(samples: Samples, part_of: Mapping[str, int]) -> Split:

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lungscan.dataset.splits import by_class
+from lungscan.dataset.dealing import to_folds, turns
 from lungscan.errors import UsageProblem
 from lungscan.training import checkpoint
 from lungscan.training.augment import augment
@@ -71,18 +71,17 @@ def inner_folds(material: Material, count: int, seed: int) -> NDArray[np.int64]:
     """
     rows = material.split.train
     samples, rng = material.samples.take(rows), np.random.default_rng(seed)
-    every = by_class(samples)
-    count = min(count, *(len(groups) for groups in every))
+    every = list(turns(samples, rng, 2))
+    count = min(count, *(len(turn.groups) for turn in every))
     if count < 2:
         raise UsageProblem(
             "A class has a single group to train on, so no group can be left out to choose a "
             "penalty by. Add pictures of other patients, or leave head_fit out of the recipe."
         )
     home: dict[str, int] = {}
-    for groups in every:  # each class goes on where the last one ended: folds stay of one size
-        rng.shuffle(groups)
-        home |= {group: 1 + rank % count for rank, group in enumerate(groups, start=len(home))}
-    folds = np.array([home[group] for group in samples.groups], np.int64)
+    for turn in every:
+        home |= to_folds(turn, home, count)
+    folds = np.array([1 + home[group] for group in samples.groups], np.int64)
     more = sum(int(f.squares.counts[f.split.train].sum()) for f in material.foreign)
     return np.concatenate(
         [np.repeat(folds, material.squares.counts[rows]), np.full(more, ALWAYS, np.int64)]

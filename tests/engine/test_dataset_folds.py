@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from lungscan.dataset.folds import Fold, read_fold, split_fold
 from lungscan.dataset.listing import read_listing
 from lungscan.dataset.samples import Samples
+from lungscan.dataset.splits import split_by_group
 from lungscan.errors import UsageProblem
 
 SHARES = (0.9, 0.1, 0.0)
@@ -84,6 +87,57 @@ def test_a_group_of_two_classes_is_judged_once() -> None:
         plain.class_names,
     )
     assert sum("both" in fold for fold in judged_by_fold(both, 3)) == 1
+
+
+def patients(holds: Sequence[str]) -> Samples:
+    """A group for each text, with two pictures of each class that it names: a, b or c."""
+    rows = [(label, f"p{n:02}") for n, text in enumerate(holds) for label in text * 2]
+    return Samples(
+        tuple(Path(f"{row}.png") for row in range(len(rows))),
+        np.array(["abc".index(label) for label, _ in rows], np.int64),
+        tuple(group for _, group in rows),
+        ("a", "b", "c"),
+    )
+
+
+@pytest.mark.parametrize(
+    "holds",
+    [
+        ["abc"] * 8,
+        ["ab"] * 6 + ["ac"] * 7,
+        ["ab"] * 9 + ["c"] * 5,
+        ["abc"] * 3 + ["ab"] * 5 + ["c"] * 2,
+    ],
+    ids=["all of each", "each with normal", "two and one", "some"],
+)
+def test_patients_with_several_classes_are_dealt(holds: list[str]) -> None:
+    samples = patients(holds)
+    splits = [split_fold(samples, Fold(number, 4), (0.8, 0.2, 0.0), 0) for number in range(1, 5)]
+    tested = [{samples.groups[row] for row in split.test} for split in splits]
+    assert sum(map(len, tested)) == len(set().union(*tested)) == len(holds)
+    for split in (*splits, split_by_group(samples, (0.7, 0.15, 0.15), 0)):
+        parts = (split.train, split.validation, split.test)
+        sides = [{samples.groups[row] for row in rows} for rows in parts]
+        assert sum(map(len, sides)) == len(holds)  # no group on two sides
+        assert all(set(samples.labels[rows].tolist()) == {0, 1, 2} for rows in parts)
+
+
+def test_a_class_counts_the_groups_that_hold_it() -> None:
+    with pytest.raises(UsageProblem, match="Class c has 2 groups; three at least"):
+        split_by_group(patients(["abc"] * 2 + ["ab"] * 6), SHARES, 0)
+    with pytest.raises(UsageProblem, match="Class c has 4 groups, too few for 5 folds"):
+        split_fold(patients(["abc"] * 4 + ["ab"] * 6), Fold(1, 5), SHARES, 0)
+
+
+def test_deals_of_before_stay_what_they_were() -> None:
+    """Also with single groups of two classes: they are dealt with their first picture's."""
+    digest = sha256()
+    for samples in (samples_of((23, 17, 31)), patients(["a"] * 6 + ["b", "ba", "c"] * 5)):
+        splits = [split_fold(samples, Fold(number, 5), SHARES, 3) for number in range(1, 6)]
+        for split in (*splits, split_by_group(samples, (0.7, 0.15, 0.15), 3)):
+            for rows in (split.train, split.validation, split.test):
+                digest.update(rows.tobytes() + b"|")
+    assert digest.hexdigest()[:16] == "e63e570af6c2813e"
 
 
 def test_the_shares_hold_outside_of_the_fold() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ pytest.importorskip("timm", reason="training needs the extra train")
 import torch
 from torch import Tensor
 
+from lungscan.dataset.samples import Samples
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.model.checked import read_card
 from lungscan.training.data import gather
@@ -132,6 +134,20 @@ def test_inner_folds_keep_groups_whole_and_counter_examples_always_teach(root: P
     for row, fold in zip(rows, folds, strict=False):
         homes.setdefault(material.samples.groups[row], set()).add(int(fold))
     assert all(len(found) == 1 for found in homes.values())
+
+
+def test_inner_folds_of_patients_with_several_classes() -> None:
+    groups = tuple(f"p{n}" for n in range(6) for _ in range(3))
+    samples = Samples(tuple(map(Path, groups)), np.tile([0, 1, 2], 6), groups, ("a", "b", "c"))
+    material = SimpleNamespace(
+        samples=samples,
+        split=SimpleNamespace(train=np.arange(18)),
+        squares=SimpleNamespace(counts=np.ones(18, np.int64)),
+        foreign=(),
+    )
+    folds = inner_folds(material, 3, 0)  # type: ignore[arg-type]
+    assert np.bincount(folds).tolist() == [0, 6, 6, 6]
+    assert all(len(set(folds[3 * n : 3 * n + 3])) == 1 for n in range(6))
 
 
 def weights_in(folder: Path, stage: str) -> dict[str, Tensor]:

@@ -63,20 +63,34 @@ class GroupBootstrap:
     def ratio(
         self, name: str, part: NDArray[np.generic], whole: NDArray[np.generic], note: str = ""
     ) -> Metric:
-        """Sum of ``part`` over sum of ``whole``, each ``(n,)``; NaN where ``whole`` sums to 0."""
+        """Sum of ``part`` over sum of ``whole``, each ``(n,)``; NaN where ``whole`` sums to 0.
+
+        The pictures and groups that it is of are those where ``whole`` is above 0.
+        """
         sums = self.totals(np.stack([part, whole], 1).astype(np.float64))
         counted = whole.astype(np.float64) > 0
         value = divide(part.sum(dtype=np.float64), whole.sum(dtype=np.float64))
         draws = self.told(divide(sums[:, 0], sums[:, 1]), counted)
-        return self.metric(name, float(value), draws, note)
+        return self.metric(name, float(value), draws, note, counted)
 
-    def metric(self, name: str, value: float, draws: Floats, note: str = "") -> Metric:
+    def metric(
+        self,
+        name: str,
+        value: float,
+        draws: Floats,
+        note: str = "",
+        counted: NDArray[np.bool_] | None = None,
+    ) -> Metric:
         """A figure with the interval that its ``(draws,)`` values span; NaN among them are void.
 
-        None stands for the ends of an interval that nothing is known of.
+        None stands for the ends of an interval that nothing is known of. ``counted`` are the
+        pictures ``(n,)`` that the figure is of; None: all.
         """
         low, high = (None if np.isnan(end) else float(end) for end in self.interval(draws))
-        return Metric(name, value, low, high, self.pictures, self.groups, note)
+        if counted is None:
+            return Metric(name, value, low, high, self.pictures, self.groups, note)
+        pictures, groups = int(counted.sum()), self.groups_of(counted)
+        return Metric(name, value, low, high, pictures, groups, note)
 
     def interval(self, draws: Floats) -> tuple[Floats, Floats]:
         """As ``interval``; NaN of fewer than two groups."""

@@ -68,7 +68,8 @@ def class_figures(
     found = []
     for i, name in enumerate(stamp.class_names):
         predicted, true = judged.forced == i, judged.truth == i
-        f1_told = bootstrap.told(f1_draws[:, i], predicted | true)
+        either = predicted | true
+        f1_told = bootstrap.told(f1_draws[:, i], either)
         area_told = bootstrap.told(areas[1][:, i], true, ~true)
         found.append(
             ClassFigures(
@@ -77,7 +78,7 @@ def class_figures(
                 int(true.sum()),
                 bootstrap.ratio(f"precision {name}", predicted & true, predicted),
                 bootstrap.ratio(f"recall {name}", predicted & true, true),
-                bootstrap.metric(f"F1 {name}", float(f1[i]), f1_told),
+                bootstrap.metric(f"F1 {name}", float(f1[i]), f1_told, counted=either),
                 bootstrap.metric(
                     f"AUC {name}", float(areas[0][i]), area_told, "one against the rest"
                 ),

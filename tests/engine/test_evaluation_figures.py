@@ -12,7 +12,7 @@ from lungscan.dataset.resampling import GroupBootstrap, interval
 from lungscan.evaluation import wording
 from lungscan.evaluation.comparing import mcnemar, verdict_of
 from lungscan.evaluation.curves import Ranking, reliability, roc_areas, roc_curve
-from lungscan.evaluation.figures import class_figures, confusion, overall_figures
+from lungscan.evaluation.figures import basic_figures, class_figures, confusion, overall_figures
 from lungscan.evaluation.judged import Judged, as_arrays
 from lungscan.evaluation.records import FieldAnswer
 from lungscan.types import CaseStatus, ModelStamp
@@ -120,7 +120,9 @@ def test_a_single_group_has_no_interval() -> None:
     right = np.arange(32) % 4 > 0
     alone = bootstrap.ratio("recall", right & first, first)
     assert (alone.value, alone.low, alone.high) == (0.75, None, None)
+    assert (alone.n, alone.groups) == (12, 1)
     others = bootstrap.ratio("recall", right & ~first, ~first)
+    assert (others.n, others.groups) == (20, 20)
     assert others.low is not None
     assert others.low < 0.75 < (others.high or 0)
     whole = GroupBootstrap(["one"] * 10, draws=100)
@@ -172,6 +174,24 @@ def test_few_groups_cannot_tell_which_model_is_better(
     text = verdict_of(difference, 0.5, grouped=grouped)
     assert ("cannot be told" in text) is not told
     assert ("model B is the more accurate one" in text) is told
+
+
+def test_a_figure_tells_how_many_pictures_it_is_of() -> None:
+    judged = made_up()
+    bootstrap = GroupBootstrap(judged.groups, draws=100)
+    areas = roc_areas(judged, bootstrap)
+    for index, found in enumerate(class_figures(judged, STAMP, areas, bootstrap)):
+        true, named = judged.truth == index, judged.forced == index
+        assert found.recall.n == found.support == true.sum() < 120
+        assert (found.precision.n, found.f1.n, found.auc.n) == (
+            named.sum(),
+            (true | named).sum(),
+            120,
+        )
+    accuracy, answered, of_answered = basic_figures(judged, bootstrap)
+    assert accuracy.n == answered.n == 120
+    assert of_answered.n == judged.answered.sum() < 120
+    assert of_answered.groups == len(set(np.array(judged.groups)[judged.answered]))
 
 
 def test_class_figures_are_those_of_scikit_learn() -> None:

@@ -3,7 +3,7 @@
 Of n folds one is the test part; what is left is shared out between training and validation. Each
 class is dealt by itself, so every fold holds every class, and no class more than one group more
 often in one fold than in another (stratified grouped cross-validation). Where groups hold several
-classes that is so as far as it goes (``lungscan.dataset.dealing``).
+classes that is so as far as it goes (``lungscan.dataset.mixed_groups``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lungscan.dataset.dealing import Turn, require_everywhere, to_folds, to_parts, turns
+from lungscan.dataset.mixed_groups import Turn, require_everywhere, to_folds, to_parts, turns
 from lungscan.dataset.samples import Samples
 from lungscan.dataset.splits import LEAST, Split, split_of
 from lungscan.errors import UsageProblem

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lungscan.dataset.dealing import require_everywhere, to_parts, turns
 from lungscan.dataset.group_table import inside
 from lungscan.dataset.listing import Listing
+from lungscan.dataset.mixed_groups import require_everywhere, to_parts, turns
 from lungscan.dataset.samples import IndexArray, Samples
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
@@ -61,7 +61,7 @@ class Leak:
 def split_by_group(samples: Samples, shares: tuple[float, float, float], seed: int) -> Split:
     """Deal whole groups to train, validation and test, class by class.
 
-    A group that holds several classes is dealt once (``lungscan.dataset.dealing``).
+    A group that holds several classes is dealt once (``lungscan.dataset.mixed_groups``).
 
     Raises:
         UsageProblem: a class has fewer groups than there are parts, or none is left for one.

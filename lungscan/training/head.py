@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lungscan.dataset.dealing import to_folds, turns
+from lungscan.dataset.mixed_groups import to_folds, turns
 from lungscan.errors import UsageProblem
 from lungscan.training import checkpoint
 from lungscan.training.augment import augment

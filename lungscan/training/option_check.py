@@ -35,7 +35,7 @@ _RUN = {
 }
 _FIT = {
     "batch_size": SOME,
-    "learning_rate": POSITIVE,
+    "learning_rate": COUNT,  # 0 holds a stage still
     "weight_decay": COUNT,
     "warmup_epochs": COUNT,
     "label_smoothing": PART,

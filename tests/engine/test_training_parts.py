@@ -83,6 +83,11 @@ def test_a_value_that_nobody_can_mean_is_refused_before_anything_is_read(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_stage_may_be_held_still() -> None:
+    still = changed(PLAIN, ("student_fit.learning_rate=0.0",))
+    assert checked(still) is still
+
+
 @pytest.mark.parametrize("recipe", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_recipe_can_be_meant(recipe: Path) -> None:
     options = load_options(recipe)

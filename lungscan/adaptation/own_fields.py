@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from lungscan.adaptation.records import AdaptOptions, Own
 from lungscan.adaptation.reviewed import Reviews, labelled_by, reviews_of, shown_in
 from lungscan.dataset.group_table import GroupRow, read_groups
-from lungscan.dataset.listing import groups_table
+from lungscan.dataset.listing import groups_table, hash_of_contents
 from lungscan.errors import case_error
 from lungscan.evaluation.records import LabelledField
 from lungscan.inputs import show
@@ -21,7 +20,6 @@ from lungscan.modalities.histology.quality import judge, measure_quality
 from lungscan.model.card import ModelCard
 from lungscan.opening.plan import plan_file
 from lungscan.options import ScanOptions
-from lungscan.results.checksums import digest_of
 from lungscan.review.labels import ReviewedFile
 from lungscan.scanning.planning import find_inputs
 from lungscan.types import InputFile, RgbBatch, TileState
@@ -76,6 +74,7 @@ def gather(options: AdaptOptions, card: ModelCard) -> Own:
     kept = [(file, part) for file, part in pairs if len(part.pixels)]
     size = card.patch_size_pixels
     none = np.empty((0, size, size, 3), np.uint8)
+    digests = [part.digest for part in seen if part.digest]
     return Own(
         folder=show(root.resolve().name),
         files=tuple(file for file, _ in kept),
@@ -91,13 +90,8 @@ def gather(options: AdaptOptions, card: ModelCard) -> Own:
             if len(part.pixels) and review is not None and review.label
         ),
         notes=notes,
-        contents_sha256=_contents([part.digest for part in seen if part.digest]),
+        contents_sha256=hash_of_contents(digests) if digests else "",
     )
-
-
-def _contents(digests: list[str]) -> str:
-    """As ``Listing.contents_sha256``: by it the fields are known, whatever their folders."""
-    return sha256("\n".join(sorted(digests)).encode()).hexdigest() if digests else ""
 
 
 def _labelled(
@@ -130,7 +124,7 @@ def _look(
         return _Seen(file.kind == "slide", none, str(case_error(error)))
     try:
         slide = plan.source.kind == "slide"
-        digest = "" if slide else digest_of(file.path)
+        digest = "" if slide else plan.result.sha256
         boxes, fraction = plan.grid.boxes, plan.fraction
         shown = shown_in(boxes, review)
         rows = shown[spread(len(shown), SLIDE_SQUARES if slide else FIELD_SQUARES)]

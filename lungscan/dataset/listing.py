@@ -69,7 +69,7 @@ class Listing:
         """
         if self.digests is None:
             return ""
-        return sha256("\n".join(sorted(self.digests)).encode()).hexdigest()
+        return hash_of_contents(self.digests)
 
     def without(self, reasons: Mapping[str, str]) -> Listing:
         """The listing without the pictures named, which are then skipped as broken ones are.
@@ -113,6 +113,11 @@ class Listing:
                 f"{show(self.folder.name)} has no groups; find them with `lungscan data split`."
             )
         return Samples(self.paths, self.labels, chosen, self.class_names, self.um_px, self.sources)
+
+
+def hash_of_contents(digests: Iterable[str]) -> str:
+    """SHA-256 over the pictures' own, in whatever order and under whatever names they lie."""
+    return sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
 def read_listing(

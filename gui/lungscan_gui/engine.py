@@ -197,12 +197,16 @@ def flags_of(result: CaseResult) -> list[str]:
     """The flags of a case as sentences, as its report lists them."""
     from lungscan.report.cases_csv import all_flags
 
-    return [flag_text(flag) for flag in all_flags(result)]
+    return [flag_text(flag, result.model.modality) for flag in all_flags(result)]
 
 
 def state_name(state: TileState, words: Words) -> str:
     """What became of a tile or slice, in the words of its modality's reports."""
-    own = {TileState.NOVEL: words.foreign, TileState.BLANK: words.blank}
+    own = {
+        TileState.NOVEL: words.foreign,
+        TileState.BLANK: words.blank,
+        TileState.OTHER_STAIN: f"of {words.elsewhere}",
+    }
     return own.get(state, STATE_NAMES[state])
 
 

@@ -202,10 +202,8 @@ def _explain(reason: NoResult, evidence: Evidence, answer: Answer | None, card: 
         seen = strange | evidence.where(TileState.USED, TileState.NOVEL)
         share = evidence.share(strange, seen) or 1.0
         known, advice = _ADAPTED if card.adaptation else _SHIPPED
-        return (
-            f"{share:.0%} of the tissue is of another stain or scanner than {known}, further off "
-            f"than this model can judge; {advice}."
-        )
+        sentence = modality.words.elsewhere_share
+        return sentence.format(share=f"{share:.0%}", known=known, advice=advice)
     best = 0.0 if answer is None else answer.confidence
     return (
         f"The likeliest class reaches only {best:.0%}; "

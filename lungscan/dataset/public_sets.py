@@ -47,7 +47,10 @@ LC25000 = Source(
         "https://github.com/tampapath/lung_colon_image_set",
         "https://www.kaggle.com/datasets/andrewmvd/lung-and-colon-cancer-histopathological-images",
     ),
-    licence="CC BY 4.0; mirrors state other terms, so read those of the page you download from",
+    licence=(
+        "none was found; its authors let researchers use it in any way, mirrors call it CC BY 4.0 "
+        "or state other terms, so read those of the page you download from"
+    ),
     citation=(
         "Borkowski AA, Bui MM, Thomas LB, Wilson CP, DeLand LA, Mastorides SM. Lung and Colon "
         "Cancer Histopathological Image Dataset (LC25000). arXiv:1912.12142, 2019."

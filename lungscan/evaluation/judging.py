@@ -26,7 +26,7 @@ from lungscan.model.novelty import load_novelty
 from lungscan.opening.local import LocalReaders
 from lungscan.options import AnswerOptions, ClassifierOptions
 from lungscan.reading import open_field
-from lungscan.report.wording import REASONS
+from lungscan.report.wording import reason_words
 from lungscan.results.provenance import settings_of
 from lungscan.runtimes import load_runtime
 from lungscan.types import CaseInput, CaseResult, CaseStatus, InputFile, MppSource, Prediction
@@ -137,7 +137,7 @@ def _answer(field: LabelledField, result: CaseResult | None, card: ModelCard) ->
         forced.label,
         forced.confidence,
         forced.probs,
-        REASONS[prediction.reason] if prediction.reason else "",
+        reason_words(result),
         result.flags,
     )
 

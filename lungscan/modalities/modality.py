@@ -30,6 +30,8 @@ class Words:
     deciding: str  # the same of a case with one
     others: str  # title of the pictures shown last
     foreign_share: str  # "{share}" is how much of the case is of another kind
+    elsewhere: str  # what makes pictures of the right kind look as if taken elsewhere
+    elsewhere_share: str  # the same as a sentence: "{share}" of them, than "{known}"; "{advice}"
     little: str  # a sentence: nothing to judge was found
     large: str  # of a model card: what becomes of a picture that is no square of the network's
     calibrated: str  # of a model card: what its confidence means of whole cases

@@ -6,6 +6,7 @@ import math
 
 import lungscan
 from lungscan.errors import Code
+from lungscan.modalities.table import modality_of
 from lungscan.types import (
     UNPROVEN,
     CaseResult,
@@ -37,9 +38,11 @@ _SCALE_MATTERS = frozenset(
     {NoResult.NOT_LUNG, NoResult.UNCERTAIN, NoResult.BLURRED, NoResult.OTHER_STAIN}
 )
 
+_ELSEWHERE = NoResult.OTHER_STAIN.value  # its words are the modality's
+
 # Flags that make a given answer less certain, in a few words.
 _DOUBTS = {
-    "other_stain_or_scanner": REASONS[NoResult.OTHER_STAIN],
+    _ELSEWHERE: REASONS[NoResult.OTHER_STAIN],
     "enlarged": "enlarged beyond its scale",
     "tumour_area_below_limit": "some tumour tiles",
     "lone_suspicious_slice": "single suspicious slices",
@@ -94,7 +97,7 @@ _FLAGS = {
     "too_uncertain": "Too uncertain.",
     "too_little_tissue": "Too little tissue.",
     "too_blurred": "Too blurred.",
-    "other_stain_or_scanner": "Another stain or scanner than the training's: less certain.",
+    _ELSEWHERE: "Another stain or scanner than the training's: less certain.",
     "not_axial_chest_ct": "Does not look like axial chest CT.",
     "no_lung_in_view": "No lung is in view.",
     "lone_suspicious_slice": "Single slices look like tumour, but no three neighbouring ones.",
@@ -176,7 +179,15 @@ def headline(result: CaseResult) -> str:
     if prediction.reason is None:
         return "No result"
     unscaled = prediction.reason in _SCALE_MATTERS and "scale_unknown" in result.flags
-    return f"No result: {REASONS[prediction.reason]}{' (scale unknown)' if unscaled else ''}"
+    return f"No result: {reason_words(result)}{' (scale unknown)' if unscaled else ''}"
+
+
+def reason_words(result: CaseResult) -> str:
+    """The reason against an answer in a few words of the model's modality; "" for none."""
+    reason = result.prediction.reason if result.prediction else None
+    if reason is NoResult.OTHER_STAIN:
+        return modality_of(result.model.modality).words.elsewhere
+    return REASONS[reason] if reason else ""
 
 
 def answer_line(result: CaseResult) -> str:
@@ -184,7 +195,7 @@ def answer_line(result: CaseResult) -> str:
     prediction = result.prediction
     if prediction is None or prediction.label is None:
         return headline(result)
-    reserve = REASONS[prediction.reason] if prediction.reason else doubt(result)
+    reserve = reason_words(result) or doubt(result)
     return f"{headline(result)} ({reserve})" if reserve else headline(result)
 
 
@@ -192,7 +203,8 @@ def doubt(result: CaseResult) -> str:
     """What makes a given answer less certain, in a few words; "" for nothing."""
     if result.prediction is None or result.prediction.label is None:
         return ""
-    return ", ".join(text for flag, text in _DOUBTS.items() if flag in result.flags)
+    doubts = _DOUBTS | {_ELSEWHERE: modality_of(result.model.modality).words.elsewhere}
+    return ", ".join(text for flag, text in doubts.items() if flag in result.flags)
 
 
 def explanation(result: CaseResult) -> str:
@@ -203,7 +215,8 @@ def explanation(result: CaseResult) -> str:
     """
     reserve = result.prediction.reason_text if result.prediction else ""
     if not reserve and doubt(result):
-        reserve = " ".join(flag_text(flag) for flag in result.flags if flag in _DOUBTS)
+        doubts = (flag for flag in result.flags if flag in _DOUBTS)
+        reserve = " ".join(flag_text(flag, result.model.modality) for flag in doubts)
     return " ".join(text for text in (result.error_message, reserve) if text)
 
 
@@ -211,8 +224,7 @@ def why_in_short(result: CaseResult) -> str:
     """The kind of trouble in a few words, for counting; "" for a plain answer."""
     if result.error_code:
         return _CODES.get(result.error_code, result.error_code)
-    reason = result.prediction.reason if result.prediction else None
-    return REASONS[reason] if reason else doubt(result)
+    return reason_words(result) or doubt(result)
 
 
 def cure(result: CaseResult) -> str:
@@ -226,8 +238,11 @@ def failure(code: str) -> str:
     return f"{why[:1].upper()}{why[1:]}. {_CURES.get(code, _OTHER_CURE)}"
 
 
-def flag_text(flag: str) -> str:
+def flag_text(flag: str, modality: str | None = None) -> str:
     """A flag's code as a sentence; an unknown code is shown in plain letters."""
+    if flag == _ELSEWHERE:
+        elsewhere = modality_of(modality).words.elsewhere
+        return f"{elsewhere.capitalize()} than the training's: less certain."
     return _FLAGS.get(flag) or f"{flag.replace('_', ' ').strip().capitalize()}."
 
 

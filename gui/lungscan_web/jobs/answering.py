@@ -80,7 +80,7 @@ def answer_of(result: CaseResult) -> dict[str, Any]:
         "why": explanation(result),
         "cure": cure(result) if result.status is CaseStatus.FAILED else "",
         "classes": list(_classes(result)),
-        "flags": [flag_text(flag) for flag in all_flags(result)],
+        "flags": [flag_text(flag, model.modality) for flag in all_flags(result)],
         "counts": _counts(result),
         "files": [_file(file) for file in result.files],
         "evidence": list(_evidence(result)),
@@ -163,7 +163,7 @@ def _counts(result: CaseResult) -> list[list[str]]:
         (words.blank.capitalize(), counts.blank),
         ("Not scanned", counts.unscanned),
         (words.foreign[:1].upper() + words.foreign[1:], counts.novel),
-        ("Another stain or scanner", counts.other_stain or 0),
+        (words.elsewhere.capitalize(), counts.other_stain or 0),
         ("Not readable", counts.failed),
     ]
     left = [[name, f"{number:,}"] for name, number in rows if number]

@@ -35,6 +35,9 @@ CHEST_CT = Modality(
         deciding="Most suspicious slices",
         others="Least suspicious slices",
         foreign_share="{share} of what was seen does not look like axial slices of chest CT.",
+        elsewhere="another scanner or grey window",
+        elsewhere_share="{share} of the slices look as if of another scanner or grey window than "
+        "{known}, further off than this model can judge.",
         little="No lung was found in any slice.",
         large="A slice is shown whole, whatever its size; one that is no square stands on a black "
         "square.",

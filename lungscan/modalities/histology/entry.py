@@ -33,6 +33,9 @@ HISTOLOGY = Modality(
         deciding="Tiles that speak for the answer",
         others="Most uncertain tiles",
         foreign_share="{share} of what was seen does not look like lung H&E.",
+        elsewhere="another stain or scanner",
+        elsewhere_share="{share} of the tissue is of another stain or scanner than {known}, "
+        "further off than this model can judge; {advice}.",
         little="Too little H&E-stained tissue was found to judge.",
         large="A field image without a scale is taken as one field at the model's scale: its "
         "shorter side is resized to the network's input (several squares cover a long "

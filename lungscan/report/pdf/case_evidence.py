@@ -141,16 +141,17 @@ def quality(result: CaseResult) -> list[Flowable]:
     rejected = (
         ("out of focus", counts.blurred), ("pen", counts.pen), (words.blank, counts.blank),
         ("not scanned", counts.unscanned), (words.foreign, counts.novel),
-        ("of another stain or scanner", counts.other_stain), ("not readable", counts.failed),
+        (f"of {words.elsewhere}", counts.other_stain), ("not readable", counts.failed),
     )  # fmt: skip
     used = f"{counts.used:,} of {counts.total:,} used"
     left_out = ", ".join(f"{number:,} {name}" for name, number in rejected if number)
     known = result.tissue_mm2 is not None
     tissue = f"{area(result.tissue_mm2)} mm²" if known else "area unknown"
+    flags = " ".join(flag_text(flag, result.model.modality) for flag in all_flags(result))
     rows = [
         *([("Tissue", tissue)] if modality_of(result.model.modality).scaled else []),
         (words.tiles.capitalize(), "; ".join(filter(None, (used, left_out)))),
-        ("Flags", " ".join(map(flag_text, all_flags(result))) or "None"),
+        ("Flags", flags or "None"),
     ]
     cells = [label_value(name, value) for name, value in rows]
     table = plain_table(cells, [22 * mm, WIDTH - 22 * mm], None, TIGHT, label_column(0))

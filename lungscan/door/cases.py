@@ -146,13 +146,17 @@ def rebuild(options: RebuildOptions) -> Generator[RebuildFinished, None, None]:
     Raises:
         OutputLocked: a run is writing there.
         NothingToDo: there are no cases.
+        UsageProblem: the folder holds a table of somebody else in the place of the run's.
         DamagedRecord: after all others are written, which cases cannot be read.
         MachineError: a file cannot be written.
     """
+    from lungscan.layout import SUMMARY, TABLE
     from lungscan.report.write import rebuild as write_again
     from lungscan.results.lock import output_lock
+    from lungscan.scanning.own_tables import require_own_tables
 
     with output_lock(options.out):
+        require_own_tables(options.out, (TABLE, SUMMARY))
         rebuilt = write_again(options.out, pdf=options.pdf)
     yield RebuildFinished(rebuilt)
 

@@ -6,6 +6,7 @@ owner, which a run would replace and ``--fresh`` would remove.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from lungscan.errors import UsageProblem
@@ -17,7 +18,7 @@ _BEGINNINGS = (",".join(columns(())[:5]).encode(), b'{\n"schema_version":')  # o
 _IN_PDF = b"/Creator (LungScan "
 
 
-def require_own_tables(out: Path) -> None:
+def require_own_tables(out: Path, names: Sequence[str] = (TABLE, SUMMARY, RUN)) -> None:
     """See to it that a run replaces nobody's files but those of earlier runs.
 
     These are known by the run's list of checksums or, where a run was stopped and left none, by
@@ -27,13 +28,12 @@ def require_own_tables(out: Path) -> None:
         UsageProblem: which files are of somebody else, and what to do.
     """
     listed = known_sums(out)
-    names = (TABLE, SUMMARY, RUN)
     others = [name for name in names if name not in listed and not _is_ours(out / name)]
     if others:
         them = "it" if len(others) == 1 else "them"
         raise UsageProblem(
-            f"The --out folder holds {' and '.join(others)} that LungScan did not write, and the "
-            f"run would replace {them}. Choose another --out folder, or move {them} elsewhere."
+            f"The folder of results holds {' and '.join(others)} that LungScan did not write and "
+            f"would replace. Move {them} elsewhere, or choose another folder of results."
         )
 
 

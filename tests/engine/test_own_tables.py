@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from lungscan.cluster.driver import scan_on_cluster
+from lungscan.door import cases
+from lungscan.door.jobs import RebuildOptions
 from lungscan.errors import UsageProblem
 from lungscan.events import CaseFinished
 from lungscan.layout import LIST, RUN, SUMMARY, TABLE
@@ -40,7 +42,7 @@ def test_a_file_of_somebody_else_is_not_replaced(
 ) -> None:
     (chosen.out / name).write_bytes(THEIRS[name])
     before = files_below(chosen.out)
-    with pytest.raises(UsageProblem, match=f"holds {name} that LungScan did not write.*another"):
+    with pytest.raises(UsageProblem, match=f"holds {name} that LungScan did not write"):
         run(replace(chosen, **changes))  # type: ignore[arg-type]
     assert (chosen.out / name).read_bytes() == THEIRS[name]
     assert files_below(chosen.out) == before
@@ -51,7 +53,7 @@ def test_a_file_of_somebody_else_is_not_replaced(
 def test_every_way_to_run_names_them_all(chosen: ScanOptions, way: object) -> None:
     for name, data in THEIRS.items():
         (chosen.out / name).write_bytes(data)
-    with pytest.raises(UsageProblem, match=f"{TABLE} and {SUMMARY} and {RUN} .*move them"):
+    with pytest.raises(UsageProblem, match=f"{TABLE} and {SUMMARY} and {RUN} .*Move them"):
         next(way(replace(chosen, cluster="local:1")))  # type: ignore[operator]
 
 
@@ -60,6 +62,19 @@ def test_a_file_put_beside_the_results_is_not_replaced_either(chosen: ScanOption
     (chosen.out / SUMMARY).write_bytes(THEIRS[SUMMARY])
     with pytest.raises(UsageProblem, match=SUMMARY):
         run(chosen)
+
+
+@pytest.mark.parametrize("name", [TABLE, SUMMARY])
+def test_reports_made_again_replace_nobody_s_either(chosen: ScanOptions, name: str) -> None:
+    run(replace(chosen, pdf="none"))
+    (chosen.out / LIST).unlink()  # as a run that was stopped leaves it
+    (chosen.out / name).write_bytes(THEIRS[name])
+    with pytest.raises(UsageProblem, match=f"holds {name} that LungScan did not write"):
+        list(cases.rebuild(RebuildOptions(chosen.out)))
+    assert (chosen.out / name).read_bytes() == THEIRS[name]
+    (chosen.out / name).unlink()
+    (done,) = cases.rebuild(RebuildOptions(chosen.out))
+    assert done.rebuilt.cases == 2
 
 
 @pytest.mark.parametrize("gone", [(), (LIST,), (LIST, RUN), (LIST, TABLE)])

@@ -186,6 +186,9 @@ def _alone(groups: Sequence[str]) -> bool:
 
 def _seen(card: ModelCard, identity: Identity, groups: set[str]) -> tuple[Seen, int]:
     """Whether the card names this data, and how many groups it does not hold out."""
+    adapted_to = card.adaptation.get("contents_sha256")
+    if adapted_to and adapted_to == identity.contents_sha256:
+        return Seen.YES, len(groups)
     if not _is_named(card, identity):
         source = _source_of(card, identity)
         if not source:

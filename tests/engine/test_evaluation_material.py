@@ -131,6 +131,17 @@ def test_a_model_of_a_random_split_has_seen_every_group(root: Path, rows: Rows) 
     assert load_material(DataOptions(root)).note(card).seen is Seen.YES
 
 
+def test_an_adapted_model_has_seen_the_fields_it_was_adapted_to(root: Path) -> None:
+    material = load_material(DataOptions(root))
+    own = {"contents_sha256": material.identity.contents_sha256}
+    note = material.note(dataclasses.replace(CARD, adaptation=own))
+    assert (note.seen, note.seen_groups) == (Seen.YES, note.groups)
+    other = dataclasses.replace(CARD, adaptation={"contents_sha256": "0" * 64})
+    unlabelled = dataclasses.replace(CARD, adaptation={"contents_sha256": ""})
+    assert material.note(other).seen is Seen.UNKNOWN
+    assert material.note(unlabelled).seen is Seen.UNKNOWN
+
+
 def test_other_bytes_are_other_data(root: Path, rows: Rows, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     draw_folder(copy)

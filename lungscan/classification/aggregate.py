@@ -3,6 +3,7 @@
 *tumour-aware* (default). A slide is mostly not tumour, so an average over all tissue would call a
 small carcinoma benign. Tumour area is measured first; the subtype is asked of tumour tiles only;
 benign is said only when the tumour area stays below a limit that lone false alarms do not reach.
+Where there is so little tissue that tumour below that limit is a good part of it, nothing is said.
 
 *tumour-aware of slices*. A CT series is mostly not tumour either, and its tiles are slices, each of
 which shows the whole chest, so areas say nothing. A nodule of a centimetre shows in several
@@ -33,7 +34,13 @@ from lungscan.types import FloatArray, MaskArray, TileCounts, TileScores, TileSt
 
 PlaceArray = NDArray[np.int64]
 
+_IN_DOUBT = (
+    "Tumour was seen in {} of the tissue: too small an area to count as tumour, too large a part "
+    "to be called anything else."
+)
+
 NEIGHBOURS = 3  # slices that must agree
+IN_DOUBT = 0.15  # share of the tissue from which tumour forbids "benign", however small its area
 AREA_UNIT = 0.0125  # mm² of one tile at 0.5 µm/px and 224 px, for images without a scale
 
 
@@ -66,6 +73,7 @@ class Answer:
     confidence: float
     probs: tuple[float, ...]
     flags: tuple[str, ...] = ()
+    doubt: str = ""  # a sentence: why it should not be given, whatever its confidence
 
 
 class Rule(Protocol):
@@ -174,7 +182,8 @@ def tumour_aware(
     mean = _mean(probs, weight)
     index = int(np.argmax(np.where(tumour, -1, mean)))
     flags = ("tumour_area_below_limit",) if area > 0 else ()
-    return Answer(index, float(mean[index]), _tuple(mean), flags)
+    doubt = _IN_DOUBT.format(f"{area / total:.0%}") if area >= IN_DOUBT * total > 0 else ""
+    return Answer(index, float(mean[index]), _tuple(mean), flags, doubt)
 
 
 def tumour_in_neighbours(

@@ -74,7 +74,7 @@ def decide(
     answer = _ask(evidence, basis, card, rule)
     if answer is not None and np.count_nonzero(basis) > 1:
         answer = _bounded(answer, card)
-    if reason is None and answer is not None and answer.confidence < card.confidence_threshold:
+    if reason is None and answer is not None and _unsure(answer, card):
         reason = NoResult.UNCERTAIN
     prediction = _prediction(evidence, card, rule, answer, reason, abstain)
     if unscaled is not None and reason is not None and unscaled.may_make_up(reason):
@@ -86,6 +86,10 @@ def decide(
     if reason is not None and prediction.label is not None:
         flags = tuple(dict.fromkeys((reason.value, *flags)))
     return prediction, flags
+
+
+def _unsure(answer: Answer, card: ModelCard) -> bool:
+    return bool(answer.doubt) or answer.confidence < card.confidence_threshold
 
 
 def _bounded(answer: Answer, card: ModelCard) -> Answer:
@@ -205,6 +209,8 @@ def _explain(reason: NoResult, evidence: Evidence, answer: Answer | None, card: 
         sentence = modality.words.elsewhere_share
         return sentence.format(share=f"{share:.0%}", known=known, advice=advice)
     best = 0.0 if answer is None else answer.confidence
+    if answer is not None and answer.doubt and best >= card.confidence_threshold:
+        return answer.doubt
     return (
         f"The likeliest class reaches only {best:.0%}; "
         f"this model answers from {card.confidence_threshold:.0%} up."

@@ -161,6 +161,27 @@ def test_the_rule_s_own_flags_are_passed_on() -> None:
     assert decide(benign, CARD, "tumour-aware", "strict")[1] == ("tumour_area_below_limit",)
 
 
+@pytest.mark.parametrize(("fields", "given"), [(3, False), (6, False), (7, True), (20, True)])
+def test_one_tumour_field_among_few_benign_ones_forbids_benign(fields: int, given: bool) -> None:
+    seen = evidence((U, fields), probs=(0.01, 0.98, 0.01), mm2=0.0125)
+    seen.probs[0] = SURE
+    prediction, flags = decide(seen, CARD, "tumour-aware", "strict")
+    assert prediction.suggested == "benign"
+    assert (prediction.label, prediction.reason) == (
+        ("benign", None) if given else (None, NoResult.UNCERTAIN)
+    )
+    assert flags == (("tumour_area_below_limit",) if given else ())
+    assert ("Tumour was seen in" in prediction.reason_text) is not given
+    forced, told = decide(seen, CARD, "tumour-aware", "never")
+    assert (forced.label, told[-1]) == ("benign", "tumour_area_below_limit")
+
+
+def test_a_field_that_is_unsure_besides_says_how_sure_it_is() -> None:
+    seen = evidence((U, 4), probs=(0.3, 0.36, 0.34), mm2=0.0125)
+    seen.probs[0] = SURE
+    assert "reaches only" in ask(seen).reason_text
+
+
 @pytest.mark.parametrize("shrunk", [0.5, 1.0, 9.0])
 @pytest.mark.parametrize("reason", list(REFUSED))
 def test_an_unknown_scale_stands_before_every_reason_that_it_can_make_up(

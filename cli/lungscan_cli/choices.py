@@ -9,7 +9,14 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from lungscan.options import ANY_CUDA, DEFAULT_MODEL, DEVICES, is_device
+from lungscan.options import (
+    ANY_CUDA,
+    DEFAULT_MODEL,
+    DEVICES,
+    MAX_MPP_UM,
+    MIN_MPP_UM,
+    is_device,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,6 +57,27 @@ class DeviceType(click.ParamType[str]):
         """Offer the names that begin so."""
         names = [name.replace(ANY_CUDA, "cuda:0") for name in DEVICES]
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+class Micrometres(click.FloatRange):
+    """µm per pixel, as far as there are any."""
+
+    def __init__(self) -> None:
+        super().__init__(MIN_MPP_UM, MAX_MPP_UM)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number, or say why it is none."""
+        text = str(value)
+        if "," in text:
+            point = text.replace(",", ".")
+            self.fail(f"{text!r} has a comma; write it with a point: {point}", param, ctx)
+        number: float = super().convert(value, param, ctx)
+        return number
+
+
+MICROMETRES = Micrometres()
 
 
 def complete_model(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from lungscan.options import MAX_MPP_UM, MIN_MPP_UM
 from lungscan_cli.choices import (
     ENVIRONMENT_NOTE,
     FILE,
+    MICROMETRES,
     F,
     answer_options,
     data_argument,
@@ -54,7 +54,7 @@ def data_options(command: F) -> F:
         ),
         click.option(
             "--mpp",
-            type=click.FloatRange(MIN_MPP_UM, MAX_MPP_UM),
+            type=MICROMETRES,
             show_default="what the file says, else the model's scale",
             help="µm per pixel, for fields that do not say.",
         ),

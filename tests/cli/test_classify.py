@@ -333,6 +333,12 @@ def test_wrong_usage_ends_with_2(
     assert "Error: " in capsys.readouterr().err
 
 
+def test_a_comma_in_a_number_is_told(engine: FakeEngine, slide: Path, capsys: Captured) -> None:
+    assert main(["classify", str(slide), "--mpp", "0,25"]) == 2
+    assert engine.options is None
+    assert "'0,25' has a comma; write it with a point: 0.25" in capsys.readouterr().err
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """As the engine's PlannedCase."""

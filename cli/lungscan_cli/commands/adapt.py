@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from lungscan.options import MAX_MPP_UM, MIN_MPP_UM
 from lungscan_cli.choices import (
     ENVIRONMENT_NOTE,
     FOLDER,
+    MICROMETRES,
     NEW_FOLDER,
     SETTINGS,
     answer_options,
@@ -49,7 +49,7 @@ from lungscan_cli.groups import ExamplesCommand
 )
 @click.option(
     "--mpp",
-    type=click.FloatRange(MIN_MPP_UM, MAX_MPP_UM),
+    type=MICROMETRES,
     show_default="what the files say",
     help="µm per pixel, for pictures that do not say (usual: 0.25 at 40x, 0.5 at 20x).",
 )

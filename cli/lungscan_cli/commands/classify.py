@@ -14,11 +14,9 @@ from lungscan.options import (
     ABSTAIN,
     EXPLAIN_CHOICES,
     MAX_BATCH,
-    MAX_MPP_UM,
     MAX_OVERLAP,
     MAX_THREADS,
     MAX_TIMEOUT_S,
-    MIN_MPP_UM,
     PDF_CHOICES,
     RULE_NAMES,
     ScanOptions,
@@ -26,6 +24,7 @@ from lungscan.options import (
 )
 from lungscan_cli.choices import (
     ENVIRONMENT_NOTE,
+    MICROMETRES,
     SETTINGS,
     device_option,
     json_option,
@@ -111,7 +110,7 @@ class ClassifyCommand(ExamplesCommand):
 @device_option
 @click.option(
     "--mpp",
-    type=click.FloatRange(MIN_MPP_UM, MAX_MPP_UM),
+    type=MICROMETRES,
     show_default="what the file says",
     help="µm per pixel, for images that do not say (usual: 0.25 at 40x, 0.5 at 20x).",
 )

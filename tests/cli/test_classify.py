@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import signal
 from collections.abc import Generator
@@ -418,6 +419,20 @@ def test_bars_show_cases_and_tiles_with_names_made_harmless() -> None:
     assert "30/120" in shown
     assert "0/3" in shown
     assert "[bold]a\\x1b[2J.svs" in shown
+
+
+@pytest.mark.parametrize(("width", "name"), [(100, "…-of-a-slide-S24-01877.svs"), (60, "1877.svs")])
+def test_a_narrow_terminal_shortens_the_name_and_no_figure(width: int, name: str) -> None:
+    console = Console(force_terminal=True, width=width, file=io.StringIO(), color_system=None)
+    with BarView(console) as view:
+        view.case_started(CaseStarted("k", "folder/the-name-of-a-slide-S24-01877.svs", 1))
+        view.tiles_scored(TilesScored("k", 12_345, 34_567))
+        paper = Console(width=width, file=io.StringIO(), color_system=None)
+        paper.print(view.progress.get_renderable())
+    line = next(row for row in paper.file.getvalue().splitlines() if name in row)  # type: ignore[attr-defined]
+    assert "12345/34567" in line
+    assert line.rstrip().endswith("left")
+    assert len(line) <= width
 
 
 def test_a_handful_that_comes_back_at_once_shows_no_absurd_rate() -> None:

@@ -26,7 +26,8 @@ from lungscan_cli.console import count, duration, plain, say
 
 SECONDS_BETWEEN_LINES = 5.0
 RATE_AFTER_S = 1.0
-NAME_WIDTH = 26
+LEAST_NAME, NAME_WIDTH = 8, 26
+BESIDE_NAME = 44  # columns that bar, counts, rate and time want beside a name
 FEW_CASES = 12  # up to so many, each case gets a line of its own
 
 
@@ -154,16 +155,17 @@ class BarView(SilentView):
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._name_width = max(LEAST_NAME, min(NAME_WIDTH, console.width - BESIDE_NAME))
         self.progress = Progress(
             TextColumn(
                 "{task.description}",
                 markup=False,
-                table_column=Column(width=NAME_WIDTH, no_wrap=True),
+                table_column=Column(width=self._name_width, no_wrap=True),
             ),
             BarColumn(bar_width=None),
             MofNCompleteColumn(table_column=Column(justify="right", no_wrap=True)),
             RateColumn(table_column=Column(justify="right", no_wrap=True, min_width=11)),
-            TimeRemainingColumn(compact=True),
+            TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True, min_width=5)),
             TextColumn("left"),
             console=console,
             transient=True,
@@ -199,7 +201,7 @@ class BarView(SilentView):
             return
         if event.key != self._shown:
             self._shown = event.key
-            name = tail(self._names.get(event.key, event.key), NAME_WIDTH)
+            name = tail(self._names.get(event.key, event.key), self._name_width)
             self.progress.reset(self._tiles, total=event.total, visible=True, description=name)
         self.progress.update(self._tiles, completed=event.done)
 

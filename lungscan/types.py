@@ -56,6 +56,7 @@ class NoResult(StrEnum):
     UNCERTAIN = "too_uncertain"
     LITTLE_TISSUE = "too_little_tissue"
     BLURRED = "too_blurred"
+    SOME_TUMOUR = "some_tumour"  # too little to count as tumour, too much for another answer
     OTHER_STAIN = "other_stain_or_scanner"  # also the flag of an answer given all the same
 
 

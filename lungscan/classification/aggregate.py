@@ -34,11 +34,6 @@ from lungscan.types import FloatArray, MaskArray, TileCounts, TileScores, TileSt
 
 PlaceArray = NDArray[np.int64]
 
-_IN_DOUBT = (
-    "Tumour was seen in {} of the tissue: too small an area to count as tumour, too large a part "
-    "to be called anything else."
-)
-
 NEIGHBOURS = 3  # slices that must agree
 IN_DOUBT = 0.15  # share of the tissue from which tumour forbids "benign", however small its area
 AREA_UNIT = 0.0125  # mm² of one tile at 0.5 µm/px and 224 px, for images without a scale
@@ -73,7 +68,7 @@ class Answer:
     confidence: float
     probs: tuple[float, ...]
     flags: tuple[str, ...] = ()
-    doubt: str = ""  # a sentence: why it should not be given, whatever its confidence
+    some_tumour: float = 0.0  # share of the tissue, where it forbids an answer that is no tumour
 
 
 class Rule(Protocol):
@@ -182,8 +177,8 @@ def tumour_aware(
     mean = _mean(probs, weight)
     index = int(np.argmax(np.where(tumour, -1, mean)))
     flags = ("tumour_area_below_limit",) if area > 0 else ()
-    doubt = _IN_DOUBT.format(f"{area / total:.0%}") if area >= IN_DOUBT * total > 0 else ""
-    return Answer(index, float(mean[index]), _tuple(mean), flags, doubt)
+    some = area / total if area >= IN_DOUBT * total > 0 else 0.0
+    return Answer(index, float(mean[index]), _tuple(mean), flags, some)
 
 
 def tumour_in_neighbours(
@@ -236,13 +231,12 @@ def mean_probability(
 def majority_of_tiles(
     probs: FloatArray, weight: FloatArray, _card: ModelCard, _place: PlaceArray | None = None, /
 ) -> Answer:
-    """The class with the largest area; its confidence is the mean probability over that area."""
+    """The class with the largest area; all probabilities are the means over that area."""
     best = probs.argmax(1)
     index = int(np.bincount(best, weight, probs.shape[1]).argmax())
     rows = best == index
-    return Answer(
-        index, float(_mean(probs[rows], weight[rows])[index]), _tuple(_mean(probs, weight))
-    )
+    mean = _mean(probs[rows], weight[rows])
+    return Answer(index, float(mean[index]), _tuple(mean))
 
 
 RULES: dict[str, Rule] = {

@@ -47,6 +47,8 @@ class Unscaled:
 
         A piece of tissue is lost in a tile only where that shows much more than it should.
         """
+        if reason is NoResult.SOME_TUMOUR:
+            return False
         return reason is not NoResult.LITTLE_TISSUE or self.shrunk >= _LOSES_TISSUE
 
 
@@ -74,8 +76,8 @@ def decide(
     answer = _ask(evidence, basis, card, rule)
     if answer is not None and np.count_nonzero(basis) > 1:
         answer = _bounded(answer, card)
-    if reason is None and answer is not None and _unsure(answer, card):
-        reason = NoResult.UNCERTAIN
+    if reason is None and answer is not None:
+        reason = _reason_of(answer, card)
     prediction = _prediction(evidence, card, rule, answer, reason, abstain)
     if unscaled is not None and reason is not None and unscaled.may_make_up(reason):
         text = _DOUBT.format(unscaled.shown, prediction.reason_text)
@@ -88,8 +90,11 @@ def decide(
     return prediction, flags
 
 
-def _unsure(answer: Answer, card: ModelCard) -> bool:
-    return bool(answer.doubt) or answer.confidence < card.confidence_threshold
+def _reason_of(answer: Answer, card: ModelCard) -> NoResult | None:
+    """What an answer itself has against it."""
+    if answer.some_tumour:
+        return NoResult.SOME_TUMOUR
+    return NoResult.UNCERTAIN if answer.confidence < card.confidence_threshold else None
 
 
 def _bounded(answer: Answer, card: ModelCard) -> Answer:
@@ -102,8 +107,8 @@ def _bounded(answer: Answer, card: ModelCard) -> Answer:
     bound = known.get(ANSWERED_RIGHT, known.get(ALL_RIGHT, 1.0))
     if not modality_of(card.modality).slices or answer.confidence <= bound:
         return answer
-    others = (1 - bound) / (1 - answer.confidence) if answer.confidence < 1 else 0.0
-    probs = [value * others for value in answer.probs]
+    rest = sum(answer.probs) - answer.confidence
+    probs = [value * (1 - bound) / rest if rest > 0 else 0.0 for value in answer.probs]
     probs[answer.index] = bound
     return replace(answer, confidence=bound, probs=tuple(probs))
 
@@ -208,9 +213,13 @@ def _explain(reason: NoResult, evidence: Evidence, answer: Answer | None, card: 
         known, advice = _ADAPTED if card.adaptation else _SHIPPED
         sentence = modality.words.elsewhere_share
         return sentence.format(share=f"{share:.0%}", known=known, advice=advice)
+    if reason is NoResult.SOME_TUMOUR and answer is not None:
+        little = "too small an area" if evidence.measured else "too few tiles"
+        return (
+            f"Tumour was seen in {answer.some_tumour:.0%} of the tissue: {little} to count as "
+            "tumour, too large a part for another answer."
+        )
     best = 0.0 if answer is None else answer.confidence
-    if answer is not None and answer.doubt and best >= card.confidence_threshold:
-        return answer.doubt
     return (
         f"The likeliest class reaches only {best:.0%}; "
         f"this model answers from {card.confidence_threshold:.0%} up."

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lungscan import RESEARCH_USE
 from lungscan.errors import Code
+from lungscan.report.wording import reason_words
 from lungscan.types import CaseResult, ModelStamp
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def reason_concept(result: CaseResult) -> CodedConcept | None:
     reason = result.prediction.reason
     if reason is None:
         return None
-    return concept(reason.name.replace("_", "-"), reason.value.replace("_", " "))
+    return concept(reason.name.replace("_", "-"), reason_words(result))
 
 
 def uid(*parts: str) -> str:

@@ -28,6 +28,7 @@ REASONS = {
     NoResult.UNCERTAIN: "too uncertain",
     NoResult.LITTLE_TISSUE: "too little tissue",
     NoResult.BLURRED: "too blurred",
+    NoResult.SOME_TUMOUR: "some tumour, too little to count",
     NoResult.OTHER_STAIN: "another stain or scanner",
     NoResult.NOT_CHEST_CT: "does not look like axial chest CT",
     NoResult.NO_LUNG: "no lung in view",
@@ -97,6 +98,7 @@ _FLAGS = {
     "too_uncertain": "Too uncertain.",
     "too_little_tissue": "Too little tissue.",
     "too_blurred": "Too blurred.",
+    "some_tumour": "Some tumour was seen: too little to count, too much for another answer.",
     _ELSEWHERE: "Another stain or scanner than the training's: less certain.",
     "not_axial_chest_ct": "Does not look like axial chest CT.",
     "no_lung_in_view": "No lung is in view.",
@@ -213,11 +215,16 @@ def explanation(result: CaseResult) -> str:
     Of a case that was read in part: what is missing, and the reserve of what was answered. Of an
     answer that is less certain than others: why.
     """
+    return " ".join(text for text in (result.error_message, reserve_of(result)) if text)
+
+
+def reserve_of(result: CaseResult) -> str:
+    """Why an answer is withheld, or given with reserve, in sentences; "" for a plain one."""
     reserve = result.prediction.reason_text if result.prediction else ""
-    if not reserve and doubt(result):
-        doubts = (flag for flag in result.flags if flag in _DOUBTS)
-        reserve = " ".join(flag_text(flag, result.model.modality) for flag in doubts)
-    return " ".join(text for text in (result.error_message, reserve) if text)
+    if reserve or not doubt(result):
+        return reserve
+    doubts = (flag for flag in result.flags if flag in _DOUBTS)
+    return " ".join(flag_text(flag, result.model.modality) for flag in doubts)
 
 
 def why_in_short(result: CaseResult) -> str:

@@ -10,7 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from lungscan.model.card import ModelCard
 from lungscan.options import AnswerOptions
 
-SETTINGS_SCHEMA = 1  # raise it when tiling, quality limits or rules change their meaning
+SETTINGS_SCHEMA = 2  # raise it when tiling, quality limits or rules change their meaning
+SCHEMA_NAME = "settings_schema"  # among the settings that a record keeps
 
 
 def settings_of(options: AnswerOptions, card: ModelCard) -> tuple[tuple[tuple[str, str], ...], str]:
@@ -24,7 +25,7 @@ def settings_of(options: AnswerOptions, card: ModelCard) -> tuple[tuple[tuple[st
         ("overlap", f"{options.overlap:g}"),
         ("mpp", "from the file" if options.mpp is None else f"{options.mpp:g} given"),
         ("tile", f"{card.patch_size_pixels} px at {card.spacing_um_px:g} µm/px"),
-        ("settings_schema", str(SETTINGS_SCHEMA)),
+        (SCHEMA_NAME, str(SETTINGS_SCHEMA)),
     )
     if options.explain != "off":  # else the hash stays what it was before there was a choice
         shown += (("explain", options.explain),)

@@ -18,6 +18,7 @@ from lungscan.errors import ModelError, UsageProblem
 from lungscan.model.card import ModelCard
 from lungscan.model.checked import find_model
 from lungscan.options import ABSTAIN, Abstain, require_choice
+from lungscan.results.provenance import SCHEMA_NAME, SETTINGS_SCHEMA
 from lungscan.results.review_json import Region, SecondAnswer
 from lungscan.review.regions import left_out
 from lungscan.types import (
@@ -59,13 +60,19 @@ def answer_again(result: CaseResult, card: ModelCard, regions: Sequence[Region])
     """The case as if the tiles in ``regions`` had not been there.
 
     Raises:
-        UsageProblem: the case has no answer that could be formed again.
+        UsageProblem: the case has no answer that could be formed again, or rules have changed.
         ModelError: ``card`` is of another model.
     """
     if result.prediction is None or not result.scores:
         raise UsageProblem("This case was not classified, so there is no answer to form again.")
     if card.sha256 != result.model.sha256:
         raise ModelError(f"{card.name} {card.version} is not the model that answered.")
+    schema = dict(result.settings).get(SCHEMA_NAME, str(SETTINGS_SCHEMA))
+    if schema != str(SETTINGS_SCHEMA):
+        raise UsageProblem(
+            "This case was answered by the rules of another version of LungScan, so its answer "
+            "cannot be formed again without some tiles. Classify it once more first."
+        )
     whole = _evidence(result)
     gone = [left_out(part.boxes, regions, part.file_index) for part in result.scores]
     keep = ~np.concatenate(gone)

@@ -128,6 +128,8 @@ def test_the_mean_is_weighted_by_tissue() -> None:
 
 def test_the_majority_is_the_largest_area_not_the_most_tiles() -> None:
     answer = ask("majority", [(ADENO, 1.0), (ADENO, 1.0), (SQUAMOUS, 3.0)])
+    assert answer.confidence == answer.probs[answer.index] == max(answer.probs)
+    assert sum(answer.probs) == pytest.approx(1)
     assert label(answer) == "squamous"
     assert answer.confidence == pytest.approx(0.8)
 

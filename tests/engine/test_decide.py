@@ -50,6 +50,16 @@ def test_of_a_series_nothing_is_surer_than_single_slices_were(slices: int) -> No
     assert histology.confidence == pytest.approx(0.98)
 
 
+def test_the_bound_of_a_series_leaves_probabilities_under_every_rule() -> None:
+    card = dataclasses.replace(CARD, modality="chest-ct")
+    seen = evidence((U, 10), probs=(0.99, 0.005, 0.005))
+    seen.probs[6:] = (0.01, 0.98, 0.01)
+    for rule in ("tumour-aware", "mean", "majority"):
+        found = decide(seen, card, rule, "never")[0]
+        assert sum(found.probs) == pytest.approx(1, abs=1e-6)
+        assert max(found.probs) == pytest.approx(found.confidence)
+
+
 def test_a_plain_answer() -> None:
     prediction, flags = decide(evidence((U, 5), (E, 3), (P, 2)), CARD, "tumour-aware", "strict")
     assert (prediction.label, prediction.reason, prediction.reason_text) == ("adeno", None, "")
@@ -168,7 +178,7 @@ def test_one_tumour_field_among_few_benign_ones_forbids_benign(fields: int, give
     prediction, flags = decide(seen, CARD, "tumour-aware", "strict")
     assert prediction.suggested == "benign"
     assert (prediction.label, prediction.reason) == (
-        ("benign", None) if given else (None, NoResult.UNCERTAIN)
+        ("benign", None) if given else (None, NoResult.SOME_TUMOUR)
     )
     assert flags == (("tumour_area_below_limit",) if given else ())
     assert ("Tumour was seen in" in prediction.reason_text) is not given
@@ -176,10 +186,14 @@ def test_one_tumour_field_among_few_benign_ones_forbids_benign(fields: int, give
     assert (forced.label, told[-1]) == ("benign", "tumour_area_below_limit")
 
 
-def test_a_field_that_is_unsure_besides_says_how_sure_it_is() -> None:
-    seen = evidence((U, 4), probs=(0.3, 0.36, 0.34), mm2=0.0125)
+def test_without_a_scale_no_area_is_spoken_of_and_no_scale_blamed() -> None:
+    seen = evidence((U, 4), probs=(0.01, 0.98, 0.01), mm2=0.0125)
     seen.probs[0] = SURE
-    assert "reaches only" in ask(seen).reason_text
+    bare = Evidence(seen.probs, seen.weight, seen.state, measured=False)
+    unscaled = Unscaled("the picture was taken whole", 3.0)
+    text = decide(bare, CARD, "tumour-aware", "strict", unscaled)[0].reason_text
+    assert text.startswith("Tumour was seen in 25% of the tissue: too few tiles")
+    assert "too small an area" in ask(seen).reason_text
 
 
 @pytest.mark.parametrize("shrunk", [0.5, 1.0, 9.0])

@@ -20,7 +20,7 @@ from lungscan.report.heatmap import render_heatmap
 from lungscan.report.lettering import visible
 from lungscan.report.pdf.case import write_case_pdf
 from lungscan.report.pdf.summary import write_summary_pdf
-from lungscan.report.wording import answer_line, explanation
+from lungscan.report.wording import answer_line, explanation, flag_text
 from lungscan.results.case_json import to_json
 from lungscan.results.provenance import settings_of
 from lungscan.results.run_json import summarise
@@ -367,6 +367,19 @@ def test_the_summary_gives_the_whole_reason_and_the_doubt_of_an_answer(tmp_path:
     assert squeezed(why) in text
     assert squeezed("Answered, some tumour tiles: 1") in text
     assert answer_line(doubted).endswith("(some tumour tiles)")
+
+
+@pytest.mark.parametrize("flag", ["tumour_area_below_limit", "enlarged", "other_stain_or_scanner"])
+def test_a_doubtful_answer_is_given_with_reserve_on_the_front_page(
+    tmp_path: Path, flag: str
+) -> None:
+    path = tmp_path / "report.pdf"
+    plain = slide_result()
+    write_case_pdf(path, plain)
+    assert squeezed("With reserve") not in squeezed(pages_of(path)[0])
+    write_case_pdf(path, replace(plain, flags=(flag,)))
+    box = squeezed(pages_of(path)[0]).partition(squeezed("With reserve."))[2]
+    assert box.startswith(squeezed(flag_text(flag)))
 
 
 def test_a_long_reason_ends_after_three_lines_and_pages_hold_all_rows(tmp_path: Path) -> None:

@@ -243,6 +243,9 @@ def test_only_the_model_that_answered_may_form_the_answer_again(
     failed = replace(result, prediction=None, scores=())
     with pytest.raises(UsageProblem, match="not classified"):
         answer_again(failed, finished.card, ())
+    older = replace(result, settings=(*result.settings, ("settings_schema", "1")))
+    with pytest.raises(UsageProblem, match="rules of another version"):
+        answer_again(older, finished.card, ())
 
 
 # Kept beside the record -------------------------------------------------------------------------

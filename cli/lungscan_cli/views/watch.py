@@ -16,7 +16,7 @@ from lungscan.events import (
     ScanEvent,
     TilesScored,
 )
-from lungscan.report.wording import headline, reason_words
+from lungscan.report.wording import answer_line
 from lungscan.types import CaseResult, CaseStatus
 from lungscan_cli.views.run import View, tile_word
 
@@ -115,7 +115,6 @@ def line_of(result: CaseResult) -> CaseLine:
 
 def answer(result: CaseResult) -> str:
     """Say in a few words how a case ended: ``Adenocarcinoma``, ``No result: too blurred``."""
-    words, prediction = headline(result), result.prediction
-    if prediction and prediction.label and prediction.reason:
-        words += f" ({reason_words(result)})"
-    return words + (", partly unreadable" if result.status is CaseStatus.PARTIAL else "")
+    return answer_line(result) + (
+        ", partly unreadable" if result.status is CaseStatus.PARTIAL else ""
+    )

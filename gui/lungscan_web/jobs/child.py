@@ -24,7 +24,7 @@ from lungscan.model.checked import find_model
 from lungscan.opening.apart import Send, Stopped, serve
 from lungscan.opening.launch import Launched, beforehand
 from lungscan.processes import give_way
-from lungscan.report.wording import headline
+from lungscan.report.wording import answer_line
 from lungscan.runtimes.runtime import import_ahead
 from lungscan.scanning.scan import scan
 from lungscan.types import CaseResult, CaseStatus
@@ -131,7 +131,7 @@ class Work:
             result.case_id,
             kind_of(result),
             result.status.value,
-            headline(result),
+            answer_line(result),
             confidence_text(result),
             color_of(result),
             any(file.thumbnail_jpeg for file in result.files[:1]),

@@ -38,6 +38,7 @@ from lungscan.report.wording import (
     objective,
     pixel_size,
     probability,
+    reserve_of,
     size_of,
     slices_of,
     standing,
@@ -184,11 +185,11 @@ def _cautions(result: CaseResult) -> list[Flowable]:
         missing = shorten(result.error_message, _LONGEST_WHY)
         lines.append(rich("<b>Partial.</b> {}", missing, style="caution"))
     if prediction is None or prediction.label is None:
-        reason = prediction.reason_text if prediction and partial else explanation(result)
+        reason = reserve_of(result) if partial else explanation(result)
         lines += [Spacer(0, 2), paragraph(shorten(reason, _LONGEST_WHY))]
         lines += _withheld(result, prediction)
-    elif prediction.reason is not None:
-        lines.append(rich("<b>With reserve.</b> {}", prediction.reason_text, style="caution"))
+    elif reserve := reserve_of(result):
+        lines.append(rich("<b>With reserve.</b> {}", reserve, style="caution"))
     return lines
 
 

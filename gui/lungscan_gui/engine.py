@@ -61,6 +61,7 @@ from lungscan.report.wording import (
     flag_text,
     headline,
     moment,
+    others_title,
     percent,
     pixel_size,
     place_of,
@@ -214,7 +215,7 @@ def picture_heads(result: CaseResult) -> dict[str, str]:
     """What the report calls the pictures that it shows first, and the others, by their role."""
     words = modality_of(result.model.modality).words
     answered = result.prediction is not None and result.prediction.label is not None
-    return {"top": words.deciding if answered else words.clear, "uncertain": words.others}
+    return {"top": words.deciding if answered else words.clear, "uncertain": others_title(result)}
 
 
 def results_folder(root: Path, options: ScanOptions) -> Path:

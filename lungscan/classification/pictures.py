@@ -68,6 +68,8 @@ def choose_pictures(
 ) -> tuple[TilePicture, ...]:
     """The pictures of a case: those for its answer, surest first, then the least sure of all.
 
+    Of an answer that is no tumour those that name one stand before the least sure.
+
     Without an answer, and where tiles are ranked by suspicion, the first of the ranking are shown
     whatever class they name. A single tile is not shown, because the thumbnail shows it.
 
@@ -85,11 +87,23 @@ def choose_pictures(
         answer = card.class_names.index(label)
         first = [picture for picture in ranked if _named(picture.probs) == answer]
     top = first[:TOP_TILES]
-    rest = [picture for picture in ranked if picture not in top][-UNCERTAIN_TILES:]
+    rest = [picture for picture in ranked if picture not in top]
+    against = _against(rest, card, label)[:UNCERTAIN_TILES]
+    unsure = [picture for picture in reversed(rest) if picture not in against]
+    others = [*against, *unsure][:UNCERTAIN_TILES]
     return (
         *(replace(picture, role="top") for picture in top),
-        *(replace(picture, role="uncertain") for picture in reversed(rest)),
+        *(replace(picture, role="uncertain") for picture in others),
     )
+
+
+def _against(
+    rest: Sequence[TilePicture], card: ModelCard, label: str | None
+) -> Sequence[TilePicture]:
+    """Those that name a tumour where the answer is none."""
+    if label is None or _by_suspicion(card) or card.tumour[card.class_names.index(label)]:
+        return ()
+    return [picture for picture in rest if card.tumour[_named(picture.probs)]]
 
 
 def _named(probs: Sequence[float]) -> int:

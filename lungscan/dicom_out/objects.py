@@ -86,9 +86,12 @@ def _made(result: CaseResult, case: CaseInput, digest: str) -> DicomFiles:
         raise UnreadableFile(
             "its images belong to several studies or patients, and a report belongs to one."
         )
-    files = {DICOM_REPORT: _as_bytes(structured_report(result, sources, digest))}
+    places = _places(result, case)
+    # Where some files could not be read the answer rests on the others alone.
+    judged = [part for place in places for part in read[place]] or sources
+    files = {DICOM_REPORT: _as_bytes(structured_report(result, judged, digest))}
     problems = []
-    for index, (file, place) in enumerate(zip(result.files, _places(result, case), strict=True)):
+    for index, (file, place) in enumerate(zip(result.files, places, strict=True)):
         if file.kind != "slide":
             continue
         try:

@@ -12,6 +12,7 @@ from lungscan.dicom_out.terms import (
     answer_concept,
     class_concept,
     concept,
+    flag_concepts,
     reason_concept,
     series_description,
     uid,
@@ -125,6 +126,8 @@ def _groups(
     reason = reason_concept(result)
     if reason is not None:
         items.append(QualitativeEvaluation(concept("REASON", "Reason or reserve"), reason))
+    noted = concept("NOTED", "Noted beside the answer")
+    items += [QualitativeEvaluation(noted, flag) for flag in flag_concepts(result)]
     use = concept("RESEARCH-ONLY", "Research use only, not for diagnosis")
     items.append(QualitativeEvaluation(concept("USE", "Intended use"), use))
     groups = [

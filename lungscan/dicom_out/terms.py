@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from lungscan import RESEARCH_USE
 from lungscan.errors import Code
+from lungscan.modalities.table import modality_of
+from lungscan.report.cases_csv import all_flags
 from lungscan.report.wording import reason_words
-from lungscan.types import CaseResult, ModelStamp
+from lungscan.types import CaseResult, CaseStatus, ModelStamp, NoResult
 
 if TYPE_CHECKING:
     from highdicom.sr import CodedConcept
@@ -56,6 +58,19 @@ def reason_concept(result: CaseResult) -> CodedConcept | None:
     if reason is None:
         return None
     return concept(reason.name.replace("_", "-"), reason_words(result))
+
+
+def flag_concepts(result: CaseResult) -> list[CodedConcept]:
+    """What a reader should know beside the answer: that parts are missing, and the case's flags."""
+    partial = ["partial"] if result.status is CaseStatus.PARTIAL else []
+    noted = dict.fromkeys([*partial, *all_flags(result)])
+    reason = result.prediction.reason if result.prediction else None
+    own = {NoResult.OTHER_STAIN: modality_of(result.model.modality).words.elsewhere}
+    return [
+        concept(flag.upper().replace("_", "-"), own.get(flag, flag.replace("_", " ")))
+        for flag in noted
+        if flag != reason
+    ]
 
 
 def uid(*parts: str) -> str:

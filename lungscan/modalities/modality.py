@@ -29,6 +29,7 @@ class Words:
     clear: str  # title of the pictures shown first, of a case without an answer
     deciding: str  # the same of a case with one
     others: str  # title of the pictures shown last
+    against: str  # the same where some of them name a tumour and the answer is none
     foreign_share: str  # "{share}" is how much of the case is of another kind
     elsewhere: str  # what makes pictures of the right kind look as if taken elsewhere
     elsewhere_share: str  # the same as a sentence: "{share}" of them, than "{known}"; "{advice}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lungscan.results.csv_table import number_cell, text_cell, write_csv
-from lungscan.types import CaseResult, CaseStatus, Prediction
+from lungscan.types import CaseResult, Prediction
 
 T = TypeVar("T", bound=Hashable)
 
@@ -103,8 +103,10 @@ def all_flags(result: CaseResult) -> tuple[str, ...]:
 
 def _error(result: CaseResult) -> tuple[str, str]:
     prediction: Prediction | None = result.prediction
-    if result.error_code or result.status is not CaseStatus.NO_RESULT or prediction is None:
+    if prediction is None or prediction.label is not None:
         return result.error_code, result.error_message
+    if result.error_code or result.error_message:  # of a case that was read in part
+        return result.error_code, " ".join((result.error_message, prediction.reason_text)).strip()
     return prediction.reason.value if prediction.reason else "", prediction.reason_text
 
 

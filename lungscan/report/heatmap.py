@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from PIL import Image, ImageDraw
@@ -21,7 +22,7 @@ from lungscan.report.legend import (
 from lungscan.report.lettering import pillow_font, shorten, visible
 from lungscan.report.overlay import base_picture, draw_overlay, scores_of
 from lungscan.report.wording import RESEARCH_USE, answer_line, percent
-from lungscan.types import CaseResult
+from lungscan.types import CaseResult, TileState
 
 _MARGIN, _LINE, _SWATCH = 20, 26, 18  # px
 _LEAST_WIDTH = 640
@@ -47,12 +48,12 @@ def render_heatmap(result: CaseResult, file_index: int = 0) -> bytes:
     """
     picture, um_per_px = overlay_picture(result, file_index)
     width = max(picture.width, _LEAST_WIDTH) + 2 * _MARGIN
-    rows = _flow(_entries(result), width - 2 * _MARGIN)
+    rows = _flow(legend_of(result, file_index), width - 2 * _MARGIN)
     top = 3 * _MARGIN + 18
     height = top + picture.height + _MARGIN + _LINE * (len(rows) + 1) + 2 * _MARGIN + 8
     sheet = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(sheet)
-    _draw_title(draw, result, width)
+    _draw_title(draw, result, file_index, width)
     left = (width - picture.width) // 2
     sheet.paste(picture, (left, top))
     draw.rectangle((left - 1, top - 1, left + picture.width, top + picture.height), outline=_RULE)
@@ -85,11 +86,15 @@ def overlay_picture(
     return draw_overlay(picture, downsample, scores, result, zoom), um_per_px
 
 
-def _draw_title(draw: ImageDraw.ImageDraw, result: CaseResult, width: int) -> None:
+def _draw_title(draw: ImageDraw.ImageDraw, result: CaseResult, file_index: int, width: int) -> None:
     room = (width - 2 * _MARGIN) // 11
-    name = shorten(visible(result.case_id), room)
+    several = len(result.relative_paths) > 1
+    which = f", file {file_index + 1}: {result.files[file_index].relative_path}" if several else ""
+    name = shorten(visible(result.case_id + which), room)
     answer = answer_line(result)
     lead = answer if answer.startswith("No result") else f"Model output: {answer}"
+    if several:
+        lead += f", of all {len(result.relative_paths)} files"
     draw.text((_MARGIN, _MARGIN), name, _INK, pillow_font(18, bold=True))
     draw.text((_MARGIN, _MARGIN + 25), shorten(visible(lead), room + 20), _MUTED, pillow_font(14))
 
@@ -119,9 +124,10 @@ def _draw_footer(draw: ImageDraw.ImageDraw, result: CaseResult, width: int, heig
 # Legend ----------------------------------------------------------------------------------------
 
 
-def _entries(result: CaseResult) -> list[Entry]:
-    """What the legend explains: each class, then the hatchings that can occur."""
-    counts = used_counts(result.scores, len(result.model.class_names))
+def legend_of(result: CaseResult, file_index: int) -> list[Entry]:
+    """What the legend explains: each class in this file, then the hatchings that can occur."""
+    scores = scores_of(result, file_index)
+    counts = used_counts((scores,) if scores else (), len(result.model.class_names))
     total = max(sum(counts), 1)
     looks = zip(
         class_rgb(result.model), class_letters(result.model), result.model.display_names, counts,
@@ -132,11 +138,13 @@ def _entries(result: CaseResult) -> list[Entry]:
         for rgb, letter, name, count in looks
     ]
     entries.append((_striped_swatch, f"Uncertain (best class below {UNCERTAIN_BELOW:.2f})"))
-    unused = result.counts.total - result.counts.used - result.counts.failed
+    states = Counter(scores.state) if scores else Counter[TileState]()
+    failed = states[TileState.FAILED]
+    unused = states.total() - states[TileState.USED] - failed
     if unused:
         entries.append((_hatched_swatch, f"Not used ({unused:,})"))
-    if result.counts.failed:
-        entries.append((_crossed_swatch, f"Not readable ({result.counts.failed:,})"))
+    if failed:
+        entries.append((_crossed_swatch, f"Not readable ({failed:,})"))
     return entries
 
 

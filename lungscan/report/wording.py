@@ -218,6 +218,17 @@ def explanation(result: CaseResult) -> str:
     return " ".join(text for text in (result.error_message, reserve_of(result)) if text)
 
 
+def others_title(result: CaseResult) -> str:
+    """What the pictures are called that do not speak for the answer."""
+    words, model = modality_of(result.model.modality).words, result.model
+    label = result.prediction.label if result.prediction else None
+    if label not in model.class_names or model.tumour[model.class_names.index(label)]:
+        return words.others
+    rest = [picture.probs for picture in result.pictures if picture.role == "uncertain"]
+    named = (max(range(len(probs)), key=probs.__getitem__) for probs in rest)
+    return words.against if any(model.tumour[index] for index in named) else words.others
+
+
 def reserve_of(result: CaseResult) -> str:
     """Why an answer is withheld, or given with reserve, in sentences; "" for a plain one."""
     reserve = result.prediction.reason_text if result.prediction else ""
@@ -229,9 +240,9 @@ def reserve_of(result: CaseResult) -> str:
 
 def why_in_short(result: CaseResult) -> str:
     """The kind of trouble in a few words, for counting; "" for a plain answer."""
-    if result.error_code:
-        return _CODES.get(result.error_code, result.error_code)
-    return reason_words(result) or doubt(result)
+    code = result.error_code
+    words = (_CODES.get(code, code) if code else "", reason_words(result) or doubt(result))
+    return ", ".join(filter(None, words))
 
 
 def cure(result: CaseResult) -> str:

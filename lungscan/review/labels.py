@@ -76,13 +76,15 @@ def _of_file(case: Reviewed, part: TileScores, card: ModelCard) -> ReviewedFile:
         return _file(part, keep, "", f"{name}: its review names no class.")
     if held not in card.class_names:
         return _file(part, keep, "", f"{name}: {held} is no class of {card.name}.")
-    slide = case.result.files[part.file_index].kind == "slide"
-    if slide and card.tumour[card.class_names.index(held)]:
+    # A field is of one class, unless the answer that was reviewed is of several files.
+    mixed = case.result.files[part.file_index].kind == "slide" or len(case.result.scores) > 1
+    if mixed and card.tumour[card.class_names.index(held)]:
         shown = keep & _tumour(part, case.result.model)
         if not shown.any():
             why = (
-                f"{name}: held to be {held}, but the model saw tumour nowhere on the slide, so "
-                "nobody knows which tiles show it. Give fields of the tumour."
+                f"{name}: held to be {held}, but the model saw tumour nowhere on "
+                f"{case.result.files[part.file_index].relative_path}, so nobody knows which "
+                "tiles show it. Give fields of the tumour."
             )
             return _file(part, keep, "", why)
         keep = shown

@@ -26,9 +26,11 @@ from lungscan.dicom_out.structured_report import structured_report
 from lungscan.errors import MachineError, UnreadableFile, UsageProblem
 from lungscan.events import Notice
 from lungscan.inputs import discover
+from lungscan.report.wording import REASONS
 from lungscan.types import (
     CaseInput,
     CaseResult,
+    CaseStatus,
     InputFile,
     MppSource,
     NoResult,
@@ -173,8 +175,25 @@ def test_no_result_and_its_reason(tmp_path: Path, reason: NoResult) -> None:
     report = structured_report(replace(result, prediction=refused), sources, "0" * 64)
     (answer,), (why,) = items(report, "Model output"), items(report, "Reason or reserve")
     assert answer.ConceptCodeSequence[0].CodeMeaning == "No result"
-    assert why.ConceptCodeSequence[0].CodeMeaning == reason.value.replace("_", " ")
+    assert why.ConceptCodeSequence[0].CodeMeaning == REASONS[reason]
     assert "of DOE JANE" not in texts(report)  # sentences may name files
+
+
+def test_what_is_noted_beside_an_answer_stands_in_the_report(tmp_path: Path) -> None:
+    case = drawn_case(tmp_path / "a.dcm")
+    result, sources = replace(answered(case), flags=()), read_sources(case.files[0])
+    assert not items(structured_report(result, sources, "0" * 64), "Noted beside the answer")
+    flags = ("tumour_area_below_limit", "unproven_model", "other_stain_or_scanner")
+    part = replace(result, status=CaseStatus.PARTIAL, flags=flags, error_message="DOE JANE")
+    report = structured_report(part, sources, "0" * 64)
+    noted = [i.ConceptCodeSequence[0] for i in items(report, "Noted beside the answer")]
+    assert [code.CodeMeaning for code in noted] == [
+        "partial", "tumour area below limit", "unproven model", "another stain or scanner",
+    ]  # fmt: skip
+    assert len({code.CodeValue for code in noted}) == 4
+    assert "DOE JANE" not in texts(report)
+    ct = replace(part, model=replace(part.model, modality="chest-ct"))
+    assert "stain" not in texts(structured_report(ct, sources, "0" * 64))
 
 
 def test_a_case_that_failed_says_so(tmp_path: Path) -> None:

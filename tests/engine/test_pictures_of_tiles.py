@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lungscan.classification.pictures import choose_pictures
+from lungscan.report.wording import others_title
 from lungscan.types import TilePicture
 from tests.models import CARD
+from tests.results import field_result
 
 SURE_OF_OTHERS = [(0.0, 0.999, 0.001), (0.001, 0.0, 0.999)] * 6
 
@@ -22,6 +24,21 @@ def test_an_answers_tiles_are_of_its_class_surest_first() -> None:
     others = [p.probs for p in chosen if p.role == "uncertain"]
     assert len(others) == 3
     assert not set(others) & set(own)  # shown once
+
+
+def test_tumour_tiles_are_shown_where_the_answer_is_none_and_named_so() -> None:
+    benign, sure = (0.001, 0.998, 0.001), (0.99, 0.005, 0.005)
+    unsure = [(0.1, 0.6 + row / 100, 0.3 - row / 100) for row in range(9)]
+    seen = pictures([*[benign] * 8, sure, *unsure])
+    chosen = choose_pictures(seen, CARD, CARD.class_names[1])
+    assert [p.probs for p in chosen if p.role == "uncertain"] == [sure, unsure[0], unsure[1]]
+    answer = field_result().prediction
+    assert answer is not None
+    named = replace(answer, label="benign")  # the second class of the results
+    told = replace(field_result(), prediction=named, pictures=chosen)
+    assert others_title(told) == "Tumour tiles, and the most uncertain"
+    plain = choose_pictures(pictures([*[benign] * 8, *unsure]), CARD, CARD.class_names[1])
+    assert others_title(replace(told, pictures=plain)) == "Most uncertain tiles"
 
 
 def test_no_more_than_six_speak_for_it_and_the_least_sure_come_worst_first() -> None:

@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lungscan.errors import LungScanError
-from lungscan.report.heatmap import has_heatmap, overlay_picture, render_heatmap
+from lungscan.report.heatmap import (
+    has_heatmap,
+    legend_of,
+    overlay_picture,
+    render_heatmap,
+)
 from lungscan.report.legend import class_letters, class_rgb, scale_bar, used_counts
 from lungscan.report.lettering import BOLD, REGULAR, shorten, visible
 from lungscan.report.overlay import base_picture, class_map
@@ -178,6 +183,10 @@ def test_the_second_file_has_its_own_map() -> None:
     result = two_file_result()
     assert has_heatmap(result, 0)
     assert has_heatmap(result, 1)
+    legends = [[words for _, words in legend_of(result, index)] for index in (0, 1)]
+    assert legends[0] == [words for _, words in legend_of(slide_result(), 0)]
+    assert legends[0] != legends[1]
+    assert render_heatmap(result, 0) != render_heatmap(slide_result(), 0)  # it names its file
     assert not has_heatmap(result, 2)
     assert render_heatmap(result, 0) != render_heatmap(result, 1)
 

@@ -17,8 +17,9 @@ import pytest
 from lungscan.report.cases_csv import case_row, columns, write_cases_csv
 from lungscan.report.geojson import write_tiles_geojson
 from lungscan.report.tiles_csv import write_tiles_csv
+from lungscan.report.wording import why_in_short
 from lungscan.results.csv_table import number_cell, text_cell
-from lungscan.types import CaseResult, NoResult, TileState
+from lungscan.types import CaseResult, CaseStatus, NoResult, TileState
 from tests.results import (
     CLASS_NAMES,
     HOSTILE_NAMES,
@@ -87,6 +88,17 @@ def test_a_refusal_carries_its_reason_and_no_label(reason: NoResult) -> None:
     assert row["label"] == row["confidence"] == ""
     assert row["error_code"] == reason.value
     assert row["error_message"]
+
+
+def test_a_case_read_in_part_and_refused_carries_both_reasons() -> None:
+    refused = no_result(NoResult.OTHER_STAIN)
+    part = replace(
+        refused, status=CaseStatus.PARTIAL, error_code="E_OPEN", error_message="a.svs: damaged."
+    )
+    row = case_row(part)
+    assert (row["label"], row["error_code"]) == ("", "E_OPEN")
+    assert row["error_message"].startswith("a.svs: damaged. 94 % of the tissue is of another stain")
+    assert why_in_short(part) == "cannot be opened, another stain or scanner"
 
 
 def test_a_label_given_with_reserve_is_flagged() -> None:

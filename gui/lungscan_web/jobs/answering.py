@@ -30,6 +30,7 @@ from lungscan.report.wording import (
     flag_text,
     headline,
     moment,
+    others_title,
     percent,
     pixel_size,
     probability,
@@ -174,7 +175,7 @@ def _words(result: CaseResult) -> dict[str, str]:
     """What this kind of picture is called, and the titles of its evidence."""
     words = modality_of(result.model.modality).words
     top = words.deciding if result.prediction and result.prediction.label else words.clear
-    return {"tile": words.tile, "tiles": words.tiles, "top": top, "uncertain": words.others}
+    return {"tile": words.tile, "tiles": words.tiles, "top": top, "uncertain": others_title(result)}
 
 
 def _file(file: FileResult) -> dict[str, Any]:

@@ -34,6 +34,7 @@ CHEST_CT = Modality(
         clear="Most suspicious slices",
         deciding="Most suspicious slices",
         others="Least suspicious slices",
+        against="Least suspicious slices",
         foreign_share="{share} of what was seen does not look like axial slices of chest CT.",
         elsewhere="another scanner or grey window",
         elsewhere_share="{share} of the slices look as if of another scanner or grey window than "

@@ -32,6 +32,7 @@ HISTOLOGY = Modality(
         clear="Tiles with the clearest class",
         deciding="Tiles that speak for the answer",
         others="Most uncertain tiles",
+        against="Tumour tiles, and the most uncertain",
         foreign_share="{share} of what was seen does not look like lung H&E.",
         elsewhere="another stain or scanner",
         elsewhere_share="{share} of the tissue is of another stain or scanner than {known}, "

@@ -101,7 +101,7 @@ def _height(flowables: Sequence[Flowable]) -> float:
 
 
 def _specimen(result: CaseResult) -> list[Flowable]:
-    name = shorten("; ".join(result.relative_paths), 150)
+    name = shorten("; ".join(_names(result)), 150)
     facts = [("File" if len(result.relative_paths) == 1 else "Files", name)]
     if result.files:
         facts += _file_facts(result.files[0], len(result.files))
@@ -128,9 +128,18 @@ def _specimen(result: CaseResult) -> list[Flowable]:
     ]
 
 
+def _names(result: CaseResult) -> list[str]:
+    """The case's files; of several those that were read by their numbers in the report."""
+    if len(result.relative_paths) == 1 or not result.files:
+        return list(result.relative_paths)
+    read = [file.relative_path for file in result.files]
+    unread = [f"not read: {path}" for path in result.relative_paths if path not in read]
+    return [*(f"{number} {path}" for number, path in enumerate(read, start=1)), *unread]
+
+
 def _file_facts(file: FileResult, files: int) -> list[tuple[str, str]]:
     info = file.info
-    first = " (first file)" if files > 1 else ""
+    first = " (file 1)" if files > 1 else ""
     return [
         ("Size", f"{size_of(info)}{first}"),
         ("Pixel size", pixel_size(file)),

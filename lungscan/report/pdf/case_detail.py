@@ -25,7 +25,7 @@ from lungscan.report.pdf.flowables import (
     plain_table,
 )
 from lungscan.report.pdf.kit import RULE, WIDTH, paragraph, rich
-from lungscan.report.wording import duration, pixel_size, place_of, probability
+from lungscan.report.wording import duration, others_title, pixel_size, place_of, probability
 from lungscan.results.review_json import Beside
 from lungscan.types import CaseResult, TilePicture
 
@@ -43,7 +43,7 @@ def detail_story(result: CaseResult, digest: str, beside: Beside) -> list[Flowab
     return [
         *_tiles(result, "top", top),
         *explained_story(result),
-        *_tiles(result, "uncertain", words.others),
+        *_tiles(result, "uncertain", others_title(result)),
         *_more_files(result),
         *(_trust(result) if result.prediction else []),
         *_provenance(result, digest),

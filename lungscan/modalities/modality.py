@@ -24,6 +24,7 @@ class Words:
     kicker: str  # above the title of a report
     tile: str
     tiles: str
+    share: str  # of a class: of what it is a share
     foreign: str  # a tile that is of another kind
     blank: str  # a tile without anything to judge
     clear: str  # title of the pictures shown first, of a case without an answer

@@ -99,7 +99,7 @@ _FLAGS = {
     "too_little_tissue": "Too little tissue.",
     "too_blurred": "Too blurred.",
     "some_tumour": "Some tumour was seen: too little to count, too much for another answer.",
-    _ELSEWHERE: "Another stain or scanner than the training's: less certain.",
+    _ELSEWHERE: "Another stain or scanner than the model knows.",
     "not_axial_chest_ct": "Does not look like axial chest CT.",
     "no_lung_in_view": "No lung is in view.",
     "lone_suspicious_slice": "Single slices look like tumour, but no three neighbouring ones.",
@@ -260,7 +260,7 @@ def flag_text(flag: str, modality: str | None = None) -> str:
     """A flag's code as a sentence; an unknown code is shown in plain letters."""
     if flag == _ELSEWHERE:
         elsewhere = modality_of(modality).words.elsewhere
-        return f"{elsewhere.capitalize()} than the training's: less certain."
+        return f"{elsewhere.capitalize()} than the model knows."
     return _FLAGS.get(flag) or f"{flag.replace('_', ' ').strip().capitalize()}."
 
 

@@ -193,7 +193,7 @@ def test_what_is_noted_beside_an_answer_stands_in_the_report(tmp_path: Path) -> 
     assert len({code.CodeValue for code in noted}) == 4
     assert "DOE JANE" not in texts(report)
     ct = replace(part, model=replace(part.model, modality="chest-ct"))
-    assert "stain" not in texts(structured_report(ct, sources, "0" * 64))
+    assert "stain or scanner" not in texts(structured_report(ct, sources, "0" * 64))
 
 
 def test_a_case_that_failed_says_so(tmp_path: Path) -> None:

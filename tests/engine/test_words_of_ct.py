@@ -43,5 +43,5 @@ def test_a_refused_and_a_doubtful_answer_speak_the_words_of_their_modality(
     assert ("tissue" in refused.reason_text) is stain
     given = dataclasses.replace(refused, label=CARD.class_names[0], reason=None, reason_text="")
     doubtful = of(modality, given, FLAG)
-    assert "less certain" in said(doubtful)
+    assert "than the model knows" in said(doubtful)
     assert ("stain" in said(doubtful)) is stain

@@ -39,7 +39,7 @@ class ClassTable(QWidget):
         modality = engine.modality_of(model.modality)
         tiles, measured = modality.words.tiles.capitalize(), "Area in mm²"
         if not modality.scaled:  # slices have no area
-            measured = "Share"
+            measured = modality.words.share
         heads = ("", tiles, measured, "Calibrated probability")
         for index in range(len(model.class_names)):
             areas, shares = prediction.area_mm2, prediction.tile_share

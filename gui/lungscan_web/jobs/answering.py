@@ -175,7 +175,13 @@ def _words(result: CaseResult) -> dict[str, str]:
     """What this kind of picture is called, and the titles of its evidence."""
     words = modality_of(result.model.modality).words
     top = words.deciding if result.prediction and result.prediction.label else words.clear
-    return {"tile": words.tile, "tiles": words.tiles, "top": top, "uncertain": others_title(result)}
+    return {
+        "tile": words.tile,
+        "tiles": words.tiles,
+        "top": top,
+        "uncertain": others_title(result),
+        "share": words.share,
+    }
 
 
 def _file(file: FileResult) -> dict[str, Any]:

@@ -29,6 +29,7 @@ CHEST_CT = Modality(
         kicker="Chest CT classification",
         tile="slice",
         tiles="slices",
+        share="Share of lung",
         foreign="unlike axial chest CT",
         blank="without lung",
         clear="Most suspicious slices",
@@ -37,7 +38,7 @@ CHEST_CT = Modality(
         against="Least suspicious slices",
         foreign_share="{share} of what was seen does not look like axial slices of chest CT.",
         elsewhere="another scanner or grey window",
-        elsewhere_share="{share} of the slices look as if of another scanner or grey window than "
+        elsewhere_share="{share} of the lung looks as if of another scanner or grey window than "
         "{known}, further off than this model can judge.",
         little="No lung was found in any slice.",
         large="A slice is shown whole, whatever its size; one that is no square stands on a black "

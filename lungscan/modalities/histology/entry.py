@@ -27,6 +27,7 @@ HISTOLOGY = Modality(
         kicker="Lung tissue classification",
         tile="tile",
         tiles="tiles",
+        share="Share",
         foreign="unlike lung H&E",
         blank="blank",
         clear="Tiles with the clearest class",

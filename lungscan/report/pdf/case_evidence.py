@@ -57,7 +57,7 @@ def class_table(result: CaseResult) -> list[Flowable]:
     counts = used_counts(result.scores, len(model.class_names))
     modality = modality_of(model.modality)
     areas = prediction.area_mm2 if modality.scaled else ()  # slices have none
-    measured = ["Share", "Area, mm²"] if modality.scaled else ["Share"]
+    measured = [modality.words.share, *(["Area, mm²"] if modality.scaled else [])]
     heads = ("", "Class", modality.words.tiles.capitalize(), *measured, "Probability", "")
     right = range(2, len(heads) - 1)
     rows: list[list[Flowable]] = [

@@ -53,7 +53,7 @@ export function outputBox(answer) {
 /** The classes with their numbers and, where there is a map, a switch for each of what it shows. */
 export function classesBox(answer, mapped, shown, switched) {
   if (!answer.classes.some(({ probability }) => probability !== null)) return undefined;
-  const columns = [["share_text", "Share"], ["area_text", "mm²"], ["text", make("abbr", { title: "Calibrated probability" }, "Prob.")]];
+  const columns = [["share_text", answer.words.share], ["area_text", "mm²"], ["text", make("abbr", { title: "Calibrated probability" }, "Prob.")]];
   const used = columns.filter(([key]) => answer.classes.some((one) => one[key] && one[key] !== "–"));
   const rows = answer.classes.map((one, index) => {
     const check = mapped && make("input", { type: "checkbox", checked: shown[index], "aria-label": `Show ${one.display} on the map` });

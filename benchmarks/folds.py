@@ -1,7 +1,7 @@
 """Networks beside each other on the same folds, from their out-of-fold tables.
 
     python benchmarks/folds.py ghostnet=runs/ghostnet alone=runs/ghostnet:alone lite0=runs/lite0
-                               [--pair ghostnet,alone] [--rejectors ghostnet] [--write FILE]
+                    [--pair ghostnet,alone] [--rejectors ghostnet] [--some] [--write FILE]
 
 NAME=FOLDER takes the folder of a model that `lungscan train --folds` made, or one with the folders
 1 to 5 of single folds; ``:alone``, ``:teacher`` and ``:student`` choose another table than the
@@ -9,7 +9,7 @@ model's own. Every picture is judged by the network that never saw its group, an
 temperature of the other folds; intervals are 95 %, by bootstrap over groups. ``--pair A,B``
 subtracts B from A picture by picture, and may be given several times; without it each network is
 compared with the first. ``--rejectors NAME`` asks which measure of doubt would have kept the most
-wrong answers back.
+wrong answers back. ``--some`` takes the folds that are there, for a first look.
 """
 
 from __future__ import annotations
@@ -42,10 +42,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("sets", nargs="+", metavar="NAME=FOLDER[:TABLE]")
     parser.add_argument("--pair", action="append", default=[], metavar="A,B")
     parser.add_argument("--rejectors", metavar="NAME")
+    parser.add_argument("--some", action="store_true", help="not all folds are there")
     parser.add_argument("--write", type=Path)
     options = parser.parse_args(argv)
     try:
-        sets = {name: load(place) for name, _, place in (s.partition("=") for s in options.sets)}
+        named = (given.partition("=")[::2] for given in options.sets)
+        sets = {name: load(place, every=not options.some) for name, place in named}
         text = document(sets, [tuple(pair.split(",")) for pair in options.pair])
         if options.rejectors:
             others = [answers for name, answers in sets.items() if name != options.rejectors]
@@ -60,8 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def load(place: str) -> Answers:
-    """The joined answers of ``FOLDER`` or ``FOLDER:TABLE``.
+def load(place: str, *, every: bool = True) -> Answers:
+    """The joined answers of ``FOLDER`` or ``FOLDER:TABLE``, of ``every`` fold or of some.
 
     Raises:
         UsageProblem: there are none, or they are no whole deal.
@@ -72,7 +74,7 @@ def load(place: str) -> Answers:
         for below in ("folds/*", "*"):
             paths = sorted(Path(folder).glob(f"{below}/training/{name}"))
             if paths:
-                return read_answers(paths)
+                return read_answers(paths, every=every)
     raise UsageProblem(f"{folder} holds no fold with {' or '.join(names)}.")
 
 
@@ -89,9 +91,12 @@ def document(sets: Mapping[str, Answers], pairs: Sequence[tuple[str, ...]]) -> s
         _require_same(first, sets[first], name, sets[name])
     answers = sets[first]
     bootstrap = GroupBootstrap(answers.groups)
-    folds = len(set(answers.folds))
+    there = sorted({fold.number for fold in answers.folds})
+    count = answers.folds[0].count
+    some = f"folds {' and '.join(map(str, there))} of {count}"
+    folds = f"{count} folds" if len(there) == count else some
     head = (
-        f"{len(answers.files):,} fields in {bootstrap.groups:,} groups, {folds} folds: each field "
+        f"{len(answers.files):,} fields in {bootstrap.groups:,} groups, {folds}: each field "
         "is judged by the network that never saw its group, under temperature and least "
         "confidence of the other folds. Network alone, without the checks of classification."
     )

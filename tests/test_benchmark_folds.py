@@ -162,3 +162,17 @@ def test_the_page_of_results_begins_with_the_folds(tmp_path: Path) -> None:
     places = [text.index(part) for part in order]
     assert places == sorted(places)
     assert "| 96 % |" not in text
+
+
+def test_some_folds_are_joined_only_when_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import folds
+
+    write_set(tmp_path / "half", {0, 1}, folds=4)
+    for number in (2, 4):
+        (tmp_path / "half" / "folds" / str(number) / "training" / "out-of-fold.csv").unlink()
+    assert folds.main([f"a={tmp_path / 'half'}"]) == 2
+    assert "fold 2, 4 are missing" in capsys.readouterr().err
+    assert folds.main([f"a={tmp_path / 'half'}", "--some"]) == 0
+    assert capsys.readouterr().out.startswith("60 fields in 30 groups, folds 1 and 3 of 4:")

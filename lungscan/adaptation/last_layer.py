@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.training.calibrate import LEAST_CONFIDENCE, fit_temperature, log_softmax, softmax
+from lungscan.training.calibrate import LEAST_CONFIDENCE, log_softmax, softmax
 from lungscan.types import FloatArray
 
 Float64Array = NDArray[np.float64]
@@ -23,7 +23,8 @@ LabelArray = NDArray[np.int64]
 HOLDS = (np.inf, 1.0, 0.1, 0.01)  # how firmly the weights are held, by the features' mean square
 STEPS = 200
 INNER_FOLDS = 5
-RIGHT = 0.95  # of the answered fields, as far as confidence can tell them apart
+RIGHT = 0.95  # of the answered fields, by what their confidence promises
+TEMPERATURES = np.exp(np.linspace(np.log(0.2), np.log(5.0), 161))
 LEAST_ANSWERED = 0.5  # a stricter limit would answer too few for it to be known
 
 
@@ -81,15 +82,14 @@ def fit_head(squares: Squares, source: Layer, seed: int) -> Fitted:
             if held.any():
                 layer = _moved(squares.take(~held), source, hold)
                 logits[held] = layer.logits(squares.features[held])
-        temperature = fit_temperature(logits, squares.labels)
-        loss = _loss(logits / temperature, squares)
+        loss = _loss(logits / _temperature(logits, squares), squares)
         if best is None or loss < best[0]:
             best = (loss, hold, logits)
     assert best is not None  # noqa: S101  HOLDS is not empty
     _, hold, logits = best
-    temperature = fit_temperature(logits, squares.labels)
+    temperature = _temperature(logits, squares)
     layer = _moved(squares, source, hold)
-    limit = _limit(softmax(logits, temperature), squares)
+    limit = _limit(logits, temperature, squares)
     return Fitted(Layer(layer.weight, layer.bias, temperature), limit, hold)
 
 
@@ -137,17 +137,43 @@ def _loss(logits: FloatArray, squares: Squares) -> float:
     return float(np.mean(by_field(losses[:, None], squares.fields)))
 
 
-def _limit(probs: FloatArray, squares: Squares) -> float:
-    """The least confidence from which ``RIGHT`` of the answered fields are right."""
-    means = by_field(probs, squares.fields)
+def _temperature(logits: FloatArray, squares: Squares) -> float:
+    """The temperature under which the fields' own answers are likeliest.
+
+    As few fields may all be right, which would make any confidence likely: n fields count as if one
+    more had been right and one wrong (Platt 1999, for two classes).
+    """
+    labels = _labels_of_fields(squares)
+    n, classes = len(labels), logits.shape[1]
+    targets = np.full((n, classes), 1 / (n + 2) / max(classes - 1, 1))
+    targets[np.arange(n), labels] = (n + 1) / (n + 2)
+    losses = [
+        -(targets * np.log(np.maximum(_means(logits, value, squares), 1e-12))).sum(1).mean()
+        for value in TEMPERATURES
+    ]
+    return float(TEMPERATURES[int(np.argmin(losses))])
+
+
+def _limit(logits: FloatArray, temperature: float, squares: Squares) -> float:
+    """The least confidence from which ``RIGHT`` of the answered fields are expected to be right.
+
+    Expected by their calibrated confidence, as of some twenty fields one more error is five points.
+    """
+    sure = np.sort(_means(logits, temperature, squares).max(1))[::-1]
+    shares = np.cumsum(sure) / np.arange(1, len(sure) + 1)
+    least = int(np.ceil(LEAST_ANSWERED * len(sure)))
+    count = max(least, int(np.count_nonzero(shares >= RIGHT)))  # shares only fall
+    return float(max(LEAST_CONFIDENCE, np.floor(1000 * sure[count - 1]) / 1000))
+
+
+def _means(logits: FloatArray, temperature: float, squares: Squares) -> Float64Array:
+    """Probabilities of fields ``(n, c)``, each the mean of its squares."""
+    return by_field(softmax(logits, temperature), squares.fields)
+
+
+def _labels_of_fields(squares: Squares) -> LabelArray:
     labels = by_field(squares.labels[:, None].astype(np.float64), squares.fields)[:, 0]
-    sure, right = means.max(1), means.argmax(1) == labels.round()
-    order = np.argsort(-sure, kind="stable")
-    shares = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    least = int(np.ceil(LEAST_ANSWERED * len(order)))
-    good = [count for count in range(least, len(order) + 1) if shares[count - 1] >= RIGHT]
-    count = max(good) if good else least
-    return float(max(LEAST_CONFIDENCE, np.floor(1000 * sure[order[count - 1]]) / 1000))
+    return labels.round().astype(np.int64)
 
 
 def by_field(values: NDArray[np.generic], fields: LabelArray) -> Float64Array:

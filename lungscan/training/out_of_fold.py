@@ -117,8 +117,8 @@ def write_answers(
     write_atomic(path, text.getvalue().encode())
 
 
-def read_answers(paths: Sequence[Path]) -> Answers:
-    """Join the tables of all folds.
+def read_answers(paths: Sequence[Path], *, every: bool = True) -> Answers:
+    """Join the tables of all folds, or, without ``every``, of those that are there.
 
     Raises:
         UsageProblem: a table is wrong, a fold is missing or there twice, or two tables answer for
@@ -143,7 +143,7 @@ def read_answers(paths: Sequence[Path]) -> Answers:
             rows[row["file"]] = row
     ordered = [rows[file] for file in sorted(rows)]
     folds = tuple(read_fold(row["fold"]) for row in ordered)
-    _require_all(folds)
+    _require_all(folds, every=every)
     columns = (*(CLASS + name for name in names), LAST)
     values = np.array([[_number(row[name]) for name in columns] for row in ordered], np.float32)
     far = np.array([_number(row.get(DISTANCE) or "nan") for row in ordered], np.float32)
@@ -168,12 +168,12 @@ def _read(path: Path) -> tuple[tuple[str, ...], list[dict[str, str]]]:
     return tuple(name.removeprefix(CLASS) for name in cells[0] if name.startswith(CLASS)), cells
 
 
-def _require_all(folds: Sequence[Fold]) -> None:
+def _require_all(folds: Sequence[Fold], *, every: bool) -> None:
     counts = {fold.count for fold in folds}
     if len(counts) > 1:
         raise UsageProblem("These tables are of different deals: the number of folds differs.")
     missing = sorted(set(range(1, counts.pop() + 1)) - {fold.number for fold in folds})
-    if missing:
+    if missing and every:
         texts = ", ".join(str(number) for number in missing)
         raise UsageProblem(f"The answers of fold {texts} are missing; train it first.")
 

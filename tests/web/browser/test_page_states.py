@@ -34,7 +34,10 @@ ANSWER: dict[str, Any] = {
     "headline": "Benign lung", "answer_line": "Benign lung", "label": "lung_n",
     "confidence": 0.91, "confidence_text": "0.91", "why": "", "cure": "", "classes": [],
     "flags": ["A flag in words."], "counts": [["Tiles", "1"]], "files": [], "evidence": [],
-    "words": {"tile": "tile", "tiles": "tiles", "top": "Clearest", "uncertain": "Unclear"},
+    "words": {
+        "tile": "tile", "tiles": "tiles", "share": "Share",
+        "top": "Clearest", "uncertain": "Unclear",
+    },
     "explanation": "/api/jobs/J/cases/1/explanation", "details": [], "downloads": [],
     "model": {"name": "m", "version": "1", "official": False, "facts": [["Accuracy", "90 %"]],
               "limits": [], "trained_on": ""},

@@ -18,16 +18,9 @@ from lungscan.dataset.splits import SplitRow, read_split
 from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.evaluation.options import PARTS, DataOptions
 from lungscan.evaluation.records import DataNote, LabelledField, Protocol, Seen
+from lungscan.evaluation.seen_groups import Identity, seen_groups
 from lungscan.inputs.names import natural, show
 from lungscan.model.card import ModelCard
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """By which a model's card knows a data folder; "" when unknown."""
-
-    contents_sha256: str = ""  # over the pictures alone
-    data_sha256: str = ""  # over names, labels, groups and bytes: in older cards the only one
 
 
 @dataclass(frozen=True)
@@ -186,31 +179,10 @@ def _alone(groups: Sequence[str]) -> bool:
 
 def _seen(card: ModelCard, identity: Identity, groups: set[str]) -> tuple[Seen, int]:
     """Whether the card names this data, and how many groups it does not hold out."""
-    adapted_to = card.adaptation.get("contents_sha256")
-    if adapted_to and adapted_to == identity.contents_sha256:
-        return Seen.YES, len(groups)
-    if not _is_named(card, identity):
-        source = _source_of(card, identity)
-        if not source:
-            return Seen.UNKNOWN, 0
-        groups = {f"{source}/{group}" for group in groups}
-    unheld = len(groups - card.held_out)
-    return (Seen.YES if unheld else Seen.NO), unheld
-
-
-def _is_named(card: ModelCard, identity: Identity) -> bool:
-    pairs = (
-        (identity.contents_sha256, card.data.get("contents_sha256")),
-        (identity.data_sha256, card.data.get("sha256")),
-    )
-    return any(ours and ours == theirs for ours, theirs in pairs)
-
-
-def _source_of(card: ModelCard, identity: Identity) -> str:
-    """The name of the source, of several that the model learnt from, which this folder is."""
-    ours = identity.contents_sha256
-    sources = card.data.get("sources", {})
-    return next((name for name, sha256 in sources.items() if ours and sha256 == ours), "")
+    seen = seen_groups(card, identity, groups)
+    if seen is None:
+        return Seen.UNKNOWN, 0
+    return (Seen.YES if seen else Seen.NO), len(seen)
 
 
 def _identity(root: Path) -> Identity:

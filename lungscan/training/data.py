@@ -11,7 +11,7 @@ import torch
 
 from lungscan.dataset.listing import Listing, read_listing
 from lungscan.dataset.pixels import Look, Squares, load_squares
-from lungscan.dataset.samples import Samples, data_hash
+from lungscan.dataset.samples import IndexArray, Samples, data_hash
 from lungscan.dataset.splits import Split, SplitRow, deal_hash, read_split, split_rows
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
@@ -51,10 +51,18 @@ class Material:
     @property
     def held_groups(self) -> tuple[str, ...]:
         """The test groups of which no picture is of a leaking group, by whatever table."""
+        return self._clean_groups(self.split.test)
+
+    @property
+    def validation_groups(self) -> tuple[str, ...]:
+        """The validation groups of which no picture is of a leaking group."""
+        return self._clean_groups(self.split.validation)
+
+    def _clean_groups(self, rows: IndexArray) -> tuple[str, ...]:
         groups, leaking = self.samples.groups, set(self.leaking)
         known = zip(groups, self.known_groups or groups, strict=True)
         touched = {group for group, own in known if {group, own} & leaking}
-        return tuple(sorted({groups[row] for row in self.split.test} - touched))
+        return tuple(sorted({groups[row] for row in rows} - touched))
 
     @property
     def fingerprint_sha256(self) -> str:

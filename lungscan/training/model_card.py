@@ -126,6 +126,7 @@ def first_card(
             "commonest_class": _commonest(options, material),
             "figures": wording.figures_note(options, material),
             "test_groups": list(material.held_groups),
+            "validation_groups": list(material.validation_groups),
             **({"leaking": list(material.leaking)} if material.leaking else {}),
         },
         command=command,

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from lungscan.errors import ModelError, UsageProblem
+from lungscan.evaluation.seen_groups import Identity, adapted_to, seen_groups
 from lungscan.model.card import INT8, ModelCard
 from lungscan.model.checked import find_model
 from lungscan.runtimes.deploy import load_deployed
@@ -100,27 +101,52 @@ def unseen(options: TrainOptions, material: Material) -> Material:
     """The material, with the groups that the model has seen as leaking ones.
 
     Raises:
-        UsageProblem: the model was trained on groups that shall judge it, and leakage is not
-            allowed.
+        UsageProblem: the model was trained on, or adapted to, groups that shall validate or test,
+            and leakage is not allowed.
     """
     if not options.start_from:
         return material
     card = find_model(options.start_from)
-    pairs = (
-        (material.contents_sha256, card.data.get("contents_sha256")),
-        (material.data_sha256, card.data.get("sha256")),
-    )
-    if not any(ours and ours == theirs for ours, theirs in pairs):
-        return material
-    judged = {material.samples.groups[row] for row in material.split.test}
-    seen = tuple(sorted(judged - card.held_out))
+    judging = [*material.split.validation, *material.split.test]
+    judged = {material.samples.groups[row] for row in judging}
+    seen = _seen(card, options, material, judged)
     if seen and not options.allow_leakage:
+        adapted = any(adapted_to(card, part) for part, _ in _parts(options, material))
         raise UsageProblem(
-            f"{card.name} was trained on these very data: {len(seen)} of the {len(judged)} test "
-            "groups are none that it held out, so the test would ask for tissue that was learnt. "
-            "Give other data, or say --allow-leakage, and every report will name it."
+            f"{card.name} was {'adapted to' if adapted else 'trained on'} these very data: "
+            f"{len(seen)} of the {len(judged)} groups that validate or test are none that it held "
+            "out, so the test would ask for tissue that was learnt. Give other data, or say "
+            "--allow-leakage, and every report will name it."
         )
     return dataclasses.replace(material, leaking=tuple(sorted({*material.leaking, *seen})))
+
+
+def _seen(
+    card: ModelCard, options: TrainOptions, material: Material, judged: set[str]
+) -> frozenset[str]:
+    """Which of the groups the model learnt; of a data folder that its card does not name, none."""
+    spared = card.held_out | frozenset(card.data.get("validation_groups", ()))
+    found: set[str] = set()
+    named = False
+    for part, prefix in _parts(options, material):
+        own = {group.removeprefix(prefix) for group in judged if group.startswith(prefix)}
+        seen = seen_groups(card, part, own, spared)
+        if seen is not None:
+            named = True
+            found |= {prefix + group for group in seen}
+    if named:
+        return frozenset(found)
+    # All sources as one, where the card of an earlier version does not know them apart.
+    whole = Identity(material.contents_sha256, material.data_sha256)
+    return seen_groups(card, whole, judged, spared) or frozenset()
+
+
+def _parts(options: TrainOptions, material: Material) -> Iterator[tuple[Identity, str]]:
+    """Each data folder of the run, and what stands before its groups."""
+    if not options.sources:
+        yield Identity(material.contents_sha256, material.data_sha256), ""
+    for source, contents in zip(options.sources, material.source_contents, strict=True):
+        yield Identity(contents), f"{source.name}/"
 
 
 def start_text(options: TrainOptions, names: tuple[str, ...]) -> str:

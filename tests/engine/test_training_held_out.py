@@ -21,16 +21,18 @@ from lungscan.errors import ModelError, UsageProblem
 from lungscan.evaluation.labelled import load_material
 from lungscan.evaluation.options import DataOptions
 from lungscan.evaluation.records import Seen
-from lungscan.model.card import ModelCard
+from lungscan.model.card import FILES, ModelCard, write_card
 from lungscan.model.checked import read_card
 from lungscan.training import checkpoint, dealing
 from lungscan.training.data import gather
 from lungscan.training.events import RunStarted, StageFinished
 from lungscan.training.options import Fit, Head, Phase, TrainOptions
 from lungscan.training.records import keep_records
+from lungscan.training.sources import DataSource
 from lungscan.training.starting import started, unseen
 from lungscan.training.taught import apart_from_teachers
 from lungscan.training.train import train
+from tests.small_model import small_model
 from tests.training_data import SIDE, draw_data
 
 FIT = Fit((Phase(1, 32, (40, 64)),), 8, 1e-3, ema_decay=0.5, mixup=0.0)
@@ -171,14 +173,68 @@ def test_what_leaked_into_a_model_leaks_into_one_that_starts_from_it(root: Path)
     card, dirty, _ = leaked(root)
     options = started(dataclasses.replace(TINY, start_from=str(card.folder)), root)
     material = gather(options, root, root / "none")
-    with pytest.raises(UsageProblem, match="was trained on these very data: 1 of the 3 test"):
+    with pytest.raises(UsageProblem, match="was trained on these very data: 1 of the 6 groups"):
         unseen(options, material)
     values = json.loads((root / "leaky" / "card.json").read_text(encoding="utf-8"))
     del values["data"]["leaking"]  # as older cards are, which list what leaked among the rest
     values["data"]["test_groups"].append(dirty)
     (root / "leaky" / "card.json").write_text(json.dumps(values), encoding="utf-8")
-    with pytest.raises(UsageProblem, match="was trained on these very data: 3 of the 3 test"):
+    with pytest.raises(UsageProblem, match="was trained on these very data: 3 of the 6 groups"):
         unseen(options, material)
+
+
+def test_what_a_model_learnt_or_was_adapted_to_leaks_from_a_source(root: Path) -> None:
+    draw_data(root / "other", groups=7, clear=True)
+    both = tuple(DataSource(name, name, um_px=0.25) for name in ("drawn", "other"))
+    options = dataclasses.replace(TINY, data=".", sources=both, start_sha256="0", seed=5)
+    whole = gather(dataclasses.replace(TINY, seed=0), root, root / "none")
+    material = gather(options, root, root / "none")
+    here = TrainOptions(name="", sources=both, start_from=str(root / "model"))
+    learnt = {"data": {"contents_sha256": whole.contents_sha256}}
+    adapted = {"data": {}, "adaptation": {"contents_sha256": whole.contents_sha256}}
+    sources = {"data": {"sources": {"theirs": whole.contents_sha256}}}
+    groups = material.samples.groups
+    judged = {groups[row] for row in (*material.split.validation, *material.split.test)}
+    ours = {group for group in judged if group.startswith("drawn/")}
+    assert ours
+    assert judged - ours
+    for values in (learnt, adapted, sources):
+        make_model(root / "model", **values)
+        word = "adapted to" if "adaptation" in values else "trained on"
+        with pytest.raises(UsageProblem, match=f"{word} these very data: {len(ours)} of the"):
+            unseen(here, material)
+        allowed = dataclasses.replace(here, allow_leakage=True)
+        assert set(unseen(allowed, material).leaking) == ours
+    held = {"test_groups": [f"theirs/{group.removeprefix('drawn/')}" for group in ours]}
+    make_model(root / "model", data={**sources["data"], **held})
+    assert unseen(here, material).leaking == ()
+    make_model(root / "model", data={"contents_sha256": "0" * 64})
+    assert unseen(here, material).leaking == ()
+
+
+def test_groups_that_validate_are_not_learnt_before(root: Path) -> None:
+    material = gather(TINY, root, root / "none")
+    here = dataclasses.replace(TINY, start_from=str(root / "model"))
+    data = {
+        "contents_sha256": material.contents_sha256,
+        "test_groups": list(material.held_groups),
+        "validation_groups": list(material.validation_groups),
+    }
+    make_model(root / "model", data=data)
+    assert unseen(here, material).leaking == ()
+    del data["validation_groups"]
+    make_model(root / "model", data=data)
+    with pytest.raises(UsageProblem, match="3 of the 6 groups that validate or test"):
+        unseen(here, material)
+
+
+def make_model(folder: Path, **values: object) -> None:
+    """A model folder that says of its data what is given."""
+    folder.mkdir(exist_ok=True)
+    card = small_model()
+    for name in FILES:
+        (folder / name).write_bytes((card.folder / name).read_bytes())
+    write_card(dataclasses.replace(card, **values), folder)  # type: ignore[arg-type]
 
 
 def test_a_group_that_leaks_by_the_folders_own_table_is_not_held_out(root: Path) -> None:

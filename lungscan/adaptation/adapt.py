@@ -134,8 +134,9 @@ def moments_of(card: ModelCard, original: Path | None) -> Moments:
             "this LungScan."
         )
     side = card.patch_size_pixels
-    paths = [field.path for field in original_fields(original, card)]
-    squares, _ = load_squares(paths, card, side)
+    fields = original_fields(original, card)
+    scales = [field.um_px for field in fields]
+    squares, _ = load_squares([field.path for field in fields], card, side, scales)
     if not len(squares.pixels):
         raise UsageProblem(f"{show(original.name)} holds no field that can be read.")
     return Network(card.folder, side).moments(some(squares.pixels))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,10 +52,13 @@ def gather(options: AdaptOptions, card: ModelCard) -> Own:
     """
     root = options.fields
     scan = ScanOptions((root,), Path(), mpp=options.mpp)
-    inputs = [case.files[0] for case in find_inputs(scan).cases]
+    found_files = [case.files[0] for case in find_inputs(scan).cases]
     table = groups_table(root)
     rows = read_groups(table) if table else {}
-    labelled = [_labelled(file, root, rows, card) for file in inputs]
+    labelled = [_labelled(file, root, rows, card) for file in found_files]
+    inputs = [
+        replace(file, um_px=field.um_px) for file, field in zip(found_files, labelled, strict=True)
+    ]
     strange = _strange(labelled, rows)
     threads = options.threads or available_threads()
     reviews: Reviews = (None,) * len(inputs)
@@ -101,7 +104,8 @@ def _labelled(
     row = rows.get(name)
     written = row.label if row else (name.split("/")[0] if "/" in name else "")
     label = written if written in card.class_names else ""
-    return LabelledField(name, file.path, label, row.group if row else name)
+    um_px = row.um_px if row else None
+    return LabelledField(name, file.path, label, row.group if row else name, um_px or file.um_px)
 
 
 def _strange(fields: list[LabelledField], rows: Mapping[str, GroupRow]) -> tuple[str, ...]:

@@ -23,6 +23,11 @@ class Samples:
     um_px: tuple[float | None, ...] = ()  # scales that tables or recipes say; (): none does
     sources: IndexArray | None = None  # which of several sources each is of; None: there is one
 
+    @property
+    def scales(self) -> dict[Path, float | None]:
+        """µm per pixel that tables or recipes say of each picture; empty where none does."""
+        return dict(zip(self.paths, self.um_px, strict=True)) if self.um_px else {}
+
     def take(self, index: IndexArray) -> Samples:
         """The pictures at ``index``, in that order."""
         return Samples(

@@ -80,7 +80,7 @@ def read_tiles(
 
 def _cut(field: LabelledField, card: ModelCard) -> RgbBatch | None:
     try:
-        return cut_picture(field.path, card).pixels
+        return cut_picture(field.path, card, um_px=field.um_px).pixels
     except CaseError:
         return None
 

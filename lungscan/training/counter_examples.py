@@ -48,7 +48,7 @@ def read_foreign(folder: Path, look: Look, options: TrainOptions) -> tuple[Forei
         ]
         return _dealt(folder, others, options, squares), sentences
     whole = read_listing(folder, check=False)
-    squares, refused = load_squares(whole.paths, look, options.field_px)
+    squares, refused = load_squares(whole.paths, look, options.field_px, whole.um_px)
     listing = whole.without({whole.names[row]: why for row, why in refused.items()})
     others = listing.samples(listing.groups or listing.names)
     sentences = [f"{folder.name}/{whole.names[row]}: {why}" for row, why in refused.items()]

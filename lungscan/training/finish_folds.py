@@ -109,7 +109,7 @@ def _judged(
     folds = []
     for number, folder in enumerate(folders, start=1):
         own = _calibrated(fold_options(options, number), material, joined, number, folder)
-        fields = fields_of(joined.model, root / options.data, number)
+        fields = fields_of(joined.model, root / options.data, number, material.samples.scales)
         folds.append(JudgedFold(own, tuple(fields)))
     found: list[Evaluation] = []
     for event in cross_validation(card, folds, (root / options.data).resolve().name, asked):
@@ -122,7 +122,7 @@ def _judged(
     for fold, evaluation in zip(folds, single, strict=True):
         yield from _keep_fold(fold.card, evaluation, options, root)
     others = network_figures(joined, options.teacher)
-    metrics = figures_of(together, (*others, *_refusals(folds, joined, root, asked)))
+    metrics = figures_of(together, (*others, *_refusals(folds, joined, material, root, asked)))
     each = [evaluation.metrics[0].value for evaluation in single]
     card = dataclasses.replace(card, data=card.data | {"folds": each})
     card = with_figures(card, together, metrics, wording.facts(metrics, options, material))
@@ -173,16 +173,23 @@ def _keep_fold(
 
 
 def _refusals(
-    folds: Sequence[JudgedFold], joined: Joined, root: Path, asked: JudgeOptions
+    folds: Sequence[JudgedFold],
+    joined: Joined,
+    material: Material,
+    root: Path,
+    asked: JudgeOptions,
 ) -> tuple[Metric, ...]:
     """How many counter-examples get no answer from the folds that never saw them."""
     if joined.others is None:
         return ()
     names = sorted(set(joined.others.labels))
+    scales: dict[Path, float | None] = {}
+    for part in material.foreign:
+        scales |= part.samples.scales
     answers: dict[str, list[FieldAnswer]] = {name: [] for name in names}
     for number, fold in enumerate(folds, start=1):
         judge = load_judge(fold.card, asked)
         for name in names:
-            fields = fields_of(joined.others, root, number, name)
+            fields = fields_of(joined.others, root, number, scales, name)
             answers[name] += answers_to(judge, fields)
     return tuple(refused(name, found) for name, found in answers.items())

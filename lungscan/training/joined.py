@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -128,18 +128,21 @@ def right_of(answers: Answers) -> NDArray[np.bool_]:
     return right
 
 
-def fields_of(answers: Answers, root: Path, number: int, label: str = "") -> list[LabelledField]:
+def fields_of(
+    answers: Answers, root: Path, number: int, scales: Mapping[Path, float | None], label: str = ""
+) -> list[LabelledField]:
     """The pictures that a fold judges, for the judge of evaluations.
 
     Args:
         answers: of all folds.
         root: the folder that the table's files are relative to.
         number: of the fold.
+        scales: µm per pixel that tables or the recipe say of a picture.
         label: only pictures with this label; "": all.
     """
     rows = zip(answers.files, answers.labels, answers.groups, answers.folds, strict=True)
     return [
-        LabelledField(file, root / file, own, group)
+        LabelledField(file, root / file, own, group, scales.get(root / file))
         for file, own, group, fold in rows
         if fold.number == number and label in ("", own)
     ]

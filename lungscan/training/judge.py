@@ -172,7 +172,7 @@ def refusals(card: ModelCard, material: Material, options: JudgeOptions) -> tupl
     for foreign in material.foreign:
         samples = foreign.samples.take(foreign.split.test)
         fields = [
-            LabelledField(path.name, path, "", group)
+            LabelledField(path.name, path, "", group, samples.scales.get(path))
             for path, group in zip(samples.paths, samples.groups, strict=True)
         ]
         found.append(refused(foreign.name, answers_to(judge, fields)))

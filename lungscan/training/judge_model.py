@@ -59,8 +59,7 @@ def judge_bundle(
 
 def _of_sources(data: Judged, options: TrainOptions, material: Material) -> Judged:
     """The fields with the scales of their sources, of data that the card will know."""
-    samples = material.samples
-    scales = dict(zip(samples.paths, samples.um_px, strict=True))
+    scales = material.samples.scales
     return dataclasses.replace(
         data,
         fields=tuple(dataclasses.replace(f, um_px=scales[f.path]) for f in data.fields),

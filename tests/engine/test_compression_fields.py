@@ -55,6 +55,17 @@ def test_tiles_are_those_of_classification(tmp_path: Path) -> None:
     assert np.array_equal(tiles.pixels[0], expected)
 
 
+def test_tiles_are_cut_at_the_scale_that_the_table_says(tmp_path: Path) -> None:
+    rows = draw_folder(tmp_path, groups=1, per_group=1)
+    scaled = [(*row, f"{CARD.spacing_um_px:g}") for row in rows]
+    write_table(tmp_path / "groups.csv", ("file", "label", "group", "um_px"), scaled)
+    fields = load_material(DataOptions(tmp_path)).fields
+    tiles, _ = read_tiles(fields, CARD, 2)
+    with Image.open(fields[0].path) as image:
+        whole = np.asarray(image.convert("RGB"))
+    assert np.array_equal(tiles.pixels[0], whole[:TILE_PX, :TILE_PX])  # one pixel for another
+
+
 def test_a_file_that_cannot_be_read_is_skipped_and_named(tmp_path: Path) -> None:
     draw_folder(tmp_path, groups=1)
     (tmp_path / "benign" / "g0-1.png").write_bytes(b"no picture")

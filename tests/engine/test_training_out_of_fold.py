@@ -10,8 +10,10 @@ import pytest
 pytest.importorskip("torch", reason="training needs the extra train")
 
 from lungscan.dataset.folds import Fold
+from lungscan.dataset.samples import Samples
 from lungscan.dataset.splits import SplitRow
 from lungscan.errors import UsageProblem
+from lungscan.training.joined import fields_of
 from lungscan.training.out_of_fold import read_answers, write_answers
 
 NAMES = ("Lung_ACA", "lung_n")  # as folders are called, capitals and all
@@ -37,6 +39,16 @@ def test_all_folds_become_one_table(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.probs[0], [1 / (1 + e), e / (1 + e)], rtol=1e-6)
     np.testing.assert_allclose(found.probs.sum(1), 1, rtol=1e-6)
     np.testing.assert_allclose(found.counter_example[0], 1 / (2 + e), rtol=1e-6)
+
+
+def test_the_pictures_of_a_fold_are_judged_at_their_own_scale(tmp_path: Path) -> None:
+    found = read_answers([write(tmp_path, Fold(2, 2), "ac"), write(tmp_path, Fold(1, 2), "b")])
+    paths = tuple(tmp_path / f"{name}.png" for name in "abc")
+    samples = Samples(paths, np.zeros(3, np.int64), ("",) * 3, NAMES, (0.25, 0.5, None))
+    fields = fields_of(found, tmp_path, 2, samples.scales)
+    assert [(field.file, field.um_px) for field in fields] == [("a.png", 0.25), ("c.png", None)]
+    none = Samples(paths, np.zeros(3, np.int64), ("",) * 3, NAMES)
+    assert {field.um_px for field in fields_of(found, tmp_path, 2, none.scales)} == {None}
 
 
 def test_a_table_keeps_what_a_float_holds(tmp_path: Path) -> None:

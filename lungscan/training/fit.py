@@ -19,7 +19,7 @@ from lungscan.training.augment import augment
 from lungscan.training.distributed import Ranks
 from lungscan.training.drawn import draw_counter_examples
 from lungscan.training.events import EpochFinished
-from lungscan.training.losses import UNLABELLED, Average, Loss, mix, smooth
+from lungscan.training.losses import UNLABELLED, Average, Loss, class_weights, mix, smooth
 from lungscan.training.networks import freeze, normalise
 from lungscan.training.options import Augment, Fit, Phase
 from lungscan.training.teacher import Teacher
@@ -47,6 +47,21 @@ class Pictures:
     def of_sources(self, sources: NDArray[np.int64]) -> Pictures:
         """The same, with the source of each of the first pictures: an epoch shows all alike."""
         return replace(self, sources=sources)
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """How often an epoch shows each picture beside the others: all sources alike."""
+        each = np.ones(len(self.counts))
+        if self.sources is not None:
+            sizes = np.bincount(self.sources)
+            each[: len(self.sources)] = (sizes.max() / sizes)[self.sources]
+        return each
+
+    def class_weights(self, classes: int, balance: float) -> Tensor:
+        """How much a picture of each class weighs, however many squares pictures have."""
+        labels = self.labels.cpu().numpy()[np.cumsum(self.counts) - self.counts]
+        known = (labels != UNLABELLED) & (labels < classes)
+        return class_weights(labels[known], classes, balance, self.times[known])
 
     def labelled(self) -> Pictures:
         """Those with a label."""

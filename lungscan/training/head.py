@@ -29,7 +29,6 @@ from lungscan.training.drawn import draw_counter_examples
 from lungscan.training.events import EpochFinished
 from lungscan.training.fit import Pictures
 from lungscan.training.logistic import Examples, Layer, fit_logistic, try_penalty
-from lungscan.training.losses import class_weights
 from lungscan.training.networks import normalise
 from lungscan.training.options import Augment, Head
 from lungscan.training.teacher import Teacher
@@ -161,8 +160,7 @@ def _examples(job: HeadJob, network: nn.Module, ranks: Ranks) -> tuple[Examples,
     labels = torch.cat([picture.labels for picture in shown])
     more = len(shown[0].labels) - len(job.folds)  # the drawn ones
     own = torch.cat([torch.from_numpy(job.folds), torch.full((more,), ALWAYS)])
-    known = job.seen.labels[: int((own != ALWAYS).sum())].numpy()
-    of_class = class_weights(known, job.classes, job.head.balance).double()
+    of_class = job.seen.class_weights(job.classes, job.head.balance).double()
     weights = torch.cat([_weights(picture) for picture in shown]) * of_class[labels]
     plain = torch.arange(len(labels)) < len(own)
     features = _features(job, network, shown, ranks).double()
@@ -186,11 +184,7 @@ def _with_drawn(job: HeadJob, view: int) -> Pictures:
 
 def _weights(pictures: Pictures) -> Tensor:
     """Weight of each square ``(n,)``: pictures count alike, and so do sources."""
-    each = np.ones(len(pictures.counts))
-    if pictures.sources is not None:
-        sizes = np.bincount(pictures.sources)
-        each[: len(pictures.sources)] = (sizes.max() / sizes)[pictures.sources]
-    return torch.from_numpy(np.repeat(each / pictures.counts, pictures.counts))
+    return torch.from_numpy(np.repeat(pictures.times / pictures.counts, pictures.counts))
 
 
 def _features(job: HeadJob, network: nn.Module, shown: list[Pictures], ranks: Ranks) -> Tensor:

@@ -45,12 +45,23 @@ def mix(
     )
 
 
-def class_weights(labels: NDArray[np.int64], classes: int, balance: float) -> Tensor:
+def class_weights(
+    labels: NDArray[np.int64],
+    classes: int,
+    balance: float,
+    times: NDArray[np.float64] | None = None,
+) -> Tensor:
     """Weight of a picture by its class ``(classes + 1,)``, 1 on average; counter-examples weigh 1.
 
     A class of n pictures weighs n ** -balance: at 1 all classes count alike, at 0 all pictures do.
+
+    Args:
+        labels: of each picture.
+        classes: how many there are.
+        balance: the exponent.
+        times: how often an epoch shows each picture; None: all alike.
     """
-    counts = np.bincount(labels, minlength=classes).clip(min=1)
+    counts = np.bincount(labels, times, classes).clip(min=1)
     raw = counts.astype(np.float64) ** -balance
     mean = (raw * counts).sum() / counts.sum()
     return torch.tensor([*(raw / mean), 1.0], dtype=torch.float32)

@@ -24,7 +24,7 @@ from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.features import Learner, feature_loss, feature_teacher, start_from
 from lungscan.training.fit import Job, Pictures, fit
 from lungscan.training.head import HeadJob, fit_head, inner_folds
-from lungscan.training.losses import UNLABELLED, Loss, class_weights, loss_of
+from lungscan.training.losses import Loss, loss_of
 from lungscan.training.networks import create
 from lungscan.training.options import Fit, TrainOptions
 from lungscan.training.stage_names import Stage
@@ -132,9 +132,7 @@ def _weights(job: Job) -> torch.Tensor | None:
     """How much each class weighs, where the recipe balances them."""
     if not job.fit.balance:
         return None
-    labels = job.train.labels.numpy()
-    known = labels[(labels != UNLABELLED) & (labels < job.classes)]
-    return class_weights(known, job.classes, job.fit.balance)
+    return job.train.class_weights(job.classes, job.fit.balance)
 
 
 def _beginning(stage: Stage, options: TrainOptions, material: Material, work: Path) -> nn.Module:

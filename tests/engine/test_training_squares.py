@@ -24,7 +24,8 @@ from lungscan.training.data import (
     training_pictures,
     validation_pictures,
 )
-from lungscan.training.fit import squares_of_epoch
+from lungscan.training.fit import Pictures, squares_of_epoch
+from lungscan.training.losses import UNLABELLED
 from lungscan.training.options import TrainOptions
 from lungscan.types import InputFile, RgbArray, RgbBatch
 from tests.drawing import draw_he
@@ -176,6 +177,21 @@ def test_a_picture_counts_once_however_many_squares_it_has() -> None:
         assert len(set(rows[owner[rows] == 1])) == 3  # none twice where there are enough
         seen |= set(rows.tolist())
     assert seen == set(range(9))
+
+
+def test_classes_are_balanced_by_their_pictures_as_an_epoch_shows_them() -> None:
+    def pictures(counts: list[int], labels: list[int]) -> Pictures:
+        pixels = np.zeros((sum(counts), 2, 2, 3), np.uint8)
+        return Pictures.of(pixels, np.repeat(labels, counts), np.array(counts))
+
+    # Two large pictures and four small ones, two of them without a label, and a counter-example.
+    found = pictures([6, 6, 1, 1, 1, 1, 3], [0, 0, 1, 1, UNLABELLED, UNLABELLED, 2])
+    np.testing.assert_allclose(found.class_weights(2, 1.0), [1, 1, 1])
+    # Three pictures of one source and one of another, which is shown as often as those.
+    uneven = pictures([1, 1, 1, 1], [0, 0, 0, 1])
+    np.testing.assert_allclose(uneven.class_weights(2, 1.0), [2 / 3, 2, 1])
+    even = uneven.of_sources(np.array([0, 0, 0, 1]))
+    np.testing.assert_allclose(even.class_weights(2, 1.0), [1, 1, 1])
 
 
 @pytest.mark.parametrize(

@@ -232,8 +232,21 @@ def _check_networks(options: StudyOptions) -> None:
     for teacher in options.teachers:
         require_ranges(teacher, {"learning_rate": POSITIVE, "epochs": SOME}, f"{teacher.network}: ")
     known = tuple(student.network for student in options.students)
+    _require_once("students", known)
+    _require_once("teachers", [teacher.network for teacher in options.teachers])
     for network in options.release:
         require_choice("release", network, known)
+
+
+def _require_once(key: str, networks: Sequence[str]) -> None:
+    """Refuse a network that stands twice: its results, named by it, would replace each other."""
+    twice = sorted({network for network in networks if networks.count(network) > 1})
+    if twice:
+        raise UsageProblem(
+            f"{twice[0]} stands twice in {key}, and a study keeps one network's results once: the "
+            "second would replace the first. Write a study of its own for the other, with another "
+            "--out."
+        )
 
 
 def _value(key: str, value: Any) -> Any:

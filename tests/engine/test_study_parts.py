@@ -99,6 +99,16 @@ def test_a_teacher_that_nothing_fits_is_refused() -> None:
         changed_study(options(), ("teachers=[]",))
 
 
+def test_a_network_stands_once_among_students_and_among_teachers() -> None:
+    twice = """[{name = "A", network = "small_cnn", teacher = "small_cnn"},
+        {name = "B", network = "small_cnn", teacher = "resnet18"}]"""
+    with pytest.raises(UsageProblem, match="small_cnn stands twice in students"):
+        changed_study(options(), (f"students={twice.replace(chr(10), '')}",))
+    teachers = "[{network = 'resnet18', epochs = 1}, {network = 'resnet18', epochs = 2}]"
+    with pytest.raises(UsageProblem, match="resnet18 stands twice in teachers"):
+        changed_study(options(), (f"teachers={teachers}",))
+
+
 @pytest.mark.parametrize("pair", ["sed=1", "seeds", "changes.colour=1", "seeds=one"])
 def test_a_value_that_cannot_be_set_is_reported(pair: str) -> None:
     with pytest.raises(UsageProblem, match="sets no option"):

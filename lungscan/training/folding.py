@@ -18,9 +18,9 @@ from lungscan.model.folder import holds_model
 from lungscan.results.atomic_files import write_atomic
 from lungscan.training.data import Material
 from lungscan.training.dealing import RUN_FILE, SPLIT_FILE
-from lungscan.training.model_card import plain
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import ALONE_FILE, ANSWERS_FILE, OTHERS_FILE, has_distances
+from lungscan.training.same_recipe import differing
 from lungscan.training.stages import FOLDS_FOLDER
 
 FINAL_SPLIT = (0.95, 0.05, 0.0)  # of a recipe that sets groups aside for a test
@@ -134,8 +134,7 @@ def is_done(options: TrainOptions, folder: Path) -> bool:
 
 
 def _require_same(options: TrainOptions, card: ModelCard, folder: Path) -> None:
-    ours, theirs = plain(options), plain(TrainOptions(name="")) | card.recipe
-    changed = [key for key in ours if key not in MAY_DIFFER and ours[key] != theirs[key]]
+    changed = differing(options, card, MAY_DIFFER)
     if changed:
         where = "/".join(folder.parts[-2:])
         raise UsageProblem(

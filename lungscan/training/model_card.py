@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from lungscan.training.classes import ClassWords
 from lungscan.training.data import Material
 from lungscan.training.judge import Calibration
 from lungscan.training.options import TrainOptions
+from lungscan.training.same_recipe import differing
 
 # What a held-out run that lends its figures may have otherwise.
 MAY_DIFFER = {
@@ -55,9 +55,7 @@ def held_out_run(options: TrainOptions, words: Sequence[ClassWords]) -> ModelCar
         UsageProblem: its recipe is another one.
     """
     card = read_card(Path(options.figures_from))
-    ours = plain(options)
-    theirs = plain(TrainOptions(name="")) | card.recipe  # it may not know a newer option
-    changed = [key for key in ours if key not in MAY_DIFFER and ours[key] != theirs[key]]
+    changed = differing(options, card, MAY_DIFFER)
     if card.tumour != tuple(item.tumour for item in words):
         changed.append("the classes that are tumour")
     if changed:
@@ -65,12 +63,6 @@ def held_out_run(options: TrainOptions, words: Sequence[ClassWords]) -> ModelCar
             f"The figures of {card.name} are not those of this recipe: {', '.join(changed)} differ."
         )
     return card
-
-
-def plain(options: TrainOptions) -> dict[str, object]:
-    """The options as a card's JSON holds them."""
-    values: dict[str, object] = json.loads(json.dumps(_values_of(options)))
-    return values
 
 
 def first_card(

@@ -52,7 +52,9 @@ def dealt(
         raise UsageProblem("Either a fold or a source is the test part: give one of them.")
     if options.split_file:
         rows = read_split(Path(options.split_file))
-        return apply_split([row for row in rows if row.file not in left_out], listing)
+        found = apply_split([row for row in rows if row.file not in left_out], listing)
+        _require_classes(*found)
+        return found
     groups = listing.groups or _groups_of_earlier(listing, work)
     if groups is None:
         groups = find_similar(listing.paths).groups
@@ -62,6 +64,23 @@ def dealt(
         source = source_number(options) - 1
         return samples, split_source(samples, source, names[source], options.split, options.seed)
     return samples, deal(samples, options, options.protocol)
+
+
+def _require_classes(samples: Samples, split: Split) -> None:
+    """Refuse a split file that leaves a class without a picture to learn from or to validate by.
+
+    Raises:
+        UsageProblem: which class, and which part.
+    """
+    for part, rows in (("train", split.train), ("validation", split.validation)):
+        found = set(samples.labels[rows].tolist())
+        without = [show(name) for row, name in enumerate(samples.class_names) if row not in found]
+        if without:
+            raise UsageProblem(
+                f"The split file has no picture of {', '.join(without)} in the part {part}. "
+                "Networks are fitted on train, temperature and limits on validation, so each class "
+                "must stand in both. Change the file, or make it with `lungscan data split`."
+            )
 
 
 def source_number(options: TrainOptions) -> int:

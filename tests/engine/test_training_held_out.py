@@ -78,6 +78,23 @@ def test_a_split_file_that_was_changed_in_place_is_another_deal(root: Path) -> N
         list(train(options, root, root / "model", ("alone",)))
 
 
+def test_a_split_file_needs_each_class_to_learn_and_to_validate(root: Path) -> None:
+    rows = gather(TINY, root, root / "none").rows
+    options = dataclasses.replace(TINY, split_file=str(root / "mine.csv"))
+    unjudged = [dataclasses.replace(row, part="train") for row in rows if row.part != "test"]
+    held = [row for row in rows if row.part == "test"]
+    write_split(root / "mine.csv", [*unjudged, *held])
+    with pytest.raises(UsageProblem, match="lung_aca, lung_n, lung_scc in the part validation"):
+        gather(options, root, root / "none")
+    unlearnt = [
+        dataclasses.replace(row, part="validation") if row.label == "lung_n" else row
+        for row in rows
+    ]
+    write_split(root / "mine.csv", unlearnt)
+    with pytest.raises(UsageProblem, match="no picture of lung_n in the part train"):
+        gather(options, root, root / "none")
+
+
 def test_without_a_split_file_checkpoints_belong_to_the_data_as_ever(root: Path) -> None:
     material = gather(TINY, root, root / "none")
     assert material.fingerprint_sha256 == material.data_sha256

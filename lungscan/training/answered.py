@@ -105,7 +105,7 @@ def _keep_others(
     outputs = outputs_of(student, np.concatenate([part.pixels for part in squares]))
     write_answers(
         path,
-        [row for part in parts for row in _rows(part, root)],
+        [row for part in parts for row in foreign_rows(part, root)],
         _held_out(options),
         material.samples.class_names,
         outputs.logits,
@@ -114,10 +114,13 @@ def _keep_others(
     )
 
 
-def _rows(foreign: Foreign, root: Path) -> list[SplitRow]:
-    """The fold's counter-examples of a folder, each file relative to ``root``."""
+def foreign_rows(foreign: Foreign, root: Path) -> list[SplitRow]:
+    """The fold's counter-examples of a folder, each file relative to ``root``.
+
+    Each folder is dealt by itself, so groups bear its name: two folders may number theirs alike.
+    """
     samples = foreign.samples.take(foreign.split.test)
     return [
-        SplitRow(path.relative_to(root).as_posix(), foreign.name, group, "test")
+        SplitRow(path.relative_to(root).as_posix(), foreign.name, f"{foreign.name}/{group}", "test")
         for path, group in zip(samples.paths, samples.groups, strict=True)
     ]

@@ -10,9 +10,12 @@ import pytest
 pytest.importorskip("torch", reason="training needs the extra train")
 
 from lungscan.dataset.folds import Fold
+from lungscan.dataset.pixels import Squares
 from lungscan.dataset.samples import Samples
-from lungscan.dataset.splits import SplitRow
+from lungscan.dataset.splits import Split, SplitRow
 from lungscan.errors import UsageProblem
+from lungscan.training.answered import foreign_rows
+from lungscan.training.counter_examples import Foreign
 from lungscan.training.joined import fields_of
 from lungscan.training.out_of_fold import read_answers, write_answers
 
@@ -49,6 +52,26 @@ def test_the_pictures_of_a_fold_are_judged_at_their_own_scale(tmp_path: Path) ->
     assert [(field.file, field.um_px) for field in fields] == [("a.png", 0.25), ("c.png", None)]
     none = Samples(paths, np.zeros(3, np.int64), ("",) * 3, NAMES)
     assert {field.um_px for field in fields_of(found, tmp_path, 2, none.scales)} == {None}
+
+
+def test_two_folders_of_counter_examples_may_name_their_groups_alike(tmp_path: Path) -> None:
+    def rows(folder: str, tested: int) -> list[SplitRow]:
+        paths = tuple(tmp_path / folder / f"{number}.png" for number in range(2))
+        samples = Samples(paths, np.zeros(2, np.int64), ("1", "2"), (folder,))
+        none, test = np.zeros(0, np.int64), np.array([tested])
+        squares = Squares(np.zeros((2, 8, 8, 3), np.uint8), np.ones(2, np.int64))
+        return foreign_rows(
+            Foreign(folder, samples, Split(none, none, test), squares, ""), tmp_path
+        )
+
+    tables = []
+    for number in (1, 2):  # group 1 of the one is judged by another fold than group 1 of the other
+        both = [*rows("colon", number - 1), *rows("mouth", 2 - number)]
+        path = tmp_path / f"{number}.csv"
+        write_answers(path, both, Fold(number, 2), NAMES, np.zeros((2, 3)), np.ones(2, np.int64))
+        tables.append(path)
+    found = read_answers(tables)
+    assert found.groups == ("colon/1", "colon/2", "mouth/1", "mouth/2")
 
 
 def test_a_table_keeps_what_a_float_holds(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def _adapted(
     original = None
     if options.original is not None:
         yield Step("Judging the original data before and after")
-        original = _original(options.original, source, made)
+        original = yield from _original(options.original, source, made)
     shares, name = (before, after), options.name or out.name
     card = write_rest(made, source.card, own, shares, original, options, name)
     put_in_place(card.folder, out, scratch)
@@ -134,7 +134,7 @@ def moments_of(card: ModelCard, original: Path | None) -> Moments:
             "this LungScan."
         )
     side = card.patch_size_pixels
-    fields = original_fields(original, card)
+    fields, _ = original_fields(original, card)
     scales = [field.um_px for field in fields]
     squares, _ = load_squares([field.path for field in fields], card, side, scales)
     if not len(squares.pixels):
@@ -184,10 +184,14 @@ def _without(own: Own, held: list[LabelledField]) -> Own:
     )
 
 
-def _original(data: Path, source: Source, made: Draft) -> tuple[Shares, Shares]:
-    fields = original_fields(data, source.card)
+def _original(
+    data: Path, source: Source, made: Draft
+) -> Generator[AdaptEvent, None, tuple[Shares, Shares]]:
+    fields, note = original_fields(data, source.card)
+    if note:
+        yield Found(note)
     before, after = (
-        shares_of(answers_of(card, fields, None, source.threads), labels=True)
+        shares_of(answers_of(card, fields, None, source.threads), labels=True, note=note)
         for card in (source.card, made.card)
     )
     return before, after

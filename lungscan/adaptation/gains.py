@@ -15,6 +15,7 @@ from lungscan.evaluation.judging import load_judge
 from lungscan.evaluation.labelled import load_material, require_known_classes
 from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.records import FieldAnswer, LabelledField
+from lungscan.evaluation.seen_groups import held_out_groups, none_held_out
 from lungscan.model.card import Metric, ModelCard
 
 ORIGINAL_FIELDS = 300  # judged of the original data
@@ -51,17 +52,21 @@ def shares_of(answers: Sequence[FieldAnswer], *, labels: bool, note: str = "") -
     return Shares(count, many, share, bootstrap.mean("right", right, note), among, commonest)
 
 
-def original_fields(data: Path, card: ModelCard) -> tuple[LabelledField, ...]:
-    """Labelled fields of the original data: the card's test groups, where it names any.
+def original_fields(data: Path, card: ModelCard) -> tuple[tuple[LabelledField, ...], str]:
+    """Labelled fields of the original data: those that the model held out, where there are any.
+
+    With them comes what is to be said where there are none: "" else.
 
     Raises:
         UsageProblem, NothingToDo: they cannot be read, or have classes that the model lacks.
     """
-    fields = load_material(DataOptions(data)).fields
-    require_known_classes(fields, card)
-    tested = set(card.data.get("test_groups", ()))
-    held = [field for field in fields if field.group in tested] or list(fields)
-    return tuple(held[row] for row in spread(len(held), ORIGINAL_FIELDS))
+    material = load_material(DataOptions(data))
+    require_known_classes(material.fields, card)
+    groups = {field.group for field in material.fields}
+    tested = held_out_groups(card, lambda: material.identity, groups)
+    held = [field for field in material.fields if field.group in tested] or material.fields
+    fields = tuple(held[row] for row in spread(len(held), ORIGINAL_FIELDS))
+    return fields, "" if tested else none_held_out(card)
 
 
 def changed(before: Metric | None, after: Metric | None) -> float:

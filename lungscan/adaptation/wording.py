@@ -91,10 +91,11 @@ def original_text(original: tuple[Shares, Shares] | None) -> str:
     before, after = original
     gained = changed(before.right, after.right)
     word = "gained" if gained > 0 else "lost"
+    note = after.right.note if after.right else ""
     return (
         f"{word} {abs(gained):.1f} points on {after.fields} fields: {with_interval(after.right)} "
         f"(before {with_interval(before.right)}); answered {percent(after.answered)} "
-        f"(before {percent(before.answered)})"
+        f"(before {percent(before.answered)})" + (f"; {note}" if note else "")
     )
 
 

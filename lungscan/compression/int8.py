@@ -144,7 +144,8 @@ def _write(model: ov.Model, method: str, folder: Path, setting: Setting) -> tupl
     agreement = compare(setting.before, after, job.tiles)
     found = figures(setting.before, after, job.tiles)
     lost = next(metric for metric in found if metric.name == LOST)
-    warned = caution(agreement, job.bounds, most_lost(agreement, lost))
+    cautions = (caution(agreement, job.bounds, most_lost(agreement, lost)), job.note)
+    warned = " ".join(filter(None, cautions))
     if agreement.within(job.bounds):
         made = how_it_was_made(job, method, agreement, warned)
         card = dataclasses.replace(card, compression=made)

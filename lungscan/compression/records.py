@@ -31,6 +31,7 @@ class CompressionJob:
     bounds: Bounds = Bounds()
     threads: int | None = None  # None: every core this process may use
     command: str = ""  # how it was started, for the card
+    note: str = ""  # what to know of the tiles that judge, for the card and the terminal
 
 
 @dataclass(frozen=True, slots=True)

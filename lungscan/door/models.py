@@ -139,6 +139,7 @@ def compress(
             bounds=Bounds(options.accuracy, options.refusals),
             threads=threads,
             command=options.command,
+            note=found.note,
         )
         yield from compressing(job, options.out)
 

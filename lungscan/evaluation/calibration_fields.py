@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from lungscan.errors import CaseError
 from lungscan.evaluation.labelled import load_material, require_known_classes
 from lungscan.evaluation.options import DataOptions
 from lungscan.evaluation.records import LabelledField
+from lungscan.evaluation.seen_groups import held_out_groups, none_held_out
 from lungscan.model.card import ModelCard
 from lungscan.types import RgbBatch
 from lungscan.workers import Workers
@@ -31,6 +32,7 @@ class Gathered:
     calibration: LabelledTiles
     tiles: LabelledTiles
     skipped: tuple[str, ...]
+    note: str = ""  # a sentence where the model may have learnt what judges
 
 
 def gather(
@@ -47,8 +49,13 @@ def gather(
     Raises:
         UsageProblem, NothingToDo: see ``lungscan.evaluation.labelled.load_material``.
     """
+    note = ""
     if split is None:
-        learn, judge = _dealt(load_material(DataOptions(data)).fields, card)
+        material = load_material(DataOptions(data))
+        groups = {field.group for field in material.fields}
+        tested = held_out_groups(card, lambda: material.identity, groups)
+        learn, judge = _dealt(material.fields, card, tested)
+        note = "" if tested else f"{none_held_out(card)}."
     else:
         learn, judge = (
             load_material(DataOptions(data, split, part)).fields for part in ("train", "validation")
@@ -56,7 +63,7 @@ def gather(
     require_known_classes((*learn, *judge), card)
     calibration, unread = read_tiles(_some(learn, count, card.seed), card, threads)
     tiles, more = read_tiles(judge, card, threads)
-    return Gathered(calibration, tiles, (*unread, *more))
+    return Gathered(calibration, tiles, (*unread, *more), note)
 
 
 def read_tiles(
@@ -85,9 +92,8 @@ def _cut(field: LabelledField, card: ModelCard) -> RgbBatch | None:
         return None
 
 
-def _dealt(fields: Fields, card: ModelCard) -> tuple[Fields, Fields]:
+def _dealt(fields: Fields, card: ModelCard, tested: Collection[str]) -> tuple[Fields, Fields]:
     """Fields to calibrate on and to judge by; the card's test groups belong to neither."""
-    tested = set(card.data.get("test_groups", ()))
     free = [field for field in fields if field.group not in tested]
     groups = sorted({field.group for field in free})
     np.random.default_rng(card.seed).shuffle(groups)

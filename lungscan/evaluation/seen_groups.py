@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from lungscan.model.card import ModelCard
@@ -47,6 +47,30 @@ def seen_groups(
         prefix = f"{source}/"
     kept = card.held_out if spared is None else spared
     return frozenset(group for group in groups if f"{prefix}{group}" not in kept)
+
+
+def held_out_groups(
+    card: ModelCard, identity: Callable[[], Identity], groups: Collection[str]
+) -> frozenset[str]:
+    """Those of a folder's groups that the model held out, as far as its card vouches for them.
+
+    Of a folder that the card does not know, groups of the same name count.
+
+    Args:
+        identity: finds out what the folder is, which opens every picture; asked where it matters.
+    """
+    if not card.held_out:
+        return frozenset()
+    seen = seen_groups(card, identity(), groups)
+    return card.held_out.intersection(groups) if seen is None else frozenset(groups) - seen
+
+
+def none_held_out(card: ModelCard) -> str:
+    """What is said of fields of which the model is not known to have held out any."""
+    return (
+        f"{card.name} is not known to have held out any of these fields, so most of them may be "
+        "what it learnt from"
+    )
 
 
 def _is_named(card: ModelCard, identity: Identity) -> bool:

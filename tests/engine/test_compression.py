@@ -277,16 +277,17 @@ def test_enough_fields_need_no_caution() -> None:
 
 
 def test_the_caution_stands_in_result_card_and_readme(tmp_path: Path) -> None:
-    job = compression_job(small_model())
+    job = dataclasses.replace(compression_job(small_model()), note="Most were learnt.")
     assert len(job.tiles.labels) == 30
     result = compress(job, tmp_path / "model")
     assert "CAUTION: 30 fields in 15 groups" in result.caution
+    assert result.caution.endswith(" Most were learnt.")
     card = read_card(tmp_path / "model")
     assert card.compression["caution"] == result.caution
     assert card.limits[0] == result.caution
     assert f"**{result.caution}**" in (card.folder / "README.md").read_text(encoding="utf-8")
     assert "CAUTION: 30 fields" in dict(card.facts)["int8"]
-    wide = dataclasses.replace(job, bounds=Bounds(accuracy=0.3, refusals=0.3))
+    wide = dataclasses.replace(job, note="", bounds=Bounds(accuracy=0.3, refusals=0.3))
     kept = compress(wide, tmp_path / "wide")
     card = read_card(tmp_path / "wide")
     assert (kept.caution, card.limits) == ("", small_model().limits)

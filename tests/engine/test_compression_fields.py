@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lungscan.dataset.listing import read_listing
 from lungscan.errors import UsageProblem
 from lungscan.evaluation.calibration_fields import gather, read_tiles
 from lungscan.evaluation.labelled import load_material
 from lungscan.evaluation.options import DataOptions
 from lungscan.reading import resize
-from tests.labelled import SIDE, draw_folder, write_split, write_table
+from tests.labelled import CLASSES, SIDE, draw_folder, write_split, write_table
 from tests.models import CARD, TILE_PX
 
 
@@ -42,6 +43,18 @@ def test_without_a_split_whole_groups_are_dealt_and_test_groups_left_out(tmp_pat
     assert len(judge) == 3
     assert (learn | judge).isdisjoint({"adeno-0", "benign-0"})
     assert len(learn | judge) == 10
+
+
+def test_test_groups_of_one_source_are_left_out_of_its_folder(tmp_path: Path) -> None:
+    draw_folder(tmp_path)
+    data = {"sources": {"theirs": read_listing(tmp_path).contents_sha256}}
+    held = {"test_groups": ["theirs/adeno-0", "theirs/benign-0", "squamous-0"]}
+    found = gather(dataclasses.replace(CARD, data=data | held), tmp_path, None, 2)
+    left = {f"{label}-{n}" for label in CLASSES for n in range(4)} - {"adeno-0", "benign-0"}
+    assert {*found.calibration.groups, *found.tiles.groups} == left
+    assert found.note == ""
+    found = gather(dataclasses.replace(CARD, data=data), tmp_path, None, 2)
+    assert found.note.startswith("tiny is not known to have held out any of these fields")
 
 
 def test_tiles_are_those_of_classification(tmp_path: Path) -> None:

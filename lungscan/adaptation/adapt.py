@@ -145,15 +145,15 @@ def moments_of(card: ModelCard, original: Path | None) -> Moments:
 def _shares(
     own: Own, made: Draft, source: Source, options: AdaptOptions, scratch: Path
 ) -> Generator[AdaptEvent, None, tuple[Shares, Shares]]:
-    """Before and after: of all fields without labels, else of the labelled, cross-validated."""
+    """Before and after: of the labelled fields, cross-validated; of all where none has a label."""
     threads, mpp = source.threads, options.mpp
-    if not own.labelled:
+    known = own.labelled_fields
+    if not known:
         before, after = (
             shares_of(answers_of(card, own.fields, mpp, threads), labels=False)
             for card in (source.card, made.card)
         )
         return before, after
-    known = own.labelled
     note = f"cross-validated, {options.folds} folds"
     first = shares_of(answers_of(source.card, known, mpp, threads), labels=True)
     numbers = np.arange(len(known))

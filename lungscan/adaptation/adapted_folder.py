@@ -41,7 +41,7 @@ def write_rest(
         name=name,
         version=__version__,
         facts=wording.facts(source, own, shares, original),
-        metrics=_metrics(source, shares),
+        metrics=_metrics(source, own, shares),
         reliability=(),  # that of the source is another model's
         coverage=(),
         limits=(*wording.limits(own, source), *source.limits),
@@ -56,10 +56,14 @@ def write_rest(
     return read_card(folder)
 
 
-def _metrics(source: ModelCard, shares: tuple[Shares, Shares]) -> tuple[Metric, ...]:
-    """Without labels the source's figures, said to be so; with labels first those of the folds."""
+def _metrics(source: ModelCard, own: Own, shares: tuple[Shares, Shares]) -> tuple[Metric, ...]:
+    """Without labels the source's figures, said to be so; with labels first those of the folds.
+
+    What labels taught is another model's last layer, so the source's figures are none of it, even
+    where nothing labelled could be judged.
+    """
     note = "of the model that it was made from"
-    if shares[1].right is None:
+    if not own.labelled:
         return tuple(
             dataclasses.replace(m, note=f"{note}; {m.note}".strip("; ")) for m in source.metrics
         )
@@ -113,4 +117,5 @@ def _record(
         "own": [dataclasses.asdict(part) for part in shares],
         "original": None if original is None else [dataclasses.asdict(part) for part in original],
         "command": options.command,
+        **({"not_measured": why} if (why := wording.unmeasured(own, shares[1])) else {}),
     }

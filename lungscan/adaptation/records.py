@@ -47,8 +47,13 @@ class Own:
 
     @property
     def labelled(self) -> tuple[LabelledField, ...]:
-        """The fields with a class."""
+        """The files with a class."""
         return tuple(file for file in self.files if file.label)
+
+    @property
+    def labelled_fields(self) -> tuple[LabelledField, ...]:
+        """Those of them that can be judged: no slides."""
+        return tuple(file for file in self.labelled if file.file not in self.slides)
 
     @property
     def fields(self) -> tuple[LabelledField, ...]:

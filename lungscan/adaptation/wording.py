@@ -47,7 +47,7 @@ def facts(
                 f"{percent(after.answered)} (before {percent(before.answered)})",
             )
         )
-    facts.append(("Accuracy, own fields", accuracy(before, after)))
+    facts.append(("Accuracy, own fields", accuracy(before, after, own)))
     if after.right_answered is not None:
         facts.append(("Accuracy of the answered, own", with_interval(after.right_answered)))
     facts.append(("Original data", original_text(original)))
@@ -74,14 +74,23 @@ def counted(own: Own) -> str:
     return " and ".join(parts)
 
 
-def accuracy(before: Shares, after: Shares) -> str:
+def accuracy(before: Shares, after: Shares, own: Own) -> str:
     """How often it is right on the own fields, as far as anyone knows."""
     if after.right is None:
-        return f"{NOT_MEASURED}: no labels were given"
+        return f"{NOT_MEASURED}: {unmeasured(own, after) or 'no labels were given'}"
     was = percent(before.right.value) if before.right else NOT_MEASURED
     return (
         f"{with_interval(after.right)}, cross-validated over {after.groups} groups (before {was})"
     )
+
+
+def unmeasured(own: Own, after: Shares) -> str:
+    """Why nobody knows what labels did for the model; "" where it was measured, or without any."""
+    if not own.labelled or after.right is not None:
+        return ""
+    if own.labelled_fields:
+        return "none of the labelled fields could be judged"
+    return "labelled slides taught it; how often it is right on them was not measured"
 
 
 def original_text(original: tuple[Shares, Shares] | None) -> str:
@@ -117,6 +126,11 @@ def limits(own: Own, card: ModelCard) -> tuple[str, ...]:
         facts.append(
             f"{len(own.reviewed)} labels are reviews of a model's answers: the reviewer saw the "
             "answer first, which makes agreement likelier than a blind label would."
+        )
+    if own.labelled and not own.labelled_fields:
+        facts.append(
+            "Labelled slides taught it; how often it is right on them was not measured, for fields "
+            "alone can be judged."
         )
     if not own.labelled:
         facts.append("How often it is right on these fields is not known: they bore no labels.")

@@ -24,6 +24,8 @@ def doubt(card: ModelCard) -> str:
     """
     metric = _accuracy(card)
     if metric is None or metric.n == 0:
+        if why := card.adaptation.get("not_measured"):
+            return f"{card.name} is unproven: {why}."
         return (
             f"{card.name} is unproven: how often it is right has not been measured, because no "
             "fields were held out for a test."

@@ -272,6 +272,27 @@ def test_reviewed_answers_are_labels(model: ModelCard, lab: Path, tmp_path: Path
         gather(AdaptOptions(own, **chosen), model)
 
 
+def test_labelled_slides_teach_and_the_model_is_unproven(
+    model: ModelCard, lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert doubt(model) == ""
+
+    def slides(*given: object) -> Own:
+        found = gather(*given)  # type: ignore[arg-type]
+        return dataclasses.replace(found, slides=frozenset(file.file for file in found.files))
+
+    monkeypatch.setattr("lungscan.adaptation.adapt.gather", slides)
+    own = restain(lab, tmp_path / "own", keep_labels=True)
+    result = adapt(model, own, tmp_path / "mine", folds=2)
+    assert result.after.right is None
+    said = "labelled slides taught it; how often it is right on them was not measured"
+    assert doubt(result.card) == f"mine is unproven: {said}."
+    facts = dict(result.card.facts)
+    assert facts["Accuracy, own fields"] == f"not measured: {said}"
+    assert any(limit.startswith("Labelled slides taught it") for limit in result.card.limits)
+    assert all(m.name.startswith("before it was adapted: ") for m in result.card.metrics)
+
+
 @pytest.mark.parametrize(
     ("labels", "count", "expected"),
     [(True, 3, "labelled fields in 3 groups"), (False, 1, "at least 20 fields or two slides")],

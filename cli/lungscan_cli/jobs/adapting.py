@@ -89,7 +89,7 @@ def run_adaptation(order: Order, *, as_json: bool, quiet: bool) -> int:
     if not quiet:
         answers().print(_table(result))
     say(console, OTHER_ORGANS, style="yellow")
-    if result.after.right is None:
+    if result.after.right is None and not result.card.adaptation.get("labelled"):
         say(console, UNKNOWN, style="yellow")
     if why := doubt(result.card):
         say(console, why, style="yellow")

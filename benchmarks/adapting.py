@@ -4,6 +4,8 @@
 
 Of each source in ``external-lung`` one half adapts the model and the other half judges it, in five
 draws: once without labels, once with 20 labelled fields a class as far as there are so many.
+Halves are dealt by file, as the data name no groups: fields of one patient may stand in both, so
+an unseen patient's may do worse than the figures say.
 Tumour fields (half of the tissue or more) count as adenocarcinoma, normal lung and stroma as
 benign; mixed fields and those of the second source bear no class, so they count among the answered
 alone. In the first ``--organs`` draws each model is asked of other organs too, each by itself, and

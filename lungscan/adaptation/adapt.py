@@ -30,7 +30,7 @@ from lungscan.adaptation.requirements import (
     require_own,
     require_source,
 )
-from lungscan.adaptation.wording import counted
+from lungscan.adaptation.wording import GROUPS_UNKNOWN, counted
 from lungscan.dataset.pixels import load_squares
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.evaluation.records import FieldAnswer, LabelledField
@@ -113,6 +113,8 @@ def _findings(own: Own) -> Generator[AdaptEvent, None, None]:
         yield Found(f"review: {show(note)}")
     if own.reviewed:
         yield Found(f"{len(own.reviewed)} of the labels are a reviewer's")
+    if own.labelled_fields and not own.grouped:
+        yield Found(GROUPS_UNKNOWN)
     if own.strange:
         yield Found(f"no class of the model, used without labels: {', '.join(own.strange)}")
 
@@ -155,6 +157,8 @@ def _shares(
         )
         return before, after
     note = f"cross-validated, {options.folds} folds"
+    if not own.grouped:
+        note += "; patients unknown, near-duplicates kept together"
     first = shares_of(answers_of(source.card, known, mpp, threads), labels=True)
     numbers = np.arange(len(known))
     labels = of_names([file.label for file in known])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from lungscan.adaptation.records import AdaptOptions, Own
 from lungscan.adaptation.reviewed import Reviews, labelled_by, reviews_of, shown_in
 from lungscan.dataset.group_table import GroupRow, read_groups
 from lungscan.dataset.listing import groups_table, hash_of_contents
+from lungscan.dataset.similar import find_similar
 from lungscan.errors import case_error
 from lungscan.evaluation.records import LabelledField
 from lungscan.inputs import show
@@ -75,13 +76,15 @@ def gather(options: AdaptOptions, card: ModelCard) -> Own:
         seen = list(found)
     pairs = list(zip(labelled, seen, strict=True))
     kept = [(file, part) for file, part in pairs if len(part.pixels)]
+    slides = frozenset(file.file for file, part in kept if part.slide)
+    files = _grouped([file for file, _ in kept], slides, rows)
     size = card.patch_size_pixels
     none = np.empty((0, size, size, 3), np.uint8)
     digests = [part.digest for part in seen if part.digest]
     return Own(
         folder=show(root.resolve().name),
-        files=tuple(file for file, _ in kept),
-        slides=frozenset(file.file for file, part in kept if part.slide),
+        files=files,
+        slides=slides,
         tiles=np.concatenate([none, *(part.pixels for _, part in kept)]),
         owner=np.repeat(np.arange(len(kept)), [len(part.pixels) for _, part in kept]),
         skipped=tuple((file.file, part.why) for file, part in pairs if part.why),
@@ -94,6 +97,7 @@ def gather(options: AdaptOptions, card: ModelCard) -> Own:
         ),
         notes=notes,
         contents_sha256=hash_of_contents(digests) if digests else "",
+        grouped=all(file.file in rows for file in files if file.label),
     )
 
 
@@ -106,6 +110,25 @@ def _labelled(
     label = written if written in card.class_names else ""
     um_px = row.um_px if row else None
     return LabelledField(name, file.path, label, row.group if row else name, um_px or file.um_px)
+
+
+def _grouped(
+    files: Sequence[LabelledField], slides: frozenset[str], rows: Mapping[str, GroupRow]
+) -> tuple[LabelledField, ...]:
+    """The files; fields that no table groups get the group of those that show the same tissue.
+
+    Without labels nothing is held out, and groups serve nothing.
+    """
+    alone = [file for file in files if file.file not in rows and file.file not in slides]
+    if not any(file.label for file in alone):
+        return tuple(files)
+    first: dict[str, str] = {}  # of each group found, the file that it is named by
+    found = find_similar([file.path for file in alone]).groups
+    groups = {
+        file.file: first.setdefault(group, file.file)
+        for file, group in zip(alone, found, strict=True)
+    }
+    return tuple(replace(file, group=groups.get(file.file, file.group)) for file in files)
 
 
 def _strange(fields: list[LabelledField], rows: Mapping[str, GroupRow]) -> tuple[str, ...]:

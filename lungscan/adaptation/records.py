@@ -44,6 +44,7 @@ class Own:
     reviewed: frozenset[str] = frozenset()  # files whose label is a reviewer's
     notes: tuple[str, ...] = ()  # sentences about reviews that cannot be used
     contents_sha256: str = ""  # over the fields' own, as a training's card has it; "": no field
+    grouped: bool = True  # a table says which of the labelled files may share a patient
 
     @property
     def labelled(self) -> tuple[LabelledField, ...]:

@@ -8,6 +8,11 @@ from lungscan.adaptation.refitting import Draft
 from lungscan.model.card import Metric, ModelCard
 
 NOT_MEASURED = "not measured"
+GROUPS_UNKNOWN = (
+    "No table groups.csv says which of the labelled fields are of the same patient. "
+    "Near-duplicates are kept together, but a patient may still stand on both sides of the "
+    "cross-validation, so it may be right less often than its figure says."
+)
 
 # Measured: docs/answers.md, "What an adapted model makes of other organs".
 OTHER_ORGANS = (
@@ -79,8 +84,10 @@ def accuracy(before: Shares, after: Shares, own: Own) -> str:
     if after.right is None:
         return f"{NOT_MEASURED}: {unmeasured(own, after) or 'no labels were given'}"
     was = percent(before.right.value) if before.right else NOT_MEASURED
+    found = "" if own.grouped else " of near-duplicates, patients unknown"
     return (
-        f"{with_interval(after.right)}, cross-validated over {after.groups} groups (before {was})"
+        f"{with_interval(after.right)}, cross-validated over {after.groups} groups{found} "
+        f"(before {was})"
     )
 
 
@@ -127,6 +134,8 @@ def limits(own: Own, card: ModelCard) -> tuple[str, ...]:
             f"{len(own.reviewed)} labels are reviews of a model's answers: the reviewer saw the "
             "answer first, which makes agreement likelier than a blind label would."
         )
+    if own.labelled_fields and not own.grouped:
+        facts.append(GROUPS_UNKNOWN)
     if own.labelled and not own.labelled_fields:
         facts.append(
             "Labelled slides taught it; how often it is right on them was not measured, for fields "

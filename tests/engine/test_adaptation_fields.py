@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("torch", reason="the model is fitted here")
 pytest.importorskip("timm", reason="the model is fitted here")
@@ -14,6 +16,7 @@ pytest.importorskip("timm", reason="the model is fitted here")
 from lungscan.adaptation.gains import original_fields
 from lungscan.adaptation.own_fields import gather
 from lungscan.adaptation.records import AdaptOptions
+from lungscan.adaptation.wording import GROUPS_UNKNOWN, limits
 from lungscan.dataset.listing import read_listing
 from tests.labelled import draw_folder, write_table
 from tests.small_model import small_model
@@ -31,6 +34,37 @@ def test_fields_are_cut_at_the_scale_that_the_table_says(tmp_path: Path) -> None
     assert np.array_equal(by_table.tiles, by_option.tiles)
     write_table(tmp_path / "groups.csv", ("file", "label", "group"), rows)
     assert len(gather(AdaptOptions(tmp_path), card).tiles) != len(by_table.tiles)
+
+
+def test_near_duplicates_that_no_table_groups_are_kept_together(tmp_path: Path) -> None:
+    card = small_model()
+    rows = draw_folder(tmp_path, groups=2, per_group=1)
+    with Image.open(tmp_path / "adeno" / "g1-0.png") as picture:
+        picture.rotate(90).save(tmp_path / "adeno" / "turned.png")
+    named = gather(AdaptOptions(tmp_path), card)
+    assert not named.grouped  # the table leaves one out
+    assert {field.group for field in named.files if field.file != "adeno/turned.png"} == {
+        group for _, _, group in rows
+    }
+    (tmp_path / "groups.csv").unlink()
+    found = gather(AdaptOptions(tmp_path), card)
+    group = {field.file: field.group for field in found.files}
+    assert group.pop("adeno/turned.png") == group["adeno/g1-0.png"]
+    assert group == {file: file for file, _, _ in rows}
+    assert GROUPS_UNKNOWN in limits(found, card)
+    write_table(
+        tmp_path / "groups.csv",
+        ("file", "label", "group"),
+        [*rows, ("adeno/turned.png", "adeno", "adeno-1")],
+    )
+    told = gather(AdaptOptions(tmp_path), card)
+    assert told.grouped
+    assert GROUPS_UNKNOWN not in limits(told, card)
+    shutil.rmtree(tmp_path / "adeno")
+    for name in ("benign", "squamous"):
+        (tmp_path / name).rename(tmp_path / f"no {name}")
+    (tmp_path / "groups.csv").unlink()
+    assert gather(AdaptOptions(tmp_path), card).grouped  # nothing has a label
 
 
 def test_original_fields_are_those_that_the_model_held_out(tmp_path: Path) -> None:

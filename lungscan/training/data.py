@@ -42,6 +42,7 @@ class Material:
     known_groups: tuple[str, ...] = ()  # of each picture by the folder's own table; (): none
     strangers: tuple[str, ...] = ()  # teachers of which nobody can say what they learnt
     deal_sha256: str = ""  # of a split file: who stands in which part; "": options deal
+    digests: tuple[str, ...] = ()  # SHA-256 of each picture's file, beside ``rows``
 
     @property
     def classes(self) -> int:
@@ -133,6 +134,7 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
         whole.contents,
         known_groups=listing.groups or (),
         deal_sha256=deal_hash(rows) if options.split_file else "",
+        digests=listing.digests or (),
     )
 
 

@@ -25,6 +25,7 @@ from lungscan.training.options import TrainOptions
 
 # In the folder of checkpoints:
 SPLIT_FILE = "split.csv"
+PICTURES_FILE = "pictures.csv"  # of each picture of the split its part and the SHA-256 of its file
 RUN_FILE = "run.json"
 
 

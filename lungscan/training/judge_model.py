@@ -15,8 +15,8 @@ from lungscan.dataset.labelled_tiles import LabelledTiles
 from lungscan.errors import ModelError
 from lungscan.evaluation.evaluate import evaluation_of
 from lungscan.evaluation.events import EvaluationFinished, JudgingStarted
-from lungscan.evaluation.labelled import load_material
 from lungscan.evaluation.labelled import Material as Judged
+from lungscan.evaluation.labelled import load_material
 from lungscan.evaluation.markdown import section
 from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.records import Coverage, Evaluation

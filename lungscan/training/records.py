@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import json
 import platform
 from importlib.metadata import version
@@ -10,9 +12,10 @@ from pathlib import Path
 
 from lungscan import __version__
 from lungscan.dataset.splits import write_split
+from lungscan.results.atomic_files import write_atomic
 from lungscan.training import checkpoint
 from lungscan.training.data import Material
-from lungscan.training.dealing import RUN_FILE, SPLIT_FILE
+from lungscan.training.dealing import PICTURES_FILE, RUN_FILE, SPLIT_FILE
 from lungscan.training.kept import Curves, Epoch, TrainingRun
 from lungscan.training.options import TrainOptions
 from lungscan.training.stage_names import STAGES
@@ -22,7 +25,11 @@ LIBRARIES = ("torch", "timm", "numpy", "pillow", "openvino")
 
 
 def keep_records(options: TrainOptions, material: Material, work: Path) -> None:
-    """Write ``run.json`` (options, seed, versions, data hash) and ``split.csv`` into ``work``."""
+    """Write what the run is and learns from into ``work``.
+
+    ``run.json`` holds options, seed, versions and the data's hash, ``split.csv`` the deal, and
+    ``pictures.csv`` the pictures by their content, for students of this run's networks.
+    """
     work.mkdir(parents=True, exist_ok=True)
     record = TrainingRun(
         options=options,
@@ -38,6 +45,17 @@ def keep_records(options: TrainOptions, material: Material, work: Path) -> None:
     text = json.dumps(dataclasses.asdict(record), indent=1, ensure_ascii=False)
     (work / RUN_FILE).write_text(text + "\n", encoding="utf-8")
     write_split(work / SPLIT_FILE, material.rows)
+    if material.digests:
+        _write_pictures(material, work / PICTURES_FILE)
+
+
+def _write_pictures(material: Material, path: Path) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("file", "part", "sha256"))
+    for row, digest in zip(material.rows, material.digests, strict=True):
+        writer.writerow((row.file, row.part, digest))
+    write_atomic(path, text.getvalue().encode())
 
 
 def keep_curves(options: TrainOptions, material: Material, work: Path) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lungscan.dataset.splits import read_split
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.inputs import show
+from lungscan.inputs.csv_input import read_table
 from lungscan.results.checksums import digest_of
 from lungscan.training.data import Material
-from lungscan.training.dealing import SPLIT_FILE
+from lungscan.training.dealing import PICTURES_FILE, SPLIT_FILE
 from lungscan.training.options import TrainOptions
+
+# Of the student's pictures a table that tells names by must name so many, or it is of other data or
+# of a renamed folder.
+LEAST_NAMED = 0.5
 
 
 def teachers_sha256(options: TrainOptions) -> tuple[str, ...]:
@@ -42,18 +47,18 @@ def require_same_teachers(state: Mapping[str, Any], options: TrainOptions) -> No
 def apart_from_teachers(options: TrainOptions, material: Material) -> Material:
     """The material, with the groups that judge and that a teacher of another run learnt, as leaks.
 
-    What a teacher learnt says the split beside its checkpoints, by the names of the files; teachers
-    without one are noted as ``strangers``.
+    What a teacher learnt say the tables beside its checkpoints, by the content of the files, in
+    those of earlier versions by their names. Teachers of which they do not say it are noted as
+    ``strangers``.
 
     Raises:
         UsageProblem: a teacher learnt such groups, and leakage is not allowed.
     """
     if "student" not in options.stages or not options.teachers:
         return material
-    tables = {path: Path(path).parent.parent / SPLIT_FILE for path in options.teachers}
-    learnt = {path: set(_learnt(table)) for path, table in tables.items() if table.is_file()}
-    strangers = tuple(_place(path) for path in tables if path not in learnt)
-    seen = {group for files in learnt.values() for group in _judging(material, files)}
+    found = {path: _learnt(Path(path).parent.parent, material) for path in options.teachers}
+    strangers = tuple(_place(path) for path, learnt in found.items() if not learnt.told)
+    seen = {group for learnt in found.values() for group in _judging(material, learnt)}
     if seen and not options.allow_leakage:
         raise UsageProblem(
             f"A teacher of another run (teacher_from) learnt from {len(seen)} of the groups that "
@@ -70,12 +75,30 @@ def _place(path: str) -> str:
     return show("/".join(Path(path).parts[-4:]))
 
 
-def _learnt(table: Path) -> Iterator[tuple[str, str]]:
-    """Files and labels of a split's training part."""
-    return ((row.file, row.label) for row in read_split(table) if row.part == "train")
+@dataclass(frozen=True)
+class _Learnt:
+    """What a teacher learnt of a student's pictures."""
+
+    rows: tuple[bool, ...] = ()  # whether it learnt each
+    told: bool = False  # its tables say it of these pictures
 
 
-def _judging(material: Material, learnt: set[tuple[str, str]]) -> set[str]:
+def _learnt(work: Path, material: Material) -> _Learnt:
+    """Which pictures a teacher learnt, by the tables in its folder of checkpoints' parent."""
+    if (work / PICTURES_FILE).is_file():
+        rows = read_table(work / PICTURES_FILE, ("file", "part", "sha256"))
+        digests = {row["sha256"] for row in rows if row["part"] == "train"}
+        return _Learnt(tuple(digest in digests for digest in material.digests), told=True)
+    if not (work / SPLIT_FILE).is_file():
+        return _Learnt()
+    parts = {(row.file, row.label): row.part for row in read_split(work / SPLIT_FILE)}
+    theirs = [parts.get((row.file, row.label)) for row in material.rows]
+    told = sum(part is not None for part in theirs) >= LEAST_NAMED * len(theirs)
+    return _Learnt(tuple(part == "train" for part in theirs), told)
+
+
+def _judging(material: Material, learnt: _Learnt) -> set[str]:
     """The groups in validation or test that hold a picture which was learnt."""
-    groups = {row.group for row in material.rows if (row.file, row.label) in learnt}
+    known = zip(material.rows, learnt.rows, strict=False)  # of a stranger none is known
+    groups = {row.group for row, seen in known if seen}
     return groups & {row.group for row in material.rows if row.part != "train"}

@@ -104,8 +104,8 @@ def leak(material: Material) -> str:
 def of_strangers(material: Material) -> tuple[str, ...]:
     """What is not known of teachers from other runs, in sentences."""
     return tuple(
-        f"What the teacher {name} learnt from is not known (no split.csv beside its checkpoints), "
-        "so it may have seen tissue that judges here."
+        f"What the teacher {name} learnt from is not known (no table beside its checkpoints names "
+        "these pictures), so it may have seen tissue that judges here."
         for name in material.strangers
     )
 

@@ -131,12 +131,40 @@ def test_a_teacher_that_learnt_what_judges_its_student_is_refused_or_named(
 def test_a_teacher_of_which_nobody_knows_what_it_learnt_is_named(
     root: Path, taught: TrainOptions
 ) -> None:
-    (root / "first" / "training" / "split.csv").unlink()
+    for name in ("split.csv", "pictures.csv"):
+        (root / "first" / "training" / name).unlink()
     events = list(train(taught, root, root / "second"))
     said = [event.detail for event in events if isinstance(event, StageFinished)]
     expected = "What the teacher first/training/checkpoints/teacher.pt learnt from is not known"
     assert any(text.startswith(expected) for text in said)
     assert any(limit.startswith(expected) for limit in read_card(root / "second").limits)
+
+
+def test_a_teacher_is_known_by_the_content_of_what_it_learnt(root: Path) -> None:
+    own = dataclasses.replace(TINY, teacher=TINY.student, teacher_fit=FIT)
+    first = root / "first" / "training"
+    keep_records(own, gather(own, root, root / "none"), first)
+    shutil.copytree(root / "drawn", root / "renamed")
+    for folder in ("lung_aca", "lung_n", "lung_scc"):
+        (root / "renamed" / folder).rename(root / "renamed" / f"our {folder}")
+    table = (root / "renamed" / "groups.csv").read_text(encoding="utf-8")
+    (root / "renamed" / "groups.csv").write_text(table.replace("lung_", "our lung_"), "utf-8")
+    path = str(first / "checkpoints" / "teacher.pt")
+    options = dataclasses.replace(own, data="renamed", teacher_from=path)
+    same = gather(options, root, root / "none")
+    assert apart_from_teachers(options, same) == same
+    other = dataclasses.replace(options, seed=1)
+    material = gather(other, root, root / "none")
+    with pytest.raises(UsageProblem, match=r"learnt from \d+ of the groups that validate or test"):
+        apart_from_teachers(other, material)
+    (first / "pictures.csv").unlink()  # as earlier versions left it: names alone
+    assert len(apart_from_teachers(other, material).strangers) == 1
+    assert (
+        apart_from_teachers(
+            dataclasses.replace(own, teacher_from=path), gather(own, root, root / "none")
+        ).strangers
+        == ()
+    )
 
 
 def test_a_student_belongs_to_its_very_teacher(root: Path, taught: TrainOptions) -> None:

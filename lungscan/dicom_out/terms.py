@@ -65,7 +65,7 @@ def flag_concepts(result: CaseResult) -> list[CodedConcept]:
     partial = ["partial"] if result.status is CaseStatus.PARTIAL else []
     noted = dict.fromkeys([*partial, *all_flags(result)])
     reason = result.prediction.reason if result.prediction else None
-    own = {NoResult.OTHER_STAIN: modality_of(result.model.modality).words.elsewhere}
+    own: dict[str, str] = {NoResult.OTHER_STAIN: modality_of(result.model.modality).words.elsewhere}
     return [
         concept(flag.upper().replace("_", "-"), own.get(flag, flag.replace("_", " ")))
         for flag in noted

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -17,6 +19,7 @@ from PyQt6.QtWidgets import (
 )
 
 from lungscan.errors import LungScanError
+from lungscan.types import CaseResult
 from lungscan_gui import engine
 from lungscan_gui.actions import keys_html
 from lungscan_gui.card import card_html
@@ -61,19 +64,22 @@ class Commands:
         """Write the PDF of the chosen case."""
         case = self._me.display.case
         if case is not None and case.result is not None:
-            self.export(engine.exports(case.result, self._me.reviewing.beside)[0])  # the report
+            self.export(engine.report_of(case.result))
 
     def export(self, export: engine.Export) -> None:
-        """Ask where, and write."""
+        """Ask where, and write. A report gets the review of the case that is shown now."""
         window = self._me
         case = window.display.case
-        if case is None:
+        if case is None or case.result is None:
             return
+        made = lambda: export  # noqa: E731
+        if export.suffix == ".pdf":
+            made = partial(_reviewed, case.result, window.reviewing.for_report())
         start = Path(window.settings.folder) / f"{case.name}{export.suffix}"
         kind = f"*{export.suffix}"
         chosen, _ = QFileDialog.getSaveFileName(window, export.title, str(start), kind)
         if chosen:
-            self._write(export, Path(chosen))
+            self._write(made, Path(chosen))
 
     def copy_picture(self) -> None:
         """Put what the viewer shows on the clipboard."""
@@ -269,15 +275,12 @@ class Commands:
         if chosen:
             self._me.add_paths([Path(chosen)])
 
-    def _write(self, export: engine.Export, path: Path) -> None:
+    def _write(self, made: Callable[[], engine.Export], path: Path) -> None:
         window = self._me
-        first = window.reviewing.before_export() if export.suffix == ".pdf" else None
 
         def work() -> None:
             try:
-                if first is not None:
-                    first()
-                export.write(path)
+                made().write(path)
             except LungScanError as error:
                 window.alarmed.emit(str(error), error.code)
             except OSError as error:
@@ -295,6 +298,10 @@ class Commands:
         if isinstance(app, QApplication):
             apply_theme(app, scheme)
         window.recolour()
+
+
+def _reviewed(result: CaseResult, review: Callable[[], engine.Beside | None]) -> engine.Export:
+    return engine.report_of(result, review())
 
 
 def _page(window: MainWindow, title: str, html: str) -> None:

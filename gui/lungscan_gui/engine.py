@@ -7,13 +7,11 @@ Beside this module only ``lungscan.errors``, ``events``, ``options`` and ``types
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Generator, Iterable
+from dataclasses import replace
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event
 
 from lungscan import __version__, processes
@@ -81,8 +79,8 @@ from lungscan.results.review_json import (
 )
 from lungscan.results.review_json import review_beside as _review_beside
 from lungscan.tiles.connected_components import find_pieces
-from lungscan.types import CaseInput, CaseResult, Explanation, TileState
-from lungscan_gui.explaining.engine import write_explanation
+from lungscan.types import CaseInput, CaseResult, TileState
+from lungscan_gui.exporting.engine import Export, exports, report_of
 
 __all__ = [
     "NONE_OF_THESE",
@@ -146,6 +144,7 @@ __all__ = [
     "read_run",
     "receive",
     "replace",
+    "report_of",
     "results_folder",
     "review_of",
     "save_review",
@@ -314,80 +313,6 @@ def write_reviews(root: Path, path: Path) -> str:
     sentences = [f"{len(found.cases):,} reviews are in {done.table}."]
     sentences += [agreement_text(one.model, one.share) for one in found.agreements if one.share]
     return " ".join([*sentences, *found.outdated, *found.damaged])
-
-
-# Exports ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Export:
-    """A file that can be made from a result."""
-
-    title: str
-    suffix: str
-    write: Callable[[Path], None]  # raises MachineError
-
-
-def exports(
-    result: CaseResult,
-    beside: Callable[[], Beside | None] = lambda: None,
-    file: int = 0,
-    asked: tuple[Explanation, ...] = (),
-) -> tuple[Export, ...]:
-    """What can be made of a result, with the same bytes as the files of its run.
-
-    ``beside`` is asked for the review when the report is written; ``file`` is the image whose map
-    and GeoJSON are wanted, ``asked`` are explanations that were asked for beside the run's. The
-    writers are imported when one of them is asked for: they load slowly.
-    """
-    modality = modality_of(result.model.modality)
-    tiles = modality.words.tiles.capitalize()
-    found = [Export("Report (PDF)", ".pdf", partial(_write_pdf, result, beside))]
-    if result.scores:
-        found.append(Export(f"{tiles} (CSV)", ".csv", partial(_write_csv, result)))
-    if modality.maps and any(part.file_index == file for part in result.scores):
-        title = f"{tiles} for QuPath (GeoJSON)"
-        found.append(Export(title, ".geojson", partial(_write_geojson, result, file)))
-        if result.files[file].thumbnail_jpeg:
-            found.append(Export("Class map (PNG)", ".png", partial(_write_map, result, file)))
-    if explained := (*(result.explained or ()), *asked):
-        shown = replace(result, explained=explained)
-        found.append(Export("Explanation (PNG)", ".png", partial(write_explanation, shown)))
-    return tuple(found)
-
-
-def _write_pdf(result: CaseResult, beside: Callable[[], Beside | None], path: Path) -> None:
-    from lungscan.report.pdf.case import write_case_pdf
-    from lungscan.results.atomic_files import put
-
-    review = beside()
-    put(path, lambda draft: write_case_pdf(draft, result, review))
-
-
-def _write_csv(result: CaseResult, path: Path) -> None:
-    from lungscan.report.tiles_csv import write_tiles_csv
-    from lungscan.results.atomic_files import put
-
-    put(path, lambda draft: write_tiles_csv(draft, result))
-
-
-def _write_geojson(result: CaseResult, file: int, path: Path) -> None:
-    """The tiles of one file."""
-    from lungscan.report.geojson import write_tiles_geojson
-    from lungscan.results.atomic_files import write_atomic
-
-    part = replace(result, scores=tuple(s for s in result.scores if s.file_index == file))
-    with TemporaryDirectory() as folder:
-        (made,) = write_tiles_geojson(Path(folder), part)
-        data = made.read_bytes()
-    write_atomic(path, data, durable=False)
-
-
-def _write_map(result: CaseResult, file: int, path: Path) -> None:
-    from lungscan.report.heatmap import render_heatmap
-    from lungscan.results.atomic_files import write_atomic
-
-    write_atomic(path, render_heatmap(result, file), durable=False)
 
 
 def make_demo_slide(folder: Path) -> Path:

@@ -75,7 +75,6 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         self.welcome = Welcome(self)
         self.reviewing = Reviewing(self)
         self.asking = Asking(self)
-        self.result.beside = self.reviewing.beside
         self.actions_by_name = add_commands(self)
         files = self.actions_by_name["open_files"].associatedObjects()
         menu = next(item for item in files if isinstance(item, QMenu))

@@ -20,6 +20,7 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QFileDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 
+from lungscan.errors import UsageProblem
 from lungscan.layout import REVIEW
 from lungscan.model.checked import read_card
 from lungscan.results.review_json import Verdict, read_review
@@ -463,6 +464,38 @@ def test_an_exported_report_says_what_was_looked_at_and_saves_the_review(
     wait(lambda: not reviewed.reviewing.unsaved)
     assert "Agrees" in PdfReader(target).pages[0].extract_text()
     assert target.read_bytes() == (folder(reviewed) / "report.pdf").read_bytes()
+
+
+def test_a_report_has_the_review_of_the_case_for_which_it_was_asked(
+    reviewed: MainWindow, wait: Wait, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_svs(tmp_path / "other.svs", draw_slide(1536, 1024, tissue=[(0.2, 0.2, 0.8, 0.8)]))
+    reviewed.add_paths([tmp_path / "other.svs"])
+    wait(lambda: len(reviewed.queue.model.cases) == 2)
+    reviewed.analyse()
+    wait(lambda: not reviewed.analysis.running)
+    reviewed.reviewing.panel.comment.setPlainText("of the other one")
+    reviewed.agree()
+    saved(reviewed, wait)
+    reviewed.queue.choose(0)
+    reviewed.disagree()
+    target = tmp_path / "filed.pdf"
+
+    def meanwhile(*_: object) -> tuple[str, str]:
+        reviewed.queue.choose(1)  # as when a search ends that puts a case into the list
+        return str(target), ""
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", meanwhile)
+    reviewed.export_report()
+    wait(lambda: "is written" in reviewed.message.words.text())
+    text = "\n".join(page.extract_text() for page in PdfReader(target).pages)
+    assert "Disagrees" in text
+    assert "of the other one" not in text
+    first, other = reviewed.queue.model.cases
+    kept = read_review(first.out / "cases" / first.result.key)
+    assert kept.opinion.verdict is Verdict.DISAGREE
+    with pytest.raises(UsageProblem, match="another answer"):
+        engine.report_of(other.result, engine.Beside(kept))
 
 
 def test_all_reviews_are_one_table_from_window_and_shell(

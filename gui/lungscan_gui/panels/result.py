@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import (
     QFrame,
@@ -46,7 +44,6 @@ class ResultPanel(QScrollArea):
         self.classes = ClassTable()
         self.map = MapPanel()
         self.review = ReviewPanel()
-        self.beside: Callable[[], engine.Beside | None] = lambda: None  # the review for reports
         self.classes.switched.connect(self.map.set_shown)
         self.explained = ExplainedBox()
         self.quality = QLabel()
@@ -147,7 +144,7 @@ class ResultPanel(QScrollArea):
         if menu is None:
             return
         menu.clear()
-        self._report, *others = engine.exports(result, self.beside, case.file, case.asked)
+        self._report, *others = engine.exports(result, case.file, case.asked)
         for export in others:
             action = menu.addAction(export.title + " ...")
             if action is not None:

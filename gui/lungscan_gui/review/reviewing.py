@@ -80,13 +80,6 @@ class Reviewing(QObject):
             case.seen = sheet.seen
         self._refresh()
 
-    def beside(self) -> Beside | None:
-        """The review as a report of the chosen case shows it, saved or not."""
-        sheet = self.sheet
-        if sheet is None or not (sheet.seen or sheet.stored or sheet.unsaved):
-            return None
-        return Beside(sheet.review(engine.utc_now()))
-
     # What a person does ------------------------------------------------------------------------
 
     def choose(self, verdict: Verdict) -> None:
@@ -152,12 +145,19 @@ class Reviewing(QObject):
         work = partial(self._write, place, sheet, self._window.options.models)
         threading.Thread(target=work, name="review").start()
 
-    def before_export(self) -> Callable[[], None]:
-        """What to do first, in whatever thread: a filed page must not say what no record holds."""
+    def for_report(self) -> Callable[[], Beside | None]:
+        """The review as a report of the case that is shown now has it, whatever is shown later.
+
+        It may be asked for in any thread, and is saved first: a filed page must not say what no
+        record holds.
+        """
         place, sheet = _place(self._case), self.sheet
-        if place is None or sheet is None or not sheet.unsaved:
+        if place is None or sheet is None or not (sheet.seen or sheet.stored or sheet.unsaved):
             return lambda: None
-        return partial(self._write, place, sheet, self._window.options.models)
+        if sheet.unsaved:
+            return partial(self._saved, place, sheet, self._window.options.models)
+        beside = Beside(sheet.review(engine.utc_now()))
+        return lambda: beside
 
     def may_close(self) -> bool:
         """Ask about unsaved reviews; False: stay open."""
@@ -233,8 +233,12 @@ class Reviewing(QObject):
             if sheet is self.sheet:
                 self.panel.show_sheet(sheet, _state(sheet))
 
-    def _write(self, place: Place, sheet: Sheet, models: tuple[str, ...]) -> None:
-        """Save, in whatever thread, and tell of it by a signal."""
+    def _saved(self, place: Place, sheet: Sheet, models: tuple[str, ...]) -> Beside:
+        """Save, in whatever thread; the review as it was saved, or as it would have been."""
+        return Beside(self._write(place, sheet, models) or sheet.review(engine.utc_now()))
+
+    def _write(self, place: Place, sheet: Sheet, models: tuple[str, ...]) -> Review | None:
+        """Save, in whatever thread, and tell of it by a signal; what was, or should be, saved."""
         draft = sheet.history.now
         trouble, review = "", None
         try:
@@ -250,6 +254,7 @@ class Reviewing(QObject):
         except OSError as error:
             trouble = f"The review could not be saved ({error.strerror or error})."
         self._kept.emit(sheet, review, draft, trouble)
+        return review
 
     def _mark(self, sheet: Sheet, verdict: Verdict | None) -> None:
         """Say in the list that the case is reviewed."""

@@ -1,0 +1,1 @@
+"""Files that are made of a result when somebody asks for them."""

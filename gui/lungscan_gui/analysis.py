@@ -17,6 +17,7 @@ from lungscan.options import ScanOptions
 from lungscan.types import CaseInput, CaseResult, CaseStatus
 from lungscan_gui import engine
 from lungscan_gui.cases import Answer, Case, CaseState, answer_of
+from lungscan_gui.same_image import Missing, digest_if_wanted, missing_of
 from lungscan_gui.scanning.job import Failure
 from lungscan_gui.scanning.runner import Order, Runner
 
@@ -28,7 +29,9 @@ SCALE_FIRST = (
     "scanned; the analysis then starts."
 )
 
-
+ANOTHER_CONTENT = (
+    "{path} is another image than the analysed one of that name, so it is a case of its own."
+)
 PREPARE_MS = 1500  # after an image was opened
 
 
@@ -82,7 +85,8 @@ class Analysis(QObject):
         """Look for images or results below these paths, beside the window's thread."""
         for path in paths:
             self._window.settings.opened(path)
-        threading.Thread(target=self._find, args=(paths,), name="find", daemon=True).start()
+        args = (paths, missing_of(self._window.display.case))
+        threading.Thread(target=self._find, args=args, name="find", daemon=True).start()
 
     def add_demo(self, message: str = "") -> None:
         """Make the demo's slide, and show it, with a message."""
@@ -100,12 +104,12 @@ class Analysis(QObject):
             words = f"The demo slide cannot be written to {folder} ({why})."
             self._found.emit([], words, True)
 
-    def _find(self, paths: list[Path]) -> None:
+    def _find(self, paths: list[Path], missing: tuple[Missing, ...]) -> None:
         cases: list[Case] = []
         problems: list[str] = []
         for path in paths:
             try:
-                cases += cases_at(path, problems)
+                cases += cases_at(path, problems, missing)
             except LungScanError as error:
                 problems.append(str(error))
             except OSError as error:
@@ -134,6 +138,9 @@ class Analysis(QObject):
                 "No slide or field image was found there. LungScan reads what OpenSlide opens, and "
                 "JPEG, PNG, TIFF, BMP and WebP."
             )
+        elif apart := [case for case in fresh if case.sha256]:  # was compared, and is another one
+            words = ANOTHER_CONTENT.format(path=apart[0].path)
+            self._window.message.say(words, error=False)
         self.show_state()
 
     def _adopt(self, here: Case, found: Case) -> None:
@@ -146,16 +153,13 @@ class Analysis(QObject):
     def _attach(self, case: Case) -> bool:
         """Whether this file is the image of the chosen case, whose own was not found."""
         chosen = self._window.display.case
-        if chosen is None or chosen.result is None or case.path is None or case.result:
+        if chosen is None or not case.sha256 or case.path is None:
             return False
-        names = [Path(name).name for name in chosen.result.relative_paths]
-        if case.path.name not in names:
+        found = next((one for one in missing_of(chosen) if one.sha256 == case.sha256), None)
+        if found is None:
             return False
-        at, places = names.index(case.path.name), [chosen.path, *chosen.others]
-        before = places[at]
-        if before is not None and before.exists():
-            return False
-        places[at] = case.path
+        places = [chosen.path, *chosen.others]
+        places[found.place] = case.path
         chosen.path, chosen.others = places[0], tuple(places[1:])
         self._window.display.reopen()
         return True
@@ -302,8 +306,10 @@ def finished_text(ended: RunFinished, count: int) -> str:
     return f"{count:,} cases are done: {', '.join(parts)}. They are filed in {ended.out}."
 
 
-def cases_at(path: Path, problems: list[str]) -> list[Case]:
+def cases_at(path: Path, problems: list[str], missing: tuple[Missing, ...] = ()) -> list[Case]:
     """The cases of a file or folder: images, or the results of a run.
+
+    What has the name of a missing image is read whole, so that its content can be compared.
 
     Raises:
         LungScanError: there is nothing that can be opened.
@@ -312,13 +318,14 @@ def cases_at(path: Path, problems: list[str]) -> list[Case]:
         results, damaged = engine.read_run(path)
         problems += damaged
         return [finished(r, path) for r in results if r.status is not CaseStatus.SKIPPED]
-    return [_waiting(case) for case in engine.find_cases([path])]
+    return [_waiting(case, missing) for case in engine.find_cases([path])]
 
 
-def _waiting(found: CaseInput) -> Case:
+def _waiting(found: CaseInput, missing: tuple[Missing, ...]) -> Case:
     first = found.files[0]
     slices = first.parts if first.kind == "series" else ()
-    return Case(first.path, found.case_id, slices=slices)
+    digest = digest_if_wanted(first, missing)
+    return Case(first.path, found.case_id, slices=slices, sha256=digest)
 
 
 def finished(result: CaseResult, out: Path) -> Case:

@@ -61,6 +61,8 @@ class Case:
     modality: str | None = None  # of the model that is answering; see ``words``
     asked: tuple[Explanation, ...] = ()  # of tiles that were asked about, beside the run's own
     verdict: Verdict | None = None  # of the review that is saved
+    sha256: str = ""  # of its image, where it was compared with a missing one
+    proven: set[int] = field(default_factory=set)  # images whose content is that of the result
     error: str = ""  # why its run ended, where no result says so
 
     @property
@@ -152,6 +154,7 @@ class Case:
         result = answer.result
         self.result, self.out, self.state, self.error = result, answer.out, CaseState.FINISHED, ""
         self.maps, self.verdict, self.asked = answer.maps, answer.verdict, ()
+        self.proven = set()
         self.file = self.file if self.file < len(result.files) else 0
         self.done = self.total = result.counts.total
 

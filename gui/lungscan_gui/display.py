@@ -8,6 +8,7 @@ from lungscan.types import CaseResult
 from lungscan_gui.cases import Case
 from lungscan_gui.engine import ViewedImage
 from lungscan_gui.thumbnail import thumbnail_of
+from lungscan_gui.viewer.comparing import Comparing
 from lungscan_gui.viewer.marker import Marker
 from lungscan_gui.viewer.opener import Opener
 from lungscan_gui.viewer.overlay import Overlay
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 
 EVIDENCE_POWER = 20.0
 OTHER_IMAGE = (
-    "{path} has another size than the image that was analysed, so only the overview that the "
-    "result keeps is shown."
+    "{path} {how} than the image that was analysed, so only the overview that the result keeps is "
+    "shown."
 )
+OTHER_SIZE = "has another size"
+OTHER_CONTENT = "has another content"
 AGAIN = "What was read stays on the screen; F5 reads the image again."
 ONLY_OVERVIEW = (
     "The image itself was not found, so only its overview is shown. Drop the file here to look "
@@ -43,6 +46,8 @@ class Display:
         self.opener = Opener()
         self.opener.opened.connect(self._opened)
         self.opener.failed.connect(self._failed)
+        self.comparing = Comparing()
+        self.comparing.compared.connect(self._compared)
         window.queue.chosen.connect(self.show)
         window.evidence.visited.connect(self._visit)
         window.result.explained.visited.connect(self._visit)
@@ -58,6 +63,7 @@ class Display:
 
     def close(self) -> None:
         """Let go of the image."""
+        self.comparing.forget()
         self.opener.close()
         self.opener.forget()
         if self._window.viewer.picture is not None:
@@ -71,6 +77,7 @@ class Display:
         viewer = self._window.viewer
         self._window.message.hide()
         self.opener.forget()
+        self.comparing.forget()
         self._measure(None)
         viewer.show_picture(None, None, "")
         self._window.slices.show_series(None)
@@ -146,7 +153,7 @@ class Display:
         if case and case.result and not _is_of(image, case.result, case.file):
             image.close()
             self._show_overview(case)
-            self._window.message.say(OTHER_IMAGE.format(path=image.path))
+            self._window.message.say(OTHER_IMAGE.format(path=image.path, how=OTHER_SIZE))
             return
         if case is not None:
             case.unscaled = image.kind == "slide" and info.scale.mpp_um is None
@@ -161,7 +168,17 @@ class Display:
         self._window.minimap.follow()
         self.refresh()
         self._arrive()
+        if case is not None:
+            self.comparing.ask(case, case.file, image.path)
         self._window.analysis.prepare()
+
+    def _compared(self, case: Case, file: int, same: bool) -> None:
+        """Take an image away again that only had the name and the size of the analysed one."""
+        if same:
+            case.proven.add(file)
+        elif case is self.case and case.file == file:
+            self._show_overview(case)
+            self._window.message.say(OTHER_IMAGE.format(path=case.image, how=OTHER_CONTENT))
 
     def _failed(self, message: str) -> None:
         case = self.case
@@ -218,7 +235,7 @@ class Display:
 
 
 def _is_of(image: ViewedImage, result: CaseResult, file: int) -> bool:
-    """Whether an image can be the one of a result, by its size; to hash a slide takes too long."""
+    """Whether an image can be the one of a result, by its size; its content is compared later."""
     if file >= len(result.files):
         return True
     info = result.files[file].info

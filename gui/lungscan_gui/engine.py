@@ -18,6 +18,7 @@ from lungscan import __version__, processes
 from lungscan.door.jobs import ReviewsOptions
 from lungscan.events import ScanEvent
 from lungscan.inputs import discover, show
+from lungscan.inputs.files import sha256_of
 from lungscan.layout import case_folder
 from lungscan.modalities.modality import Modality, Words
 from lungscan.modalities.table import modality_of
@@ -25,7 +26,7 @@ from lungscan.model.card import ModelCard
 from lungscan.model.checked import find_model, list_models
 from lungscan.opening.launch import Launched, beforehand
 from lungscan.opening.messages import receive, send
-from lungscan.opening.viewing import VIEW_PX, ViewedImage
+from lungscan.opening.viewing import VIEW_PX, ViewedImage, input_file
 from lungscan.options import ScanOptions
 from lungscan.report.legend import (
     UNCERTAIN_BELOW,
@@ -79,7 +80,7 @@ from lungscan.results.review_json import (
 )
 from lungscan.results.review_json import review_beside as _review_beside
 from lungscan.tiles.connected_components import find_pieces
-from lungscan.types import CaseInput, CaseResult, TileState
+from lungscan.types import CaseInput, CaseResult, InputFile, TileState
 from lungscan_gui.exporting.engine import Export, exports, report_of
 
 __all__ = [
@@ -92,6 +93,7 @@ __all__ = [
     "Beside",
     "CaseInput",
     "Export",
+    "InputFile",
     "Launched",
     "Modality",
     "ModelCard",
@@ -127,6 +129,7 @@ __all__ = [
     "flags_of",
     "headline",
     "holds_results",
+    "input_file",
     "left_out_text",
     "list_models",
     "make_demo_slide",
@@ -153,6 +156,7 @@ __all__ = [
     "second_answer",
     "send",
     "series_lines",
+    "sha256_of",
     "show",
     "side_by_side",
     "state_name",

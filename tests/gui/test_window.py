@@ -482,6 +482,52 @@ def test_another_image_of_that_name_is_not_laid_under_a_map(
     later.close()
 
 
+def test_another_image_of_that_name_and_size_is_a_case_of_its_own(
+    qtbot: QtBot, window: MainWindow, wait: Wait, quick: Jobs, slide: Path, settings: Settings,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    opened(window, wait, slide)
+    analysed(window, wait)
+    out = window.queue.current.out
+    later = MainWindow(settings)
+    qtbot.addWidget(later)
+    later.show()
+    later.add_paths([out])
+    wait(lambda: "was not found" in later.message.words.text())
+    other = tmp_path / "other patient" / "drawn.svs"
+    other.parent.mkdir()
+    write_svs(other, draw_slide(1536, 1024, tissue=[(0.2, 0.3, 0.8, 0.7)]))
+    later.add_paths([other])
+    wait(lambda: len(later.queue.model.cases) == 2)
+    first, fresh = later.queue.model.cases
+    assert first.path is None
+    assert fresh.path == other
+    assert fresh.result is None
+    assert later.message.isVisible()
+    assert "another image" in later.message.words.text()
+    later.queue.choose(0)
+    later.add_paths([slide])  # and the image itself is still taken
+    wait(lambda: later.queue.model.cases[0].path == slide)
+    assert len(later.queue.model.cases) == 2
+    later.close()
+
+
+def test_a_slide_beside_old_results_is_shown_only_if_it_is_the_analysed_one(
+    qtbot: QtBot, window: MainWindow, wait: Wait, quick: Jobs, slide: Path, settings: Settings
+) -> None:
+    opened(window, wait, slide)
+    analysed(window, wait)
+    out = window.queue.current.out
+    write_svs(out.parent / "drawn.svs", draw_slide(1536, 1024, tissue=[(0.2, 0.3, 0.8, 0.7)]))
+    later = MainWindow(settings)
+    qtbot.addWidget(later)
+    later.show()
+    later.add_paths([out])
+    wait(lambda: "another content" in later.message.words.text())
+    assert later.viewer.picture.loader is None  # the overview of the result
+    later.close()
+
+
 def test_earlier_results_of_a_slide_in_the_list_become_its_own(
     qtbot: QtBot, window: MainWindow, wait: Wait, quick: Jobs, slide: Path, settings: Settings
 ) -> None:

@@ -235,6 +235,7 @@ class Runner(QObject):
         case = _case(now, event.result.key)
         if case is not None:
             case.finish(event)
+            case.proven = set(range(len(event.result.files)))  # the run has just read them
             self.changed.emit(case)
 
     def _end(self, now: Running) -> None:

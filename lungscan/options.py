@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lungscan.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from lungscan.types import FoundFile
 
 Abstain = Literal["strict", "flag", "never"]
 Explain = Literal["off", "occlusion", "cam"]
@@ -129,6 +132,7 @@ class ScanOptions(ClassifierOptions):
     paths: tuple[Path, ...]
     out: Path
     cases: Path | None = None  # CSV with the columns file,case
+    found: tuple[FoundFile, ...] = ()  # of ``paths``, those that keep names from another search
     pdf: PdfChoice = "auto"  # auto: per-case files for slides and for at most 12 fields
     heatmap: bool = True
     geojson: bool = True

@@ -78,6 +78,15 @@ class InputFile:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file that is named by itself, and how the search of a folder above it called it."""
+
+    path: Path
+    relative_path: str
+    case_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class CaseInput:
     """The files that share one answer."""
 

@@ -225,7 +225,8 @@ class Analysis(QObject):
         paths = tuple(path for case in cases for path in case.paths)
         options = self._window.options.options(paths, Path(), cases[0].mpp)
         joined = [(case.name, case.paths) for case in cases if case.others]
-        return replace(options, cases=self._joined(joined)) if joined else options
+        table = self._joined(joined) if joined else None
+        return replace(options, cases=table, found=tuple(f for case in cases for f in case.found))
 
     def _joined(self, cases: list[tuple[str, tuple[Path, ...]]]) -> Path:
         """The table by which a run knows which images share a case. Raises MachineError."""
@@ -318,20 +319,26 @@ def cases_at(path: Path, problems: list[str], missing: tuple[Missing, ...] = ())
         results, damaged = engine.read_run(path)
         problems += damaged
         return [finished(r, path) for r in results if r.status is not CaseStatus.SKIPPED]
-    return [_waiting(case, missing) for case in engine.find_cases([path])]
+    return [_waiting(case, path, missing) for case in engine.find_cases([path])]
 
 
-def _waiting(found: CaseInput, missing: tuple[Missing, ...]) -> Case:
+def _waiting(found: CaseInput, root: Path, missing: tuple[Missing, ...]) -> Case:
     first = found.files[0]
     slices = first.parts if first.kind == "series" else ()
     digest = digest_if_wanted(first, missing)
-    return Case(first.path, found.case_id, slices=slices, sha256=digest)
+    named = engine.found_below(root, found) if root.is_dir() else ()
+    return Case(first.path, found.case_id, slices=slices, found=named, sha256=digest)
 
 
 def finished(result: CaseResult, out: Path) -> Case:
     """A case of an earlier run; its image is where the run found it, or beside the results."""
     first, *others = [_found(Path(name), out) for name in result.relative_paths]
     case = Case(first, result.case_id, tuple(others))
+    case.found = tuple(
+        engine.FoundFile(path, name, result.case_id)
+        for path, name in zip((first, *others), result.relative_paths, strict=True)
+        if path is not None and "/" in name
+    )
     case.finish(answer_of(result, out))
     return case
 

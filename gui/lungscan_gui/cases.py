@@ -10,7 +10,7 @@ from pathlib import Path
 from lungscan.errors import Code
 from lungscan.types import CaseResult, CaseStatus, Explanation
 from lungscan_gui import engine
-from lungscan_gui.engine import Verdict, Words
+from lungscan_gui.engine import FoundFile, Verdict, Words
 from lungscan_gui.viewer.tilemap import TileMap, map_of
 
 REVIEWED = {
@@ -61,6 +61,7 @@ class Case:
     modality: str | None = None  # of the model that is answering; see ``words``
     asked: tuple[Explanation, ...] = ()  # of tiles that were asked about, beside the run's own
     verdict: Verdict | None = None  # of the review that is saved
+    found: tuple[FoundFile, ...] = ()  # how the search of its folder called its files
     sha256: str = ""  # of its image, where it was compared with a missing one
     proven: set[int] = field(default_factory=set)  # images whose content is that of the result
     error: str = ""  # why its run ended, where no result says so
@@ -113,7 +114,9 @@ class Case:
 
     def again(self, name: str) -> Case:
         """The same images without an answer, for another one."""
-        return Case(self.path, name, self.others, mpp=self.mpp, slices=self.slices)
+        return Case(
+            self.path, name, self.others, mpp=self.mpp, slices=self.slices, found=self.found
+        )
 
     @property
     def failed(self) -> bool:

@@ -80,7 +80,7 @@ from lungscan.results.review_json import (
 )
 from lungscan.results.review_json import review_beside as _review_beside
 from lungscan.tiles.connected_components import find_pieces
-from lungscan.types import CaseInput, CaseResult, InputFile, TileState
+from lungscan.types import CaseInput, CaseResult, FoundFile, InputFile, TileState
 from lungscan_gui.exporting.engine import Export, exports, report_of
 
 __all__ = [
@@ -93,6 +93,7 @@ __all__ = [
     "Beside",
     "CaseInput",
     "Export",
+    "FoundFile",
     "InputFile",
     "Launched",
     "Modality",
@@ -127,6 +128,7 @@ __all__ = [
     "find_pieces",
     "flag_text",
     "flags_of",
+    "found_below",
     "headline",
     "holds_results",
     "input_file",
@@ -176,15 +178,33 @@ def scan(options: ScanOptions, launched: Launched | None, stop: Event) -> ScanEv
     return run(options, launched, stop)
 
 
-def find_cases(paths: Iterable[Path], joined: Path | None = None) -> tuple[CaseInput, ...]:
+def find_cases(
+    paths: Iterable[Path], joined: Path | None = None, found: tuple[FoundFile, ...] = ()
+) -> tuple[CaseInput, ...]:
     """The images below ``paths``, in the order in which a run would take them.
 
-    ``joined`` is a table of files that share a case, see ``manifest_of``.
+    ``joined`` is a table of files that share a case, see ``manifest_of``; ``found`` are files that
+    keep the names of an earlier search.
 
     Raises:
         UsageProblem: none of the paths exists.
     """
-    return discover(tuple(paths), joined).cases
+    return discover(tuple(paths), joined, found).cases
+
+
+def found_below(root: Path, case: CaseInput) -> tuple[FoundFile, ...]:
+    """How a run calls the files of a case that was found in a folder: as the search of it did."""
+    named = []
+    for file in case.files:
+        above = file.relative_path.removesuffix(show(_below(file.path, root)))
+        for path in file.parts if file.kind == "series" else (file.path,):
+            relative = above + show(_below(path, root))
+            named.append(FoundFile(path, relative, case.case_id))
+    return tuple(named)
+
+
+def _below(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
 
 def manifest_of(cases: Iterable[tuple[str, Iterable[Path]]]) -> str:
@@ -233,6 +253,7 @@ def results_folder(root: Path, options: ScanOptions) -> Path:
     parts.append(options.abstain)
     if options.explain != "off":  # else the folder stays the one of before there was a choice
         parts.append(options.explain)
+    parts += [(file.relative_path, file.case_id) for file in options.found]  # so named, other cases
     if options.cases is not None:  # the same files as cases of their own are another question
         parts.append(options.cases.read_bytes())
     facts = "\n".join([*map(repr, parts), *(str(path.absolute()) for path in options.paths)])

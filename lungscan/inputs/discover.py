@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -15,23 +15,26 @@ from lungscan.inputs.motion import look
 from lungscan.inputs.names import KeyMaker, show
 from lungscan.inputs.parts import NAMED_BY_INDEX, PartFinder
 from lungscan.inputs.walk import Candidate, Omission, walk
-from lungscan.types import CaseInput, InputFile, Inputs, SkippedFile
+from lungscan.types import CaseInput, FoundFile, InputFile, Inputs, SkippedFile
 
 
-def discover(paths: tuple[Path, ...], manifest: Path | None = None) -> Inputs:
+def discover(
+    paths: tuple[Path, ...], manifest: Path | None = None, named: tuple[FoundFile, ...] = ()
+) -> Inputs:
     """Find all images below ``paths`` and group them into cases.
 
     Folders are searched whole, links to folders are not followed, each file counts once, and the
     order does not depend on the disk. Junk and files in unknown formats are listed as skipped. A
     folder or path that cannot be reached is listed too, with an ``error_code``. The ``kind`` of
-    a TIFF is a guess until it is opened (``lungscan.reading.kind_of``).
+    a TIFF is a guess until it is opened (``lungscan.reading.kind_of``). Files that are ``named``
+    keep the relative path and the case id that the search of their folder gave them.
 
     Raises:
         UsageProblem: none of ``paths`` exists, or the manifest is wrong.
         MachineError: the disk stands in the way of the search itself.
     """
     try:
-        return _discover(paths, manifest)
+        return _discover(paths, manifest, named)
     except OSError as error:
         where = f" at {show(str(error.filename))}" if error.filename else ""
         raise MachineError(
@@ -40,8 +43,10 @@ def discover(paths: tuple[Path, ...], manifest: Path | None = None) -> Inputs:
         ) from error
 
 
-def _discover(paths: tuple[Path, ...], manifest: Path | None) -> Inputs:
-    found = list(walk(paths))
+def _discover(
+    paths: tuple[Path, ...], manifest: Path | None, named: tuple[FoundFile, ...]
+) -> Inputs:
+    found = list(walk(paths, {file.path: file.relative_path for file in named}))
     candidates = [item for item in found if isinstance(item, Candidate)]
     omissions = [item for item in found if isinstance(item, Omission)]
     missing = sum(omission.error_code == Code.NOT_FOUND for omission in omissions)
@@ -51,7 +56,7 @@ def _discover(paths: tuple[Path, ...], manifest: Path | None) -> Inputs:
     files = _assemble(candidates)
     joined = read_cases(manifest, files, paths) if manifest else {}
     keys = KeyMaker()
-    cases = _cases(files, joined, keys)
+    cases = _cases(files, joined, keys, {file.path: file.case_id for file in named})
     skipped = tuple(
         SkippedFile(
             key=keys.make(PurePosixPath(item.relative_path).name, item.relative_path),
@@ -111,12 +116,15 @@ def _stamped(item: Candidate, parts: tuple[Path, ...], named: Set[Path]) -> Inpu
     return replace(file, stamps=look(file)) if parts else file
 
 
-def _cases(files: list[InputFile], joined: dict[int, str], keys: KeyMaker) -> tuple[CaseInput, ...]:
+def _cases(
+    files: list[InputFile], joined: dict[int, str], keys: KeyMaker, named: Mapping[Path, str]
+) -> tuple[CaseInput, ...]:
     """Cases in the order of their first files."""
     groups: dict[str, list[InputFile]] = {}
     for index, case in joined.items():
         groups.setdefault(case, []).append(files[index])
-    labels = _labels([file for i, file in enumerate(files) if i not in joined], taken=set(groups))
+    alone = [file for i, file in enumerate(files) if i not in joined]
+    labels = _labels(alone, set(groups), named)
     cases: list[CaseInput] = []
     for index, file in enumerate(files):
         if index not in joined:
@@ -128,17 +136,21 @@ def _cases(files: list[InputFile], joined: dict[int, str], keys: KeyMaker) -> tu
     return tuple(cases)
 
 
-def _labels(files: list[InputFile], taken: set[str]) -> dict[InputFile, str]:
+def _labels(
+    files: list[InputFile], taken: set[str], named: Mapping[Path, str]
+) -> dict[InputFile, str]:
     """Name each file as people do: its bare name where that is unambiguous, else its path.
 
-    Two cases must never read the same in a table.
+    ``named`` are the names that an earlier search gave. Two cases must never read the same in a
+    table.
     """
-    stems = Counter(_stem(file).casefold() for file in files)
+    plain = {file: named.get(file.path) or _stem(file) for file in files}
+    stems = Counter(label.casefold() for label in plain.values())
     stems.update(case.casefold() for case in taken)
     used = set(taken)
     labels: dict[InputFile, str] = {}
     for file in files:
-        label = _stem(file)
+        label = plain[file]
         if stems[label.casefold()] > 1:
             label = file.relative_path
         count = 1

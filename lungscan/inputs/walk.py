@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,14 +48,21 @@ class _Entry:
     named: bool  # given by the user, not found in a folder
 
 
-def walk(paths: tuple[Path, ...]) -> Iterator[Candidate | Omission]:
+def walk(
+    paths: tuple[Path, ...], names: Mapping[Path, str] | None = None
+) -> Iterator[Candidate | Omission]:
     """Everything below ``paths`` in natural order, each file once.
 
-    Links to folders are not followed below a given path, so a loop cannot trap the walk.
+    ``names`` are relative paths of some of ``paths``, as an earlier search gave them. Links to
+    folders are not followed below a given path, so a loop cannot trap the walk.
     """
     seen: set[Identity] = set()
     # A stack, not recursion: no tree is too deep for it.
-    stack = [_Entry(path, show(_root_name(path)), named=True) for path in reversed(paths)]
+    known = names or {}
+    stack = [
+        _Entry(path, known.get(path) or show(_root_name(path)), named=True)
+        for path in reversed(paths)
+    ]
     while stack:
         entry = stack.pop()
         try:

@@ -99,7 +99,7 @@ def find_inputs(options: ScanOptions) -> Inputs:
         MachineError: the disk stands in the way of the search.
     """
     with nameless_inputs(options.deidentify):
-        inputs = discover(options.paths, options.cases)
+        inputs = discover(options.paths, options.cases, options.found)
     if not inputs.cases and not any(file.error_code for file in inputs.skipped):
         count = len(inputs.skipped)
         others = f" ({count} other {'file was' if count == 1 else 'files were'} skipped)"

@@ -7,7 +7,7 @@ import pytest
 
 from lungscan.errors import UnreadableFile, UsageProblem
 from lungscan.inputs import discover, require_regular, sha256_of
-from lungscan.types import InputFile, Inputs
+from lungscan.types import FoundFile, InputFile, Inputs
 
 
 def touch(path: Path, data: bytes = b"x") -> Path:
@@ -72,6 +72,27 @@ def test_junk_is_listed_with_its_reason(tmp_path: Path) -> None:
 
 def test_named_file_is_tried_whatever_its_suffix(tmp_path: Path) -> None:
     assert shown(discover((touch(tmp_path / "photo.jfif"),))) == ["photo.jfif"]
+
+
+def test_files_named_by_themselves_keep_the_names_that_their_folder_s_search_gave(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "study"
+    slides = [touch(root / patient / "slide1.svs") for patient in ("P01", "P02", "P03")]
+    whole = discover((root,)).cases
+    named = tuple(
+        FoundFile(case.files[0].path, case.files[0].relative_path, case.case_id) for case in whole
+    )
+    assert discover(tuple(slides), named=named).cases == whole
+    assert discover(tuple(slides[1:2]), named=named).cases == whole[1:2]  # nor alone another name
+    assert [case.case_id for case in discover((slides[0],)).cases] == ["slide1"]
+
+
+def test_two_searches_that_gave_one_name_are_told_apart(tmp_path: Path) -> None:
+    slides = [touch(tmp_path / name / "s.svs") for name in ("a", "b")]
+    named = tuple(FoundFile(path, f"{path.parent.name}/s.svs", "s") for path in slides)
+    found = discover(tuple(slides), named=named).cases
+    assert [case.case_id for case in found] == ["a/s.svs", "b/s.svs"]
 
 
 def test_each_file_counts_once(tmp_path: Path) -> None:

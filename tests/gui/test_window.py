@@ -238,6 +238,32 @@ def test_twenty_cases_with_three_broken_ones(
     assert not any(case.failed for case in cases)
 
 
+def test_results_of_a_dropped_folder_bear_the_names_of_the_list(
+    window: MainWindow, wait: Wait, quick: Jobs, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    study = tmp_path / "study"
+    for number, patient in enumerate(("P01", "P02")):
+        (study / patient).mkdir(parents=True)
+        Image.fromarray(draw_he(96, 96, number)).save(study / patient / "field.png")
+    window.add_paths([study])
+    wait(lambda: len(window.queue.model.cases) == 2)
+    names = [case.name for case in window.queue.model.cases]
+    assert names == ["study/P01/field.png", "study/P02/field.png"]
+    window.analyse_all()
+    wait(lambda: not window.analysis.running)
+    cases = window.queue.model.cases
+    assert [case.result.case_id for case in cases] == names
+    assert [case.result.relative_paths for case in cases] == [(name,) for name in names]
+    keys = {case.key for case in engine.find_cases([study])}  # of the command line on the folder
+    assert {case.result.key for case in cases} == keys
+    window.queue.choose(1)
+    window.analyse()  # again, and alone
+    wait(lambda: not window.analysis.running)
+    assert cases[1].result.case_id == names[1]
+
+
 def test_cases_can_be_moved_and_removed_but_not_while_they_run(
     window: MainWindow, wait: Wait, quick: Jobs, tmp_path: Path, slide: Path
 ) -> None:

@@ -276,7 +276,8 @@ def _by_key(order: Order) -> dict[str, Case]:
     """The keys that the run will give these cases."""
     owners = {path: case for case in order.cases for path in case.paths}
     found = {}
-    for case in engine.find_cases(order.options.paths, order.options.cases):
+    options = order.options
+    for case in engine.find_cases(options.paths, options.cases, options.found):
         for file in case.files:
             if file.path in owners:
                 found[case.key] = owners[file.path]

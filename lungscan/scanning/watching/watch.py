@@ -107,7 +107,7 @@ class _Watched:
         """
         try:
             with nameless_inputs(self.options.deidentify):
-                found = discover(self.options.paths, self.options.cases)
+                found = discover(self.options.paths, self.options.cases, self.options.found)
         except (UsageProblem, MachineError):
             if not self.looked:
                 raise

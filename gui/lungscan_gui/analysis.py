@@ -32,6 +32,10 @@ SCALE_FIRST = (
 ANOTHER_CONTENT = (
     "{path} is another image than the analysed one of that name, so it is a case of its own."
 )
+KEPT = (
+    "{name} belongs to the run in progress, so it stays in the list until its answer is there. "
+    "Cancel stops the run."
+)
 PREPARE_MS = 1500  # after an image was opened
 
 
@@ -44,6 +48,7 @@ class Analysis(QObject):
         super().__init__()
         self._window = window
         self.runner = Runner()
+        self.runner.rebuild = self._rebuilt
         self.runner.changed.connect(self._changed)
         self.runner.mapped.connect(self._mapped)
         self.runner.progressed.connect(self._progressed)
@@ -56,6 +61,8 @@ class Analysis(QObject):
         window.run.cancel_asked.connect(self.runner.cancel)
         window.queue.add_asked.connect(window.open_files)
         window.queue.retry_asked.connect(self.retry)
+        window.queue.held = self.runner.holds
+        window.queue.kept.connect(self._keep)
         window.queue.removed.connect(self.runner.forget)
         window.queue.moved.connect(lambda: self.runner.arrange(window.queue.model.cases))
         window.result.scale_given.connect(self._scale_given)
@@ -223,10 +230,23 @@ class Analysis(QObject):
     def options_of(self, cases: list[Case]) -> ScanOptions:
         """Options of a run of these cases, but for its folder. Raises LungScanError."""
         paths = tuple(path for case in cases for path in case.paths)
-        options = self._window.options.options(paths, Path(), cases[0].mpp)
+        return self._of(cases, self._window.options.options(paths, Path(), cases[0].mpp))
+
+    def _rebuilt(self, order: Order) -> ScanOptions:
+        """The options of an order from which a case was taken out."""
+        try:
+            return self.filed(self._of(order.cases, order.options))
+        except LungScanError as error:
+            self._window.message.say(str(error))
+            return order.options
+
+    def _of(self, cases: list[Case], options: ScanOptions) -> ScanOptions:
+        """The same options for these cases. Raises MachineError."""
+        paths = tuple(path for case in cases for path in case.paths)
         joined = [(case.name, case.paths) for case in cases if case.others]
         table = self._joined(joined) if joined else None
-        return replace(options, cases=table, found=tuple(f for case in cases for f in case.found))
+        found = tuple(file for case in cases for file in case.found)
+        return replace(options, paths=paths, cases=table, found=found)
 
     def _joined(self, cases: list[tuple[str, tuple[Path, ...]]]) -> Path:
         """The table by which a run knows which images share a case. Raises MachineError."""
@@ -245,6 +265,9 @@ class Analysis(QObject):
     def filed(self, options: ScanOptions) -> ScanOptions:
         """The same, with the folder where its results belong."""
         return replace(options, out=engine.results_folder(self._window.settings.results, options))
+
+    def _keep(self, case: Case) -> None:
+        self._window.message.say(KEPT.format(name=case.name), error=False)
 
     # News --------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from PyQt6.QtGui import QDropEvent, QWheelEvent
 from PyQt6.QtWidgets import QApplication, QFileDialog, QLabel
 from pytestqt.qtbot import QtBot
 
+from lungscan.options import ScanOptions
 from lungscan_gui import engine
 from lungscan_gui.cases import CaseState
+from lungscan_gui.scanning.runner import Job
 from lungscan_gui.settings import Settings
 from lungscan_gui.window import MainWindow
 from tests.drawing import draw_he, draw_slide, write_generic_tiff, write_svs
@@ -284,6 +287,44 @@ def test_cases_can_be_moved_and_removed_but_not_while_they_run(
     window.remove_case()
     assert len(names()) == 2
     wait(lambda: not window.analysis.running)
+
+
+def test_a_case_removed_while_it_waits_is_not_analysed_and_one_of_the_run_stays(
+    window: MainWindow, wait: Wait, quick: Jobs, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    def field(name: str) -> Path:
+        Image.fromarray(draw_he(96, 96, len(name))).save(tmp_path / name)
+        return tmp_path / name
+
+    make, hold = window.analysis.runner.make_job, threading.Event()
+
+    def held(options: ScanOptions) -> Job:
+        hold.wait(30)
+        return make(options)
+
+    window.analysis.runner.make_job = held
+    window.add_paths([field("first.png"), field("second.png")])
+    wait(lambda: len(window.queue.model.cases) == 2)
+    window.analyse_all()  # this run has begun
+    window.add_paths([field("third one.png"), field("the fourth.png")])
+    wait(lambda: len(window.queue.model.cases) == 4)
+    window.analyse_all()  # and this one waits
+    window.queue.choose(2)
+    window.remove_case()
+    window.queue.choose(1)
+    window.remove_case()
+    assert "second belongs to the run in progress" in window.message.words.text()
+    names = [case.name for case in window.queue.model.cases]
+    assert names == ["first", "second", "the fourth"]
+    hold.set()
+    wait(lambda: not window.analysis.running)
+    asked = [[path.name for path in job.options.paths] for job in quick]
+    assert asked == [["first.png", "second.png"], ["the fourth.png"]]
+    alone = window.queue.model.cases[2]
+    assert alone.out == engine.results_folder(window.settings.results, quick[1].options)
+    assert all(case.result is not None for case in window.queue.model.cases)
 
 
 def test_what_waits_runs_in_the_order_of_the_list(

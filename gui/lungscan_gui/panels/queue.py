@@ -216,10 +216,12 @@ class QueuePanel(QWidget):
     add_asked = pyqtSignal()
     retry_asked = pyqtSignal()
     removed = pyqtSignal(object)  # Case
+    kept = pyqtSignal(object)  # Case that was to be removed, but belongs to the run in progress
     moved = pyqtSignal()  # the cases have another order
 
     def __init__(self) -> None:
         super().__init__()
+        self.held: Callable[[Case], bool] = lambda case: case.state is CaseState.RUNNING
         self.model = CaseModel()
         self.view = CaseList()
         self.view.dragged.connect(self._drag)
@@ -267,9 +269,11 @@ class QueuePanel(QWidget):
             self.choose(row)
 
     def remove(self) -> None:
-        """Take the chosen case out of the list; files stay. One that is running stays, too."""
+        """Take the chosen case out of the list; files stay. One that a run holds stays, too."""
         case = self.current
-        if case is not None and case.state is not CaseState.RUNNING:
+        if case is not None and self.held(case):
+            self.kept.emit(case)
+        elif case is not None:
             self.model.remove(self.view.currentIndex().row())
             self.removed.emit(case)
             self.refresh()

@@ -95,6 +95,7 @@ class Runner(QObject):
         super().__init__()
         self.jobs = Jobs()
         self.make_job: Callable[[ScanOptions], Job] = self.jobs.start
+        self.rebuild: Callable[[Order], ScanOptions] = lambda order: order.options
         self.orders: list[Order] = []
         self.now: Running | None = None
         self.model: ModelStamp | None = None  # of the run in progress, or of the last one
@@ -111,10 +112,18 @@ class Runner(QObject):
         if self.now is None:
             self._next()
 
+    def holds(self, case: Case) -> bool:
+        """Whether the run in progress will still answer this case."""
+        busy = (CaseState.QUEUED, CaseState.RUNNING)
+        return self.now is not None and case in self.now.order.cases and case.state in busy
+
     def forget(self, case: Case) -> None:
-        """Leave a case out that has not begun."""
+        """Leave a case out whose run has not begun."""
         for order in self.orders:
-            order.cases = [other for other in order.cases if other is not case]
+            if case in order.cases:
+                order.cases = [other for other in order.cases if other is not case]
+                if order.cases:
+                    order.options = self.rebuild(order)
         self.orders = [order for order in self.orders if order.cases]
 
     def arrange(self, cases: list[Case]) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PyQt6.QtWidgets import QLabel
+from PyQt6.QtGui import QShortcut
+from PyQt6.QtWidgets import QFileDialog, QLabel
 from pytestqt.qtbot import QtBot
 
 from lungscan.training.events import EpochFinished, StageFinished, StageStarted
@@ -184,6 +185,53 @@ def test_events_are_drawn_as_they_come_and_cancel_keeps_epochs(
     wait(lambda: not page.runner.running)
     assert "Every finished epoch is kept" in page.message.words.text()
     assert not page.form.evaluate.isEnabled()
+
+
+def test_shortcuts_leave_a_training_alone_while_it_runs(
+    page: TrainingPage, wait: Wait, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = [
+        StageStarted("student", "ghostnet", 3),
+        EpochFinished("student", 1, 3, 0.9, 0.5, 10, 1),
+        StageFinished("student", "well"),
+    ]
+    jobs = script(page, {LookAtData: [DataSeen((), (), 2)], TrainModel: training})
+    page.look_at(tmp_path)
+    wait(lambda: bool(jobs))
+    jobs[0].go.set()
+    wait(lambda: not page.runner.running)
+    page.start()
+    wait(lambda: "well" in page.log.toPlainText())
+    other = str(tmp_path / "other")
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: other)
+    shortcuts = {s.key().toString(): s for s in page.findChildren(QShortcut)}
+    for keys in ("Ctrl+Return", "Ctrl+O"):
+        shortcuts[keys].activated.emit()
+        assert "stop it first" in page.message.words.text()
+    page.look_at(Path(other))  # as when a folder comes from elsewhere
+    assert "well" in page.log.toPlainText()
+    assert page.curves.all[0].loss == [(1, 0.9)]
+    assert page.form.folder == tmp_path
+    assert len(jobs) == 2
+
+
+def test_a_training_that_does_not_answer_is_given_up_when_the_page_closes(
+    page: TrainingPage, wait: Wait, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lungscan_gui.learning.runner.CLOSE_S", 0.1)
+    monkeypatch.setattr(FakeJob, "stop", lambda _: None)
+    jobs = script(page, {LookAtData: [Step("Looking", 1, 9)]})
+    page.look_at(tmp_path)
+    wait(lambda: page.now.text() == "Looking: 1 of 9")
+    page.close()
+    assert not page.runner.running
+    assert jobs[0].go.is_set()  # killed
+    page.show()
+    assert page.form.choose.isEnabled()
+    page.look_at(tmp_path)
+    wait(lambda: len(jobs) == 2 and page.now.text() == "Looking: 1 of 9")
+    jobs[1].go.set()
+    wait(lambda: not page.runner.running)
 
 
 def test_a_model_that_is_no_better_than_chance_says_so(

@@ -42,6 +42,7 @@ from lungscan_gui.settings import Settings
 
 TAKEN = "{name} is chosen for the next analysis; it stays in the list of models."
 KEPT = "Stopped. Every finished epoch is kept: start the training again to go on from it."
+BUSY = "Something is being done already. Wait for its end, or stop it first (Esc)."
 
 
 class TrainingPage(QMainWindow):
@@ -81,6 +82,8 @@ class TrainingPage(QMainWindow):
 
     def choose_folder(self) -> None:
         """Ask for a data folder, and look at it."""
+        if self._busy():
+            return
         chosen = QFileDialog.getExistingDirectory(
             self, "Folder with one folder of pictures per class", self._settings.folder
         )
@@ -89,6 +92,8 @@ class TrainingPage(QMainWindow):
 
     def look_at(self, folder: Path) -> None:
         """Audit a data folder."""
+        if self._busy():
+            return
         self.message.hide()
         self.form.show_folder(folder, folder.with_name(f"{folder.name}-model"))
         self._seen, self.made = False, None
@@ -99,7 +104,7 @@ class TrainingPage(QMainWindow):
     def start(self) -> None:
         """Train, or go on with a training that was stopped."""
         folder, out = self.form.folder, self.form.out
-        if folder is None or out is None:
+        if folder is None or out is None or self._busy():
             return
         changes = [f"name={json.dumps(self.form.name.text().strip() or folder.name)}"]
         changes.append(f"device={json.dumps(self.form.device.currentText())}")
@@ -115,9 +120,15 @@ class TrainingPage(QMainWindow):
     def evaluate(self) -> None:
         """Measure the model on the pictures that its training held out."""
         folder, model = self.form.folder, self.made.folder if self.made else None
-        if folder is not None and model is not None:
+        if folder is not None and model is not None and not self._busy():
             self.message.hide()
             self._ask(JudgeModel(model, folder), "Loading the model ...")
+
+    def _busy(self) -> bool:
+        """Whether something is being done; then a shortcut changes nothing, and that is said."""
+        if self.runner.running:
+            self.message.say(BUSY, error=False)
+        return self.runner.running
 
     def cancel(self) -> None:
         """Stop what runs."""

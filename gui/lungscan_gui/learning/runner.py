@@ -13,7 +13,7 @@ from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 from lungscan.errors import LungScanError
 from lungscan_gui.learning.job import LearnJob
 from lungscan_gui.learning.tasks import Task
-from lungscan_gui.scanning.job import Failure
+from lungscan_gui.scanning.job import Failure, Stopped
 
 TICK_MS = 50
 BUDGET_S = 0.03  # of one tick
@@ -79,13 +79,26 @@ class LearnRunner(QObject):
         while self.task is not None and time.monotonic() < deadline:
             self._drain()
             time.sleep(0.02)
-        if self._job is not None and self.task is not None:
-            self._job.kill()
+        if self.task is not None:
+            self._give_up()
         self._timer.stop()
+
+    def _give_up(self) -> None:
+        """End what does not answer: what it still tells is not heard, and the page is free."""
+        self._events = queue.SimpleQueue()
+        if self._job is not None:
+            self._job.kill()
+        self.happened.emit(Stopped())
+        self.task = None
+        self.ended.emit()
 
     def _work(self, task: Task, events: queue.SimpleQueue[Any]) -> None:
         try:
-            self._job = job = self.make_job(task)
+            job = self.make_job(task)
+            if events is not self._events:  # given up while it was started
+                job.kill()
+                return
+            self._job = job
             if self._stopping:
                 job.stop()
             for event in job.events():

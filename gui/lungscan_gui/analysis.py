@@ -221,7 +221,7 @@ class Analysis(QObject):
         try:
             options = self.filed(self.options_of(cases))
         except LungScanError as error:
-            window.message.say(str(error))
+            window.message.say(str(error), error.code)
             return
         window.message.hide()
         self.runner.ask(Order(options, cases))
@@ -237,7 +237,7 @@ class Analysis(QObject):
         try:
             return self.filed(self._of(order.cases, order.options))
         except LungScanError as error:
-            self._window.message.say(str(error))
+            self._window.message.say(str(error), error.code)
             return order.options
 
     def _of(self, cases: list[Case], options: ScanOptions) -> ScanOptions:

@@ -259,7 +259,7 @@ class Commands:
             else:
                 card = engine.find_model(window.options.boxes["model"].currentText())
         except LungScanError as error:
-            window.message.say(str(error))
+            window.message.say(str(error), error.code)
             return
         _page(window, "Model card", card_html(card))
 

@@ -180,11 +180,11 @@ class Display:
             self._show_overview(case)
             self._window.message.say(OTHER_IMAGE.format(path=case.image, how=OTHER_CONTENT))
 
-    def _failed(self, message: str) -> None:
+    def _failed(self, message: str, code: str) -> None:
         case = self.case
         if case is not None and not self._show_overview(case):
             self._window.viewer.say(message)
-        self._window.message.say(message)
+        self._window.message.say(message, code)
 
     def _show_overview(self, case: Case) -> bool:
         """Show what the result keeps of the image; whether there was anything."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from pytestqt.qtbot import QtBot
 
 from lungscan_gui import main as start
 from lungscan_gui.cases import Case, CaseState
+from lungscan_gui.engine import failure
 from lungscan_gui.scanning.job import Failure
 from lungscan_gui.scanning.machine import Machine, MachineJob, Question
 from lungscan_gui.settings import Settings
@@ -271,9 +273,29 @@ def test_an_error_can_be_copied_with_all_that_its_repair_needs(
     assert window.message.copy.isVisible()
     window.message.copy.click()
     copied = QApplication.clipboard().text()
-    assert "bad.svs" in copied
+    assert "bad" not in copied
+    assert str(tmp_path) not in copied
+    assert "E_FORMAT" in copied
+    assert failure("E_FORMAT") in copied
     assert "LungScan 0" in copied
     assert f"Python {sys.version.split()[0]}" in copied
+
+
+def test_a_copied_trace_bears_no_name_of_a_file(window: MainWindow, tmp_path: Path) -> None:
+    slide = tmp_path / "Example, Ada 1951.svs"
+    try:
+        slide.open()
+    except OSError:
+        details = traceback.format_exc()
+    window.message.say(f"{slide} cannot be read.", f"E_IO\n{details}")
+    window.message.copy.click()
+    copied = QApplication.clipboard().text()
+    for name in ("Ada", "1951", tmp_path.name, str(Path.home()), str(Path(__file__).parent)):
+        assert name not in copied
+    assert "E_IO\n" in copied
+    assert 'File "test_manners.py", line ' in copied
+    assert "slide.open()" in copied
+    assert "FileNotFoundError: (its words are left out" in copied
 
 
 def test_what_nobody_expected_is_a_message_and_no_trace(

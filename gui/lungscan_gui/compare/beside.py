@@ -101,7 +101,7 @@ class Beside(QObject):
             options = window.analysis.options_of([second])
             options = window.analysis.filed(replace(options, model=model))
         except LungScanError as error:
-            window.message.say(str(error))
+            window.message.say(str(error), error.code)
             return
         self._seconds[first] = second
         window.message.hide()

@@ -8,6 +8,7 @@ from PyQt6.QtCore import PYQT_VERSION_STR, QT_VERSION_STR, Qt
 from PyQt6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton
 
 from lungscan_gui.engine import __version__
+from lungscan_gui.panels.nameless import nameless
 
 
 class MessageBar(QFrame):
@@ -36,9 +37,12 @@ class MessageBar(QFrame):
         self.hide()
 
     def say(self, words: str, details: str = "", *, error: bool = True) -> None:
-        """Show a message; that of an error can be copied with all that its repair needs."""
+        """Show a message; of an error can be copied what its repair needs, without any name.
+
+        ``details`` are its code, a trace, or both, a line each.
+        """
         self.words.setText(words)
-        self._details = "\n".join(part for part in (words, details, *installation()) if part)
+        self._details = "\n".join((*nameless(details), *installation()))
         self.copy.setVisible(error)
         self.setAccessibleName(f"Message: {words}")
         self.words.setAccessibleName(f"Message: {words}")

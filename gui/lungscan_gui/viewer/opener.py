@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
-from lungscan.errors import LungScanError
+from lungscan.errors import Code, LungScanError
 from lungscan_gui.engine import Launched, ViewedImage
 from lungscan_gui.spare import Spare
 from lungscan_gui.viewer.loader import THREADS
@@ -17,7 +17,7 @@ class Opener(QObject):
     """The last image asked for is the one that comes; what was asked for before is let go."""
 
     opened = pyqtSignal(object)  # ViewedImage
-    failed = pyqtSignal(str)
+    failed = pyqtSignal(str, str)  # the message, and the error's code
     _answered = pyqtSignal(int, object)
 
     def __init__(self) -> None:
@@ -51,21 +51,21 @@ class Opener(QObject):
 
     def _open(self, number: int, path: Path, mpp: float | None) -> None:
         spare = self._spare.take()
-        answer: ViewedImage | str
+        answer: ViewedImage | tuple[str, Code]
         try:
             answer = ViewedImage(path, mpp, THREADS, spare)
         except LungScanError as error:
-            answer = str(error)
+            answer = str(error), error.code
         except OSError as error:  # the folder cannot be searched
-            answer = f"{path.name} cannot be opened ({error.strerror or error})."
+            answer = f"{path.name} cannot be opened ({error.strerror or error}).", Code.IO
         self._answered.emit(number, answer)
         self._spare.prepare()
 
-    def _take(self, number: int, answer: ViewedImage | str) -> None:
+    def _take(self, number: int, answer: ViewedImage | tuple[str, Code]) -> None:
         current = number == self._asked
-        if isinstance(answer, str):
+        if isinstance(answer, tuple):
             if current:
-                self.failed.emit(answer)
+                self.failed.emit(*answer)
         elif current:
             self.opened.emit(answer)
         else:

@@ -142,6 +142,22 @@ def test_a_job_ends_when_its_page_is_gone(bureau: Bureau) -> None:
     bureau.until(watched, JobState.CANCELLED)
 
 
+def test_who_follows_one_job_watches_all_of_their_own(bureau: Bureau) -> None:
+    bureau.rehearsal.hold.clear()
+    first, second, another = bureau.give(), bureau.give(), bureau.give("lee")
+    with bureau.desk.watching(first.id, lambda: None, "kim"):
+        bureau.clock.now += SMALL.absent_seconds + 1
+        bureau.desk.look_round()
+        assert bureau.desk.peek(second.id).state is JobState.WAITING
+        assert bureau.desk.peek(another.id).state is JobState.CANCELLED
+    bureau.clock.now += SMALL.absent_seconds - 1  # the page has as long to come again
+    bureau.desk.look_round()
+    assert bureau.desk.peek(second.id).state is JobState.WAITING
+    bureau.clock.now += 2
+    bureau.desk.look_round()
+    assert bureau.desk.peek(second.id).state is JobState.CANCELLED
+
+
 def test_a_job_that_takes_too_long_is_ended(bureau: Bureau) -> None:
     bureau.rehearsal.hold.clear()
     job = bureau.give()

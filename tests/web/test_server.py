@@ -77,7 +77,7 @@ def test_whoever_follows_a_job_keeps_it_alive(rehearsal: Rehearsal) -> None:
     rehearsal.hold.clear()
     with Page(rehearsal, replace(SMALL, absent_seconds=0.6)) as page:
         browser = page.browser()
-        followed, left = browser.job(), browser.job()
+        followed, another, left = browser.job(), browser.job(), page.browser().job()
         line = socket.create_connection(("127.0.0.1", page.port))
         line.sendall(
             f"GET /api/jobs/{followed}/events HTTP/1.1\r\nHost: 127.0.0.1:{page.port}\r\n"
@@ -87,6 +87,7 @@ def test_whoever_follows_a_job_keeps_it_alive(rehearsal: Rehearsal) -> None:
         assert ended.message == "Ended, because its page was closed."
         time.sleep(0.7)
         assert not page.services.desk.peek(followed).state.ended
+        assert not page.services.desk.peek(another).state.ended  # it is the same visitor's
         line.close()  # the browser is gone
         wait(lambda: page.services.desk.peek(followed).state.ended)
 

@@ -44,6 +44,7 @@ class Desk:
         self._clock, self._forgotten, self._ready = clock, forgotten, Ready(start)
         self._jobs: dict[str, Job] = {}
         self._intakes = Counter[str]()  # uploads under way, by visitor
+        self._present = Counter[str]()  # visitors who follow a job, and so watch all of their own
         self._turns = Turns()
         self._processes: dict[str, Process] = {}
         self._listeners: dict[str, set[Callable[[], None]]] = {}
@@ -185,8 +186,10 @@ class Desk:
             return frozenset(self._processes)
 
     @contextmanager
-    def watching(self, number: str, changed: Callable[[], None]) -> Iterator[Job]:
-        """Whoever is in the block watches the job, so that it goes on.
+    def watching(
+        self, number: str, changed: Callable[[], None], visitor: str = ""
+    ) -> Iterator[Job]:
+        """Whoever is in the block watches the job, and all jobs of the visitor's, so they go on.
 
         ``changed`` is called, from any thread and holding a lock, at each change and deletion.
 
@@ -196,13 +199,17 @@ class Desk:
         with self._change:
             job = self.job(number)
             job.watchers += 1
+            self._present += Counter((visitor,))
             self._listeners.setdefault(number, set()).add(changed)
         try:
             yield job
         finally:
             with self._change:
                 job.watchers -= 1
+                self._present -= Counter((visitor,))
                 job.seen = self._clock()
+                for mine in (j for j in self._jobs.values() if j.visitor == visitor):
+                    mine.seen = job.seen
                 listeners = self._listeners.get(number, set())
                 listeners.discard(changed)
                 if not listeners:
@@ -321,10 +328,11 @@ class Desk:
         with self._change:
             jobs = list(self._jobs.values())
         for job in jobs:
+            watched = job.watchers or self._present[job.visitor]
             if job.state.ended:
                 if now - job.ended > limits.kept_seconds:
                     self._forget(job)
-            elif not job.watchers and now - job.seen > limits.absent_seconds:
+            elif not watched and now - job.seen > limits.absent_seconds:
                 self._end(job.id, "Ended, because its page was closed.")
             elif job.began and now - job.began > limits.job_seconds:
                 self._end(job.id, "Ended: it took longer than a job may take here.")

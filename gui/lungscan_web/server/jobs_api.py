@@ -178,7 +178,7 @@ async def _stream(services: Services, number: str, visitor: str) -> AsyncIterato
 
     services.streams[visitor] = services.streams.get(visitor, 0) + 1
     try:
-        with services.desk.watching(number, notify):
+        with services.desk.watching(number, notify, visitor):
             while True:
                 changed.clear()
                 job = services.desk.look(number)

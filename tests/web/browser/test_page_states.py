@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.web.browser.browsing import give
+from tests.web.browser.browsing import Served, give, open_page
 
 PICTURE = {"name": "a.jpeg", "mimeType": "image/jpeg", "buffer": b"not looked at"}
 CASE = {
@@ -152,6 +153,42 @@ def test_too_many_files_are_reported_before_they_are_sent(page: Page) -> None:
     page.get_by_role("button", name="Leave out 50.jpeg").click()
     expect(page.locator("#start")).to_be_enabled()
     expect(page.locator("#alerts .alert")).to_have_count(0)
+
+
+def test_jobs_in_work_are_followed_from_the_front_page_and_after_one_has_ended(
+    browser: Browser, served: Served
+) -> None:
+    def state(job: str, **more: Any) -> dict[str, Any]:
+        return {**STATE, "job": job, "url": f"/results/{job}", "names": [f"{job}.png"], **more}
+
+    followed: list[str] = []
+    going = {"A": True, "B": True}
+
+    def answer(route: Route) -> None:
+        path = urlsplit(route.request.url).path.removeprefix("/api/jobs")
+        job = path.strip("/").partition("/")[0]
+        now = state(job) if going.get(job) else state(job, state="finished")
+        if path == "":
+            route.fulfill(json={"jobs": [state("A"), state("B")]})
+        elif path.endswith("/events"):
+            followed.append(job)
+            going[job] = len(followed) > 1  # the first one ends at once
+            now = state(job) if going[job] else state(job, state="finished")
+            event = f"retry: 60000\nevent: state\ndata: {json.dumps(now)}\n\n"
+            route.fulfill(content_type="text/event-stream", body=event)
+        else:
+            route.fulfill(json=now)
+
+    with open_page(browser, served, "/login") as page:
+        page.route("**/api/jobs", answer)
+        page.route("**/api/jobs/**", answer)
+        page.goto(served.url)  # as by the link at the head of the page
+        expect(page.locator(".job")).to_have_count(2)
+        expect(page.locator('.job[data-state="finished"]')).to_have_count(1)
+        expect(page.locator('.job[data-state="running"]')).to_be_visible()
+        page.wait_for_timeout(300)
+    assert len(followed) == 2
+    assert set(followed) == {"A", "B"}
 
 
 RUNNING = {**CASE, "state": "running", "status": "", "headline": "", "kind": "slide"}

@@ -66,11 +66,14 @@ export function send(files, fields, progress) {
   return { promise, stop: () => request.abort() };
 }
 
-/** Hear how a job goes on, until it ends. */
-export function watch(job, onState, onLost) {
+/** Hear how a job goes on, until it ends; `onEnd` hears that nothing more comes. */
+export function watch(job, onState, onLost, onEnd) {
   const source = new EventSource(`/api/jobs/${job}/events`);
   source.addEventListener("state", (event) => onState(JSON.parse(event.data)));
-  source.addEventListener("end", () => source.close());
+  source.addEventListener("end", () => {
+    source.close();
+    onEnd();
+  });
   source.onerror = () => onLost(source.readyState === EventSource.CLOSED);
   return () => source.close();
 }

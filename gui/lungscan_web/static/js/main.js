@@ -9,7 +9,7 @@ import { startIntake } from "./intake.js";
 import { takeKeys } from "./keys.js";
 import { hatching } from "./map.js";
 import { fillingMap, legend, Picture } from "./picture.js";
-import { Queue } from "./queue.js";
+import { BUSY, Queue } from "./queue.js";
 import { Viewer } from "./viewer.js";
 
 const viewer = new Viewer();
@@ -105,7 +105,9 @@ async function start() {
   startIntake(session, cards, examples.examples, begun);
   fill($("cards"), ...cards.map((card) => cardBody(card, { brief: true })));
   const linked = document.body.dataset.job;
-  for (const job of [...jobs.jobs].reverse()) if (linked && job.job !== linked) await queue.add(job.job);
+  const busy = jobs.jobs.some(({ state }) => BUSY.includes(state)); // such jobs are watched from every page
+  for (const job of [...jobs.jobs].reverse()) if ((linked || busy) && job.job !== linked) await queue.add(job.job);
+  if (busy) document.body.dataset.state = "work";
   if (linked) await queue.add(linked, { choose: true });
   fill($("kept-jobs"), ...jobs.jobs.map(keptJob));
   $("kept").hidden = !jobs.jobs.length;

@@ -4,7 +4,7 @@ import { ask, watch } from "./api.js";
 import { $, fill, make, say } from "./dom.js";
 import { complain, report } from "./errors.js";
 
-const BUSY = ["waiting", "starting", "running"];
+export const BUSY = ["waiting", "starting", "running"];
 const SIGNS = { waiting: "·", running: "▸", ok: "✓", no_result: "–", partial: "◐", failed: "✕", skipped: "–", cancelled: "✕" };
 const WORDS = { waiting: "Waits", running: "Being looked at", cancelled: "Cancelled" };
 const POLL_MS = 2000; // of jobs beside the one that is watched: a browser keeps few connections open
@@ -26,7 +26,7 @@ export class Queue {
     this.jobs = new Map([[id, choose ? unheard : state], ...this.jobs]);
     this.take(state);
     if (choose) this.choose(id, 1);
-    if (BUSY.includes(state.state)) this.#watch(id);
+    if (BUSY.includes(state.state) && (choose || !this.watched)) this.#watch(id);
   }
 
   /** What the server says of a job now. */
@@ -77,6 +77,13 @@ export class Queue {
     say(words);
   }
 
+  /** Watch another job, now that one is over: whoever watches one watches all of their own. */
+  #follow() {
+    this.watched = undefined;
+    const next = [...this.jobs.values()].find(({ state }) => BUSY.includes(state));
+    if (next) this.#watch(next.job);
+  }
+
   #watch(id) {
     this.leave?.();
     this.watched = id;
@@ -85,7 +92,7 @@ export class Queue {
       window.clearTimeout(lost);
       lost = undefined;
       this.take(state);
-      if (!BUSY.includes(state.state)) this.watched = undefined;
+      if (!BUSY.includes(state.state)) this.#follow();
     };
     const onLost = (closed) => {
       if (closed) this.watched = undefined;
@@ -93,7 +100,9 @@ export class Queue {
         if (this.watched === id) complain("The connection to the server is lost. The page goes on trying.");
       }, 4000);
     };
-    this.leave = watch(id, onState, onLost);
+    this.leave = watch(id, onState, onLost, () => {
+      if (this.watched === id) this.#follow();
+    });
   }
 
   #poll() {

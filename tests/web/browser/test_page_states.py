@@ -191,6 +191,22 @@ def test_jobs_in_work_are_followed_from_the_front_page_and_after_one_has_ended(
     assert set(followed) == {"A", "B"}
 
 
+def test_a_job_that_the_server_no_longer_knows_is_over(page: Page) -> None:
+    asked: list[str] = []
+    play(page, asked, STATE)
+    give(page, [PICTURE])
+    expect(page.locator(".job .pace")).to_contain_text("1 of 3 cases are done.")
+    gone = {"error": {"code": "W_NOT_HERE", "message": "This result is not kept any more."}}
+    page.route("**/api/jobs/J**", lambda route: route.fulfill(status=404, json=gone))
+    page.route("**/api/jobs/J/**", lambda route: route.fulfill(status=404, json=gone))
+    expect(page.locator(".job .pace")).to_have_text("This result is not kept any more.")
+    expect(page.locator('.job[data-state="failed"]')).to_have_count(1)
+    questions: list[str] = []
+    page.on("request", lambda request: questions.append(request.url))
+    page.wait_for_timeout(2500)  # longer than the page's own rounds
+    assert not [url for url in questions if "/api/jobs/J" in url]
+
+
 RUNNING = {**CASE, "state": "running", "status": "", "headline": "", "kind": "slide"}
 
 

@@ -108,8 +108,16 @@ export class Queue {
   #poll() {
     for (const [id, state] of this.jobs) {
       if (id === this.watched || !BUSY.includes(state.state)) continue;
-      ask(`/api/jobs/${id}`).then((now) => this.take(now), () => {});
+      ask(`/api/jobs/${id}`).then((now) => this.take(now), (error) => this.#gone(id, error));
     }
+  }
+
+  /** The server no longer knows a job: it was started anew, or the job was deleted elsewhere. */
+  #gone(id, error) {
+    const state = this.jobs.get(id);
+    if (![401, 404].includes(error.status) || !BUSY.includes(state?.state)) return; // the others are asked again
+    this.take({ ...state, state: "failed", message: error.message, mine: false, downloads: [] });
+    if (!this.watched) this.#follow();
   }
 
   #show() {

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -344,6 +345,31 @@ def test_what_a_killed_page_left_is_deleted_at_the_next_start(tmp_path: Path) ->
     assert alive.removed == 1
     assert list(tmp_path.iterdir()) == [alive.path]
     assert sweep(tmp_path) == 0  # one that lives is left alone
+    alive.close()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="plays Windows elsewhere")
+def test_on_windows_no_open_file_is_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    def locking(number: int, _mode: int, _bytes: int) -> None:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def rename(path: Path, _target: Path) -> None:
+        raise PermissionError(13, "The process cannot access the file", str(path))
+
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK=2))
+    monkeypatch.setattr("lungscan_web.jobs.folder.sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(Path, "rename", rename)
+    alive = PrivateFolder(tmp_path)
+    assert sweep(tmp_path) == 0  # its lock is held
+    assert [path.name for path in alive.path.iterdir()] == [".lock"]
+    (alive.path / ".lock").unlink()
+    alive.keep()
+    assert sweep(tmp_path) == 0
     alive.close()
     assert not list(tmp_path.iterdir())
 

@@ -119,12 +119,18 @@ def _is_old(path: Path) -> bool:
 
 
 def _locked(folder: Path) -> BinaryIO:
-    """The lock of a folder, made anew; nobody finds it before it is held."""
-    fresh = folder / f"{_LOCK}-new"
-    lock = fresh.open("wb")
+    """The lock of a folder, made anew; nobody finds it before it is held.
+
+    But on Windows, which renames no open file: there nobody can delete one either, so that a start
+    elsewhere leaves the folder where it is.
+    """
+    renamed = sys.platform != "win32"
+    fresh = folder / (f"{_LOCK}-new" if renamed else _LOCK)
+    lock = fresh.open("wb" if renamed else "xb")
     try:
         _hold(lock)
-        fresh.rename(folder / _LOCK)
+        if renamed:
+            fresh.rename(folder / _LOCK)
     except OSError:
         lock.close()
         raise

@@ -7,10 +7,12 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 
 import click
 
-from lungscan.errors import LungScanError
+from lungscan.errors import Code, LungScanError
 
 OK = 0
 SOME_FAILED = 1
@@ -31,21 +33,49 @@ MACHINE_ERRNOS = frozenset(
 )
 
 
-def guarded(command: Callable[[], int | None]) -> int:
-    """Run ``command`` and return the exit code; no traceback unless LUNGSCAN_DEBUG is set."""
+@dataclass
+class Wanted:
+    """What a command was asked to print besides text for people; Click's context hands it on."""
+
+    json: bool = False
+
+
+def guarded(command: Callable[[], int | None], wanted: Wanted | None = None) -> int:
+    """Run ``command`` and return the exit code; no traceback unless LUNGSCAN_DEBUG is set.
+
+    An error is one plain message, and a JSON object, too, where that is ``wanted``.
+    """
+    wanted = wanted or Wanted()
     try:
         return command() or OK
     except click.Abort:
         return INTERRUPTED
     except click.ClickException as error:
         error.show()
+        _answer(wanted, Code.USAGE, error.format_message(), error.exit_code)
         return error.exit_code
     except Exception as error:  # noqa: BLE001  the last line: users never meet a traceback
         if os.environ.get("LUNGSCAN_DEBUG", "") not in {"", "0"}:
             traceback.print_exc(file=sys.stderr)
         message, exit_code = explain(error)
         click.echo(f"Error: {message}", err=True)
+        _answer(wanted, _code_of(error, exit_code), message, exit_code)
         return exit_code
+
+
+def _answer(wanted: Wanted, code: str, message: str, exit_code: int) -> None:
+    """Say an error to a program that reads stdout."""
+    if wanted.json:
+        from lungscan_cli.console import write_json
+
+        with suppress(OSError):  # nobody reads it any more
+            write_json({"error": {"code": code, "message": message}, "exit_code": exit_code})
+
+
+def _code_of(error: Exception, exit_code: int) -> Code:
+    if isinstance(error, LungScanError):
+        return error.code
+    return Code.MACHINE if exit_code == MACHINE else Code.UNEXPECTED
 
 
 def explain(error: Exception) -> tuple[str, int]:

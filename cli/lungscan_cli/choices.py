@@ -17,6 +17,7 @@ from lungscan.options import (
     MIN_MPP_UM,
     is_device,
 )
+from lungscan_cli.border import Wanted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -125,10 +126,22 @@ device_option = click.option(
 threads_option = click.option(
     "--threads", type=click.IntRange(1), show_default="all cores", help="Threads to compute with."
 )
+
+
+def _note_json(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
+    """Tell the border, which also has to say an error as JSON."""
+    wanted = ctx.find_object(Wanted)
+    if wanted is not None:
+        wanted.json = value
+    return value
+
+
 json_option = click.option(
     "--json",
     "as_json",
     is_flag=True,
+    is_eager=True,  # before another option is refused
+    callback=_note_json,
     envvar="LUNGSCAN_JSON",
     show_default="off",
     help="Print one JSON object on stdout.",

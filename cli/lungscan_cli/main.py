@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import click
 
 from lungscan import RESEARCH_USE, __version__
-from lungscan_cli.border import guarded
+from lungscan_cli.border import Wanted, guarded
 from lungscan_cli.groups import LazyGroup
 
 COMMANDS = {
@@ -57,10 +58,10 @@ def lungscan() -> None:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; ``args`` default to those of the process."""
+    given = sys.argv[1:] if args is None else list(args)
+    options = given[: given.index("--")] if "--" in given else given
+    wanted = Wanted(json="--json" in options)  # also where Click refuses what stands beside it
     return guarded(
-        lambda: lungscan.main(
-            args=None if args is None else list(args),
-            prog_name="lungscan",
-            standalone_mode=False,
-        )
+        lambda: lungscan.main(args=given, prog_name="lungscan", standalone_mode=False, obj=wanted),
+        wanted,
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lungscan import DISTRIBUTION
-from lungscan.errors import MachineError
+from lungscan.errors import MachineError, UsageProblem
 from lungscan_web.jobs.limits import Limits
 from lungscan_web.server.settings import WebSettings
 
@@ -70,32 +71,51 @@ def run(settings: WebSettings, say: Callable[[str], None]) -> int:
     """Serve until interrupted; the exit code. ``say`` tells people where the page is.
 
     Raises:
-        UsageProblem: the password file.
+        UsageProblem: the password file, or the certificate.
         ModelError: the model.
         MachineError: the address is taken, or no folder can be made.
     """
+    from lungscan_web.server.services import open_services
+
+    require_certificate(settings)
     bound = bind(settings.host, settings.port)
     with bound:
         port: int = bound.getsockname()[1]
-        server = make_server(settings, port)
-        for line in greeting(settings, port):
-            say(line)
-        with asyncio.Runner() as runner:
-            runner.run(server.serve(sockets=[bound]))
+        services = open_services(settings)
+        try:
+            server = make_server(settings, port, services)
+            for line in greeting(settings, port):
+                say(line)
+            with asyncio.Runner() as runner:
+                runner.run(server.serve(sockets=[bound]))
+        finally:
+            services.close()  # also where the server never came to its end
     return 0
 
 
-def make_server(
-    settings: WebSettings, port: int, services: Services | None = None
-) -> uvicorn.Server:
-    """The server, ready for a socket bound to ``port``; ``services`` is for tests."""
+def require_certificate(settings: WebSettings) -> None:
+    """See to it that certificate and key can be used. Raises UsageProblem."""
+    if settings.certificate is None:
+        return
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(settings.certificate, settings.certificate_key)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+        raise UsageProblem(
+            f"--certificate {settings.certificate} and --certificate-key "
+            f"{settings.certificate_key} cannot be used together ({why}). Give a certificate and "
+            "the key that was made with it, both as PEM."
+        ) from error
+
+
+def make_server(settings: WebSettings, port: int, services: Services) -> uvicorn.Server:
+    """The server, ready for a socket bound to ``port``."""
     import uvicorn
 
     from lungscan_web.server.app import build
     from lungscan_web.server.protocol import protocol
-    from lungscan_web.server.services import open_services
 
-    services = services or open_services(settings)
     config = uvicorn.Config(
         build(services, settings.hosts(port)),
         http=protocol(settings.limits.head_seconds),

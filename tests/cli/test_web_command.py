@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import lungscan_web.main as page
+from lungscan.errors import MachineError
 from lungscan_cli.main import main
 from lungscan_web.server.settings import WebSettings
 
@@ -83,3 +84,52 @@ def test_an_unknown_model_is_reported_before_anything_opens(capsys: Captured) ->
     pytest.importorskip("uvicorn", reason="the page needs the extra `web`")
     assert main(["web", "--port", "0", "--model", "no-such-model"]) == 4
     assert "There is no model" in capsys.readouterr().err
+
+
+def written_pair(folder: Path, name: str) -> tuple[Path, Path]:
+    """A certificate for this machine and its key."""
+    pytest.importorskip("cryptography", reason="the extra cluster makes certificates")
+    import datetime as dt
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, name)])
+    now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    end = now + dt.timedelta(days=9999)
+    made = x509.CertificateBuilder(subject, subject, key.public_key(), 1, now, end)
+    pem = serialization.Encoding.PEM
+    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    paths = folder / f"{name}.pem", folder / f"{name}-key.pem"
+    paths[0].write_bytes(made.sign(key, hashes.SHA256()).public_bytes(pem))
+    paths[1].write_bytes(key.private_bytes(pem, *plain))
+    return paths
+
+
+def test_a_certificate_and_a_key_that_do_not_fit_are_wrong_usage(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "private"))
+    (tmp_path / "private").mkdir()
+    (certificate, own), (_, other) = written_pair(tmp_path, "one"), written_pair(tmp_path, "two")
+    page.require_certificate(WebSettings(certificate=certificate, certificate_key=own))
+    given = ["--certificate", str(certificate), "--certificate-key", str(other)]
+    assert main(["web", "--port", "0", *given]) == 2
+    err = capsys.readouterr().err
+    assert f"--certificate {certificate}" in err
+    assert "cannot be used together" in err
+    assert not list((tmp_path / "private").iterdir())
+
+
+def test_a_page_that_cannot_begin_leaves_no_folder(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MachineError("no server")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(page, "make_server", fail)
+    assert main(["web", "--port", "0"]) == 5
+    assert not list(tmp_path.iterdir())

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.web.browser.browsing import Served, give, open_page
+from tests.web.browser.browsing import Served, give, open_page, ready
 
 PICTURE = {"name": "a.jpeg", "mimeType": "image/jpeg", "buffer": b"not looked at"}
 CASE = {
@@ -205,6 +205,41 @@ def test_a_job_that_the_server_no_longer_knows_is_over(page: Page) -> None:
     page.on("request", lambda request: questions.append(request.url))
     page.wait_for_timeout(2500)  # longer than the page's own rounds
     assert not [url for url in questions if "/api/jobs/J" in url]
+
+
+def drop(page: Page, *paths: Path) -> None:
+    """Drop files or folders, as from another program."""
+    session = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        place = {"type": kind, "x": 200, "y": 300, "data": data}
+        session.send("Input.dispatchDragEvent", place)
+
+
+def test_a_dropped_folder_is_given_file_by_file(page: Page, tmp_path: Path) -> None:
+    folder = tmp_path / "series"
+    for name in ("10.dcm", "2.dcm", "1.dcm", "more/3.dcm", ".hidden"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    drop(page, folder)
+    expect(page.locator("#chosen .name")).to_have_text(["1.dcm", "2.dcm", "10.dcm", "3.dcm"])
+    for number in range(60):
+        (folder / "more" / f"{number}.dcm").write_bytes(b"x")
+    page.reload()
+    ready(page)
+    drop(page, folder)
+    expect(page.locator("#chosen li")).to_have_count(50)
+    expect(page.locator("#alerts")).to_contain_text("only the first 50 of the folder")
+    expect(page.locator("#start")).to_be_enabled()
+
+
+def test_a_file_that_is_gone_is_not_blamed_on_the_server(page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "a.jpeg"
+    path.write_bytes(b"x" * 100)
+    page.locator("#pick").set_input_files([path])
+    path.unlink()
+    page.get_by_role("button", name="Classify 1 file").click()
+    expect(page.locator("#alerts")).to_contain_text("Your browser cannot read a.jpeg")
 
 
 RUNNING = {**CASE, "state": "running", "status": "", "headline": "", "kind": "slide"}

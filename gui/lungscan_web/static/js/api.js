@@ -40,6 +40,19 @@ export async function table(url) {
   return lines.map((line) => Object.fromEntries(line.split(",").map((cell, i) => [names[i], cell])));
 }
 
+/** Why an upload ended without an answer: a file that cannot be read, a server that is gone, or one that said nothing. */
+async function whyBroken(files) {
+  for (const file of files) {
+    try {
+      await file.slice(0, 1).arrayBuffer();
+    } catch {
+      return new Refused(`Your browser cannot read ${file.name}: it is a folder, or was moved or changed since it was chosen. Leave it out, or choose it again.`);
+    }
+  }
+  await ask("/api/session"); // or it does not answer, which is said
+  return new Refused("The upload was broken off. The files may be too many or too large for the server, or the connection was lost. Try again with fewer.");
+}
+
 /** Send files; `progress` hears the share that is sent. Gives a promise and a way to stop. */
 export function send(files, fields, progress) {
   const request = new XMLHttpRequest();
@@ -52,12 +65,7 @@ export function send(files, fields, progress) {
       if (request.status === 201) resolve(JSON.parse(request.responseText));
       else reject(refusal(request.status, request.responseText));
     };
-    // A refusal in the middle of an upload ends the connection: ask whether the server lives.
-    request.onerror = () =>
-      ask("/api/session").then(
-        () => reject(new Refused("The server broke the upload off: the files are too many or too large for it.")),
-        reject,
-      );
+    request.onerror = () => whyBroken(files).then(reject, reject);
     request.onabort = () => resolve(undefined);
   });
   request.open("POST", "/api/jobs");

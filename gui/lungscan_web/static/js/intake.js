@@ -2,6 +2,7 @@
 
 import { ask, send } from "./api.js";
 import { $, fill, make, say, size } from "./dom.js";
+import { filesOf } from "./dropped.js";
 import { calm, complain, report } from "./errors.js";
 
 let chosen = [];
@@ -41,7 +42,17 @@ function takeDrops() {
   for (const kind of ["dragleave", "drop"]) drop.addEventListener(kind, () => drop.classList.remove("over"));
   // A file that misses the box must not replace the page.
   for (const kind of ["dragover", "drop"]) window.addEventListener(kind, (event) => event.preventDefault());
-  window.addEventListener("drop", (event) => add([...event.dataTransfer.files]));
+  window.addEventListener("drop", (event) => filesOf(event.dataTransfer, limits.files).then(addDropped, unreadable));
+}
+
+function unreadable() {
+  complain("Your browser could not read what was dropped. Choose the files with the button, or give a folder as a ZIP.");
+}
+
+function addDropped({ files, more }) {
+  add(files);
+  if (!files.length) complain("There is no file in what was dropped.");
+  if (more) complain(`The page takes ${limits.files} files at once, so only the first ${limits.files} of the folder are chosen. Give a larger one as a ZIP.`);
 }
 
 function add(files) {

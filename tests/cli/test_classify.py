@@ -190,8 +190,9 @@ def test_every_option_reaches_the_engine(engine: FakeEngine, slide: Path, tmp_pa
     assert main(["classify", str(slide), "-q"]) == 0
     assert engine.options == plain
     same = [f.name for f in fields(plain) if getattr(plain, f.name) == getattr(expected, f.name)]
-    # The first line shows each option but the debugger's, and those that exclude some of its own.
-    assert set(same) == {"isolate", "dicom_sr", "shard", "cluster", "watch"}
+    # The first line shows each option but the debugger's, the window's names, and those that
+    # exclude some of its own.
+    assert set(same) == {"isolate", "found", "dicom_sr", "shard", "cluster", "watch"}
     assert main(["classify", str(slide), "--dicom-sr", "-q"]) == 0
     assert engine.options == replace(plain, dicom_sr=True)
 

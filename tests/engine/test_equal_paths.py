@@ -106,7 +106,7 @@ def test_slides_of_two_patients_get_no_dicom_report(slides: CaseInput) -> None:
         dicom_files(answer(slides, 0, 1), slides, "0" * 64)
 
 
-def sources_of_maps(case: CaseInput, result: CaseResult) -> list[int]:
+def sources_of_maps(case: CaseInput, result: CaseResult, read: tuple[int, ...]) -> list[int]:
     """On which of the case's slides each map of the result lies."""
     import io
 
@@ -118,7 +118,8 @@ def sources_of_maps(case: CaseInput, result: CaseResult) -> list[int]:
     made = dicom_files(result, case, "0" * 64)
     assert made.problems == ()
     report = str(pydicom.dcmread(io.BytesIO(made.files["report.dcm"])))
-    assert all(image in report for image in images)
+    judged = {images[place] for place in read}
+    assert {image for image in images if image in report} == judged  # what could be read
     names = [numbered(DICOM_MAP, index) for index in range(len(result.files))]
     maps = [str(pydicom.dcmread(io.BytesIO(made.files[name]))) for name in names]
     return [next(place for place, image in enumerate(images) if image in text) for text in maps]
@@ -126,7 +127,7 @@ def sources_of_maps(case: CaseInput, result: CaseResult) -> list[int]:
 
 @pytest.mark.parametrize("read", [(0, 1), (0,), (1,)])
 def test_each_map_lies_on_its_own_slide(slides: CaseInput, read: tuple[int, ...]) -> None:
-    assert tuple(sources_of_maps(slides, answer(slides, *read))) == read
+    assert tuple(sources_of_maps(slides, answer(slides, *read), read)) == read
 
 
 def test_a_slide_that_is_none_of_those_named_alike_gets_no_report(slides: CaseInput) -> None:

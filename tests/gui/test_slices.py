@@ -242,7 +242,7 @@ def test_a_series_is_reported_of_in_slices_and_never_in_tiles_or_areas(
     assert any("of 6 slices" in words for words in texts)
     assert not any("tile" in words for words in texts)
     heads = [label.text() for label in panel.classes.findChildren(QLabel, "head")]
-    assert heads == ["", "Slices", "Share", "Prob."]
+    assert heads == ["", "Slices", "Share of lung", "Prob."]
     text = panel.quality.text()
     assert text.startswith("Slices: ")
     assert "Series: 6, 2.5 mm apart; level -500, width 1500 HU" in text

@@ -20,15 +20,8 @@ from lungscan.types import FloatArray
 Float64Array = NDArray[np.float64]
 LabelArray = NDArray[np.int64]
 
-HOLDS = (
-    np.inf,
-    1.0,
-    0.3,
-    0.1,
-    0.03,
-    0.01,
-    0.003,
-)  # how firmly the weights are held, by the features' mean square
+# How firmly the weights are held, by the features' mean square.
+HOLDS = (np.inf, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 STEPS = 200
 INNER_FOLDS = 5
 RIGHT = 0.9  # of the answered fields out of fold: they are answered by layers of fewer fields
@@ -82,7 +75,7 @@ def fit_head(squares: Squares, source: Layer, seed: int) -> Fitted:
         seed: of the deal to folds.
     """
     folds = deal(squares, INNER_FOLDS, seed)
-    best: tuple[float, float, FloatArray] | None = None
+    best: tuple[float, float, float, FloatArray] | None = None
     for hold in HOLDS:
         logits = np.empty((len(squares.labels), len(source.bias)), np.float32)
         for fold in range(INNER_FOLDS):
@@ -90,12 +83,12 @@ def fit_head(squares: Squares, source: Layer, seed: int) -> Fitted:
             if held.any():
                 layer = _moved(squares.take(~held), source, hold)
                 logits[held] = layer.logits(squares.features[held])
-        loss = _loss(logits / _temperature(logits, squares), squares)
+        temperature = _temperature(logits, squares)
+        loss = _loss(logits / temperature, squares)
         if best is None or loss < best[0]:
-            best = (loss, hold, logits)
+            best = (loss, hold, temperature, logits)
     assert best is not None  # noqa: S101  HOLDS is not empty
-    _, hold, logits = best
-    temperature = _temperature(logits, squares)
+    _, hold, temperature, logits = best
     layer = _moved(squares, source, hold)
     limit = _limit(logits, temperature, squares)
     return Fitted(Layer(layer.weight, layer.bias, temperature), limit, hold)

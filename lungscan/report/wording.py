@@ -39,11 +39,11 @@ _SCALE_MATTERS = frozenset(
     {NoResult.NOT_LUNG, NoResult.UNCERTAIN, NoResult.BLURRED, NoResult.OTHER_STAIN}
 )
 
-_ELSEWHERE = NoResult.OTHER_STAIN.value  # its words are the modality's
+_ELSEWHERE = NoResult.OTHER_STAIN.value  # "{}" below: in the words of the modality
 
 # Flags that make a given answer less certain, in a few words.
 _DOUBTS = {
-    _ELSEWHERE: REASONS[NoResult.OTHER_STAIN],
+    _ELSEWHERE: "{}",
     "enlarged": "enlarged beyond its scale",
     "tumour_area_below_limit": "some tumour tiles",
     "lone_suspicious_slice": "single suspicious slices",
@@ -99,7 +99,7 @@ _FLAGS = {
     "too_little_tissue": "Too little tissue.",
     "too_blurred": "Too blurred.",
     "some_tumour": "Some tumour was seen: too little to count, too much for another answer.",
-    _ELSEWHERE: "Another stain or scanner than the model knows.",
+    _ELSEWHERE: "{} than the model knows.",
     "not_axial_chest_ct": "Does not look like axial chest CT.",
     "no_lung_in_view": "No lung is in view.",
     "lone_suspicious_slice": "Single slices look like tumour, but no three neighbouring ones.",
@@ -205,8 +205,9 @@ def doubt(result: CaseResult) -> str:
     """What makes a given answer less certain, in a few words; "" for nothing."""
     if result.prediction is None or result.prediction.label is None:
         return ""
-    doubts = _DOUBTS | {_ELSEWHERE: modality_of(result.model.modality).words.elsewhere}
-    return ", ".join(text for flag, text in doubts.items() if flag in result.flags)
+    elsewhere = modality_of(result.model.modality).words.elsewhere
+    doubts = (text for flag, text in _DOUBTS.items() if flag in result.flags)
+    return ", ".join(text.format(elsewhere) for text in doubts)
 
 
 def explanation(result: CaseResult) -> str:
@@ -259,8 +260,7 @@ def failure(code: str) -> str:
 def flag_text(flag: str, modality: str | None = None) -> str:
     """A flag's code as a sentence; an unknown code is shown in plain letters."""
     if flag == _ELSEWHERE:
-        elsewhere = modality_of(modality).words.elsewhere
-        return f"{elsewhere.capitalize()} than the model knows."
+        return _FLAGS[flag].format(modality_of(modality).words.elsewhere.capitalize())
     return _FLAGS.get(flag) or f"{flag.replace('_', ' ').strip().capitalize()}."
 
 

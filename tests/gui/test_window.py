@@ -52,6 +52,15 @@ def analysed(window: MainWindow, wait: Wait) -> None:
     wait(lambda: not window.analysis.running)
 
 
+def reopened(qtbot: QtBot, settings: Settings, path: Path) -> MainWindow:
+    """A window of another day, into which ``path`` is dropped."""
+    later = MainWindow(settings)
+    qtbot.addWidget(later)
+    later.show()
+    later.add_paths([path])
+    return later
+
+
 def key(qtbot: QtBot, window: MainWindow, key: Qt.Key, **kwargs: Qt.KeyboardModifier) -> None:
     window.activateWindow()
     qtbot.keyClick(window.viewer, key, kwargs.get("modifier", Qt.KeyboardModifier.NoModifier))
@@ -350,10 +359,7 @@ def test_a_finished_folder_opens_without_computing_and_shows_its_picture(
     opened(window, wait, slide)
     analysed(window, wait)
     out = window.queue.current.out
-    later = MainWindow(settings)
-    qtbot.addWidget(later)
-    later.show()
-    later.add_paths([out])
+    later = reopened(qtbot, settings, out)
     wait(lambda: later.viewer.picture is not None)
     case = later.queue.current
     assert case.state is CaseState.FINISHED
@@ -539,10 +545,7 @@ def test_another_image_of_that_name_is_not_laid_under_a_map(
     analysed(window, wait)
     out = window.queue.current.out
     write_svs(out.parent / "drawn.svs", draw_slide(800, 700))
-    later = MainWindow(settings)
-    qtbot.addWidget(later)
-    later.show()
-    later.add_paths([out])
+    later = reopened(qtbot, settings, out)
     wait(lambda: "another size" in later.message.words.text())
     assert later.viewer.picture.size == (1536, 1024)
     assert later.viewer.picture.loader is None
@@ -556,10 +559,7 @@ def test_another_image_of_that_name_and_size_is_a_case_of_its_own(
     opened(window, wait, slide)
     analysed(window, wait)
     out = window.queue.current.out
-    later = MainWindow(settings)
-    qtbot.addWidget(later)
-    later.show()
-    later.add_paths([out])
+    later = reopened(qtbot, settings, out)
     wait(lambda: "was not found" in later.message.words.text())
     other = tmp_path / "other patient" / "drawn.svs"
     other.parent.mkdir()
@@ -586,10 +586,7 @@ def test_a_slide_beside_old_results_is_shown_only_if_it_is_the_analysed_one(
     analysed(window, wait)
     out = window.queue.current.out
     write_svs(out.parent / "drawn.svs", draw_slide(1536, 1024, tissue=[(0.2, 0.3, 0.8, 0.7)]))
-    later = MainWindow(settings)
-    qtbot.addWidget(later)
-    later.show()
-    later.add_paths([out])
+    later = reopened(qtbot, settings, out)
     wait(lambda: "another content" in later.message.words.text())
     assert later.viewer.picture.loader is None  # the overview of the result
     later.close()
@@ -602,10 +599,7 @@ def test_earlier_results_of_a_slide_in_the_list_become_its_own(
     analysed(window, wait)
     out = window.queue.current.out
     shutil.copyfile(slide, out.parent / "drawn.svs")  # where the window looks for it
-    later = MainWindow(settings)
-    qtbot.addWidget(later)
-    later.show()
-    later.add_paths([out.parent / "drawn.svs"])
+    later = reopened(qtbot, settings, out.parent / "drawn.svs")
     wait(lambda: later.viewer.picture is not None)
     assert later.queue.current.state is CaseState.WAITING
     later.add_paths([out])

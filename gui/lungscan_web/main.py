@@ -62,7 +62,7 @@ def _require_web() -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise MachineError(
-            f"The page needs {', '.join(missing)}, which is not installed. Install it with "
+            f"The page needs what is not installed here: {', '.join(missing)}. It comes with "
             f'`pip install "{DISTRIBUTION}[web]"`.'
         )
 

@@ -93,7 +93,7 @@ def _compared(
             *wording.warnings(data, blame, lost),
             *wording.few_groups(first, cards[0].class_names),
         ),
-        notes=wording.notes(data, blame, options.draws, options.mpp),
+        notes=wording.notes(data, cards, options.draws, options.mpp),
         accuracy_a=bootstrap.mean("accuracy A", first.right),
         accuracy_b=bootstrap.mean("accuracy B", second.right),
         difference=difference,

@@ -75,7 +75,7 @@ def cross_validation(
         for shift, other in zip(shifts[1:], changed, strict=True)
         if shift is not None
     ]
-    notes = wording.notes(data, card, options.draws, options.mpp)
+    notes = wording.notes(data, (card,), options.draws, options.mpp)
     answers = tuple(rounds[0])
     found = measured(card, data, notes, options, judge.run, answers, tuple(robustness))
     yield EvaluationFinished(found)
@@ -105,7 +105,7 @@ def _of_fold(
     fold: JudgedFold, where: tuple[str, str], answers: Answers, options: JudgeOptions, judge: Judge
 ) -> Evaluation:
     data = _note(*where, answers)
-    notes = wording.notes(data, fold.card, options.draws, options.mpp)
+    notes = wording.notes(data, (fold.card,), options.draws, options.mpp)
     return measured(fold.card, data, notes, options, judge.run, answers)
 
 

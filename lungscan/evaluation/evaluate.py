@@ -94,7 +94,7 @@ def evaluation_of(
         measured(
             card,
             data,
-            wording.notes(data, card, options.draws, options.mpp),
+            wording.notes(data, (card,), options.draws, options.mpp),
             options,
             judge.run,
             answers,

@@ -64,15 +64,17 @@ def few_groups(judged: Judged, class_names: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def notes(data: DataNote, card: ModelCard, draws: int, mpp: float | None) -> tuple[str, ...]:
-    """How the figures are meant."""
+def notes(
+    data: DataNote, cards: Sequence[ModelCard], draws: int, mpp: float | None
+) -> tuple[str, ...]:
+    """How the figures of one or two models are meant."""
     sentences = [
         "Accuracy over all fields is that of the forced choice: the class that the model names "
         "when it must, refusals included. A field without any tissue to judge counts as wrong.",
         f"Intervals are 95 %, by bootstrap over {data.groups:,} groups ({draws:,} draws). Where "
         "every answer is right the interval has no width; that is a limit of the method, and the "
         "true figure may lie below.",
-        _scale(card, mpp),
+        _scale(cards, mpp),
     ]
     if data.protocol is Protocol.GROUPED:
         sentences.append(f"No group judged stands in another part of {data.split}.")
@@ -138,13 +140,21 @@ def _ranged(metric: Metric, value: str, factor: int, form: str) -> str:
     return f"{value} ({factor * low:{form}} to {factor * high:{form}})"
 
 
-def _scale(card: ModelCard, mpp: float | None) -> str:
-    if mpp is None:
-        return (
-            "Fields that state no scale are taken whole, at the model's "
-            f"{card.spacing_um_px:.3g} µm/px; those that state one are tiled, as in classification."
-        )
-    return f"Fields that state no scale are taken to have {mpp:g} µm/px (--mpp)."
+def spacing(card: ModelCard) -> str:
+    """The scale at which a model looks; of CT some thousand µm/px."""
+    um_px = card.spacing_um_px
+    return f"{um_px:,.0f} µm/px" if um_px >= 100 else f"{um_px:.3g} µm/px"
+
+
+def _scale(cards: Sequence[ModelCard], mpp: float | None) -> str:
+    if mpp is not None:
+        return f"Fields that state no scale are taken to have {mpp:g} µm/px (--mpp)."
+    scales = " and ".join(dict.fromkeys(spacing(card) for card in cards))
+    whose = "the model's" if len(cards) == 1 else "the models'"
+    return (
+        f"Fields that state no scale are taken whole, at {whose} {scales}; those that state one "
+        "are tiled, as in classification."
+    )
 
 
 def _skipped(answers: Sequence[FieldAnswer]) -> str:

@@ -173,6 +173,8 @@ def load_study(path: Path) -> StudyOptions:
 def changed_study(options: StudyOptions, pairs: Sequence[str]) -> StudyOptions:
     """The study with other values: ``seeds=1`` or ``changes.degrees=5``, in TOML.
 
+    Folders are those of whoever types them: relative to the current folder, not to the study.
+
     Raises:
         UsageProblem: there is no such option, or its value is not TOML.
     """
@@ -185,7 +187,9 @@ def changed_study(options: StudyOptions, pairs: Sequence[str]) -> StudyOptions:
                 inner = dataclasses.replace(getattr(options, record), **_tuples({name: value}))
                 options = dataclasses.replace(options, **{record: inner})
             else:
-                options = dataclasses.replace(options, **{name: _value(name, value)})
+                options = dataclasses.replace(
+                    options, **{name: _from_here(name, _value(name, value))}
+                )
         except (ValueError, TypeError, AttributeError) as error:
             raise UsageProblem(
                 f"{pair!r} sets no option ({error}). Write KEY=VALUE with a key of a study and "
@@ -257,6 +261,15 @@ def _value(key: str, value: Any) -> Any:
     if key == "changes":
         return Changes(**_tuples(value))
     return tuple(value) if isinstance(value, list) else value
+
+
+def _from_here(key: str, value: Any) -> Any:
+    """Folders that were typed, by their whole paths; anything else as it is."""
+    if key == "data":
+        return str(Path(value).absolute())
+    if key == "counter_examples":
+        return tuple(str(Path(each).absolute()) for each in value)
+    return value
 
 
 def _tuples(table: dict[str, Any]) -> dict[str, Any]:

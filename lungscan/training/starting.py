@@ -54,7 +54,8 @@ def started(options: TrainOptions, root: Path) -> TrainOptions:
     if options.student not in (usual.student, card.architecture):
         raise UsageProblem(
             f"{card.name} is a {card.architecture}, and the recipe asks for a {options.student}: "
-            "a model of another architecture cannot be started from. Leave out --student."
+            "a model of another architecture cannot be started from. Leave `student` out of "
+            "the recipe, and --student."
         )
     if options.features_fit is not None or options.finetune_fit is not None:
         raise UsageProblem(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lungscan.evaluation.wording import with_interval
+from lungscan.evaluation.wording import spacing, with_interval
 from lungscan.modalities.table import modality_of
 from lungscan.model.card import Metric, ModelCard
 from lungscan.model.doubt import doubt
@@ -244,9 +244,9 @@ def model_card(card: ModelCard) -> str:
     names = zip(card.class_names, card.display_names, strict=True)
     classes = ", ".join(f"`{name}` {shown}" for name, shown in names)
     figures = str(card.data["figures"])
-    side, spacing = card.patch_size_pixels, f"{card.spacing_um_px:.3g} µm/px"
+    side, scale = card.patch_size_pixels, spacing(card)
     if card.spacing_note:
-        spacing += f" ({card.spacing_note})"
+        scale += f" ({card.spacing_note})"
     unproven = f"**{why}**\n\n" if (why := doubt(card)) else ""
     return f"""# {card.name} {card.version}
 
@@ -256,7 +256,7 @@ def model_card(card: ModelCard) -> str:
 |---|---|
 | Classes | {classes} |
 | Network | {_network(card)} |
-| Input | {side} × {side} px at {spacing} |
+| Input | {side} × {side} px at {scale} |
 | Larger fields | {card.large_fields} |
 | Data | {card.data["summary"]} |
 | Temperature | {card.temperature:.3f}, fitted on {fitted} |

@@ -144,6 +144,15 @@ def test_values_can_be_set_on_the_command_line() -> None:
     assert found.changes.shift == Changes().shift
 
 
+def test_folders_typed_are_those_of_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = changed_study(options(), ('data="mine"', 'counter_examples=["other/organ"]'))
+    assert Path("elsewhere") / found.data == tmp_path / "mine"
+    assert found.counter_examples == (str(tmp_path / "other" / "organ"),)
+
+
 def test_only_what_shapes_weights_changes_the_fingerprint() -> None:
     base = options().fingerprint("x")
     assert options(seeds=9, grouped_seeds=4, epochs=3).fingerprint("x") == base

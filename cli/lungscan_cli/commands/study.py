@@ -75,8 +75,8 @@ def study(
     """Compare networks, alone and under a teacher.
 
     STUDY is a TOML file that names a folder of classes, the students and their teachers; its paths
-    are relative to itself. Each student is fitted alone, under its teacher, and made int8. A study
-    that was stopped goes on with the same command.
+    are relative to itself, those of --set to the current folder. Each student is fitted alone,
+    under its teacher, and made int8. A study that was stopped goes on with the same command.
     """
     from lungscan_cli.jobs.studying import Order, run_study
 

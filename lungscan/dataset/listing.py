@@ -144,10 +144,12 @@ def read_listing(
             for name in sorted(found - rows.keys())
         ]
     wanted = sorted({row.label for row in rows.values()})
+    if len(wanted) < fewest:
+        raise UsageProblem(_too_few(folder, wanted, table, len(found)))
     opened = list(_open(folder, sorted(rows), check=check))
     skipped += [item for item in opened if isinstance(item, SkippedPicture)]
     kept = [item for item in opened if isinstance(item, _Opened)]
-    _require_classes(folder, wanted, [rows[item.name].label for item in kept], fewest)
+    _require_classes(folder, wanted, [rows[item.name].label for item in kept])
     spacings = tuple(rows[item.name].um_px for item in kept)
     return Listing(
         folder=folder,
@@ -285,13 +287,21 @@ def _open_one(folder: Path, name: str) -> _Opened | SkippedPicture:
     return _Opened(name, size, sha256(data).hexdigest(), info.scale.mpp_um)
 
 
-def _require_classes(
-    folder: Path, wanted: Sequence[str], kept: Sequence[str], fewest: int = 1
-) -> None:
-    if len(wanted) < fewest:
-        raise UsageProblem(
-            f"{show(folder.name)}: two classes at least are needed, found {len(wanted)}."
+def _too_few(folder: Path, wanted: Sequence[str], table: Path | None, pictures: int) -> str:
+    which = f" ({', '.join(map(show, wanted))})" if wanted else ""
+    cure = "Give each class a sub-folder of pictures."
+    if table is not None:
+        name = show(table.name)
+        cure = (
+            f"Of the {pictures:,} pictures there only those count that {name} names, with its "
+            f"labels: complete {name}, or take it away."
         )
+    return (
+        f"{show(folder.name)}: two classes at least are needed, found {len(wanted)}{which}. {cure}"
+    )
+
+
+def _require_classes(folder: Path, wanted: Sequence[str], kept: Sequence[str]) -> None:
     for label in wanted:
         if label not in kept:
             raise UsageProblem(

@@ -27,7 +27,10 @@ def create(name: str, outputs: int, *, pretrained: bool, drop_path: float = 0.0)
     try:
         return timm.create_model(name, pretrained=False, num_classes=outputs, **extra)
     except RuntimeError as error:
-        raise ModelError(f"timm cannot build {name}: {error}.") from error
+        raise ModelError(
+            f"timm cannot build {name}: {error}. "
+            "`timm.list_models()` in Python names those that it can."
+        ) from error
 
 
 def freeze(network: nn.Module, stages: int) -> tuple[nn.Module, ...]:

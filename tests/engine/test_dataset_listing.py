@@ -155,6 +155,16 @@ def test_one_class_or_none_is_refused(folder: Path, tmp_path: Path) -> None:
         read_listing(tmp_path / "nowhere")
 
 
+def test_a_table_that_leaves_one_class_is_named_as_the_reason(folder: Path) -> None:
+    write(folder / "groups.csv", HEADER + "benign/1.png,benign,b1\n")
+    with pytest.raises(UsageProblem) as caught:
+        read_listing(folder)
+    assert str(caught.value) == (
+        "data: two classes at least are needed, found 1 (benign). Of the 4 pictures there only "
+        "those count that groups.csv names, with its labels: complete groups.csv, or take it away."
+    )
+
+
 def test_samples_need_groups_from_somewhere(folder: Path) -> None:
     listing = read_listing(folder)
     with pytest.raises(UsageProblem, match="has no groups"):

@@ -219,7 +219,8 @@ RANDOM = (
 
 def _commands(runs: Iterable[Run]) -> str:
     lines = "\n".join(f"- `{run.card['command']}`" for run in runs)
-    return f"Made by\n\n{lines}"
+    where = "Recipes lie in `models/recipes`; the head of one says what is trained before."
+    return f"Made by\n\n{lines}\n\n{where}"
 
 
 def _networks(runs: Sequence[Run]) -> str:

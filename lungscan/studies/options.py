@@ -19,6 +19,7 @@ from lungscan.training.ranges import (
     SHARE,
     SOME,
     Span,
+    fault,
     require_choice,
     require_order,
     require_ranges,
@@ -167,7 +168,7 @@ def load_study(path: Path) -> StudyOptions:
     except OSError as error:
         raise UsageProblem(f"The study {path.name} cannot be read ({error.strerror}).") from error
     except (ValueError, TypeError) as error:  # TOML's and Unicode's errors are ValueErrors
-        raise UsageProblem(f"The study {path.name} cannot be used: {error}.") from error
+        raise UsageProblem(f"The study {path.name} cannot be used: {fault(error)}.") from error
 
 
 def changed_study(options: StudyOptions, pairs: Sequence[str]) -> StudyOptions:
@@ -192,8 +193,8 @@ def changed_study(options: StudyOptions, pairs: Sequence[str]) -> StudyOptions:
                 )
         except (ValueError, TypeError, AttributeError) as error:
             raise UsageProblem(
-                f"{pair!r} sets no option ({error}). Write KEY=VALUE with a key of a study and "
-                'TOML\'s values, such as seeds=1 or data="my-folder".'
+                f"{pair!r} sets no option ({fault(error)}). Write KEY=VALUE with a key of a "
+                'study and TOML\'s values, such as seeds=1 or data="my-folder".'
             ) from error
     return checked(options)
 

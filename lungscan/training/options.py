@@ -14,6 +14,7 @@ from lungscan.errors import UsageProblem
 from lungscan.inputs import show
 from lungscan.model.modality_names import DEFAULT
 from lungscan.training.classes import ClassSettings, changed_settings, settings_of
+from lungscan.training.ranges import fault
 from lungscan.training.sources import DataSource, sources_of
 from lungscan.training.stage_names import MORE, SHARED_OPTIONS, STAGE_OPTIONS, STAGES, Stage
 
@@ -280,7 +281,7 @@ def load_options(path: Path) -> TrainOptions:
     except KeyError as error:
         raise UsageProblem(f"The recipe {path.name} lacks or does not know {error}.") from error
     except (ValueError, TypeError, AttributeError) as error:  # TOML's and Unicode's are ValueErrors
-        raise UsageProblem(f"The recipe {path.name} cannot be used: {error}.") from error
+        raise UsageProblem(f"The recipe {path.name} cannot be used: {fault(error)}.") from error
 
 
 def _table(path: Path) -> dict[str, Any]:
@@ -312,8 +313,8 @@ def changed(options: TrainOptions, pairs: tuple[str, ...]) -> TrainOptions:
             options = _with(options, _path(key), value)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise UsageProblem(
-                f"{pair!r} sets no option ({error}). Write KEY=VALUE with a key of a recipe and "
-                'TOML\'s values, such as seed=3 or name="lung".'
+                f"{pair!r} sets no option ({fault(error)}). Write KEY=VALUE with a key of a "
+                'recipe and TOML\'s values, such as seed=3 or name="lung".'
             ) from error
     return options
 

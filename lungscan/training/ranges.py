@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
+
+_UNKNOWN = re.compile(r"unexpected keyword argument '([^']*)'")
+_LACKING = re.compile(r"missing \d+ required .*arguments?: (.+)")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -83,6 +87,15 @@ def require_split(shares: tuple[float, ...], wanted: Mapping[int, str]) -> None:
                 f"split is {show(str(list(shares)))}, which leaves nothing to {purpose}. Give "
                 "three shares, of training, validation and test, such as [0.7, 0.15, 0.15]."
             )
+
+
+def fault(error: Exception) -> str:
+    """What keeps a table from being a record of options, without Python's words for it."""
+    text = str(error)
+    if unknown := _UNKNOWN.search(text):
+        return f"there is no key {show(unknown[1])!r}"
+    lacking = _LACKING.search(text)
+    return f"it lacks {lacking[1]}" if lacking else text
 
 
 def require_choice(name: str, value: str, known: tuple[str, ...]) -> None:

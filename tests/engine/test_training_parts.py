@@ -50,6 +50,18 @@ def test_what_sets_no_option_is_named(pair: str) -> None:
         changed(PLAIN, (pair,))
 
 
+def test_a_key_that_does_not_exist_is_told_without_words_of_python(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('name = "mine"\nepoch = 3\n', encoding="utf-8")
+    with pytest.raises(UsageProblem, match=r"mine.toml cannot be used: there is no key 'epoch'\.$"):
+        load_options(recipe)
+    with pytest.raises(UsageProblem, match=r"sets no option \(there is no key 'batch'\)"):
+        changed(PLAIN, ("student_fit.batch=1",))
+    recipe.write_text('student = "ghostnet_050"\n', encoding="utf-8")
+    with pytest.raises(UsageProblem, match="it lacks 'name'"):
+        load_options(recipe)
+
+
 REFUSED = (
     ('protocol="Random"', "protocol is 'Random', but must be one of grouped, random"),
     ("split=[0, 0, 1]", "leaves nothing to train on"),

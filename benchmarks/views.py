@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lungscan.training.data import at_input_size, gather
-from lungscan.training.folding import WORK_FOLDER, fold_folder, of_one_network
+from lungscan.training.dealing import WORK_FOLDER
+from lungscan.training.folding import fold_folder, of_one_network
 from lungscan.training.network_answers import logits_of
 from lungscan.training.options import changed, load_options
 from lungscan.training.stages import load_network

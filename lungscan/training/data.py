@@ -41,6 +41,7 @@ class Material:
     source_contents: tuple[str, ...] = ()  # as contents_sha256, of each of several sources
     known_groups: tuple[str, ...] = ()  # of each picture by the folder's own table; (): none
     strangers: tuple[str, ...] = ()  # teachers of which nobody can say what they learnt
+    origin: str = ""  # the model begun from, where nobody can say whether it learnt these pictures
     deal_sha256: str = ""  # of a split file: who stands in which part; "": options deal
     digests: tuple[str, ...] = ()  # SHA-256 of each picture's file, beside ``rows``
 

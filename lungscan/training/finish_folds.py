@@ -24,10 +24,10 @@ from lungscan.results.atomic_files import write_atomic
 from lungscan.training import wording
 from lungscan.training.classes import described
 from lungscan.training.data import Material, at_input_size
+from lungscan.training.dealing import WORK_FOLDER
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.finish import write_bundle
 from lungscan.training.folding import (
-    WORK_FOLDER,
     final_options,
     fold_folder,
     fold_options,

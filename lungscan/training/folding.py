@@ -17,14 +17,13 @@ from lungscan.model.checked import read_card
 from lungscan.model.folder import holds_model
 from lungscan.results.atomic_files import write_atomic
 from lungscan.training.data import Material
-from lungscan.training.dealing import RUN_FILE, SPLIT_FILE
+from lungscan.training.dealing import RUN_FILE, SPLIT_FILE, WORK_FOLDER
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import ALONE_FILE, ANSWERS_FILE, OTHERS_FILE, has_distances
 from lungscan.training.same_recipe import differing
 from lungscan.training.stages import FOLDS_FOLDER
 
 FINAL_SPLIT = (0.95, 0.05, 0.0)  # of a recipe that sets groups aside for a test
-WORK_FOLDER = "training"
 
 # What a fold that was trained elsewhere may have otherwise: nothing of it shapes an answer.
 MAY_DIFFER = {

@@ -21,7 +21,7 @@ from lungscan.training.calibrate import (
     softmax,
 )
 from lungscan.training.data import Material
-from lungscan.training.folding import WORK_FOLDER
+from lungscan.training.dealing import WORK_FOLDER
 from lungscan.training.judge import Calibration, spread
 from lungscan.training.network_answers import not_measured, share_metric
 from lungscan.training.out_of_fold import (

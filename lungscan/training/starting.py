@@ -25,9 +25,11 @@ from lungscan.model.checked import find_model
 from lungscan.runtimes.deploy import load_deployed
 from lungscan.training.classes import ClassSettings
 from lungscan.training.data import Material
+from lungscan.training.dealing import WORK_FOLDER
 from lungscan.training.fit import Pictures
 from lungscan.training.networks import create, normalise
 from lungscan.training.options import Fit, Phase, TrainOptions
+from lungscan.training.taught import judging, learnt_by
 
 MEASURED = 128  # squares by which the statistics are set
 GENTLE = 1e-4  # learning rate where the recipe says none: the weights are good already
@@ -108,9 +110,13 @@ def unseen(options: TrainOptions, material: Material) -> Material:
     if not options.start_from:
         return material
     card = find_model(options.start_from)
-    judging = [*material.split.validation, *material.split.test]
-    judged = {material.samples.groups[row] for row in judging}
+    rows = [*material.split.validation, *material.split.test]
+    judged = {material.samples.groups[row] for row in rows}
     seen = _seen(card, options, material, judged)
+    if seen is None:  # other data folders, which may hold the same pictures all the same
+        learnt = learnt_by(card.folder / WORK_FOLDER, material)
+        seen = frozenset(judging(material, learnt))
+        material = dataclasses.replace(material, origin="" if learnt.told else card.name)
     if seen and not options.allow_leakage:
         adapted = any(adapted_to(card, part) for part, _ in _parts(options, material))
         raise UsageProblem(
@@ -124,8 +130,8 @@ def unseen(options: TrainOptions, material: Material) -> Material:
 
 def _seen(
     card: ModelCard, options: TrainOptions, material: Material, judged: set[str]
-) -> frozenset[str]:
-    """Which of the groups the model learnt; of a data folder that its card does not name, none."""
+) -> frozenset[str] | None:
+    """Which of the groups the model learnt; None: its card does not name this data folder."""
     spared = card.held_out | frozenset(card.data.get("validation_groups", ()))
     found: set[str] = set()
     named = False
@@ -139,7 +145,7 @@ def _seen(
         return frozenset(found)
     # All sources as one, where the card of an earlier version does not know them apart.
     whole = Identity(material.contents_sha256, material.data_sha256)
-    return seen_groups(card, whole, judged, spared) or frozenset()
+    return seen_groups(card, whole, judged, spared)
 
 
 def _parts(options: TrainOptions, material: Material) -> Iterator[tuple[Identity, str]]:

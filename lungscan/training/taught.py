@@ -56,9 +56,9 @@ def apart_from_teachers(options: TrainOptions, material: Material) -> Material:
     """
     if "student" not in options.stages or not options.teachers:
         return material
-    found = {path: _learnt(Path(path).parent.parent, material) for path in options.teachers}
+    found = {path: learnt_by(Path(path).parent.parent, material) for path in options.teachers}
     strangers = tuple(_place(path) for path, learnt in found.items() if not learnt.told)
-    seen = {group for learnt in found.values() for group in _judging(material, learnt)}
+    seen = {group for learnt in found.values() for group in judging(material, learnt)}
     if seen and not options.allow_leakage:
         raise UsageProblem(
             f"A teacher of another run (teacher_from) learnt from {len(seen)} of the groups that "
@@ -76,28 +76,28 @@ def _place(path: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Learnt:
-    """What a teacher learnt of a student's pictures."""
+class Learnt:
+    """What a network of another run learnt of these pictures."""
 
     rows: tuple[bool, ...] = ()  # whether it learnt each
     told: bool = False  # its tables say it of these pictures
 
 
-def _learnt(work: Path, material: Material) -> _Learnt:
-    """Which pictures a teacher learnt, by the tables in its folder of checkpoints' parent."""
+def learnt_by(work: Path, material: Material) -> Learnt:
+    """Which pictures the networks of a run learnt, by the tables in its folder ``training``."""
     if (work / PICTURES_FILE).is_file():
         rows = read_table(work / PICTURES_FILE, ("file", "part", "sha256"))
         digests = {row["sha256"] for row in rows if row["part"] == "train"}
-        return _Learnt(tuple(digest in digests for digest in material.digests), told=True)
+        return Learnt(tuple(digest in digests for digest in material.digests), told=True)
     if not (work / SPLIT_FILE).is_file():
-        return _Learnt()
+        return Learnt()
     parts = {(row.file, row.label): row.part for row in read_split(work / SPLIT_FILE)}
     theirs = [parts.get((row.file, row.label)) for row in material.rows]
     told = sum(part is not None for part in theirs) >= LEAST_NAMED * len(theirs)
-    return _Learnt(tuple(part == "train" for part in theirs), told)
+    return Learnt(tuple(part == "train" for part in theirs), told)
 
 
-def _judging(material: Material, learnt: _Learnt) -> set[str]:
+def judging(material: Material, learnt: Learnt) -> set[str]:
     """The groups in validation or test that hold a picture which was learnt."""
     known = zip(material.rows, learnt.rows, strict=False)  # of a stranger none is known
     groups = {row.group for row, seen in known if seen}

@@ -10,12 +10,12 @@ from lungscan.errors import UsageProblem
 from lungscan.training import starting, wording
 from lungscan.training.classes import cure, described, unstated
 from lungscan.training.data import Material, confounded, gather, split_text
+from lungscan.training.dealing import WORK_FOLDER
 from lungscan.training.distributed import Ranks, join
 from lungscan.training.events import RunStarted, StageFinished, StageStarted, TrainEvent
 from lungscan.training.finish import finish
 from lungscan.training.finish_folds import finish_folds
 from lungscan.training.folding import (
-    WORK_FOLDER,
     final_options,
     fold_folder,
     fold_options,

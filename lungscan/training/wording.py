@@ -102,8 +102,12 @@ def leak(material: Material) -> str:
 
 
 def of_strangers(material: Material) -> tuple[str, ...]:
-    """What is not known of teachers from other runs, in sentences."""
-    return tuple(
+    """What is not known of teachers from other runs and of the model begun from, in sentences."""
+    origin = (
+        f"What {material.origin} learnt, from which this model began, is known by whole data "
+        "folders only: where pictures that judge here were among it, the figures say too much.",
+    )
+    return (origin if material.origin else ()) + tuple(
         f"What the teacher {name} learnt from is not known (no table beside its checkpoints names "
         "these pictures), so it may have seen tissue that judges here."
         for name in material.strangers
@@ -162,7 +166,8 @@ def figures_note(options: TrainOptions, material: Material) -> str:
             "are those of another source than the training's."
         )
     if len(material.split.test):
-        return "The test groups took no part in training or calibration."
+        known = f" Whether {material.origin} had learnt them is not known." if material.origin else ""
+        return f"The test groups took no part in training or calibration.{known}"
     if options.figures_from:
         return (
             "This model was fitted on all groups but those that calibration needs. The figures are "

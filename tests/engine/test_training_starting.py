@@ -130,6 +130,8 @@ def test_a_fine_tuned_model_says_so_and_its_own_data_leak(tmp_path: Path) -> Non
     assert card.recipe["start_from"] == "small"
     text = (tmp_path / "mine" / "README.md").read_text(encoding="utf-8")
     assert "test_efficientnet, fine-tuned from small" in text
+    assert "- What small learnt, from which this model began, is known by whole data" in text
+    assert "in training or calibration. Whether small had learnt them is not known." in text
     again = dataclasses.replace(options, start_from=str(card.folder), seed=5)
     with pytest.raises(UsageProblem, match="was trained on these very data"):
         list(train(again, tmp_path / "lab", tmp_path / "again"))
@@ -137,6 +139,28 @@ def test_a_fine_tuned_model_says_so_and_its_own_data_leak(tmp_path: Path) -> Non
     for _ in train(allowed, tmp_path / "lab", tmp_path / "again"):
         pass
     assert "LEAKING" in (tmp_path / "again" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_part_of_what_the_model_learnt_is_known_by_its_pictures(tmp_path: Path) -> None:
+    draw_data(tmp_path / "lab", groups=8)
+    options = TrainOptions(
+        name="mine",
+        start_from=str(small_model().folder),
+        student_fit=FIT,
+        drawn_examples=4,
+        device="cpu",
+        threads=1,
+    )
+    for _ in train(options, tmp_path / "lab", tmp_path / "mine"):
+        pass
+    for path in sorted((tmp_path / "lab").glob("*/*.png")):
+        if int(path.stem) < 12:  # six of eight groups a class, under other names
+            other = tmp_path / "part" / path.parent.name / f"copy-{path.name}"
+            other.parent.mkdir(parents=True, exist_ok=True)
+            other.write_bytes(path.read_bytes())
+    again = dataclasses.replace(options, start_from=str(tmp_path / "mine"), seed=5)
+    with pytest.raises(UsageProblem, match="mine was trained on these very data"):
+        list(train(again, tmp_path / "part", tmp_path / "again"))
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

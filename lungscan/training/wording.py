@@ -166,7 +166,9 @@ def figures_note(options: TrainOptions, material: Material) -> str:
             "are those of another source than the training's."
         )
     if len(material.split.test):
-        known = f" Whether {material.origin} had learnt them is not known." if material.origin else ""
+        known = (
+            f" Whether {material.origin} had learnt them is not known." if material.origin else ""
+        )
         return f"The test groups took no part in training or calibration.{known}"
     if options.figures_from:
         return (

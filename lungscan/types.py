@@ -254,8 +254,13 @@ class TilePicture:
     role: Literal["top", "uncertain"]
     file_index: int
     box: tuple[int, int, int, int]
-    probs: tuple[float, ...]
+    probs: tuple[float, ...]  # in the model's class order
     jpeg: bytes
+
+    @property
+    def likeliest(self) -> int:
+        """The class that the tile is likeliest of, in the model's order."""
+        return self.probs.index(max(self.probs))
 
 
 @dataclass(frozen=True, slots=True)

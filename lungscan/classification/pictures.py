@@ -42,7 +42,7 @@ def pick_pictures(planned: Plan, scores: TileScores, card: ModelCard) -> tuple[T
     used.sort(key=lambda row: (-rank(probs[row]), row))
     first = used[:TOP_TILES]
     if not _by_suspicion(card):
-        named = {row: _named(probs[row]) for row in used}
+        named = {row: probs[row].index(max(probs[row])) for row in used}
         for index in range(len(card.class_names)):
             first += [row for row in used if named[row] == index][:TOP_TILES]
     pictures = []
@@ -85,7 +85,7 @@ def choose_pictures(
     first = ranked
     if label is not None and not _by_suspicion(card):
         answer = card.class_names.index(label)
-        first = [picture for picture in ranked if _named(picture.probs) == answer]
+        first = [picture for picture in ranked if picture.likeliest == answer]
     top = first[:TOP_TILES]
     rest = [picture for picture in ranked if picture not in top]
     against = _against(rest, card, label)[:UNCERTAIN_TILES]
@@ -103,12 +103,7 @@ def _against(
     """Those that name a tumour where the answer is none."""
     if label is None or _by_suspicion(card) or card.tumour[card.class_names.index(label)]:
         return ()
-    return [picture for picture in rest if card.tumour[_named(picture.probs)]]
-
-
-def _named(probs: Sequence[float]) -> int:
-    """The class that a tile is likeliest of."""
-    return max(range(len(probs)), key=probs.__getitem__)
+    return [picture for picture in rest if card.tumour[picture.likeliest]]
 
 
 def _place(picture: TilePicture, rank: Rank) -> tuple[float, int, int, int]:

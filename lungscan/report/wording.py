@@ -225,8 +225,7 @@ def others_title(result: CaseResult) -> str:
     label = result.prediction.label if result.prediction else None
     if label not in model.class_names or model.tumour[model.class_names.index(label)]:
         return words.others
-    rest = [picture.probs for picture in result.pictures if picture.role == "uncertain"]
-    named = (max(range(len(probs)), key=probs.__getitem__) for probs in rest)
+    named = (picture.likeliest for picture in result.pictures if picture.role == "uncertain")
     return words.against if any(model.tumour[index] for index in named) else words.others
 
 

@@ -78,7 +78,7 @@ class EvidenceStrip(QWidget):
 
 
 def _item(picture: TilePicture, result: CaseResult, index: int) -> QListWidgetItem:
-    best = max(range(len(picture.probs)), key=lambda i: picture.probs[i])
+    best = picture.likeliest
     name = result.model.display_names[best]
     value = engine.probability(picture.probs[best])
     item = QListWidgetItem(_icon(picture, result, best), f"{value}")

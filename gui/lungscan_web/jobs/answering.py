@@ -201,7 +201,7 @@ def _file(file: FileResult) -> dict[str, Any]:
 def _evidence(result: CaseResult) -> Iterator[dict[str, Any]]:
     names = result.model.class_names
     for number, picture in enumerate(result.pictures):
-        best = max(range(len(names)), key=lambda index: picture.probs[index])
+        best = picture.likeliest
         yield {
             "role": picture.role,
             "file": picture.file_index,

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from threading import Event
-from types import TracebackType
 from typing import Self, TypeVar
 
 T = TypeVar("T")
@@ -61,12 +60,7 @@ class Workers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     @contextmanager

@@ -9,41 +9,28 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from threading import Event, Thread
 
 from lungscan.errors import OutputLocked
-from lungscan.inputs import show
 from lungscan.layout import LOCK, SHARDS
 from lungscan.results.atomic_files import machine_error
-from lungscan.results.provenance import utc_now
+from lungscan.results.lock_owner import (
+    Owner,
+    boot_id,
+    is_gone,
+    owner_of,
+    pid_namespace,
+    text_of,
+    this_process,
+)
 
 EMPTY_FOR = 60.0  # seconds after which a lock without a word belongs to a killed process
 RENEW_S = 60.0  # between two signs of life of a shard
 LEASE_S = 900.0  # without a sign of life after which the shard of another machine counts as dead
 
 _held: set[str] = set()  # what this process's locks say: its number alone cannot tell them apart
-
-
-@dataclass(frozen=True)
-class Owner:
-    """The process that holds a lock. What a system cannot tell is ""."""
-
-    pid: int
-    host: str
-    started_utc: str = ""  # when the run began
-    boot: str = ""  # which start of the machine
-    namespace: str = ""  # in which the number counts: a container has its own
-    born: str = ""  # when the process began, in ticks since the boot
-    lease_s: float = 0.0  # how long the lock holds without a sign of life; 0: for ever
-    token: str = ""  # no two locks say the same
-
-    @property
-    def text(self) -> str:
-        """The owner in words: ``process 12 on ward-3, begun 2026-01-31T10:00:00+00:00``."""
-        begun = f", begun {show(self.started_utc)}" if self.started_utc else ""
-        return f"process {self.pid} on {show(self.host)}{begun}"
 
 
 @contextmanager
@@ -54,7 +41,7 @@ def output_lock(out: Path) -> Iterator[None]:
         OutputLocked: another live run, or a shard of one, holds it; the message names it.
         MachineError: the folder cannot be made or written.
     """
-    with _held_lock(out / LOCK, lambda: _shard_locks(out), _this_process()):
+    with _held_lock(out / LOCK, lambda: _shard_locks(out), this_process()):
         yield
 
 
@@ -85,7 +72,7 @@ def shard_lock(out: Path, number: int) -> Iterator[ShardLock]:
     Raises OutputLocked and MachineError as ``output_lock``.
     """
     path = out / SHARDS / f"{number}.lock"
-    owner = _this_process(LEASE_S)
+    owner = this_process(LEASE_S)
     with _held_lock(path, lambda: _locks_of(out / LOCK), owner) as text, _renewing(path):
         yield ShardLock(path, text)
 
@@ -182,7 +169,7 @@ def _seen(path: Path) -> tuple[bytes, int] | None:
 def _require_none_aside(path: Path, text: str) -> None:
     """Raise OutputLocked when a live process's lock was set aside; the dead ones' are removed."""
     for aside in _locks_of(path)[1:]:
-        if _text_of(aside) == text:
+        if text_of(aside) == text:
             continue  # this process's own, about to be put back
         if not _is_stale(aside):
             raise _locked(aside)
@@ -193,7 +180,7 @@ def _give_up(path: Path, text: str) -> None:
     """Remove the lock, unless another process has taken it over."""
     with suppress(OSError):  # a drive that is away keeps it
         for lock in reversed(_locks_of(path)):
-            if _text_of(lock) == text:
+            if text_of(lock) == text:
                 lock.unlink(missing_ok=True)
 
 
@@ -222,7 +209,7 @@ def _out_of(path: Path) -> Path:
 
 
 def _locked(path: Path) -> OutputLocked:
-    owner = _owner(path)
+    owner = owner_of(path)
     who = f": {owner.text}" if owner else ""
     return OutputLocked(
         f"Another run is writing to {_out_of(path)}{who}. Wait for it, or choose another --out "
@@ -230,40 +217,23 @@ def _locked(path: Path) -> OutputLocked:
     )
 
 
-def _this_process(lease_s: float = 0.0) -> Owner:
-    pid = os.getpid()
-    host, token = socket.gethostname(), secrets.token_hex(8)
-    return Owner(pid, host, utc_now(), _boot(), _namespace(), _born(pid), lease_s, token)
-
-
-def _owner(path: Path) -> Owner | None:
-    """Who holds the lock; None when it does not say."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        names = ("host", "started_utc", "boot", "namespace", "born")
-        texts = {name: str(values.get(name, ""))[:80] for name in names}
-        return Owner(int(values["pid"]), lease_s=float(values.get("lease_s", 0)), **texts)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
 def _is_stale(path: Path) -> bool:
     """Whether the lock's process is known to be gone.
 
     Of another host that is known only of a shard, once its lock was not renewed for too long.
     """
-    owner = _owner(path)
+    owner = owner_of(path)
     if owner is None:
         return _is_old_and_empty(path)
     if owner.host != socket.gethostname():
         return _is_overdue(owner, path)
-    if owner.boot and _boot() and owner.boot != _boot():
+    if owner.boot and boot_id() and owner.boot != boot_id():
         return True  # the machine was started anew since
-    if owner.namespace and _namespace() and owner.namespace != _namespace():
+    if owner.namespace and pid_namespace() and owner.namespace != pid_namespace():
         return _is_overdue(owner, path)  # of another container: its numbers mean nothing here
     if owner.pid == os.getpid():  # a run of this process, or of one long gone that had its number
-        return _text_of(path) not in _held
-    return _is_gone(owner)
+        return text_of(path) not in _held
+    return is_gone(owner)
 
 
 def _is_old_and_empty(path: Path) -> bool:
@@ -292,46 +262,3 @@ def _age_s(path: Path) -> float:
     finally:
         with suppress(OSError):
             probe.unlink()
-
-
-def _is_gone(owner: Owner) -> bool:
-    if os.name == "nt":
-        return False  # Windows has no harmless way to ask
-    try:
-        os.kill(owner.pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass  # it lives and belongs to somebody else
-    except (OSError, OverflowError):
-        return False  # no number of a process at all
-    born = _born(owner.pid)
-    return bool(born and owner.born) and born != owner.born  # its number went to another process
-
-
-# What Linux tells of processes; elsewhere "" ------------------------------------------------------
-
-
-def _boot() -> str:
-    """The boot id: another number after each start of the machine."""
-    return _text_of(Path("/proc/sys/kernel/random/boot_id"))
-
-
-def _namespace() -> str:
-    try:
-        return str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        return ""
-
-
-def _born(pid: int) -> str:
-    # The name in the second field may itself hold spaces and brackets; field 22 is the 20th after.
-    fields = _text_of(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
-    return fields[19] if len(fields) > 19 else ""
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return ""

@@ -313,7 +313,7 @@ def test_what_a_lock_tells_of_machine_and_container(
 def test_a_process_with_an_odd_name_is_read_right(tmp_path: Path) -> None:
     program = tmp_path / "a ) b (1"
     program.symlink_to(sys.executable)
-    script = "from lungscan.results.lock import _born; import os; print(_born(os.getpid()))"
+    script = "from lungscan.results.lock_owner import _born; import os; print(_born(os.getpid()))"
     done = subprocess.run(
         [program, "-c", f"import sys; sys.path[:0] = {sys.path!r}; {script}"],
         check=True, capture_output=True, text=True,

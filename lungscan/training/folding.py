@@ -20,30 +20,10 @@ from lungscan.training.data import Material
 from lungscan.training.dealing import RUN_FILE, SPLIT_FILE, WORK_FOLDER
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import ALONE_FILE, ANSWERS_FILE, OTHERS_FILE, has_distances
-from lungscan.training.same_recipe import differing
+from lungscan.training.same_recipe import SHAPES_NO_ANSWER, differing
 from lungscan.training.stages import FOLDS_FOLDER
 
 FINAL_SPLIT = (0.95, 0.05, 0.0)  # of a recipe that sets groups aside for a test
-
-# What a fold that was trained elsewhere may have otherwise: nothing of it shapes an answer.
-MAY_DIFFER = {
-    "name",
-    "summary",
-    "limits",
-    "intended_use",
-    "modality",
-    "window",
-    "classes",
-    "figures_from",
-    "folds",
-    "alone",
-    "threads",
-    "device",
-    "tensorboard",
-    "robustness",
-    "int8",
-    "int8_bound",
-}
 
 
 def require_sense(options: TrainOptions) -> None:
@@ -133,7 +113,7 @@ def is_done(options: TrainOptions, folder: Path) -> bool:
 
 
 def _require_same(options: TrainOptions, card: ModelCard, folder: Path) -> None:
-    changed = differing(options, card, MAY_DIFFER)
+    changed = differing(options, card, SHAPES_NO_ANSWER)
     if changed:
         where = "/".join(folder.parts[-2:])
         raise UsageProblem(

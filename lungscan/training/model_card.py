@@ -19,30 +19,15 @@ from lungscan.training.classes import ClassWords
 from lungscan.training.data import Material
 from lungscan.training.judge import Calibration
 from lungscan.training.options import TrainOptions
-from lungscan.training.same_recipe import differing
+from lungscan.training.same_recipe import SHAPES_NO_ANSWER, differing
 
-# What a held-out run that lends its figures may have otherwise.
-MAY_DIFFER = {
-    "name",
-    "summary",
-    "limits",
-    "intended_use",
+# What a held-out run that lends its figures may have otherwise; that the same classes are tumour is
+# checked.
+MAY_DIFFER = SHAPES_NO_ANSWER | {
     "exact",
-    "modality",
-    "window",
-    "classes",  # their names and colours; that the same are tumour is checked
     "split",
     "fold",
-    "folds",
     "leave_out",
-    "figures_from",
-    "alone",
-    "threads",
-    "device",
-    "tensorboard",
-    "robustness",
-    "int8",
-    "int8_bound",
     "features_of_fold",
     "final_fit",
 }

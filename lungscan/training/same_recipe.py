@@ -17,6 +17,28 @@ from lungscan.training.classes import ClassSettings
 from lungscan.training.options import FITS, RECORDS, Fit, Phase, TrainOptions
 from lungscan.training.sources import DataSource
 
+# Options that shape no answer of a network, so that runs of one recipe may differ in them.
+SHAPES_NO_ANSWER = frozenset(
+    {
+        "name",
+        "summary",
+        "limits",
+        "intended_use",
+        "modality",
+        "window",
+        "classes",  # their names and colours
+        "figures_from",
+        "folds",
+        "alone",
+        "threads",
+        "device",
+        "tensorboard",
+        "robustness",
+        "int8",
+        "int8_bound",
+    }
+)
+
 # The record that each key of a recipe holds, or a list of them.
 _HOLDS: dict[str, type[Any]] = {
     **dict.fromkeys(FITS, Fit),

@@ -18,22 +18,9 @@ from lungscan.results.lock import output_lock
 from lungscan.scanning.scan import scan
 from lungscan.scanning.watching.watch import watch
 from lungscan.verification.verify import AMISS, verify
-from tests.engine.scanning import make_field, make_slide, options, rows, stored
+from tests.engine.scanning import make_field, make_slide, rows, stored
 from tests.engine.watching import Clock, Pauses, Step, ended, follow, ids, nothing, notices
 from tests.models import FakeRuntime
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr("lungscan.scanning.watching.watch.time", made)
-    return made
-
-
-@pytest.fixture
-def chosen(model: Path, fake: FakeRuntime, tmp_path: Path) -> ScanOptions:
-    (tmp_path / "in").mkdir()
-    return options(model, tmp_path / "out", tmp_path / "in", watch=True)
 
 
 def test_slides_are_taken_as_they_come_and_once(chosen: ScanOptions, clock: Clock) -> None:

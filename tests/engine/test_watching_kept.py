@@ -15,23 +15,10 @@ from lungscan.options import PdfChoice, ScanOptions
 from lungscan.results.review_json import review_beside
 from lungscan.review.storing import save_review
 from lungscan.verification.verify import AMISS, verify
-from tests.engine.scanning import make_field, options, stored
+from tests.engine.scanning import make_field, stored
 from tests.engine.watching import Clock, follow, ids, nothing, notices
 from tests.models import FakeRuntime
 from tests.reviewing import review_of
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr("lungscan.scanning.watching.watch.time", made)
-    return made
-
-
-@pytest.fixture
-def chosen(model: Path, fake: FakeRuntime, tmp_path: Path) -> ScanOptions:
-    (tmp_path / "in").mkdir()
-    return options(model, tmp_path / "out", tmp_path / "in", watch=True)
 
 
 @pytest.mark.parametrize("last_row", ["comes", "goes"])

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePath
+
 from lungscan.errors import UsageProblem
+from lungscan.inputs import show
 from lungscan.training.options import FITS, Augment, Fit, Head, TrainOptions
 from lungscan.training.ranges import (
     COUNT,
@@ -88,7 +93,37 @@ def checked(options: TrainOptions) -> TrainOptions:
     _check_augment(options.augment)
     require_ranges(options.distil, _DISTIL, "distil.")
     require_ranges(options.features, _FEATURES, "features.")
+    _require_own_names(options.counter_examples)
+    _require_read(options)
     return options
+
+
+def _require_own_names(folders: Sequence[str]) -> None:
+    """Refuse two folders of counter-examples with one last name: cards and tables know no other."""
+    names = [PurePath(folder).name for folder in folders]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageProblem(
+            f"Two folders of counter_examples are called {show(twice[0])}, and reports could not "
+            "tell them apart. Rename one of them, or name it once."
+        )
+
+
+def _require_read(options: TrainOptions) -> None:
+    """Refuse settings that this recipe would never read."""
+    fitted = replace(options, features_of_fold=0).stages  # with those that only its folds fit
+    if options.more_pictures and not set(options.more_in) & set(fitted):
+        raise UsageProblem(
+            f"No stage would learn from more_pictures: more_in names {', '.join(options.more_in)}, "
+            f"and this recipe fits {', '.join(fitted)}. Name one of these in more_in, or leave "
+            "more_pictures out."
+        )
+    dealt_otherwise = options.folds or options.fold or options.leave_out or options.split_file
+    if options.figures_from and options.split[2] and not dealt_otherwise:
+        raise UsageProblem(
+            "figures_from lends figures to a model without a test share, and this recipe keeps one "
+            "(split), so its own figures would stand. Leave figures_from out, or say "
+            "split=[0.9, 0.1, 0.0]."
+        )
 
 
 def _check_fit(fit: Fit | None, where: str) -> None:

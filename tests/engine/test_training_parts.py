@@ -83,6 +83,9 @@ REFUSED = (
     ("augment.jpeg_quality=[90, 40]", "least and the most"),
     ("distil.soft_share=true", "distil.soft_share is True"),
     ('more_in=["teachers"]', "more_in is 'teachers'"),
+    ('more_pictures=["more"]', "No stage would learn from more_pictures: more_in names features"),
+    ('counter_examples=["a/colon", "b/colon"]', "Two folders of counter_examples are called colon"),
+    ('figures_from="runs/twin"', "this recipe keeps one (split)"),
 )
 
 

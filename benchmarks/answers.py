@@ -229,12 +229,7 @@ def ask(judge: Judge, kind: Kind) -> list[FieldAnswer]:
     fields = (
         tuple(replace(field, um_px=kind.mpp) for field in kind.fields) if kind.mpp else kind.fields
     )
-    steps = judge.ask(fields)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return list(end.value)
+    return list(judge.answers(fields))
 
 
 def judged(data: Path, card: ModelCard, folds: Sequence[ModelCard], scratch: Path) -> list[Row]:

@@ -26,13 +26,7 @@ def answers_of(
 ) -> tuple[FieldAnswer, ...]:
     """What a model says of fields; those that cannot be read are left out."""
     judge = load_judge(card, JudgeOptions(mpp=mpp, device="cpu", threads=threads))
-    steps = judge.ask(fields)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            answers: tuple[FieldAnswer, ...] = end.value
-            return tuple(answer for answer in answers if answer.judged)
+    return tuple(answer for answer in judge.answers(fields) if answer.judged)
 
 
 def shares_of(answers: Sequence[FieldAnswer], *, labels: bool, note: str = "") -> Shares:

@@ -72,6 +72,16 @@ class Judge:
                 yield FieldsJudged(len(answers))
         return tuple(answers)
 
+    def answers(self, fields: Sequence[LabelledField]) -> tuple[FieldAnswer, ...]:
+        """As ``ask``, for whoever does not show how far it is."""
+        steps = self.ask(fields)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                found: tuple[FieldAnswer, ...] = end.value
+                return found
+
 
 def load_judge(card: ModelCard, options: JudgeOptions) -> Judge:
     """Load the model of ``card``.

@@ -39,7 +39,7 @@ from lungscan.training.joined import (
     network_figures,
     read_joined,
 )
-from lungscan.training.judge import answers_to, calibrate, refused
+from lungscan.training.judge import calibrate, refused
 from lungscan.training.judge_model import (
     figures_of,
     keep_evaluation,
@@ -191,5 +191,5 @@ def _refusals(
         judge = load_judge(fold.card, asked)
         for name in names:
             fields = fields_of(joined.others, root, number, scales, name)
-            answers[name] += answers_to(judge, fields)
+            answers[name] += judge.answers(fields)
     return tuple(refused(name, found) for name, found in answers.items())

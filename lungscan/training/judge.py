@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from lungscan.evaluation.judging import Judge, load_judge
+from lungscan.evaluation.judging import load_judge
 from lungscan.evaluation.options import JudgeOptions
 from lungscan.evaluation.records import FieldAnswer, LabelledField
 from lungscan.model.appearance import fit_appearance, statistics
@@ -175,7 +175,7 @@ def refusals(card: ModelCard, material: Material, options: JudgeOptions) -> tupl
             LabelledField(path.name, path, "", group, samples.scales.get(path))
             for path, group in zip(samples.paths, samples.groups, strict=True)
         ]
-        found.append(refused(foreign.name, answers_to(judge, fields)))
+        found.append(refused(foreign.name, judge.answers(fields)))
     return tuple(found)
 
 
@@ -185,14 +185,3 @@ def refused(name: str, answers: Sequence[FieldAnswer]) -> Metric:
     silent = np.array([answer.answer is None for answer in readable], np.bool_)
     groups = [answer.group for answer in readable]
     return share_metric(f"refused {name}", silent, groups, "test groups, no result given")
-
-
-def answers_to(judge: Judge, fields: Sequence[LabelledField]) -> tuple[FieldAnswer, ...]:
-    """What a model says of fields, without a word on the way."""
-    steps = judge.ask(fields)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            answers: tuple[FieldAnswer, ...] = end.value
-            return answers

@@ -24,8 +24,8 @@ MOST = 0.5  # a fault that touches more of the tissue than this decides the case
 
 _LOSES_TISSUE = 2.0  # times that a picture is shrunk
 _DOUBT = (
-    "The scale is unknown, which may be the only reason: {}. {} Give the µm per pixel with --mpp "
-    "(usual: 0.25 for a 40x objective, 0.5 for 20x)."
+    "The scale is unknown, which may be the only reason: {}. {} Give the pixel size (--mpp; usual: "
+    "0.25 µm for a 40x objective, 0.5 for 20x)."
 )
 
 # Whose stain and scanner a model knows, and what to do about another's.

@@ -12,7 +12,7 @@ from lungscan.types import MppSource, Scale
 _TOLERANCE = 0.05  # 5 %: more than any scanner's calibration moves
 _SQUARE = 0.01  # sides that differ by less were measured so: the pixel counts as a square
 
-_CURE = "Give the scanner's µm per pixel with --mpp (usual: 0.25 for a 40x objective, 0.5 for 20x)."
+_CURE = "Give the pixel size (--mpp; usual: 0.25 µm for a 40x objective, 0.5 for 20x)."
 
 
 def number(text: str | None) -> float | None:

@@ -209,7 +209,7 @@ def test_an_unknown_scale_stands_before_every_reason_that_it_can_make_up(
     # Tissue is lost only in a picture that was shrunk a good deal.
     may_be = reason is not NoResult.LITTLE_TISSUE or shrunk > 2
     assert prediction.reason_text.startswith("The scale is unknown") == may_be
-    assert ("--mpp" in prediction.reason_text) == may_be
+    assert ("Give the pixel size (--mpp; " in prediction.reason_text) == may_be
     assert (unscaled.shown in prediction.reason_text) == may_be
 
 

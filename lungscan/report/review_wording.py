@@ -27,7 +27,7 @@ CHOICES = {
     Verdict.DISAGREE: "Disagree",
     Verdict.NOT_ASSESSABLE: "Not assessable",
 }
-NONE_OF_THESE = "none of these"
+NONE_OF_THESE = "none of these, or not sure"  # what stands there until a class is chosen
 SEEN_HEAD = "Evidence looked at"
 
 
@@ -39,7 +39,7 @@ def verdict_text(opinion: Opinion, model: ModelStamp) -> str:
     if opinion.verdict is not Verdict.DISAGREE:
         return words
     if not opinion.right_class:
-        return f"{words}; holds {NONE_OF_THESE} classes right"
+        return f"{words}; names none of these classes as right"
     return f"{words}; holds {display_name(model, opinion.right_class)} right"
 
 

@@ -44,7 +44,7 @@ class Opinion:
     """One person's word on the answer."""
 
     verdict: Verdict | None = None  # None: nothing was said of the answer yet
-    right_class: str = ""  # with ``disagree``: the class held right; "": none of the model's
+    right_class: str = ""  # with ``disagree``: the class held right; "": none was named
     comment: str = ""
     reviewer: str = ""
     reviewed_utc: str = ""  # ISO 8601

@@ -48,7 +48,9 @@ def test_a_review_fills_its_section_and_shows_on_the_first_page(tmp_path: Path) 
     assert "Signature" in text[-1]
     assert "Agree Disagree Not assessable" not in " ".join(text)
     none = review_of(result, Verdict.DISAGREE)
-    assert "holds none of these classes right" in pages(tmp_path / "b.pdf", result, Beside(none))[0]
+    assert (
+        "names none of these classes as right" in pages(tmp_path / "b.pdf", result, Beside(none))[0]
+    )
 
 
 def test_a_long_comment_takes_as_many_pages_as_it_needs(tmp_path: Path) -> None:

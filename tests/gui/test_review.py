@@ -117,7 +117,7 @@ def test_agree_disagree_with_the_class_held_right_and_undo(
     press(qtbot, reviewed, Qt.Key.Key_D)
     assert panel.verdicts[Verdict.DISAGREE].isChecked()
     assert [panel.right.itemText(row) for row in range(panel.right.count())] == [
-        "None of these", "Benign lung", "Squamous cell carcinoma",
+        "None of these, or not sure", "Benign lung", "Squamous cell carcinoma",
     ]  # fmt: skip
     panel.right.setCurrentIndex(2)
     panel.right.activated.emit(2)

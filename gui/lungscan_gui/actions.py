@@ -41,7 +41,7 @@ COMMANDS = (
     Command("Case", "Compare with the run in ...", ("Ctrl+Shift+D",), "compare_run"),
     Command("Case", "Next changed tile", ("J",), "next_change"),
     Command("Case", "Previous changed tile", ("K",), "previous_change"),
-    Command("Case", "Train a model ...", ("Ctrl+T",), "open_training"),
+    Command("Case", "Train or adapt a model ...", ("Ctrl+T",), "open_training"),
     Command("Review", "Agree", ("A",), "agree"),
     Command("Review", "Disagree", ("D",), "disagree"),
     Command("Review", "Not assessable", ("X",), "not_assessable"),

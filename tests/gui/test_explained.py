@@ -168,6 +168,18 @@ def test_the_tile_that_is_pointed_at_is_explained_and_kept_with_its_case(
     assert analysed.result.explained.pairs == []
 
 
+@pytest.mark.usefixtures("no_reader", "asked")
+def test_the_panel_scrolls_to_the_explanation_that_was_asked_for(
+    analysed: MainWindow, wait: Wait
+) -> None:
+    box = analysed.result.explained
+    analysed.resize(1024, 600)
+    wait(box.visibleRegion().isEmpty)
+    analysed.next_tile()
+    analysed.explain_tile()
+    wait(lambda: bool(box.pairs) and not box.pairs[0].visibleRegion().isEmpty())
+
+
 @pytest.mark.usefixtures("no_reader")
 def test_an_explanation_that_fails_costs_a_message(
     analysed: MainWindow, wait: Wait, asked: list[Question], monkeypatch: pytest.MonkeyPatch

@@ -82,6 +82,7 @@ class Asking(QObject):
         whole = result.files[file].kind == "field" and len(case.maps[file].boxes) == 1
         self._now = question = object()
         self.box.say(WORKING.format(tile=case.words.tile))
+        window.result.reveal_explained()
 
         def work() -> None:
             answer: object = None
@@ -113,6 +114,7 @@ class Asking(QObject):
             self._window.message.say(answer.message, f"{answer.code}\n{answer.details}".strip())
         if case is self._window.display.case:
             self._window.result.show_explained(case)
+            self._window.result.reveal_explained()
 
     # Which tile --------------------------------------------------------------------------------
 

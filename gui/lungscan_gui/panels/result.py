@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtCore import Qt, QTimer, pyqtSignal
 from PyQt6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -126,6 +126,13 @@ class ResultPanel(QScrollArea):
         explained = (*(result.explained or ()), *case.asked)
         self.explained.show_result(engine.replace(result, explained=explained), case.words.tile)
         self._fill_exports(case, result)
+
+    def reveal_explained(self) -> None:
+        """Scroll to the explanation, once it has its place: it lies below the fold."""
+        QTimer.singleShot(0, self._scroll_to_explained)
+
+    def _scroll_to_explained(self) -> None:
+        self.ensureWidgetVisible(self.explained)
 
     def show_review(self, *, visible: bool) -> None:
         """Whether there is an answer to review."""

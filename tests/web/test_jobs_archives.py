@@ -266,3 +266,13 @@ def test_a_single_dicom_file_stays_where_it_is(tmp_path: Path) -> None:
     intake.unpack()
     (path,) = intake.paths
     assert path.parent.name == "0001"
+
+
+@pytest.mark.parametrize("data", [b"PK\3\4garbage", zipped(("zeros", bytes(3 << 20)))])
+def test_of_many_files_the_refused_archive_is_named(tmp_path: Path, data: bytes) -> None:
+    intake = Intake(tmp_path, Limits(free_bytes=1, upload_bytes=1 << 20))
+    for name, content in (("field.png", b"picture"), ("series b.zip", data)):
+        intake.begin(name)
+        intake.write(content)
+    with pytest.raises((BadArchive, TooLarge), match=r"^series b\.zip: The ZIP archive"):
+        intake.unpack()

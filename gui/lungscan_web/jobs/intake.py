@@ -17,7 +17,7 @@ from lungscan.errors import MachineError
 from lungscan.inputs import show
 from lungscan.inputs.dicom import is_dicom
 from lungscan_web.jobs.folder import disk_error, remove
-from lungscan_web.jobs.limits import Limits, NotHere, Refused, TooLarge, TooMany, size
+from lungscan_web.jobs.limits import BadArchive, Limits, NotHere, Refused, TooLarge, TooMany, size
 from lungscan_web.jobs.safe_names import file_name
 from lungscan_web.jobs.unzipping import is_archive, unpack
 
@@ -126,6 +126,8 @@ class Intake:
                     room=room,
                     check=lambda: self._check(wanted),
                 )
+            except (BadArchive, TooLarge) as error:  # of many files, which one
+                raise type(error)(f"{show(self.names[index])}: {error}") from error
             except OSError as error:
                 raise disk_error(error) from error
             path.unlink()

@@ -163,7 +163,6 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         split.setSizes([200, 700, 380])
         split.setChildrenCollapsible(False)
         self.queue.setMinimumWidth(150)
-        side.setMinimumWidth(360)
         self.setCentralWidget(split)
         research = QLabel(engine.RESEARCH_USE)
         research.setObjectName("research")

@@ -29,6 +29,8 @@ from pytestqt.qtbot import QtBot
 from lungscan_gui import main as start
 from lungscan_gui.cases import Case, CaseState
 from lungscan_gui.engine import failure
+from lungscan_gui.panels.queue import CaseList
+from lungscan_gui.panels.result import NARROWEST_PX
 from lungscan_gui.scanning.job import Failure
 from lungscan_gui.scanning.machine import Machine, MachineJob, Question
 from lungscan_gui.settings import Settings
@@ -37,6 +39,7 @@ from lungscan_gui.welcome import WELCOME
 from lungscan_gui.window import MainWindow
 from tests.drawing import draw_he, draw_slide, write_svs
 from tests.gui.fixtures import Jobs
+from tests.results import slide_result
 
 Wait = Callable[[Callable[[], bool]], None]
 pytestmark = pytest.mark.usefixtures("no_reader")
@@ -484,3 +487,31 @@ def test_the_pixel_size_can_be_typed_beforehand(
     wait(lambda: bool(quick))
     assert quick[0].options.mpp == 0.5
     wait(lambda: not window.analysis.running)
+
+
+@pytest.fixture
+def large_font(qapp: QApplication) -> Iterator[None]:
+    """As of a person who needs large letters."""
+    usual, large = qapp.font(), qapp.font()
+    large.setPointSize(16)
+    qapp.setFont(large)
+    yield
+    qapp.setFont(usual)
+
+
+@pytest.mark.usefixtures("large_font")
+def test_large_letters_cut_off_neither_the_probability_nor_a_case(
+    qtbot: QtBot, window: MainWindow
+) -> None:
+    window.resize(1024, 700)
+    result = slide_result()
+    case = Case(None, "long-name-of-a-slide", result=result, state=CaseState.FINISHED)
+    window.result.show_case(case, None)
+    bar = window.result.horizontalScrollBar()
+    qtbot.waitUntil(lambda: window.result.width() > NARROWEST_PX)
+    assert bar.maximum() == 0
+    window.queue.setFixedWidth(150)
+    window.queue.model.add([case])
+    cases = window.queue.findChild(CaseList)
+    qtbot.waitUntil(lambda: cases.sizeHintForRow(0) > 2 * cases.fontMetrics().height())
+    assert cases.horizontalScrollBar().maximum() == 0

@@ -143,8 +143,8 @@ class CaseDelegate(QStyledItemDelegate):
     """Draws a case: a sign, its name, and below how it stands."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:  # noqa: N802, ARG002
-        """All rows are alike."""
-        return QSize(160, ROW_PX)
+        """All rows are alike: as wide as the list, which shortens words, and two lines high."""
+        return QSize(0, max(ROW_PX, 2 * option.fontMetrics.height() + 8))
 
     def paint(
         self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex

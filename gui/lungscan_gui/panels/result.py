@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import Qt, QTimer, pyqtSignal
+from PyQt6.QtCore import QSize, Qt, QTimer, pyqtSignal
 from PyQt6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -25,6 +25,7 @@ from lungscan_gui.panels.options import ScaleQuestion
 from lungscan_gui.review.panel import ReviewPanel
 
 BUSY = (CaseState.QUEUED, CaseState.RUNNING)
+NARROWEST_PX, WIDEST_PX = 360, 600  # beyond, it is scrolled
 
 
 class ResultPanel(QScrollArea):
@@ -37,7 +38,6 @@ class ResultPanel(QScrollArea):
     def __init__(self) -> None:
         super().__init__()
         self.setWidgetResizable(True)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.answer = AnswerBox()
         self.question = ScaleQuestion()
         self.question.answered.connect(self.scale_given)
@@ -110,6 +110,7 @@ class ResultPanel(QScrollArea):
             quality=result is not None,
             model=result is not None,
         )
+        self.updateGeometry()
         self.show_explained(case)
         if case is not None and result is not None:
             self.quality.setText(quality_text(result))
@@ -126,6 +127,14 @@ class ResultPanel(QScrollArea):
         explained = (*(result.explained or ()), *case.asked)
         self.explained.show_result(engine.replace(result, explained=explained), case.words.tile)
         self._fill_exports(case, result)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802  Qt's name
+        """As wide as what it shows, with whatever font: the probability stands at its right."""
+        hint, column, bar = super().minimumSizeHint(), self.widget(), self.verticalScrollBar()
+        if column is not None and bar is not None:
+            wanted = column.minimumSizeHint().width() + bar.sizeHint().width()
+            hint.setWidth(min(max(NARROWEST_PX, wanted), WIDEST_PX))
+        return hint
 
     def reveal_explained(self) -> None:
         """Scroll to the explanation, once it has its place: it lies below the fold."""

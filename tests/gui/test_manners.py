@@ -509,7 +509,7 @@ def test_large_letters_cut_off_neither_the_probability_nor_a_case(
     window.result.show_case(case, None)
     bar = window.result.horizontalScrollBar()
     qtbot.waitUntil(lambda: window.result.width() > NARROWEST_PX)
-    assert bar.maximum() == 0
+    qtbot.waitUntil(lambda: bar.maximum() == 0)
     window.queue.setFixedWidth(150)
     window.queue.model.add([case])
     cases = window.queue.findChild(CaseList)

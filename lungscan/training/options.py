@@ -271,7 +271,7 @@ def _changed(value: object) -> object:
 def load_options(path: Path) -> TrainOptions:
     """Read a recipe (TOML). With ``base``, another recipe beside it, it holds the differences.
 
-    ``without`` lists keys of the base that it does not take over.
+    A base may have a base itself. ``without`` lists keys of the base that it does not take over.
 
     Raises:
         UsageProblem: the file is not TOML or names an option that does not exist.
@@ -284,14 +284,20 @@ def load_options(path: Path) -> TrainOptions:
         raise UsageProblem(f"The recipe {path.name} cannot be used: {fault(error)}.") from error
 
 
-def _table(path: Path) -> dict[str, Any]:
-    """The keys of a recipe; those that it does not have are its base's, whose own base is none."""
+def _table(path: Path, above: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The keys of a recipe, and those of its base and of all ``above`` that it does not have."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     base, without = table.pop("base", ""), table.pop("without", ())
     if not base:
         return table
+    chain = (*above, path.name)
+    if Path(base).name in chain:
+        raise UsageProblem(
+            f"The recipe {path.name} builds on {show(base)}, which builds on it. Take base out of "
+            "one of them."
+        )
     try:
-        under = tomllib.loads((path.parent / base).read_text(encoding="utf-8"))
+        under = _table(path.parent / base, chain)
     except OSError as error:
         raise UsageProblem(
             f"The recipe {path.name} builds on {show(base)}, which cannot be read "

@@ -148,6 +148,17 @@ def test_a_recipe_can_build_on_another(tmp_path: Path) -> None:
         load_options(own)
 
 
+def test_a_base_may_have_a_base_but_no_ring(tmp_path: Path) -> None:
+    (tmp_path / "first.toml").write_text('name = "first"\nseed = 3\nthreads = 1\n', "utf-8")
+    (tmp_path / "second.toml").write_text('base = "first.toml"\nthreads = 4\n', "utf-8")
+    (tmp_path / "third.toml").write_text('base = "second.toml"\nname = "third"\n', "utf-8")
+    options = load_options(tmp_path / "third.toml")
+    assert (options.name, options.seed, options.threads) == ("third", 3, 4)
+    (tmp_path / "first.toml").write_text('base = "third.toml"\nname = "first"\n', "utf-8")
+    with pytest.raises(UsageProblem, match=r"first\.toml builds on third\.toml, which builds on it"):
+        load_options(tmp_path / "third.toml")
+
+
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_recipe_can_be_read(path: Path) -> None:
     options = load_options(path)

@@ -47,6 +47,7 @@ _DOUBTS = {
     "enlarged": "enlarged beyond its scale",
     "tumour_area_below_limit": "some tumour tiles",
     "lone_suspicious_slice": "single suspicious slices",
+    "series_not_validated": "not measured on series",
 }
 
 STATUS_NAMES = {

@@ -20,6 +20,7 @@ from lungscan.modalities.table import MODALITIES, modality_of
 from lungscan.model.card import ModelCard, write_card
 from lungscan.model.checked import read_card
 from lungscan.opening.viewing import VIEW_PX, ViewedImage
+from lungscan.report.wording import answer_line, explanation
 from lungscan.training.model_card import recipe_of
 from lungscan.training.options import TrainOptions
 from lungscan.types import (
@@ -328,6 +329,8 @@ def test_a_long_series_is_answered_slice_by_slice(
     (case,) = results(run(options(ct_model, tmp_path / "out", tmp_path / "in"))).values()
     assert (case.status, case.counts.used) == (CaseStatus.OK, 150)
     assert case.flags == ("series_not_validated",)
+    assert answer_line(case).endswith(" (not measured on series)")  # wherever the answer stands
+    assert "never measured" in explanation(case)
 
 
 def test_a_viewed_series_hands_out_its_slices(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_what_is_missing_is_named_with_its_cure(
     monkeypatch.setattr(page, "NEEDED", ("jinja2", "not_installed_at_all"))
     assert main(["web"]) == 5
     printed = capsys.readouterr().err
-    assert "The page needs not_installed_at_all" in printed
+    assert "The page needs what is not installed here: not_installed_at_all" in printed
     assert "[web]" in printed
 
 

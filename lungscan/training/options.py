@@ -284,20 +284,20 @@ def load_options(path: Path) -> TrainOptions:
         raise UsageProblem(f"The recipe {path.name} cannot be used: {fault(error)}.") from error
 
 
-def _table(path: Path, above: tuple[str, ...] = ()) -> dict[str, Any]:
+def _table(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The keys of a recipe, and those of its base and of all ``above`` that it does not have."""
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     base, without = table.pop("base", ""), table.pop("without", ())
     if not base:
         return table
-    chain = (*above, path.name)
-    if Path(base).name in chain:
+    chain, below = (*above, path.resolve()), path.parent / base
+    if below.resolve() in chain:
         raise UsageProblem(
             f"The recipe {path.name} builds on {show(base)}, which builds on it. Take base out of "
             "one of them."
         )
     try:
-        under = _table(path.parent / base, chain)
+        under = _table(below, chain)
     except OSError as error:
         raise UsageProblem(
             f"The recipe {path.name} builds on {show(base)}, which cannot be read "

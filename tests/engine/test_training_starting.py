@@ -35,6 +35,18 @@ def options_for(tmp_path: Path, **changes: object) -> TrainOptions:
     return started(dataclasses.replace(options, **changes), tmp_path)  # type: ignore[arg-type]
 
 
+def short_run() -> TrainOptions:
+    """Fine-tuning of the small model, for an epoch."""
+    return TrainOptions(
+        name="mine",
+        start_from=str(small_model().folder),
+        student_fit=FIT,
+        drawn_examples=4,
+        device="cpu",
+        threads=1,
+    )
+
+
 def pictures(tiles: RgbBatch) -> Pictures:
     labels = np.zeros(len(tiles), np.int64)
     return Pictures.of(tiles, labels, np.ones(len(tiles), np.int64))
@@ -116,14 +128,7 @@ def test_the_fingerprint_knows_the_model_and_older_ones_stay(tmp_path: Path) -> 
 
 def test_a_fine_tuned_model_says_so_and_its_own_data_leak(tmp_path: Path) -> None:
     draw_data(tmp_path / "lab", groups=8, clear=True)
-    options = TrainOptions(
-        name="mine",
-        start_from=str(small_model().folder),
-        student_fit=FIT,
-        drawn_examples=4,
-        device="cpu",
-        threads=1,
-    )
+    options = short_run()
     events = [str(event) for event in train(options, tmp_path / "lab", tmp_path / "mine")]
     assert any("new last layer; new: lung_aca, lung_n, lung_scc" in text for text in events)
     card = read_card(tmp_path / "mine")
@@ -143,14 +148,7 @@ def test_a_fine_tuned_model_says_so_and_its_own_data_leak(tmp_path: Path) -> Non
 
 def test_a_part_of_what_the_model_learnt_is_known_by_its_pictures(tmp_path: Path) -> None:
     draw_data(tmp_path / "lab", groups=8)
-    options = TrainOptions(
-        name="mine",
-        start_from=str(small_model().folder),
-        student_fit=FIT,
-        drawn_examples=4,
-        device="cpu",
-        threads=1,
-    )
+    options = short_run()
     for _ in train(options, tmp_path / "lab", tmp_path / "mine"):
         pass
     for path in sorted((tmp_path / "lab").glob("*/*.png")):

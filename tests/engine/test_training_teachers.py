@@ -154,6 +154,9 @@ def test_a_base_may_have_a_base_but_no_ring(tmp_path: Path) -> None:
     (tmp_path / "third.toml").write_text('base = "second.toml"\nname = "third"\n', "utf-8")
     options = load_options(tmp_path / "third.toml")
     assert (options.name, options.seed, options.threads) == ("third", 3, 4)
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "third.toml").write_text('base = "../third.toml"\nseed = 5\n', "utf-8")
+    assert load_options(tmp_path / "lab" / "third.toml").seed == 5  # another file of that name
     (tmp_path / "first.toml").write_text('base = "third.toml"\nname = "first"\n', "utf-8")
     with pytest.raises(UsageProblem, match=r"first\.toml builds on third\.toml, which builds"):
         load_options(tmp_path / "third.toml")

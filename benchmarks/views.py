@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from lungscan.dataset.learnt import WORK_FOLDER
 from lungscan.training.data import at_input_size, gather
-from lungscan.training.dealing import WORK_FOLDER
 from lungscan.training.folding import fold_folder, of_one_network
 from lungscan.training.network_answers import logits_of
 from lungscan.training.options import changed, load_options

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lungscan.dataset.group_table import GroupRow, read_groups
+from lungscan.dataset.learnt import WORK_FOLDER, digests_of_parts
 from lungscan.dataset.listing import every_picture, groups_table, read_listing
 from lungscan.dataset.samples import data_hash
 from lungscan.dataset.splits import SplitRow, read_split
@@ -21,6 +22,7 @@ from lungscan.evaluation.records import DataNote, LabelledField, Protocol, Seen
 from lungscan.evaluation.seen_groups import Identity, seen_groups
 from lungscan.inputs.names import natural, show
 from lungscan.model.card import ModelCard
+from lungscan.results.checksums import digest_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Material:
     def note(self, card: ModelCard) -> DataNote:
         """What was judged, with what the card says of it."""
         groups = {field.group for field in self.fields}
-        seen, unheld = _seen(card, self.identity, groups)
+        seen, unheld = _seen(card, self.identity, self.fields)
         return DataNote(
             folder=self.folder,
             split=self.split,
@@ -177,12 +179,25 @@ def _alone(groups: Sequence[str]) -> bool:
     return len(set(groups)) == len(groups)
 
 
-def _seen(card: ModelCard, identity: Identity, groups: set[str]) -> tuple[Seen, int]:
-    """Whether the card names this data, and how many groups it does not hold out."""
-    seen = seen_groups(card, identity, groups)
-    if seen is None:
-        return Seen.UNKNOWN, 0
-    return (Seen.YES if seen else Seen.NO), len(seen)
+def _seen(card: ModelCard, identity: Identity, fields: Sequence[LabelledField]) -> tuple[Seen, int]:
+    """Whether the model knows these data, and how many groups it does not hold out."""
+    seen = seen_groups(card, identity, {field.group for field in fields})
+    if seen is not None:
+        return (Seen.YES if seen else Seen.NO), len(seen)
+    learnt = _learnt_groups(card, fields)
+    return (Seen.YES if learnt else Seen.UNKNOWN), len(learnt)
+
+
+def _learnt_groups(card: ModelCard, fields: Sequence[LabelledField]) -> set[str]:
+    """The groups with a picture that the model's own run learnt, where its folder still tells.
+
+    So part of the training's data is found too; a picture that was encoded anew is not.
+    """
+    learnt = digests_of_parts(card.folder / WORK_FOLDER, ("train", "validation"))
+    if not learnt:
+        return set()
+    there = (field for field in fields if field.path.is_file())
+    return {field.group for field in there if digest_of(field.path) in learnt}
 
 
 def _identity(root: Path) -> Identity:

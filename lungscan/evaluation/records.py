@@ -33,7 +33,7 @@ class Seen(StrEnum):
     """Whether the model's training has seen the fields, as far as its card tells."""
 
     NO = "held out"  # the card names this very data, and all groups are among its test groups
-    YES = "seen in training"  # the card names this very data, and groups are beyond its test groups
+    YES = "seen in training"  # the card or the run names these data, and groups beyond its test
     UNKNOWN = "unknown"  # the card names other data, or none
 
 

@@ -29,7 +29,7 @@ def warnings(data: DataNote, card: ModelCard, skipped: Sequence[FieldAnswer]) ->
         )
     if data.seen is Seen.YES:
         sentences.append(
-            f"NOT HELD OUT: {card.name} was trained on this very data (same SHA-256), and "
+            f"NOT HELD OUT: {card.name} was trained on these very pictures (same SHA-256), and "
             f"{data.seen_groups:,} of the {data.groups:,} groups judged are not among the test "
             "groups that it held out. These figures are no measure of unseen tissue."
         )

@@ -23,10 +23,8 @@ from lungscan.errors import UsageProblem
 from lungscan.inputs import show
 from lungscan.training.options import TrainOptions
 
-WORK_FOLDER = "training"  # of a model folder
-# In it, beside the checkpoints:
+# In the folder `training` of a model folder, beside the checkpoints:
 SPLIT_FILE = "split.csv"
-PICTURES_FILE = "pictures.csv"  # of each picture of the split its part and the SHA-256 of its file
 RUN_FILE = "run.json"
 
 

@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
+from lungscan.dataset.learnt import WORK_FOLDER
 from lungscan.evaluation.cross_validation import JudgedFold, cross_validation
 from lungscan.evaluation.events import EvaluationFinished, JudgingStarted
 from lungscan.evaluation.judging import load_judge
@@ -24,7 +25,6 @@ from lungscan.results.atomic_files import write_atomic
 from lungscan.training import wording
 from lungscan.training.classes import described
 from lungscan.training.data import Material, at_input_size
-from lungscan.training.dealing import WORK_FOLDER
 from lungscan.training.events import StageFinished, StageStarted, TrainEvent
 from lungscan.training.finish import write_bundle
 from lungscan.training.folding import (

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lungscan.dataset.folds import Fold
+from lungscan.dataset.learnt import WORK_FOLDER
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.model.card import ModelCard
 from lungscan.model.checked import read_card
 from lungscan.model.folder import holds_model
 from lungscan.results.atomic_files import write_atomic
 from lungscan.training.data import Material
-from lungscan.training.dealing import RUN_FILE, SPLIT_FILE, WORK_FOLDER
+from lungscan.training.dealing import RUN_FILE, SPLIT_FILE
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import ALONE_FILE, ANSWERS_FILE, OTHERS_FILE, has_distances
 from lungscan.training.same_recipe import SHAPES_NO_ANSWER, differing

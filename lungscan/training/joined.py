@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lungscan.dataset.learnt import WORK_FOLDER
 from lungscan.errors import UsageProblem
 from lungscan.evaluation.records import LabelledField
 from lungscan.inputs import show
@@ -21,7 +22,6 @@ from lungscan.training.calibrate import (
     softmax,
 )
 from lungscan.training.data import Material
-from lungscan.training.dealing import WORK_FOLDER
 from lungscan.training.judge import Calibration, spread
 from lungscan.training.network_answers import not_measured, share_metric
 from lungscan.training.out_of_fold import (

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 import platform
 from importlib.metadata import version
 from pathlib import Path
 
 from lungscan import __version__
+from lungscan.dataset.learnt import write_pictures
 from lungscan.dataset.splits import write_split
-from lungscan.results.atomic_files import write_atomic
 from lungscan.training import checkpoint
 from lungscan.training.data import Material
-from lungscan.training.dealing import PICTURES_FILE, RUN_FILE, SPLIT_FILE
+from lungscan.training.dealing import RUN_FILE, SPLIT_FILE
 from lungscan.training.kept import Curves, Epoch, TrainingRun
 from lungscan.training.options import TrainOptions
 from lungscan.training.stage_names import STAGES
@@ -46,16 +44,8 @@ def keep_records(options: TrainOptions, material: Material, work: Path) -> None:
     (work / RUN_FILE).write_text(text + "\n", encoding="utf-8")
     write_split(work / SPLIT_FILE, material.rows)
     if material.digests:
-        _write_pictures(material, work / PICTURES_FILE)
-
-
-def _write_pictures(material: Material, path: Path) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("file", "part", "sha256"))
-    for row, digest in zip(material.rows, material.digests, strict=True):
-        writer.writerow((row.file, row.part, digest))
-    write_atomic(path, text.getvalue().encode())
+        known = zip(material.rows, material.digests, strict=True)
+        write_pictures(work, ((row.file, row.part, digest) for row, digest in known))
 
 
 def keep_curves(options: TrainOptions, material: Material, work: Path) -> None:

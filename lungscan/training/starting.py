@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lungscan.dataset.learnt import WORK_FOLDER
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.evaluation.seen_groups import Identity, adapted_to, seen_groups
 from lungscan.model.card import INT8, ModelCard
@@ -25,7 +26,6 @@ from lungscan.model.checked import find_model
 from lungscan.runtimes.deploy import load_deployed
 from lungscan.training.classes import ClassSettings
 from lungscan.training.data import Material
-from lungscan.training.dealing import WORK_FOLDER
 from lungscan.training.fit import Pictures
 from lungscan.training.networks import create, normalise
 from lungscan.training.options import Fit, Phase, TrainOptions

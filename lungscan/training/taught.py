@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lungscan.dataset.learnt import digests_of_parts
 from lungscan.dataset.splits import read_split
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.inputs import show
-from lungscan.inputs.csv_input import read_table
 from lungscan.results.checksums import digest_of
 from lungscan.training.data import Material
-from lungscan.training.dealing import PICTURES_FILE, SPLIT_FILE
+from lungscan.training.dealing import SPLIT_FILE
 from lungscan.training.options import TrainOptions
 
 # Of the student's pictures a table that tells names by must name so many, or it is of other data or
@@ -85,9 +85,8 @@ class Learnt:
 
 def learnt_by(work: Path, material: Material) -> Learnt:
     """Which pictures the networks of a run learnt, by the tables in its folder ``training``."""
-    if (work / PICTURES_FILE).is_file():
-        rows = read_table(work / PICTURES_FILE, ("file", "part", "sha256"))
-        digests = {row["sha256"] for row in rows if row["part"] == "train"}
+    digests = digests_of_parts(work, ("train",))
+    if digests is not None:
         return Learnt(tuple(digest in digests for digest in material.digests), told=True)
     if not (work / SPLIT_FILE).is_file():
         return Learnt()

@@ -6,11 +6,11 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lungscan.dataset.learnt import WORK_FOLDER
 from lungscan.errors import UsageProblem
 from lungscan.training import starting, wording
 from lungscan.training.classes import cure, described, unstated
 from lungscan.training.data import Material, confounded, gather, split_text
-from lungscan.training.dealing import WORK_FOLDER
 from lungscan.training.distributed import Ranks, join
 from lungscan.training.events import RunStarted, StageFinished, StageStarted, TrainEvent
 from lungscan.training.finish import finish

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lungscan.dataset.learnt import WORK_FOLDER, write_pictures
 from lungscan.dataset.samples import Samples, data_hash
 from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.evaluation import wording
@@ -16,6 +17,7 @@ from lungscan.evaluation.labelled import load_material, material_of, require_kno
 from lungscan.evaluation.options import DataOptions
 from lungscan.evaluation.records import Protocol, Seen
 from lungscan.model.card import ModelCard
+from lungscan.results.checksums import digest_of
 from tests.labelled import CLASSES, draw_class, draw_folder, write_split, write_table
 from tests.models import CARD
 
@@ -123,6 +125,22 @@ def test_the_card_tells_whether_the_model_has_seen_the_fields(
     everything = load_material(DataOptions(root)).note(card)
     assert (everything.seen, everything.seen_groups) == (Seen.YES, 9)
     assert load_material(DataOptions(root)).note(CARD).seen is Seen.UNKNOWN
+
+
+def test_part_of_what_a_run_learnt_is_known_by_its_pictures(
+    root: Path, rows: Rows, tmp_path: Path
+) -> None:
+    """A folder that is none of the card's data may still hold pictures that it learnt."""
+    parts = ("train", "validation", "test")
+    pictures = [(root / row[0], row[2], parts[place % 3]) for place, row in enumerate(rows[:9])]
+    (tmp_path / WORK_FOLDER).mkdir()
+    kept = ((path.name, part, digest_of(path)) for path, _, part in pictures)
+    write_pictures(tmp_path / WORK_FOLDER, kept)
+    learnt = {group for _, group, part in pictures if part != "test"}
+    note = load_material(DataOptions(root)).note(dataclasses.replace(CARD, folder=tmp_path))
+    assert (note.seen, note.seen_groups) == (Seen.YES, len(learnt))
+    assert 0 < note.seen_groups < note.groups
+    assert any("NOT HELD OUT" in text for text in wording.warnings(note, CARD, ()))
 
 
 def test_a_model_of_a_random_split_has_seen_every_group(root: Path, rows: Rows) -> None:

@@ -8,9 +8,9 @@ the page, those of one split follow. ``--folds`` takes the tables that ``folds.p
 wrote: networks on the same folds, paired. ``--int8`` takes the JSON that
 `lungscan compare MODEL ITS-INT8-FORM DATA --split FILE --json` printed, ``--speed`` the Markdown
 that `lungscan benchmark --out` wrote, ``--study`` (once or more) the table that `lungscan study`
-wrote; where none is given, studies that already stand in the page to be written stay, and where no
-model folder is given, all else of the page. Several grouped runs (seeds) are listed with their
-mean.
+wrote; where none is given, studies that already stand in the page to be written stay, as do the
+folds of models of other names, and where no model folder is given, all else of the page. Several
+grouped runs (seeds) are listed with their mean.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from lungscan.options import DEFAULT_MODEL
 
 # What the seed project reports for its student on a random split of LC25000.
 SEED_F1 = {"lung_aca": 0.98, "lung_n": 1.00, "lung_scc": 0.98}
@@ -94,6 +97,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     text = document(
         [load(path) for path in options.runs],
         options.folds.read_text(encoding="utf-8") if options.folds else "",
+        cross_validated(options.write),
     )
     if options.int8:
         text += "\n" + int8(json.loads(options.int8.read_text(encoding="utf-8")))
@@ -113,25 +117,17 @@ def load(folder: Path) -> Run:
     return Run(folder.name, card, json.loads(path.read_text(encoding="utf-8")))
 
 
-def document(runs: Sequence[Run], folds: str = "") -> str:
+def document(runs: Sequence[Run], folds: str = "", others: Mapping[str, str] | None = None) -> str:
     """All sections, those of folds first, then grouped runs: they are the honest ones.
 
     Args:
         runs: the model folders.
         folds: tables of networks on the same folds; "": none.
+        others: sections of folds, by the model's name, that stay where ``runs`` has none of it.
     """
-    parts = ["# Results", HEAD]
-    for run in (run for run in runs if run.folds):
-        parts += [f"## {run.card['name']}: {run.folds}-fold cross-validation by group", FOLDED]
-        parts += [
-            _commands([run]),
-            _headlines([run]),
-            "### Networks of the folds",
-            _networks([run]),
-        ]
-        parts += ["### Accuracy against coverage", _coverage(run), "### Classes", _classes([run])]
-        if run.evaluation["robustness"]:
-            parts += ["### Robustness", _robustness(run)]
+    judged = dict(others or {}) | {run.card["name"]: _folded(run) for run in runs if run.folds}
+    ordered = sorted(judged, key=lambda name: (name != DEFAULT_MODEL, name))
+    parts = ["# Results", HEAD, *(judged[name] for name in ordered)]
     if folds:
         parts += ["## Networks on the same folds", folds.strip()]
     for protocol, title in (("grouped", GROUPED), ("random", RANDOM)):
@@ -145,6 +141,25 @@ def document(runs: Sequence[Run], folds: str = "") -> str:
         if robust:
             parts += [f"### Robustness (seed {robust[0].seed})", _robustness(robust[0])]
     return "\n\n".join(parts) + "\n"
+
+
+def _folded(run: Run) -> str:
+    """A model that folds judged."""
+    parts = [f"## {run.card['name']}: {run.folds}{CROSS_VALIDATED}", FOLDED, _commands([run])]
+    parts += [_headlines([run]), "### Networks of the folds", _networks([run])]
+    parts += ["### Accuracy against coverage", _coverage(run), "### Classes", _classes([run])]
+    if run.evaluation["robustness"]:
+        parts += ["### Robustness", _robustness(run)]
+    return "\n\n".join(parts)
+
+
+def cross_validated(page: Path | None) -> dict[str, str]:
+    """The sections of folds that stand in a page, by the model's name."""
+    if page is None or not page.exists():
+        return {}
+    sections = re.split(r"^(?=## )", before_study(page), flags=re.MULTILINE)
+    heading = re.compile(rf"## (\S+): \d+{CROSS_VALIDATED}\n")
+    return {found[1]: section.strip() for section in sections if (found := heading.match(section))}
 
 
 def int8(compared: dict[str, Any]) -> str:
@@ -190,6 +205,7 @@ def before_study(page: Path) -> str:
     return page.read_text(encoding="utf-8").partition(STUDY)[0].rstrip("\n") + "\n"
 
 
+CROSS_VALIDATED = "-fold cross-validation by group"  # ends the heading of a model's folds
 STUDY = "<!-- a study's table, by results.py --study -->"
 HEAD = (
     "Written by `python benchmarks/results.py`. Intervals are 95 %, by bootstrap over groups: "

@@ -8,7 +8,7 @@ Such figures stand between ``<!-- figures NAME -->`` and ``<!-- /figures -->``; 
 page is touched. RUN is the folder that ``lungscan train`` wrote, with its evaluation and its folds;
 the shipped model holds neither. The parts and what prints them:
 
-    card       the model's card                         README, models, figures
+    card       the models' cards                        README, models, figures
     results    benchmarks/results.py RUN                results (the whole page)
     answers    benchmarks/answers.py [--folds RUN/folds]  answers
     adapted    benchmarks/adapting.py                   README, answers, own-slides, training
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from lungscan.model.card import Metric, ModelCard
-from lungscan.model.checked import find_model
+from lungscan.model.checked import find_model, list_models
 from lungscan.options import DEFAULT_MODEL
 
 ROOT = Path(__file__).parents[1]
@@ -78,19 +78,24 @@ def quality(card: ModelCard) -> str:
     return "\n".join((head, "|---|---:|", *rows))
 
 
-def described(card: ModelCard) -> str:
-    """The model in a few lines, for the page of models."""
-    known = {metric.name: metric for metric in card.metrics}
-    accuracy, answered = known["accuracy"], known["accuracy of the answered"]
-    rows = (
-        ("network", f"{card.architecture}, taught by {card.teacher}"),
-        ("input", f"{card.patch_size_pixels} px at {card.spacing_um_px:.3f} µm/px"),
-        ("all fields, one class each", f"{_shown(accuracy)}, {accuracy.n:,} fields"),
-        ("right of the answered", _shown(answered)),
-        ("judged by", judged_by(card)),
-    )
-    lines = [f"| {title} | {text} |" for title, text in rows]
-    return "\n".join((f"| | {card.name} |", "|---|---|", *lines))
+def described(cards: Sequence[ModelCard]) -> str:
+    """Models beside each other in a few lines, for the page of models."""
+    known = [{metric.name: metric for metric in card.metrics} for card in cards]
+    rows: dict[str, list[str]] = {
+        "": [card.name for card in cards],
+        "network": [f"{card.architecture}, taught by {card.teacher}" for card in cards],
+        "weights": [f"{_weights(card) / 1e6:.1f} MB" for card in cards],
+        "input": [f"{c.patch_size_pixels} px at {c.spacing_um_px:.3f} µm/px" for c in cards],
+        "fields": [f"{figures['accuracy'].n:,}" for figures in known],
+        **{words: [_shown(figures[name]) for figures in known] for name, words in QUALITY},
+        "judged by": [judged_by(card) for card in cards],
+    }
+    first, *lines = (f"| {title} | {' | '.join(cells)} |" for title, cells in rows.items())
+    return "\n".join((first, f"|{'---|' * (len(cards) + 1)}", *lines))
+
+
+def _weights(card: ModelCard) -> int:
+    return (card.folder / "weights.safetensors").stat().st_size
 
 
 def _shown(metric: Metric) -> str:
@@ -100,11 +105,14 @@ def _shown(metric: Metric) -> str:
     return f"{text} ({100 * metric.low:.1f} to {100 * metric.high:.1f})"
 
 
-def write_card(card: ModelCard, root: Path = ROOT) -> None:
-    """What the card alone says."""
+def write_card(root: Path = ROOT) -> None:
+    """What the cards alone say: of the default, and of all models of its modality."""
+    default = find_model(DEFAULT_MODEL)
+    others = [card for card in list_models() if card.modality == default.modality]
     for page in ("README.md", "docs/figures.md"):
-        put(root / page, "quality", quality(card))
-    put(root / "docs/models.md", "model", described(card))
+        put(root / page, "quality", quality(default))
+    cards = sorted(others, key=lambda card: (card.name != DEFAULT_MODEL, card.name))
+    put(root / "docs/models.md", "model", described(cards))
 
 
 def printed(*words: str) -> str:
@@ -213,7 +221,7 @@ def main() -> None:
     run = given.run.resolve() if given.run else None
     data, slides = given.data.resolve(), given.slides.resolve()
     makers = {
-        "card": lambda: write_card(find_model(DEFAULT_MODEL)),
+        "card": write_card,
         "results": lambda: write_results(run),
         "answers": lambda: write_answers(run, data, slides),
         "adapted": lambda: write_adapted(data),

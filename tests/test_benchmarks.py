@@ -246,6 +246,18 @@ def test_decoding_alone_has_a_rate(tmp_path: Path, drawing: tuple[str, ...]) -> 
     assert report["tiles_per_second"] > 0
 
 
+def test_folds_of_other_models_stay_in_the_page_of_results(tmp_path: Path) -> None:
+    from results import cross_validated, document
+
+    page, title = tmp_path / "results.md", "5-fold cross-validation by group"
+    sections = {name: f"## {name}: {title}\n\n{name} 93 %" for name in ("a", "lung-histology")}
+    page.write_text(document([], "### both", sections) + "\n## Random split\n", encoding="utf-8")
+    assert cross_validated(page) == sections
+    text = page.read_text(encoding="utf-8")
+    assert text.index("lung-histology 93 %") < text.index("a 93 %") < text.index("### both")
+    assert cross_validated(None) == cross_validated(tmp_path / "none.md") == {}
+
+
 def test_a_study_stands_in_the_page_of_results_and_stays_there(tmp_path: Path) -> None:
     from results import main, study
 

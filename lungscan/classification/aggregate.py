@@ -15,6 +15,8 @@ for comparing with programs that average.
 
 *majority*. The class with the largest area. Easy to explain, blind to small tumours.
 
+The last two say where they passed over tumour.
+
 The order of tiles never matters, and a tile counts by the tissue it stands for.
 """
 
@@ -220,23 +222,32 @@ def _neighbours(probs: FloatArray, place: PlaceArray | None) -> FloatArray:
 
 
 def mean_probability(
-    probs: FloatArray, weight: FloatArray, _card: ModelCard, _place: PlaceArray | None = None, /
+    probs: FloatArray, weight: FloatArray, card: ModelCard, _place: PlaceArray | None = None, /
 ) -> Answer:
     """The likeliest class of the average tile."""
     mean = _mean(probs, weight)
     index = int(mean.argmax())
-    return Answer(index, float(mean[index]), _tuple(mean))
+    return Answer(index, float(mean[index]), _tuple(mean), _outvoted(index, probs, weight, card))
 
 
 def majority_of_tiles(
-    probs: FloatArray, weight: FloatArray, _card: ModelCard, _place: PlaceArray | None = None, /
+    probs: FloatArray, weight: FloatArray, card: ModelCard, _place: PlaceArray | None = None, /
 ) -> Answer:
     """The class with the largest area; all probabilities are the means over that area."""
     best = probs.argmax(1)
     index = int(np.bincount(best, weight, probs.shape[1]).argmax())
     rows = best == index
     mean = _mean(probs[rows], weight[rows])
-    return Answer(index, float(mean[index]), _tuple(mean))
+    return Answer(index, float(mean[index]), _tuple(mean), _outvoted(index, probs, weight, card))
+
+
+def _outvoted(
+    index: int, probs: FloatArray, weight: FloatArray, card: ModelCard
+) -> tuple[str, ...]:
+    """The flag of an answer that is no tumour, where some of the tissue looks like tumour."""
+    tumour = np.array(card.tumour)
+    passed_over = not tumour[index] and weight[tumour[probs.argmax(1)]].any()
+    return ("tumour_outvoted",) if passed_over else ()
 
 
 RULES: dict[str, Rule] = {

@@ -46,6 +46,7 @@ _DOUBTS = {
     _ELSEWHERE: "{}",
     "enlarged": "enlarged beyond its scale",
     "tumour_area_below_limit": "some tumour tiles",
+    "tumour_outvoted": "tumour was outvoted",
     "lone_suspicious_slice": "single suspicious slices",
     "series_not_validated": "not measured on series",
 }
@@ -82,6 +83,8 @@ _FLAGS = {
     "mpp_option_differs": "The file states another pixel size than the one given with --mpp.",
     "tiles_unreadable": "Some tiles could not be read.",
     "tumour_area_below_limit": "Tumour tiles were found, but less area than counts as tumour.",
+    "tumour_outvoted": "Part of it was seen as tumour, which the chosen rule lets the rest "
+    "outvote; the rule tumour-aware asks for tumour first.",
     "deep_grey": "The picture has more than 8 bits of grey; its range was stretched.",
     "deep_colour": "The picture has more than 8 bits a colour; its range was stretched.",
     "icc_profile_ignored": "The file's colour profile was not applied: colours are as stored.",

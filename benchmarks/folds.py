@@ -1,7 +1,8 @@
 """Networks beside each other on the same folds, from their out-of-fold tables.
 
     python benchmarks/folds.py ghostnet=runs/ghostnet alone=runs/ghostnet:alone lite0=runs/lite0
-                    [--pair ghostnet,alone] [--rejectors ghostnet] [--some] [--write FILE]
+                    [--pair ghostnet,alone] [--rejectors ghostnet] [--cascade fast,ghostnet]
+                    [--some] [--write FILE]
 
 NAME=FOLDER takes the folder of a model that `lungscan train --folds` made, or one with the folders
 1 to 5 of single folds; ``:alone``, ``:teacher`` and ``:student`` choose another table than the
@@ -9,7 +10,8 @@ model's own. Every picture is judged by the network that never saw its group, an
 temperature of the other folds; intervals are 95 %, by bootstrap over groups. ``--pair A,B``
 subtracts B from A picture by picture, and may be given several times; without it each network is
 compared with the first. ``--rejectors NAME`` asks which measure of doubt would have kept the most
-wrong answers back. ``--some`` takes the folds that are there, for a first look.
+wrong answers back, ``--cascade FAST,FULL`` what both together answer when FULL is asked only
+where FAST is unsure. ``--some`` takes the folds that are there, for a first look.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from cascade import cascade_table
 from rejectors import rejector_table
 
 from lungscan.dataset.resampling import GroupBootstrap
@@ -42,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("sets", nargs="+", metavar="NAME=FOLDER[:TABLE]")
     parser.add_argument("--pair", action="append", default=[], metavar="A,B")
     parser.add_argument("--rejectors", metavar="NAME")
+    parser.add_argument("--cascade", metavar="FAST,FULL")
     parser.add_argument("--some", action="store_true", help="not all folds are there")
     parser.add_argument("--write", type=Path)
     options = parser.parse_args(argv)
@@ -52,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.rejectors:
             others = [answers for name, answers in sets.items() if name != options.rejectors]
             text += "\n" + rejector_table(options.rejectors, sets[options.rejectors], others)
+        if options.cascade:
+            fast, full = _two(options.cascade.split(","), sets, "--cascade")
+            text += "\n" + cascade_table((fast, full), *(judged_of(sets[n]) for n in (fast, full)))
     except LungScanError as error:
         print(error, file=sys.stderr)
         return 2
@@ -136,14 +143,18 @@ def figures(judged: Judged, bootstrap: GroupBootstrap) -> tuple[Metric, ...]:
 def _pair(
     pair: tuple[str, ...], judged: Mapping[str, Judged], bootstrap: GroupBootstrap
 ) -> tuple[str, ...]:
-    unknown = [name for name in pair if name not in judged]
-    if unknown or len(pair) != 2:
-        raise UsageProblem(f"--pair takes two of {', '.join(judged)}, such as A,B.")
-    a, b = (judged[name] for name in pair)
+    a, b = (judged[name] for name in _two(pair, judged, "--pair"))
     gain = bootstrap.mean("gain", a.right.astype(np.float64) - b.right)
     certain = Ranking(a, bootstrap).minus(Ranking(b, bootstrap), 0.95, "gain at 95 %")
     only_a, only_b = int((a.right & ~b.right).sum()), int((b.right & ~a.right).sum())
     return (*pair, points(gain), points(certain), str(only_a), str(only_b))
+
+
+def _two(names: Sequence[str], known: Iterable[str], option: str) -> tuple[str, str]:
+    known = tuple(known)
+    if len(names) != 2 or not set(names) <= set(known):
+        raise UsageProblem(f"{option} takes two of {', '.join(known)}, such as A,B.")
+    return names[0], names[1]
 
 
 def _require_same(name_a: str, a: Answers, name_b: str, b: Answers) -> None:

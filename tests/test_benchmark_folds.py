@@ -113,6 +113,31 @@ def test_the_measure_that_knows_the_errors_keeps_them_back(tmp_path: Path) -> No
     assert not cells(text, "confidence")[1].startswith("0.0 %")
 
 
+def test_a_cascade_asks_the_full_network_only_where_the_fast_one_is_unsure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import cascade
+    import folds
+
+    write_set(tmp_path / "fast", set(range(10)))
+    write_set(tmp_path / "full", {0, 2, 3})
+    sets = [f"{name}={tmp_path / name}" for name in ("fast", "full")]
+    assert folds.main([*sets, "--cascade", "fast,full"]) == 0
+    text = capsys.readouterr().out
+    assert cells(text, "0.5")[1].startswith("100.0 %")
+    assert cells(text, "0.5")[3].startswith("83.3 %")  # as the fast one alone: 10 of 60 wrong
+    assert cells(text, "0.99")[1].startswith("0.0 %")
+    assert cells(text, "0.99")[4].startswith("0.0 (")  # as the full one alone
+    fast, full = (judged_of(folds.load(str(tmp_path / name))) for name in ("fast", "full"))
+    limit = float(np.median(fast.confidence))
+    both, sure = cascade.joined(fast, full, limit), fast.confidence >= limit
+    assert 0 < sure.mean() < 1
+    np.testing.assert_array_equal(both.forced[sure], fast.forced[sure])
+    np.testing.assert_array_equal(both.confidence[~sure], full.confidence[~sure])
+    assert folds.main([*sets, "--cascade", "fast"]) == 2
+    assert "--cascade takes two of fast, full" in capsys.readouterr().err
+
+
 def test_sets_of_other_deals_cannot_be_paired(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

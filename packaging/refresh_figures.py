@@ -3,13 +3,15 @@
     python packaging/refresh_figures.py                     what the card says: seconds
     python packaging/refresh_figures.py card results --run RUN
     python packaging/refresh_figures.py all --run RUN [--data DIR] [--slides DIR]
+    python packaging/refresh_figures.py results answers --model lung-histology-fast --run RUN
 
 Such figures stand between ``<!-- figures NAME -->`` and ``<!-- /figures -->``; nothing else of a
 page is touched. RUN is the folder that ``lungscan train`` wrote, with its evaluation and its folds;
-the shipped model holds neither. The parts and what prints them:
+the shipped model holds neither. Of a model that is not the default only its results and answers
+stand in the docs. The parts and what prints them:
 
     card       the models' cards                        README, models, figures
-    results    benchmarks/results.py RUN                results (the whole page)
+    results    benchmarks/results.py RUN                results (studies and other models stay)
     answers    benchmarks/answers.py [--folds RUN/folds]  answers
     adapted    benchmarks/adapting.py                   README, answers, own-slides, training
     explained  benchmarks/explaining.py                 explanation
@@ -105,13 +107,17 @@ def _shown(metric: Metric) -> str:
     return f"{text} ({100 * metric.low:.1f} to {100 * metric.high:.1f})"
 
 
-def write_card(root: Path = ROOT) -> None:
-    """What the cards alone say: of the default, and of all models of its modality."""
+def shipped() -> tuple[ModelCard, ...]:
+    """The default model, and the others of its modality."""
     default = find_model(DEFAULT_MODEL)
-    others = [card for card in list_models() if card.modality == default.modality]
+    cards = [card for card in list_models() if card.modality == default.modality]
+    return tuple(sorted(cards, key=lambda card: (card.name != DEFAULT_MODEL, card.name)))
+
+
+def write_cards(cards: Sequence[ModelCard], root: Path = ROOT) -> None:
+    """What the cards alone say; the first is the default."""
     for page in ("README.md", "docs/figures.md"):
-        put(root / page, "quality", quality(default))
-    cards = sorted(others, key=lambda card: (card.name != DEFAULT_MODEL, card.name))
+        put(root / page, "quality", quality(cards[0]))
     put(root / "docs/models.md", "model", described(cards))
 
 
@@ -134,12 +140,14 @@ def write_results(run: Path) -> None:
     printed("benchmarks/results.py", str(run), "--write", "docs/results.md")
 
 
-def write_answers(run: Path | None, data: Path, slides: Path) -> None:
+def write_answers(model: str, run: Path | None, data: Path, slides: Path) -> None:
     """Who gets an answer."""
-    words = ["benchmarks/answers.py", "--data", str(data), "--slides", str(slides)]
+    words = ["benchmarks/answers.py", "--model", model]
+    words += ["--data", str(data), "--slides", str(slides)]
     if run is not None and (run / "folds").is_dir():
         words += ["--folds", str(run / "folds")]
-    put(ROOT / "docs/answers.md", "answers", printed(*words))
+    name = "answers" if model == DEFAULT_MODEL else f"answers {model}"
+    put(ROOT / "docs/answers.md", name, printed(*words))
 
 
 def write_adapted(data: Path) -> None:
@@ -209,6 +217,7 @@ def main() -> None:
     """Write the parts that were asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("parts", nargs="*", default=["card"], help=f"{', '.join(PARTS)} or all")
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="a shipped model")
     parser.add_argument("--run", type=Path, help="the folder that `lungscan train` wrote")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--slides", type=Path, default=ROOT.parent / "shared" / "slides")
@@ -216,14 +225,16 @@ def main() -> None:
     parts = PARTS if "all" in given.parts else tuple(given.parts)
     if unknown := set(parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    if given.model != DEFAULT_MODEL and set(parts) & {"adapted", "explained"}:
+        parser.error("the parts adapted and explained are of the default model alone")
     if "results" in parts and given.run is None:
         parser.error("results need --run")
     run = given.run.resolve() if given.run else None
     data, slides = given.data.resolve(), given.slides.resolve()
     makers = {
-        "card": write_card,
+        "card": lambda: write_cards(shipped()),
         "results": lambda: write_results(run),
-        "answers": lambda: write_answers(run, data, slides),
+        "answers": lambda: write_answers(given.model, run, data, slides),
         "adapted": lambda: write_adapted(data),
         "explained": lambda: write_explained(data),
     }

@@ -116,7 +116,9 @@ def unseen(options: TrainOptions, material: Material) -> Material:
     if seen is None:  # other data folders, which may hold the same pictures all the same
         learnt = learnt_by(card.folder / WORK_FOLDER, material)
         seen = frozenset(judging(material, learnt))
-        material = dataclasses.replace(material, origin="" if learnt.told else card.name)
+        # Its own run tells what it learnt there, not what it had learnt before.
+        known = learnt.told and not card.recipe.get("start_from")
+        material = dataclasses.replace(material, origin="" if known else card.name)
     if seen and not options.allow_leakage:
         adapted = any(adapted_to(card, part) for part, _ in _parts(options, material))
         raise UsageProblem(

@@ -17,10 +17,11 @@ from lungscan.errors import ModelError, UsageProblem
 from lungscan.model.card import FILES, write_card
 from lungscan.model.checked import read_card
 from lungscan.runtimes.deploy import Deployed
+from lungscan.training.data import gather
 from lungscan.training.fit import Pictures
 from lungscan.training.networks import normalise
 from lungscan.training.options import Fit, Phase, TrainOptions
-from lungscan.training.starting import network_of, start_text, started
+from lungscan.training.starting import network_of, start_text, started, unseen
 from lungscan.training.train import train
 from lungscan.types import RgbBatch
 from tests.labelled import CLASSES
@@ -159,6 +160,10 @@ def test_a_part_of_what_the_model_learnt_is_known_by_its_pictures(tmp_path: Path
     again = dataclasses.replace(options, start_from=str(tmp_path / "mine"), seed=5)
     with pytest.raises(UsageProblem, match="mine was trained on these very data"):
         list(train(again, tmp_path / "part", tmp_path / "again"))
+    draw_data(tmp_path / "other", groups=8, clear=True)
+    before = started(again, tmp_path / "other")
+    material = gather(before, tmp_path / "other", tmp_path / "none")
+    assert unseen(before, material).origin == "mine"  # it began from another, which knows more
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:

@@ -57,6 +57,15 @@ def decode(cls: type[T], value: object) -> T:
     return record
 
 
+def meant(hint: Any) -> Any:
+    """The type that an alias stands for: from numpy 2.5 on, ``NDArray`` is one."""
+    alias, args = get_origin(hint) or hint, get_args(hint)
+    value = getattr(alias, "__value__", None)
+    if value is None:
+        return hint
+    return meant(value[args] if args else value)
+
+
 # Encoding ------------------------------------------------------------------------------------
 
 
@@ -67,6 +76,7 @@ def _same(value: Any) -> Any:
 @cache
 def _encoder(hint: Any) -> Convert:  # noqa: PLR0911  # one line per kind of type
     """The function that turns a value of type ``hint`` into JSON values."""
+    hint = meant(hint)
     origin, args = get_origin(hint), get_args(hint)
     if dataclasses.is_dataclass(hint):
         return _record_encoder(hint)
@@ -149,6 +159,7 @@ def _encode_few(value: Any) -> Any:
 @cache
 def _decoder(hint: Any) -> Convert:  # noqa: PLR0911  # one line per kind of type
     """The function that turns JSON values into a value of type ``hint``, or raises Fault."""
+    hint = meant(hint)
     origin, args = get_origin(hint), get_args(hint)
     if dataclasses.is_dataclass(hint):
         return _record_decoder(hint)

@@ -17,6 +17,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from lungscan.layout import GEOJSON
+from lungscan.results.codec import meant
 from lungscan.types import LEFT_OUT_WHILE_NONE
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -71,6 +72,7 @@ def _record(cls: Any, definitions: dict[str, Schema], without: Collection[str] =
 
 
 def _value(hint: Any, definitions: dict[str, Schema]) -> Schema:  # noqa: PLR0911  # one per kind
+    hint = meant(hint)
     origin, args = get_origin(hint), get_args(hint)
     if dataclasses.is_dataclass(hint):
         name = getattr(hint, "__name__", str(hint))

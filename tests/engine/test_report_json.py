@@ -6,7 +6,8 @@ import dataclasses
 import json
 from dataclasses import replace
 from enum import Enum
-from typing import Any
+from types import GenericAlias, SimpleNamespace
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from lungscan.errors import LungScanError
 from lungscan.results.case_json import DamagedRecord, from_json, to_json
+from lungscan.results.codec import meant
 from lungscan.results.run_json import read_run_json, summarise, write_run_json
 from lungscan.types import NoResult, TileQuality
 from tests.results import (
@@ -29,6 +31,7 @@ from tests.results import (
     two_file_result,
 )
 
+Kind = TypeVar("Kind", bound=np.generic)
 ALL_KINDS = [
     slide_result(), field_result(), two_file_result(), partial_result(), flagged_result(),
     failed_result(), skipped_result(), *map(no_result, NoResult),
@@ -167,3 +170,14 @@ def test_the_summary_counts_each_ending() -> None:
     assert summary.tiles == sum(result.counts.total for result in ALL_KINDS)
     with pytest.raises(DamagedRecord):
         summarise([])
+
+
+def test_an_alias_is_what_it_stands_for() -> None:
+    """From numpy 2.5 on, which needs Python 3.12, ``NDArray`` is such an alias."""
+    array = np.ndarray[tuple[Any, ...], np.dtype[Kind]]  # type: ignore[valid-type]
+    alias: Any = GenericAlias(SimpleNamespace(__value__=array), (np.float32,))  # type: ignore[arg-type]
+    assert meant(alias) == np.ndarray[tuple[Any, ...], np.dtype[np.float32]]
+    assert meant(SimpleNamespace(__value__=alias)) == meant(alias)
+    assert [meant(hint) for hint in (int, NoResult, tuple[int, ...])] == [
+        int, NoResult, tuple[int, ...],
+    ]  # fmt: skip

@@ -53,7 +53,7 @@ def test_every_field_of_a_record_is_described(written: dict[str, list[Any]]) -> 
             assert set(file) <= set(known)
 
 
-@pytest.mark.parametrize("name", ["lung-ct", "lung-histology"])
+@pytest.mark.parametrize("name", ["lung-ct", "lung-histology", "lung-histology-fast"])
 def test_the_cards_of_shipped_models_are_valid(name: str) -> None:
     check_file("card.json", shipped_models() / name / "card.json")
 

@@ -16,13 +16,16 @@ import pytest
 
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.model.card import ModelCard, write_card
-from lungscan.model.checked import read_card
+from lungscan.model.checked import find_model, read_card
 from lungscan.model.folder import Golden, read_golden
 from lungscan.runtimes import Runtime, load_runtime, openvino
 from lungscan.runtimes.kernels import cpu_precisions
 from lungscan.runtimes.openvino import OpenVinoRuntime, load_openvino
 from lungscan.self_check import FP32_TOLERANCE, REDUCED_TOLERANCE, compare
 from lungscan.types import RgbBatch
+from lungscan_models import shipped_models
+
+SHIPPED = sorted(path.parent.name for path in shipped_models().glob("*/card.json"))
 
 
 @pytest.fixture(scope="module")
@@ -125,11 +128,11 @@ def test_several_threads_at_once(runtime: Runtime, tiles: RgbBatch) -> None:
             assert found.tobytes() == expected[-len(found) :].tobytes()
 
 
-def test_the_golden_answers_on_openvino(runtime: Runtime, real_model: ModelCard) -> None:
-    golden = read_golden(real_model)
-    assert compare(runtime, golden, FP32_TOLERANCE) == ""
-    usual = load_runtime(real_model, "cpu", 1, 4)
-    assert compare(usual, golden, REDUCED_TOLERANCE) == ""
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_golden_answers_on_openvino(name: str) -> None:
+    card = find_model(name)
+    for device, tolerance in (("cpu-fp32", FP32_TOLERANCE), ("cpu", REDUCED_TOLERANCE)):
+        assert compare(load_runtime(card, device, 1, 4), read_golden(card), tolerance) == ""
 
 
 def test_the_golden_answers_on_torch(

@@ -19,6 +19,7 @@ from lungscan.types import Stamp
 
 _MIRAX_INDEX = "slidedat.ini"
 _MIRAX_DATA = "data of a MIRAX slide, whose .mrxs file is missing or has another name"
+BROKEN_COPY = "empty file, most likely a broken copy; copy it again from its source"
 _SYSTEM_FILES = frozenset({"thumbs.db", ".ds_store", "desktop.ini", "ehthumbs.db"})
 
 
@@ -157,7 +158,7 @@ def _file_reason(entry: _Entry, status: os.stat_result) -> str:
     if name.startswith("~$") or name.lower() in _SYSTEM_FILES:
         return "file of another program, not an image"
     if status.st_size == 0:
-        return "empty file"
+        return BROKEN_COPY if entry.named or not why_not(entry.path) else "empty file"
     # What a person names is tried, whatever it is called.
     if entry.named:
         return ""

@@ -122,7 +122,7 @@ _FLAGS = {
 
 _CODES: dict[str, str] = {
     Code.OPEN: "cannot be opened",
-    Code.FORMAT: "not a known format",
+    Code.FORMAT: "damaged or of no known format",
     Code.UNSUPPORTED: "of a kind that is not supported",
     Code.NAME: "name does not fit its data",
     Code.TOO_LARGE: "too large",
@@ -145,7 +145,8 @@ _CODES: dict[str, str] = {
 
 _CURES: dict[str, str] = {
     Code.OPEN: "Copy the file again from the scanner or archive and check that it opens elsewhere.",
-    Code.FORMAT: "Export it as a slide that OpenSlide reads, or as JPEG, PNG, TIFF, BMP or WebP.",
+    Code.FORMAT: "Copy the file again from its source; if that does not help, export it as a slide "
+    "that OpenSlide reads, or as JPEG, PNG, TIFF, BMP or WebP.",
     Code.UNSUPPORTED: "Export it as a slide of one scan and one focal plane, with 8 bits a colour.",
     Code.NAME: "Rename the file or folder as the message says, then run the command again.",
     Code.TOO_LARGE: "Export the picture as a pyramidal slide, or crop it.",
@@ -246,7 +247,15 @@ def why_in_short(result: CaseResult) -> str:
     """The kind of trouble in a few words, for counting; "" for a plain answer."""
     code = result.error_code
     words = (_CODES.get(code, code) if code else "", reason_words(result) or doubt(result))
+    if result.status is CaseStatus.SKIPPED and not code:
+        return result.error_message  # a few words already
     return ", ".join(filter(None, words))
+
+
+def ending(result: CaseResult) -> str:
+    """As ``answer_line``; of a case without any answer with the reason: it may stand alone."""
+    reason = why_in_short(result) if result.prediction is None else ""
+    return f"{headline(result)}: {reason}" if reason else answer_line(result)
 
 
 def cure(result: CaseResult) -> str:

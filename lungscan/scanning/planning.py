@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections import Counter
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from lungscan.classification.loading import wanted_model
@@ -13,10 +14,12 @@ from lungscan.layout import TABLE
 from lungscan.opening.choice import open_readers
 from lungscan.opening.opener import Readers
 from lungscan.options import ScanOptions
-from lungscan.report.wording import failure
+from lungscan.report.wording import failure, flag_text
 from lungscan.scanning.deidentify import check_names, hide, nameless_inputs
 from lungscan.scanning.own_tables import require_own_tables
-from lungscan.types import CaseInput, Inputs
+from lungscan.types import CaseInput, Inputs, SkippedFile
+
+SHOWN_REASONS = 3  # for which files were skipped, in a sentence
 
 
 def looks_like_fields(case: CaseInput) -> bool:
@@ -67,7 +70,7 @@ def _plan_case(case: CaseInput, readers: Readers, options: ScanOptions) -> Plann
         kinds.add(planned.source.kind)
         tiles += len(planned.grid.boxes)
         mpp = planned.result.info.scale.mpp_um
-        notes += planned.result.info.scale.flags
+        notes += map(flag_text, planned.result.info.scale.flags)
     kind = "slide" if "slide" in kinds else case.files[0].kind
     return PlannedCase(case.case_id, kind, tiles, mpp, " ".join(notes))
 
@@ -101,13 +104,21 @@ def find_inputs(options: ScanOptions) -> Inputs:
     with nameless_inputs(options.deidentify):
         inputs = discover(options.paths, options.cases, options.found)
     if not inputs.cases and not any(file.error_code for file in inputs.skipped):
-        count = len(inputs.skipped)
-        others = f" ({count} other {'file was' if count == 1 else 'files were'} skipped)"
         raise NothingToDo(
-            f"No slide or field image was found{others if count else ''}. "
+            f"No slide or field image was found{_left_out(inputs.skipped)}. "
             "LungScan reads what OpenSlide opens, CT slices in DICOM, and JPEG, PNG, TIFF, BMP "
             "and WebP."
         )
     if options.dicom_sr:
         require_sources(inputs.cases)
     return hide(inputs) if options.deidentify else inputs
+
+
+def _left_out(skipped: Sequence[SkippedFile]) -> str:
+    """How many files were skipped, and the commonest reasons, in brackets; "" for none."""
+    if not skipped:
+        return ""
+    count = len(skipped)
+    reasons = Counter(file.reason for file in skipped).most_common(SHOWN_REASONS)
+    shown = "; ".join(reason for reason, _ in reasons)
+    return f" ({count:,} {'file was' if count == 1 else 'files were'} skipped: {shown})"

@@ -70,6 +70,7 @@ def test_failed_and_partial_cases_give_code_1_and_their_cure(
     assert "bad0: Give --mpp." in err
     assert "bad6: " not in err
     assert "and 2 more" in err
+    assert "Failed: cannot be opened" in err
     engine.results = [make_result("half", CaseStatus.PARTIAL, label="adeno")]
     assert main(["classify", str(slide)]) == 1
     assert "Adenocarcinoma, partly unreadable" in capsys.readouterr().err
@@ -241,6 +242,17 @@ def test_a_watch_keeps_no_line_of_what_it_has_reported(
     assert kept[0].lines == []
 
 
+def test_a_watch_says_at_once_why_a_case_has_no_answer(
+    engine: FakeEngine, slide: Path, capsys: Captured
+) -> None:
+    empty = replace(make_result("in/b.svs", CaseStatus.SKIPPED), error_message="empty file")
+    engine.results = [empty, make_result("c", CaseStatus.FAILED, error="c.svs ends early.")]
+    assert main(["classify", str(slide), "--watch"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert "  in/b.svs: Skipped: empty file" in lines
+    assert "    c.svs ends early." in lines
+
+
 def test_a_termination_ends_a_run_like_an_interrupt(
     engine: FakeEngine, slide: Path, capsys: Captured
 ) -> None:
@@ -298,11 +310,13 @@ def test_skipped_files_are_counted_apart_from_cases(
     engine: FakeEngine, slide: Path, capsys: Captured
 ) -> None:
     engine.results = [make_result("Thumbs.db", CaseStatus.SKIPPED), make_result("a", label="adeno")]
+    engine.results[0] = replace(engine.results[0], error_message="not an image")
     assert main(["classify", str(slide)]) == 0
     err = capsys.readouterr().err
     assert "Classifying 1 case (1 file skipped)" in err
     assert "1 of 1 case: a: Adenocarcinoma" in err
     assert "of 1 case: Thumbs.db" not in err
+    assert "Skipped: not an image" in err
 
 
 def test_settings_come_from_the_environment_and_flags_win(

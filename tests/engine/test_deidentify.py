@@ -128,7 +128,7 @@ def test_failures_still_say_what_to_do(
     run(hidden(model, tmp_path / "out", folder))
     messages = {row["error_code"]: row["error_message"] for row in rows(tmp_path / "out")}
     assert messages["E_TOO_SMALL"] == "Too small. Export the picture at a higher resolution."
-    assert "Export it as a slide" in messages["E_FORMAT"]
+    assert "export it as a slide" in messages["E_FORMAT"]
 
 
 def test_a_report_that_cannot_be_drawn_tells_no_name(

@@ -60,12 +60,14 @@ def test_junk_is_listed_with_its_reason(tmp_path: Path) -> None:
     for name in (*junk, "good.png"):
         touch(root / name)
     touch(root / "nothing.svs", b"")
+    touch(root / "nothing.log", b"")
     touch(root / ".cache" / "old.png")
     found = discover((root,))
     assert shown(found) == ["in/good.png"]
     why = reasons(found)
-    assert set(why) == {f"in/{name}" for name in (*junk, "nothing.svs", ".cache")}
-    assert why["in/nothing.svs"] == "empty file"
+    assert set(why) == {f"in/{name}" for name in (*junk, "nothing.svs", "nothing.log", ".cache")}
+    assert why["in/nothing.svs"].startswith("empty file, most likely a broken copy; copy it again")
+    assert why["in/nothing.log"] == "empty file"
     assert why["in/notes.txt"] == "not an image format LungScan reads"
     assert not any(skip.error_code for skip in found.skipped)
 

@@ -174,7 +174,7 @@ def test_the_summary_counts_each_ending() -> None:
 
 def test_an_alias_is_what_it_stands_for() -> None:
     """From numpy 2.5 on, which needs Python 3.12, ``NDArray`` is such an alias."""
-    array = np.ndarray[tuple[Any, ...], np.dtype[Kind]]  # type: ignore[valid-type]
+    array = np.ndarray[tuple[Any, ...], np.dtype[Kind]]
     alias: Any = GenericAlias(SimpleNamespace(__value__=array), (np.float32,))  # type: ignore[arg-type]
     assert meant(alias) == np.ndarray[tuple[Any, ...], np.dtype[np.float32]]
     assert meant(SimpleNamespace(__value__=alias)) == meant(alias)

@@ -332,6 +332,22 @@ def test_the_summary_shows_every_case_and_troubles_first(tmp_path: Path) -> None
         assert f"page{index}of{len(pages)}" in squeezed(page)
 
 
+def test_the_summary_says_why_each_file_was_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "summary.pdf"
+    junk = [replace(skipped_result(), case_id=f"in/note{i}.txt", error_message="no image")
+            for i in range(40)]  # fmt: skip
+    empty = replace(skipped_result(), case_id="in/lost.svs", error_message="empty file, copy it")
+    results = [*junk, empty, failed_result()]
+    write_summary_pdf(path, results, summarise(results))
+    text = "\n".join(pages_of(path))
+    left_out = text[text.index("File") : text.index("All cases")]
+    assert left_out.index("in/lost.svs") < left_out.index("in/note0.txt"), "not lost among junk"
+    assert "empty file, copy it" in left_out
+    assert left_out.count("no image") == 35
+    rows = text[text.index("All cases") :]
+    assert (rows.count("no image"), rows.count("cannot be opened")) == (40, 1)
+
+
 def test_the_summary_is_the_same_each_time_and_holds_no_picture(tmp_path: Path) -> None:
     run = summarise(EVERY_KIND)
     for name in ("a.pdf", "b.pdf"):
@@ -382,7 +398,7 @@ def test_a_doubtful_answer_is_given_with_reserve_on_the_front_page(
     assert box.startswith(squeezed(flag_text(flag)))
 
 
-def test_a_long_reason_ends_after_three_lines_and_pages_hold_all_rows(tmp_path: Path) -> None:
+def test_a_long_reason_ends_after_six_lines_and_pages_hold_all_rows(tmp_path: Path) -> None:
     refused = no_result(NoResult.UNCERTAIN)
     assert refused.prediction is not None
     long = replace(refused, prediction=replace(refused.prediction, reason_text="why " * 200))

@@ -223,7 +223,7 @@ def test_a_plan_opens_everything_and_writes_nothing(model: Path, tmp_path: Path)
     assert planned["s"].tiles > 16
     assert (planned["s"].kind, planned["s"].mpp) == ("slide", 0.5)
     assert (planned["f"].kind, planned["f"].tiles, planned["f"].mpp) == ("field", 1, None)
-    assert "scale_unknown" in planned["f"].note
+    assert planned["f"].note == "Scale unknown: areas cannot be given."
     assert "not a slide" in planned["bad"].note
     assert planned["in/notes.txt"].kind == "skipped"
     assert not (tmp_path / "out").exists()

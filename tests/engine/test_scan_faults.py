@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungscan.errors import MachineError
+from lungscan.errors import MachineError, NothingToDo
 from lungscan.inputs.parts import PartFinder
 from lungscan.layout import LIST
 from lungscan.reading.field import FieldSource
@@ -63,7 +63,16 @@ def test_each_bad_input_ends_in_its_own_row(model: Path, fake: FakeRuntime, tmp_
         "in/text.jpg": "E_FORMAT", "in/cut.png": "E_FORMAT",
     }  # fmt: skip
     assert "--mpp" in table["in/unscaled.svs"]["error_message"]
-    assert table["in/empty.svs"]["error_message"] == "empty file"
+    assert "copy it again from its source" in table["in/empty.svs"]["error_message"]
+
+
+def test_a_folder_of_broken_copies_alone_says_what_they_are(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "lost.svs").write_bytes(b"")
+    (folder / "notes.txt").write_text("nothing")
+    with pytest.raises(NothingToDo, match=r"2 files were skipped: empty file, .* copy it again"):
+        run(options(model, tmp_path / "out", folder))
 
 
 @pytest.mark.parametrize("hidden", [False, True])

@@ -66,11 +66,11 @@ def _run_watch(options: ScanOptions, *, as_json: bool, quiet: bool) -> int:
     if as_json:
         raise UsageProblem("--json and --watch exclude each other: a watch has no end to tell of.")
     events = lungscan.scan(options)
-    from lungscan_cli.views.run import LineView, SilentView
+    from lungscan_cli.views.run import SilentView, WatchView
     from lungscan_cli.views.watch import Outcome, watch
 
     # Lines, not bars: between two slides hours may pass.
-    view = SilentView() if quiet else LineView(people())
+    view = SilentView() if quiet else WatchView(people())
     watch(events, view, Outcome(), keep_lines=False)
     return OK
 

@@ -22,6 +22,7 @@ from rich.text import Text
 
 from lungscan.events import CaseFinished, CaseStarted, Notice, RunStarted, TilesScored
 from lungscan.modalities.table import modality_of
+from lungscan.types import CaseStatus
 from lungscan_cli.console import count, duration, plain, say
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -148,6 +149,19 @@ class LineView(SilentView):
             return False
         self._last = now
         return True
+
+
+class WatchView(LineView):
+    """Lines of a watched folder: no summary follows, so each trouble is told as it comes."""
+
+    def case_finished(self, event: CaseFinished, answer: str) -> None:
+        """Say how it ended; of what could not be read, or was skipped, why."""
+        super().case_finished(event, answer)
+        result = event.result
+        if result.status is CaseStatus.SKIPPED and self._skipped <= FEW_CASES:
+            say(self._console, f"  {plain(result.case_id)}: {answer}")
+        elif result.status in (CaseStatus.FAILED, CaseStatus.PARTIAL):
+            say(self._console, f"    {plain(result.error_message)}")
 
 
 class BarView(SilentView):

@@ -16,7 +16,7 @@ from lungscan.events import (
     ScanEvent,
     TilesScored,
 )
-from lungscan.report.wording import answer_line
+from lungscan.report.wording import ending
 from lungscan.types import CaseResult, CaseStatus
 from lungscan_cli.views.run import View, tile_word
 
@@ -114,7 +114,5 @@ def line_of(result: CaseResult) -> CaseLine:
 
 
 def answer(result: CaseResult) -> str:
-    """Say in a few words how a case ended: ``Adenocarcinoma``, ``No result: too blurred``."""
-    return answer_line(result) + (
-        ", partly unreadable" if result.status is CaseStatus.PARTIAL else ""
-    )
+    """Say in a few words how a case ended: ``No result: too blurred``, ``Failed: too small``."""
+    return ending(result) + (", partly unreadable" if result.status is CaseStatus.PARTIAL else "")

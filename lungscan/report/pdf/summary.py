@@ -47,7 +47,8 @@ from lungscan.results.run_json import RunSummary
 from lungscan.types import CaseResult, CaseStatus
 
 _ATTENTION = (CaseStatus.FAILED, CaseStatus.PARTIAL, CaseStatus.NO_RESULT)
-_ATTENTION_ROWS = 36  # the full table names the others
+_REASON_ROWS = 36  # of cases with their reasons; the full table names the others
+_LINES = 6  # of a reason: the cure comes last in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ def write_summary_rows(path: Path, rows: Sequence[SummaryRow], run: RunSummary) 
     _draw_head(sheet, run, modality)
     _draw_counts(sheet, rows, run)
     _draw_attention(sheet, rows)
+    _draw_skipped(sheet, rows)
     _draw_all(sheet, rows, modality)
     sheet.canvas.save()
     write_atomic(path, buffer.getvalue(), durable=False)
@@ -205,10 +207,29 @@ def _draw_attention(sheet: Sheet, rows: Sequence[SummaryRow]) -> None:
             line(sheet.canvas, x, sheet.y - 11, part, size=8, room=WIDTH / 2 - 8)
         sheet.down(11)
     sheet.down(4)
-    columns = (Column("Case", 150), Column("Status", 52), Column("Why", WIDTH - 202, lines=3))
+    columns = (Column("Case", 150), Column("Status", 52), Column("Why", WIDTH - 202, lines=_LINES))
     cells = [(row.case_id, STATUS_NAMES[row.status], row.note) for row in chosen]
-    draw_table(sheet, columns, cells[:_ATTENTION_ROWS])
-    more = len(cells) - _ATTENTION_ROWS
+    _draw_reasons(sheet, columns, cells)
+
+
+def _draw_skipped(sheet: Sheet, rows: Sequence[SummaryRow]) -> None:
+    """What was left out, and why; the rarer reasons first, or junk would hide an empty slide."""
+    skipped = [row for row in rows if row.status is CaseStatus.SKIPPED]
+    if not skipped:
+        return
+    sheet.heading("Skipped", 3 * ROW)
+    counts = Counter(row.reason for row in skipped)
+    skipped.sort(key=lambda row: counts[row.reason])
+    columns = (Column("File", 202), Column("Why", WIDTH - 202, lines=_LINES))
+    _draw_reasons(sheet, columns, [(row.case_id, row.note) for row in skipped])
+
+
+def _draw_reasons(
+    sheet: Sheet, columns: Sequence[Column], cells: Sequence[tuple[str, ...]]
+) -> None:
+    """The first cases with their reasons, and how many more there are."""
+    draw_table(sheet, columns, cells[:_REASON_ROWS])
+    more = len(cells) - _REASON_ROWS
     if more > 0:
         text = f"and {more:,} more, in the table of all cases and in cases.csv"
         if not sheet.has_room(ROW):
@@ -224,7 +245,7 @@ def _draw_all(sheet: Sheet, rows: Sequence[SummaryRow], modality: Modality) -> N
     columns = (
         Column("Case", WIDTH - 298 - sum(column.width for column in area_column)),
         Column("Status", 52),
-        Column("Model output", 152),
+        Column("Model output or reason", 152, lines=2),
         Column("Probability", 48, "right"),
         Column(f"{modality.words.tiles.capitalize()} used", 46, "right"),
         *area_column,
@@ -244,8 +265,9 @@ def _draw_all(sheet: Sheet, rows: Sequence[SummaryRow], modality: Modality) -> N
 
 
 def _answer(row: SummaryRow) -> str:
+    """The answer; of a case without any the reason, in a few words."""
     if row.status in (CaseStatus.FAILED, CaseStatus.SKIPPED):
-        return "–"
+        return row.reason or "–"
     return row.answer
 
 

@@ -233,10 +233,11 @@ class Rebuilt:
 def rebuild(out: Path, *, pdf: PdfChoice | None = None) -> Rebuilt:
     """Write every report below ``out`` again from its JSON files.
 
-    Slides, small runs and cases that already have per-case files get those that the run wanted;
-    ``pdf`` replaces its choice of PDFs. The tables are of one run, see ``one_run``: cases of others
-    keep to their own reports. When ``run.json`` is missing, damaged or not that of the last run
-    (which was stopped, or its shards are not finished), the run is summarised from its cases.
+    Slides, small runs and cases that already have per-case files get those that the run wanted,
+    but for cases of which no file could be read, as in a run; ``pdf`` replaces its choice of PDFs.
+    The tables are of one run, see ``one_run``: cases of others keep to their own reports. When
+    ``run.json`` is missing, damaged or not that of the last run (which was stopped, or its shards
+    are not finished), the run is summarised from its cases.
     Raises UsageProblem for another ``pdf``; NothingToDo without cases;
     DamagedRecord, after all the others are written, naming the files that cannot be read;
     MachineError when a file cannot be written.
@@ -288,8 +289,8 @@ def _rederived(
     for result in results:
         folder = case_folder(out, result.key)
         had = any(any(folder.glob(name)) for name in (REPORT, TILES, SLICES))
-        slide = any(file.kind != "field" for file in result.files)
-        more = few or had or slide or run.pdf == "cases"
+        fields = few or run.pdf == "cases"
+        more = had or any(fields or file.kind != "field" for file in result.files)
         if more or result.explained:
             beside = review_beside(folder, result)
             with sealed(folder) as written:

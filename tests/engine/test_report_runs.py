@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lungscan.options import ScanOptions
+from lungscan.options import PdfChoice, ScanOptions
 from lungscan.report.write import rebuild, write_case_files, write_run_files
 from lungscan.results.checksums import unseal
 from lungscan.results.run_json import RunSummary, read_run_json, summarise
@@ -106,3 +106,18 @@ def test_a_run_that_lost_its_drive_does_not_count_records_of_other_settings(
     assert rebuild(tmp_path).cases == 1
     assert ids(tmp_path) == ["a"]
     assert summary(tmp_path).case_keys == (again[0].key,)
+
+
+@pytest.mark.parametrize("pdf", ["auto", "cases"])
+def test_a_case_that_failed_has_the_same_files_when_reports_are_written_again(
+    model: Path, fake: FakeRuntime, tmp_path: Path, pdf: PdfChoice
+) -> None:
+    make_field(tmp_path / "in" / "good.png")
+    (tmp_path / "in" / "bad.png").write_text("no picture")
+    (tmp_path / "in" / "empty.png").write_bytes(b"")
+    chosen = options(model, tmp_path / "out", tmp_path / "in", pdf=pdf)
+    run(chosen)
+    before = sorted(path for path in chosen.out.rglob("*") if path.is_file())
+    assert sum(path.name == "report.pdf" for path in before) == 1
+    rebuild(chosen.out)
+    assert sorted(path for path in chosen.out.rglob("*") if path.is_file()) == before

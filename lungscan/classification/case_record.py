@@ -11,6 +11,7 @@ from lungscan.classification.decide import Unscaled, decide
 from lungscan.classification.pictures import choose_pictures, pick_pictures
 from lungscan.classification.scoring import TileBatch, join
 from lungscan.errors import CaseError, TooManyBadTiles
+from lungscan.inputs import show
 from lungscan.inputs.motion import IN_MOTION
 from lungscan.modalities.table import modality_of
 from lungscan.model.card import ModelCard
@@ -75,7 +76,10 @@ def about(problem: CaseError, file: InputFile, case: CaseInput) -> CaseError:
     """The problem, with the file's name where a case has several."""
     if len(case.files) == 1:
         return problem
-    return type(problem)(f"{file.relative_path}: {problem}", code=problem.code)
+    name, text = show(file.path.name), str(problem)
+    if text.startswith(f"{name} "):  # not twice
+        return type(problem)(f"{file.relative_path}{text.removeprefix(name)}", code=problem.code)
+    return type(problem)(f"{file.relative_path}: {text}", code=problem.code)
 
 
 def finished_case(

@@ -107,9 +107,9 @@ _FLAGS = {
     "not_axial_chest_ct": "Does not look like axial chest CT.",
     "no_lung_in_view": "No lung is in view.",
     "lone_suspicious_slice": "Single slices look like tumour, but no three neighbouring ones.",
-    "series_not_validated": "How sure the model is of a whole series was never measured, only of "
-    "single slices of one collection; so it is never said to be surer than the model was right on "
-    "these.",
+    "series_not_validated": "The model was never measured on whole series, only on single slices "
+    "of one collection; the probability of a series is therefore never above the share of these "
+    "slices that it got right.",
     "localizers_left_out": "Localizers were left out of the series.",
     "other_planes_left_out": "Slices of another plane or tilt were left out of the series.",
     "other_sizes_left_out": "Slices of another size were left out of the series.",
@@ -145,8 +145,8 @@ _CODES: dict[str, str] = {
 
 _CURES: dict[str, str] = {
     Code.OPEN: "Copy the file again from the scanner or archive and check that it opens elsewhere.",
-    Code.FORMAT: "Copy the file again from its source; if that does not help, export it as a slide "
-    "that OpenSlide reads, or as JPEG, PNG, TIFF, BMP or WebP.",
+    Code.FORMAT: "Copy the file again from its source, or export it as a slide that OpenSlide "
+    "reads, or as JPEG, PNG, TIFF, BMP or WebP.",
     Code.UNSUPPORTED: "Export it as a slide of one scan and one focal plane, with 8 bits a colour.",
     Code.NAME: "Rename the file or folder as the message says, then run the command again.",
     Code.TOO_LARGE: "Export the picture as a pyramidal slide, or crop it.",
@@ -259,8 +259,9 @@ def ending(result: CaseResult) -> str:
 
 
 def cure(result: CaseResult) -> str:
-    """What a person can do about a failed case."""
-    return _CURES.get(result.error_code, _OTHER_CURE)
+    """What a person can do about a failed case; "" where its message ends with that."""
+    known = _CURES.get(result.error_code, _OTHER_CURE)
+    return "" if result.error_message.endswith(known) else known
 
 
 def failure(code: str) -> str:

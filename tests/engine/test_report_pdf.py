@@ -20,7 +20,7 @@ from lungscan.report.heatmap import render_heatmap
 from lungscan.report.lettering import visible
 from lungscan.report.pdf.case import write_case_pdf
 from lungscan.report.pdf.summary import write_summary_pdf
-from lungscan.report.wording import answer_line, explanation, flag_text
+from lungscan.report.wording import answer_line, cure, explanation, failure, flag_text
 from lungscan.results.case_json import to_json
 from lungscan.results.provenance import settings_of
 from lungscan.results.run_json import summarise
@@ -179,6 +179,13 @@ def test_a_failed_case_says_what_happened_and_what_to_do(tmp_path: Path) -> None
     assert "What to do" in first
     assert "E_OPEN" in first
     assert images_in(path) == 0
+
+
+def test_a_message_that_ends_with_the_cure_is_followed_by_no_other(tmp_path: Path) -> None:
+    hidden = replace(failed_result(), error_message=failure("E_OPEN"))  # as --deidentify has it
+    first = squeezed(pages_of(written(tmp_path, hidden))[0])
+    assert first.count(squeezed(cure(failed_result()))) == 1
+    assert squeezed("What to do") not in first
 
 
 @pytest.mark.parametrize("result", [failed_result(), partial_result()], ids=lambda r: r.key)
@@ -394,8 +401,17 @@ def test_a_doubtful_answer_is_given_with_reserve_on_the_front_page(
     write_case_pdf(path, plain)
     assert squeezed("With reserve") not in squeezed(pages_of(path)[0])
     write_case_pdf(path, replace(plain, flags=(flag,)))
-    box = squeezed(pages_of(path)[0]).partition(squeezed("With reserve."))[2]
-    assert box.startswith(squeezed(flag_text(flag)))
+    page = squeezed(pages_of(path)[0])
+    assert page.partition(squeezed("With reserve."))[2].startswith(squeezed(flag_text(flag)))
+    assert page.count(squeezed(flag_text(flag))) == 1, "not again among the flags"
+    assert squeezed("None but the above") in page
+    write_case_pdf(path, replace(plain, flags=(flag, "deep_colour")))
+    assert squeezed("Flags" + flag_text("deep_colour")) in squeezed(pages_of(path)[0])
+
+
+def test_a_reason_against_an_answer_is_no_flag_as_well(tmp_path: Path) -> None:
+    refused = replace(no_result(NoResult.BLURRED), flags=("too_blurred",))
+    assert squeezed("FlagsNone but the above") in squeezed(pages_of(written(tmp_path, refused))[0])
 
 
 def test_a_long_reason_ends_after_six_lines_and_pages_hold_all_rows(tmp_path: Path) -> None:

@@ -252,7 +252,7 @@ def test_a_manifest_that_the_results_would_overwrite_is_refused(
 
 def test_a_folder_without_images_is_nothing_to_do(model: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(NothingToDo, match="1 other file"):
+    with pytest.raises(NothingToDo, match="1 file was skipped: not an image format"):
         next(scan(options(model, tmp_path / "out", tmp_path)))
     assert not (tmp_path / "out").exists()
 

@@ -231,7 +231,9 @@ def _withheld(result: CaseResult, prediction: Prediction | None) -> list[Flowabl
 def _what_to_do(result: CaseResult) -> list[Flowable]:
     if result.status is CaseStatus.SKIPPED:
         return []
-    story = [Spacer(0, 6), paragraph("What to do", "heading"), paragraph(cure(result))]
+    story: list[Flowable] = []
+    if todo := cure(result):
+        story = [Spacer(0, 6), paragraph("What to do", "heading"), paragraph(todo)]
     if result.error_code:
         story += [Spacer(0, 4), rich("Error code: <b>{}</b>", result.error_code, style="muted")]
     others = "The other cases of the run are not affected."

@@ -39,6 +39,7 @@ from lungscan.report.wording import (
     flag_text,
     percent,
     probability,
+    reserve_of,
 )
 from lungscan.types import CaseResult
 
@@ -147,12 +148,21 @@ def quality(result: CaseResult) -> list[Flowable]:
     left_out = ", ".join(f"{number:,} {name}" for name, number in rejected if number)
     known = result.tissue_mm2 is not None
     tissue = f"{area(result.tissue_mm2)} mm²" if known else "area unknown"
-    flags = " ".join(flag_text(flag, result.model.modality) for flag in all_flags(result))
     rows = [
         *([("Tissue", tissue)] if modality_of(result.model.modality).scaled else []),
         (words.tiles.capitalize(), "; ".join(filter(None, (used, left_out)))),
-        ("Flags", flags or "None"),
+        ("Flags", _flags(result)),
     ]
     cells = [label_value(name, value) for name, value in rows]
     table = plain_table(cells, [22 * mm, WIDTH - 22 * mm], None, TIGHT, label_column(0))
     return [paragraph("Quality", "heading"), table]
+
+
+def _flags(result: CaseResult) -> str:
+    """The flags as sentences, but for those that the answer's box above says already."""
+    flags, reason = all_flags(result), result.prediction.reason if result.prediction else None
+    said = reserve_of(result)
+    texts = [flag_text(flag, result.model.modality) for flag in flags if flag != reason]
+    return " ".join(text for text in texts if text not in said) or (
+        "None but the above" if flags else "None"
+    )

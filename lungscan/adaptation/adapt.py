@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +63,7 @@ def adapting(
     threads = options.threads or available_threads()
     yield Step("Reading your fields")
     own = gather(options, card)
-    yield from _findings(own)
+    yield from _findings(own, card.class_names)
     require_own(own, card)
     yield Step("Looking at what the model was trained on")
     source = source_of(card, moments_of(card, options.original), threads)
@@ -83,7 +83,7 @@ def _adapted(
     yield Step("Matching stain and scanner")
     made = draft(own, source, scratch / "model", labels=bool(own.labelled))
     require_lung(made, own)
-    yield Found(f"{made.novel:.1%} of the squares look foreign once they are matched")
+    yield Found(f"{made.novel:.1%} of the squares still look foreign with stain and scanner matched")
     yield Step("Judging your fields before and after")
     before, after = yield from _shares(own, made, source, options, scratch)
     require_gain(before, after, own)
@@ -98,16 +98,16 @@ def _adapted(
     return AdaptResult(card, before, after, *(original or (None, None)))
 
 
-def _findings(own: Own) -> Generator[AdaptEvent, None, None]:
+def _findings(own: Own, classes: Sequence[str]) -> Generator[AdaptEvent, None, None]:
     for file, why in own.skipped:
         yield Found(f"skipped: {show(file)}: {why}")
     if own.empty:
         yield Found(f"{len(own.empty)} pictures show no stained tissue and are left out")
     labels = [file.label for file in own.labelled]
-    classes = ", ".join(f"{name} {labels.count(name)}" for name in sorted(set(labels)))
+    given = ", ".join(f"{name} {labels.count(name)}" for name in sorted(set(labels)))
     yield Found(
         f"{counted(own) or 'no pictures'}, {len(own.tiles):,} squares of tissue; "
-        + (f"labelled: {classes}" if labels else "no labels")
+        + (f"labelled: {given}" if labels else "no labels")
     )
     for note in own.notes:
         yield Found(f"review: {show(note)}")
@@ -116,7 +116,10 @@ def _findings(own: Own) -> Generator[AdaptEvent, None, None]:
     if own.labelled_fields and not own.grouped:
         yield Found(GROUPS_UNKNOWN)
     if own.strange:
-        yield Found(f"no class of the model, used without labels: {', '.join(own.strange)}")
+        yield Found(
+            f"taken as unlabelled: the folders {', '.join(map(show, own.strange))}. Fields are "
+            f"labelled by folders named as the model's classes: {', '.join(classes)}"
+        )
 
 
 def moments_of(card: ModelCard, original: Path | None) -> Moments:

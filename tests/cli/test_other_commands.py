@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from lungscan.errors import ModelError
 from lungscan.layout import LOCK
@@ -64,6 +66,21 @@ def test_models_show_prints_main_fields_and_the_card_for_people(capsys: Captured
         assert text in out
     assert main(["models", "show", "tiny", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["name"] == "tiny"
+
+
+def test_on_a_terminal_no_limit_of_a_model_is_cut(
+    card: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = "All training fields come from one source, and most lung of others is refused as it is."
+    text = f"## Limits\n\n- {limit}\n\n![Accuracy](coverage.svg)\n"
+    (card.folder / "README.md").write_text(text, encoding="utf-8")
+    screen = Console(file=io.StringIO(), force_terminal=True, width=60, color_system=None)
+    monkeypatch.setattr("lungscan_cli.console.answers", lambda: screen)
+    assert main(["models", "show", "tiny"]) == 0
+    shown = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert limit in " ".join(shown.split())
+    assert max(map(len, shown.splitlines())) <= 60
+    assert "\N{CITYSCAPE AT DUSK}" not in shown, "a picture that no terminal shows"
 
 
 @pytest.mark.usefixtures("card")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from lungscan.model.card import ModelCard
 
 HERE = "lungscan_cli.commands.models"
+PICTURE = re.compile(r"^!\[.*\]\(.*\)$", re.MULTILINE)  # of Markdown: no terminal shows it
 
 
 @click.group(
@@ -62,6 +64,8 @@ def show_model(*, model: str, as_json: bool) -> int:
     MODEL is a shipped model's name or a model folder.
     """
     from rich.markdown import Markdown
+    from rich.table import Table
+    from rich.text import Text
 
     from lungscan.model.checked import find_model
     from lungscan_cli.console import answers, write_json
@@ -70,16 +74,23 @@ def show_model(*, model: str, as_json: bool) -> int:
     if as_json:
         write_json(_card_data(card))
         return 0
-    console = answers()
-    fields = _main_fields(card)
+    console, fields = answers(), _main_fields(card)
+    readme = card.folder / "README.md"
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    if console.is_terminal:
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, value in fields:
+            grid.add_row(Text(name), Text(value))
+        console.print(grid)
+        console.print()
+        console.print(Markdown(PICTURE.sub("", text)))
+        return 0
     width = max(len(name) for name, _ in fields)
     for name, value in fields:
         console.print(f"{name:<{width}}  {value}", markup=False, soft_wrap=True)
-    readme = card.folder / "README.md"
-    if readme.is_file():
-        text = readme.read_text(encoding="utf-8")
-        console.print()
-        console.print(Markdown(text) if console.is_terminal else text, markup=False, soft_wrap=True)
+    console.print(f"\n{text}", markup=False, soft_wrap=True)
     return 0
 
 

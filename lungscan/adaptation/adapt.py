@@ -83,7 +83,7 @@ def _adapted(
     yield Step("Matching stain and scanner")
     made = draft(own, source, scratch / "model", labels=bool(own.labelled))
     require_lung(made, own)
-    yield Found(f"{made.novel:.1%} of the squares still look foreign with stain and scanner matched")
+    yield Found(f"{made.novel:.1%} of the squares look foreign even with the stain matched")
     yield Step("Judging your fields before and after")
     before, after = yield from _shares(own, made, source, options, scratch)
     require_gain(before, after, own)

@@ -137,3 +137,16 @@ def test_doctor_prints_each_check_and_fails_with_5(
         "state": state,
         "detail": "[golden]",
     }
+
+
+def test_on_a_terminal_a_long_check_goes_on_under_its_column(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = ModuleType("lungscan.self_check")
+    module.examine = lambda: iter((Check("Processor", "ok", "eight words " * 6),))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "lungscan.self_check", module)
+    screen = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    monkeypatch.setattr("lungscan_cli.console.answers", lambda: screen)
+    assert main(["doctor"]) == 0
+    first, second, *_ = screen.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert first.index("eight") == len(second) - len(second.lstrip())

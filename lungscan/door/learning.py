@@ -82,5 +82,5 @@ def _torch(who: str) -> Iterator[None]:
             raise
         raise MachineError(
             f"{who} torch and timm, which cannot be loaded here ({error}). "
-            'Install them with `pip install "lungscan-histology[train]"`.'
+            'Install them with `python -m pip install "lungscan-histology[train]"`.'
         ) from error

@@ -88,7 +88,7 @@ def _header(stream: BinaryIO, path: Path) -> tuple[Any, bool]:
     except ImportError as error:
         raise UnreadableFile(
             "Reading CT slices in DICOM needs pydicom, which is not installed here. Install it "
-            'with `pip install "lungscan-histology[dicom]"`.',
+            'with `python -m pip install "lungscan-histology[dicom]"`.',
             code=Code.UNSUPPORTED,
         ) from error
     try:

@@ -38,6 +38,17 @@ from lungscan.report.legend import (
     scale_bar,
     used_counts,
 )
+from lungscan.report.quantities import (
+    area,
+    duration,
+    moment,
+    percent,
+    pixel_size,
+    place_of,
+    probability,
+    slices_of,
+    window_of,
+)
 from lungscan.report.review_wording import CHOICES as VERDICTS
 from lungscan.report.review_wording import (
     NONE_OF_THESE,
@@ -51,22 +62,13 @@ from lungscan.report.wording import (
     RESEARCH_USE,
     STATE_NAMES,
     answer_line,
-    area,
     cure,
     display_name,
-    duration,
     explanation,
     failure,
     flag_text,
     headline,
-    moment,
     others_title,
-    percent,
-    pixel_size,
-    place_of,
-    probability,
-    slices_of,
-    window_of,
 )
 from lungscan.results.provenance import utc_now
 from lungscan.results.review_json import (

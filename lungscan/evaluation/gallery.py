@@ -19,7 +19,7 @@ from lungscan.opening.plan import to_jpeg
 from lungscan.reading import open_field
 from lungscan.report.legend import class_rgb, on_color
 from lungscan.report.lettering import pillow_font, shorten, visible
-from lungscan.report.wording import probability
+from lungscan.report.quantities import probability
 from lungscan.types import InputFile, RgbArray
 
 _SIDE = 224  # of a picture on sheet and page

@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from lungscan.report.lettering import pillow_font, shorten, visible
-from lungscan.report.wording import RESEARCH_USE, answer_line, probability
+from lungscan.report.quantities import probability
+from lungscan.report.wording import RESEARCH_USE, answer_line
 from lungscan.types import CaseResult, Explanation, FloatArray, ModelStamp
 
 SCALE_PAD_PX = 20  # left and right of a colour scale, for its numbers

@@ -21,7 +21,8 @@ from lungscan.report.legend import (
 )
 from lungscan.report.lettering import pillow_font, shorten, visible
 from lungscan.report.overlay import base_picture, draw_overlay, scores_of
-from lungscan.report.wording import RESEARCH_USE, answer_line, percent
+from lungscan.report.quantities import percent
+from lungscan.report.wording import RESEARCH_USE, answer_line
 from lungscan.types import CaseResult, TileState
 
 _MARGIN, _LINE, _SWATCH = 20, 26, 18  # px

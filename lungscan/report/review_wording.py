@@ -6,14 +6,8 @@ from dataclasses import replace
 
 from lungscan.modalities.table import modality_of
 from lungscan.model.card import Metric
-from lungscan.report.wording import (
-    answer_line,
-    area,
-    display_name,
-    moment,
-    percent,
-    probability,
-)
+from lungscan.report.quantities import area, moment, percent, probability
+from lungscan.report.wording import answer_line, display_name
 from lungscan.results.review_json import Opinion, Review, SecondAnswer, Verdict
 from lungscan.types import CaseResult, ModelStamp
 

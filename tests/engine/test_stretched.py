@@ -17,7 +17,7 @@ from lungscan.opening.plan import plan_file
 from lungscan.reading import kind_of, open_field, open_source
 from lungscan.reading.slides.slide import SlideSource
 from lungscan.report.heatmap import overlay_picture
-from lungscan.report.wording import pixel_size
+from lungscan.report.quantities import pixel_size
 from lungscan.tiles.connected_components import find_runs
 from lungscan.tiles.grid import plan_grid, whole_grid
 from lungscan.tiles.mask import TissueMask

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from lungscan import RESEARCH_USE, __version__
 from lungscan.events import RunFinished, RunStarted
-from lungscan.report.wording import probability
+from lungscan.report.quantities import probability
 from lungscan.types import CaseStatus
 from lungscan_cli.border import OK, SOME_FAILED
 from lungscan_cli.console import count, duration, plain, say

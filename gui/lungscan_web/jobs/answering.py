@@ -19,21 +19,16 @@ from lungscan.modalities.table import modality_of
 from lungscan.report.cases_csv import all_flags
 from lungscan.report.legend import UNCERTAIN_BELOW, class_letters, class_rgb
 from lungscan.report.overlay import class_map, scores_of
+from lungscan.report.quantities import area, duration, moment, percent, pixel_size, probability
 from lungscan.report.wording import (
     RESEARCH_USE,
     answer_line,
-    area,
     cure,
     display_name,
-    duration,
     explanation,
     flag_text,
     headline,
-    moment,
     others_title,
-    percent,
-    pixel_size,
-    probability,
 )
 from lungscan.results.atomic_files import write_atomic
 from lungscan.types import (

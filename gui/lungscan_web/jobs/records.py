@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from lungscan.report.wording import duration
+from lungscan.report.quantities import duration
 from lungscan.types import InputFile
 from lungscan_web.jobs.messages import Filed
 

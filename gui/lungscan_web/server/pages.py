@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from lungscan import RESEARCH_USE, __version__
-from lungscan.report.wording import duration
+from lungscan.report.quantities import duration
 from lungscan_web.access.sessions import Session, csrf_fits
 from lungscan_web.server.answers import Denied, refusal
 from lungscan_web.server.login import address_of, set_cookie

@@ -29,21 +29,16 @@ from lungscan.report.pdf.kit import (
     rich,
     write_story,
 )
-from lungscan.report.wording import (
-    cure,
-    display_name,
-    explanation,
-    headline,
+from lungscan.report.quantities import (
     moment,
     objective,
     pixel_size,
     probability,
-    reserve_of,
     size_of,
     slices_of,
-    standing,
     window_of,
 )
+from lungscan.report.wording import cure, display_name, explanation, headline, reserve_of, standing
 from lungscan.results.case_json import to_json
 from lungscan.results.review_json import Beside
 from lungscan.types import CaseResult, CaseStatus, FileResult, Prediction

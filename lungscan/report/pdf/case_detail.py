@@ -25,7 +25,8 @@ from lungscan.report.pdf.flowables import (
     plain_table,
 )
 from lungscan.report.pdf.kit import RULE, WIDTH, paragraph, rich
-from lungscan.report.wording import duration, others_title, pixel_size, place_of, probability
+from lungscan.report.quantities import duration, pixel_size, place_of, probability
+from lungscan.report.wording import others_title
 from lungscan.results.review_json import Beside
 from lungscan.types import CaseResult, TilePicture
 

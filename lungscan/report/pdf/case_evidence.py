@@ -34,13 +34,8 @@ from lungscan.report.pdf.kit import (
     WIDTH,
     paragraph,
 )
-from lungscan.report.wording import (
-    area,
-    flag_text,
-    percent,
-    probability,
-    reserve_of,
-)
+from lungscan.report.quantities import area, percent, probability
+from lungscan.report.wording import flag_text, reserve_of
 from lungscan.types import CaseResult
 
 _GAP = 8 * mm  # between the two pictures

@@ -12,6 +12,7 @@ from reportlab.platypus import Flowable, Spacer
 from lungscan.report.overlay import base_picture
 from lungscan.report.pdf.flowables import Picture, Tick, jpeg_bytes, label_value, plain_table
 from lungscan.report.pdf.kit import INK, RULE, WIDTH, paragraph, rich
+from lungscan.report.quantities import moment
 from lungscan.report.review_wording import (
     CHOICES,
     SEEN_HEAD,
@@ -22,7 +23,7 @@ from lungscan.report.review_wording import (
     side_by_side,
     verdict_text,
 )
-from lungscan.report.wording import answer_line, moment
+from lungscan.report.wording import answer_line
 from lungscan.results.review_json import Beside, Opinion, Review, SecondAnswer
 from lungscan.types import CaseResult
 

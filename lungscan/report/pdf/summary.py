@@ -30,17 +30,8 @@ from lungscan.report.pdf.kit import (
     report_id,
 )
 from lungscan.report.pdf.sheet import ROW, Column, Sheet, draw_table
-from lungscan.report.wording import (
-    STATUS_NAMES,
-    answer_line,
-    area,
-    duration,
-    explanation,
-    moment,
-    probability,
-    standing,
-    why_in_short,
-)
+from lungscan.report.quantities import area, duration, moment, probability
+from lungscan.report.wording import STATUS_NAMES, answer_line, explanation, standing, why_in_short
 from lungscan.results.atomic_files import write_atomic
 from lungscan.results.case_json import dump_record
 from lungscan.results.run_json import RunSummary

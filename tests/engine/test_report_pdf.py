@@ -155,6 +155,13 @@ def test_the_first_page_names_a_limit_of_the_model_in_one_line(tmp_path: Path) -
     assert "More: next pages" not in pages_of(written(tmp_path, lone))[0]
 
 
+def test_a_limit_shows_no_marks_of_its_card(tmp_path: Path) -> None:
+    plain = slide_result()
+    stamp = replace(plain.model, limits=("It knows little.", "`lungscan adapt` fits it."))
+    pages = pages_of(written(tmp_path, replace(plain, model=stamp)))
+    assert any("• lungscan adapt fits it." in page for page in pages)
+
+
 @pytest.mark.parametrize("reason", list(NoResult))
 def test_a_refusal_is_a_result_with_its_reason(tmp_path: Path, reason: NoResult) -> None:
     result = no_result(reason)

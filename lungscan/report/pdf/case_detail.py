@@ -130,7 +130,7 @@ def _trust(result: CaseResult) -> list[Flowable]:
         left += [Spacer(0, 3), rich("<b>Rule.</b> {}", why)]
     if model.limits:
         below = [Spacer(0, 3), paragraph("What this model cannot know", "cell-bold")]
-        below += [rich("• {}", limit, style="bullet") for limit in model.limits]
+        below += [rich("• {}", limit.replace("`", ""), style="bullet") for limit in model.limits]
     if not left and not below and not model.reliability:
         return []
     right = [ReliabilityPlot(model.reliability)] if model.reliability else []

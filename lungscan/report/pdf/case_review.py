@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Spacer
 
+from lungscan.modalities.table import modality_of
 from lungscan.report.overlay import base_picture
 from lungscan.report.pdf.flowables import Picture, Tick, jpeg_bytes, label_value, plain_table
 from lungscan.report.pdf.kit import INK, RULE, WIDTH, paragraph, rich
@@ -115,7 +116,8 @@ def _regions(result: CaseResult, review: Review | None) -> list[Flowable]:
         head = rich("<b>Left out by the reviewer, as drawn below.</b> {}", words)
         return [Spacer(0, 6), head, Spacer(0, 3), *_pictures(result, review), Spacer(0, 4)]
     left = left_out_text(review.second, len(review.regions), result.model)
-    head = rich("<b>Left out by the reviewer:</b> {}. Tiles kept, same rule and limits.", left)
+    rest = f"other {modality_of(result.model.modality).words.tiles}, by the same rule and limits."
+    head = rich("<b>Left out by the reviewer:</b> {}. The second answer is of the {}", left, rest)
     pictures = _pictures(result, review)
     table = _both(result, review.second, WIDTH - (_PICTURE + 6 * mm if pictures else 0))
     grid = plain_table(

@@ -156,7 +156,11 @@ class ClassifyCommand(ExamplesCommand):
     "(what --explain alone means) blurs cell after cell, some 40 to 65 passes more for a tile; cam "
     "spreads the score over the network's last maps and costs one.",
 )
-@click.option("--heatmap/--no-heatmap", default=True, help="Write heatmap.png for slides.")
+@click.option(
+    "--heatmap/--no-heatmap",
+    default=True,
+    help="Write heatmap.png for slides, and for up to 12 fields.",
+)
 @click.option("--geojson/--no-geojson", default=True, help="Write tiles.geojson for QuPath.")
 @click.option(
     "--dicom-sr",

@@ -75,6 +75,9 @@ def answers(job: Job) -> Iterator[str]:
     for case in job.cases:
         if case.state != "ended":  # of a job that failed or was cancelled
             continue
+        if case.why:
+            yield f"<h2>{escape(case.name)}: Failed</h2><p>{escape(case.why)}</p>"
+            continue
         answer: dict[str, Any] = json.loads((job.view / case.key / ANSWER).read_text())
         rows = "".join(
             f"<tr><td>{escape(one['display'])}</td><td>{escape(one['text'])}</td></tr>"
@@ -93,7 +96,7 @@ def answers(job: Job) -> Iterator[str]:
 
 def downloads(job: Job) -> list[str]:
     """Reports and tables that are there."""
-    tables = [out / TABLE for _, out in job.runs]
+    tables = [out / TABLE for _, _, out in job.answering()]
     folders = [case.filed.folder for case in job.cases if case.filed]
     wanted = [folder / name for folder in folders for name in FILES]
     return [str(path) for path in [*tables, *wanted] if path.is_file()]

@@ -268,11 +268,61 @@ def test_a_single_dicom_file_stays_where_it_is(tmp_path: Path) -> None:
     assert path.parent.name == "0001"
 
 
-@pytest.mark.parametrize("data", [b"PK\3\4garbage", zipped(("zeros", bytes(3 << 20)))])
-def test_of_many_files_the_refused_archive_is_named(tmp_path: Path, data: bytes) -> None:
-    intake = Intake(tmp_path, Limits(free_bytes=1, upload_bytes=1 << 20))
-    for name, content in (("field.png", b"picture"), ("series b.zip", data)):
+def given(folder: Path, *files: tuple[str, bytes]) -> Intake:
+    """What is taken at once, with room for a megabyte."""
+    intake = Intake(folder, Limits(free_bytes=1, upload_bytes=1 << 20))
+    for name, content in files:
         intake.begin(name)
         intake.write(content)
-    with pytest.raises((BadArchive, TooLarge), match=r"^series b\.zip: The ZIP archive"):
+    return intake
+
+
+def test_of_many_files_the_archive_that_is_too_large_is_named(tmp_path: Path) -> None:
+    data = zipped(("zeros", bytes(3 << 20)))
+    intake = given(tmp_path, ("field.png", b"picture"), ("series b.zip", data))
+    with pytest.raises(TooLarge, match=r"^series b\.zip: The ZIP archive"):
         intake.unpack()
+
+
+def test_an_archive_that_is_damaged_costs_the_other_files_nothing(tmp_path: Path) -> None:
+    whole = zipped(("a/1.png", b"1"))
+    intake = given(tmp_path, ("b.zip", b"PK\3\4garbage"), ("x.png", b"x"), ("a.zip", whole))
+    intake.unpack()
+    assert [path.name for path in intake.paths] == ["x.png", "a"]
+    ((name, why),) = intake.refused
+    assert (name, why[:26]) == ("b.zip", "The ZIP archive is damaged")
+
+
+def test_what_came_out_of_a_damaged_archive_is_gone_and_counts(tmp_path: Path) -> None:
+    packed = zipped(("zeros", bytes(700_000)), ("last", b"y" * 900))
+    broken = bytearray(packed)
+    broken[packed.rfind(b"PK\3\4") + 14] ^= 1
+    broken[packed.rfind(b"PK\1\2") + 16] ^= 1  # checksums, here and in the list
+    intake = given(tmp_path, ("x.png", b"x"), ("b.zip", bytes(broken)))
+    intake.unpack()
+    assert len(intake.refused) == 1
+    assert [path.name for path in intake.folder.rglob("*") if path.is_file()] == ["x.png"]
+    assert intake.bytes > 700_000
+
+
+def test_nothing_but_damaged_archives_is_refused(tmp_path: Path) -> None:
+    intake = given(tmp_path, ("a.zip", b"PK\3\4"), ("b.zip", b"PK\3\4"))
+    with pytest.raises(BadArchive, match=r"^a\.zip: The ZIP .* b\.zip: The ZIP"):
+        intake.unpack()
+
+
+@pytest.mark.parametrize("name", ["letter.docx", "table.XLSX", "talk.odp"])
+def test_a_document_is_no_archive(tmp_path: Path, name: str) -> None:
+    intake = given(tmp_path, (name, zipped(("word/document.xml", b"<w/>"))))
+    intake.unpack()
+    assert [path.name for path in intake.paths] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("study.zip", "study"), ("1.2.840", "1.2"), ("study", "study.unpacked"), ("..zip", "unnamed")],
+)
+def test_an_archive_s_folder_bears_its_name(tmp_path: Path, name: str, folder: str) -> None:
+    intake = given(tmp_path, (name, zipped(("1.png", b"1"))))
+    intake.unpack()
+    assert [path.name for path in intake.paths] == [folder]

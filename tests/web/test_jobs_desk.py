@@ -93,10 +93,20 @@ def test_an_archive_is_given_as_its_folder(bureau: Bureau) -> None:
     data = zipped(("1.dcm", b"1"), ("2.dcm", b"2"))
     job = bureau.until(bureau.give("kim", ("study.zip", data)), JobState.FINISHED)
     assert job.paths[0].is_dir()
-    assert sorted(p.name for p in job.folder.joinpath("in").rglob("*.*")) == [
-        "1.dcm", "2.dcm", "study.unpacked",
-    ]  # fmt: skip
+    assert job.paths[0].name == "study"
+    found = job.folder.joinpath("in").rglob("*.*")
+    assert sorted(p.name for p in found) == ["1.dcm", "2.dcm"]
     assert [case.name for case in job.cases] == ["1", "2"]
+
+
+def test_an_archive_that_is_damaged_is_a_row_with_its_reason(bureau: Bureau) -> None:
+    job = bureau.give("kim", ("x.png", b"x"), ("b.zip", b"PK\3\4"))
+    done = bureau.until(job, JobState.FINISHED)
+    assert [(c.name, c.status, c.headline) for c in done.cases] == [
+        ("x", "ok", "Benign lung"), ("b.zip", "failed", "Failed"),
+    ]  # fmt: skip
+    assert done.cases[1].why.startswith("The ZIP archive is damaged")
+    assert done.names == ("x.png", "b.zip")
 
 
 def test_a_failure_is_reported_without_our_folders(bureau: Bureau) -> None:

@@ -29,10 +29,12 @@ from lungscan.options import ScanOptions
 from lungscan.types import CaseResult, CaseStatus, NoResult, TileState
 from lungscan_web.jobs import child
 from lungscan_web.jobs.answering import answer_of
+from lungscan_web.jobs.applying import apply
 from lungscan_web.jobs.limits import NotHere
 from lungscan_web.jobs.live import read_on
 from lungscan_web.jobs.messages import Began, Ended, Finished, Found, Noticed, Scored, Task
 from lungscan_web.jobs.models import AUTO
+from lungscan_web.jobs.records import Choice, Job
 from tests.results import MODEL, field_result, no_result, slide_result
 
 TISSUE, CT = "lung-histology", "lung-ct"
@@ -173,6 +175,18 @@ def test_a_picture_that_is_no_tissue_is_shown_to_the_other_model(
     (key,) = [one.key for one in messages if isinstance(one, Ended) and one.name == "cat"]
     answer = json.loads((tmp_path / "view" / key / "answer.json").read_text())
     assert answer["model"]["name"] == TISSUE  # the second look left no trace
+
+
+def test_a_run_whose_answers_do_not_stand_offers_no_table(
+    engine: Engine, give: Callable[..., Path], tmp_path: Path
+) -> None:
+    engine.foreign = {(TISSUE, "slice")}
+    for paths, models in ((["1/slice.png"], [CT]), (["1/slice.png", "3/a.png"], [TISSUE, CT])):
+        job = Job("x", "kim", tmp_path, (), (), Choice(AUTO), 0.0)
+        messages, _ = work(tmp_path, *map(give, paths))
+        for message in messages:
+            apply(job, message, 0.0)
+        assert [model for _, model, _ in job.answering()] == models
 
 
 def test_such_a_picture_joins_the_run_of_its_model(

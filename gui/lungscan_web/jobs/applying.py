@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from lungscan.errors import Code, LungScanError
@@ -38,11 +39,20 @@ def failure_of(error: Exception) -> Failure:
     return Failure(words, Code.UNEXPECTED)
 
 
+def _refused(job: Job) -> Iterator[JobCase]:
+    """What stayed out, as cases that have ended."""
+    for number, (name, why) in enumerate(job.refused, start=1):
+        case = JobCase(f"refused {number}", name, "", state="ended", status="failed", why=why)
+        case.headline = "Failed"
+        yield case
+
+
 def apply(job: Job, message: Message, now: float) -> JobState | None:
     """What the message changes in the job; how the job ended, if it did."""
     match message:
         case Found(cases=cases):
             job.cases = [JobCase(c.key, c.name, c.kind, c.files, c.filed) for c in cases]
+            job.cases += list(_refused(job))
         case Began(model=model, out=out):
             if not job.runs:
                 job.pace.start(now)

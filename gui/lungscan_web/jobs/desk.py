@@ -107,6 +107,7 @@ class Desk:
             self._require_open()
             paths, names = tuple(intake.paths), tuple(intake.names)
             job = Job(secrets.token_urlsafe(24), visitor, intake.folder, names, paths, choice, now)
+            job.refused = tuple(intake.refused)
             job.seen = now
             self._jobs[job.id] = job
             self._turns.add(visitor, job.id)

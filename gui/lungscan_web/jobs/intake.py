@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain, count
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO
 
 from lungscan.errors import MachineError
@@ -36,6 +36,7 @@ class Intake:
         self.folder, self.limits = folder, limits
         self.paths: list[Path] = []  # what the engine is pointed at, in the order they came
         self.names: list[str] = []  # as people see them
+        self.refused: list[tuple[str, str]] = []  # archives that stay out: name, and why
         self.bytes = 0
         self._next_look = 0
         self._open: BinaryIO | None = None
@@ -105,34 +106,51 @@ class Intake:
     def unpack(self, wanted: Callable[[], bool] = lambda: True) -> None:
         """Unpack the archives among the files; each becomes a folder. May take long.
 
-        DICOM files that were given one by one come into a folder together: the slices of a series,
-        or the levels of a slide, are one image only where they lie side by side.
+        One that cannot be unpacked stays out and costs the other files nothing. DICOM files that
+        were given one by one come into a folder together: the slices of a series, or the levels of
+        a slide, are one image only where they lie side by side.
 
         Raises:
-            BadArchive, TooLarge: see ``unzipping``.
+            BadArchive: nothing else was given.
+            TooLarge: all together is more than is taken; see ``unzipping``.
             NotHere: ``wanted`` said that nobody wants it any more.
         """
         self.end()
-        for index, path in enumerate(self.paths):
-            if not is_archive(path):
-                continue
-            into = path.parent / (PurePosixPath(path.name).stem + ".unpacked")
-            room = self.limits.upload_bytes - self.bytes
+        paths = []
+        for path, name in zip(self.paths, self.names, strict=True):
             try:
-                self.bytes += unpack(
-                    path,
-                    into,
-                    members=self.limits.members,
-                    room=room,
-                    check=lambda: self._check(wanted),
-                )
-            except (BadArchive, TooLarge) as error:  # of many files, which one
-                raise type(error)(f"{show(self.names[index])}: {error}") from error
+                paths.append(self._unpacked(path, wanted) if is_archive(path) else path)
+            except BadArchive as error:
+                self.refused.append((name, str(error)))
+            except TooLarge as error:  # of many files, which one
+                raise TooLarge(f"{name}: {error}") from error
             except OSError as error:
                 raise disk_error(error) from error
-            path.unlink()
-            self.paths[index] = into
+        if self.refused and not paths:
+            raise BadArchive(" ".join(f"{name}: {why}" for name, why in self.refused))
+        self.paths = paths
         self._gather()
+
+    def _unpacked(self, archive: Path, wanted: Callable[[], bool]) -> Path:
+        """The folder that an archive has become. Raises as ``unpack``, and OSError."""
+        stem = file_name(archive.stem)
+        into = archive.with_name(stem if stem != archive.name else f"{stem}.unpacked")
+        room = self.limits.upload_bytes - self.bytes
+        try:
+            self.bytes += unpack(
+                archive,
+                into,
+                members=self.limits.members,
+                room=room,
+                check=lambda: self._check(wanted),
+            )
+        except BadArchive:
+            self.bytes += sum(file.stat().st_size for file in into.rglob("*") if file.is_file())
+            remove(into)
+            raise
+        finally:
+            archive.unlink()
+        return into
 
     def require_some(self) -> None:
         """Raises Refused when nothing came."""

@@ -55,6 +55,7 @@ class JobCase:
     confidence: str = ""
     color: str = ""
     thumbnail: bool = False
+    why: str = ""  # of a file that no model was shown: the reason, in place of an answer
 
 
 @dataclass(slots=True)
@@ -91,6 +92,7 @@ class Job:
     paths: tuple[Path, ...]
     choice: Choice
     asked: float
+    refused: tuple[tuple[str, str], ...] = ()  # files that stayed out: name, and why
     state: JobState = JobState.WAITING
     cases: list[JobCase] = field(default_factory=list)
     message: str = ""
@@ -115,6 +117,20 @@ class Job:
     def view(self) -> Path:
         """The page's own pictures and answers."""
         return self.folder / "view"
+
+    def answering(self) -> list[tuple[int, str, Path]]:
+        """The runs whose answers stand, by number from 1, with model and folder.
+
+        A picture that one model found nothing in was shown to another one, whose answer stands; the
+        first one's table would say of the same picture that it has no result.
+        """
+        ended = [case for case in self.cases if case.state == "ended" and case.status != "skipped"]
+        filed = [case.filed.folder for case in ended if case.filed]
+        return [
+            (number, model, out)
+            for number, (model, out) in enumerate(self.runs, start=1)
+            if any(folder.is_relative_to(out) for folder in filed)
+        ]
 
     @property
     def done(self) -> int:

@@ -24,10 +24,16 @@ DIRECTORY_BYTES = 512  # of the archive's list, for each member allowed
 _MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
+# ZIPs inside, and never images: unpacked they would be a list of parts that nobody gave.
+_DOCUMENTS = frozenset(
+    {".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".epub", ".jar", ".apk", ".whl"}
+)
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file begins as a ZIP does, whatever its name is."""
+    """Whether a file begins as a ZIP does, whatever its name is, unless it is a document's."""
+    if path.suffix.lower() in _DOCUMENTS:
+        return False
     with path.open("rb") as file:
         return file.read(4) in _MAGIC
 

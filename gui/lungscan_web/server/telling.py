@@ -84,6 +84,7 @@ def _case(job: Job, number: int, case: JobCase) -> Data:
         "confidence_text": case.confidence,
         "color": case.color,
         "kind": case.kind,
+        "why": case.why,
         "thumbnail": thumbnail,
     }
 
@@ -117,10 +118,11 @@ def answer_data(job: Job, number: int) -> Data:
 def _tables(job: Job) -> list[Data]:
     """The tables of all runs; where several models were asked, each says of which it is."""
     found = []
-    for number, (model, out) in enumerate(job.runs, start=1):
+    runs = job.answering()
+    for number, model, out in runs:
         for file in _downloads(out, OF_A_JOB, f"{api(job)}/runs/{number}/files"):
             found.append(file)
-            if len(job.runs) > 1:
+            if len(runs) > 1:
                 file["title"] = f"{file['title'].removesuffix(')')}, {model})"
                 file["name"] = f"{model}-{file['name']}"
     return found

@@ -31,6 +31,17 @@ export function pendingBox(job, n) {
   );
 }
 
+/** What stands in the box of a file that no model was shown. */
+export function refusedBox({ name, headline, why }) {
+  return make(
+    "div",
+    { class: "card output stack" },
+    make("div", {}, make("p", { class: "kicker" }, KICKERS.failed), make("p", { class: "label" }, headline)),
+    make("p", {}, why),
+    make("p", { class: "quiet" }, name),
+  );
+}
+
 /** The first box: as the report has it. */
 export function outputBox(answer) {
   const mark = answer.classes.find(({ name }) => name === answer.label)?.color;

@@ -1,7 +1,7 @@
 // The page's beginning: asks what there is, then joins giving, queue, picture and answer.
 
 import { ask } from "./api.js";
-import { classesBox, moreBoxes, outputBox, pendingBox, takeBox } from "./answer.js";
+import { classesBox, moreBoxes, outputBox, pendingBox, refusedBox, takeBox } from "./answer.js";
 import { cardBody } from "./card.js";
 import { $, box, fill, make } from "./dom.js";
 import { report } from "./errors.js";
@@ -30,6 +30,13 @@ async function show(job, n, chosen) {
   }
   if (chosen) window.history.replaceState(null, "", job.url);
   const one = job.cases.find((each) => each.n === n);
+  if (one?.why) {
+    shown = undefined;
+    picture.clear();
+    fill($("answer"), refusedBox(one));
+    fill($("more"));
+    return;
+  }
   if (one?.state !== "ended") {
     if (chosen) fill($("more"));
     shown = undefined;

@@ -141,6 +141,16 @@ def greeting(settings: WebSettings, port: int) -> list[str]:
     scheme = "https" if settings.secure else "http"
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     lines = [f"LungScan's page is open at {scheme}://{host}:{port}/"]
+    if settings.behind_proxy:
+        names = " and ".join(settings.names)
+        lines.append(
+            f"A proxy on this machine may bring others to it, as {names}. They need a password."
+            if settings.auth
+            else f"A proxy on this machine may bring others to it, as {names}. Nobody is asked for "
+            "a password here: give --auth, unless the proxy itself asks for one."
+        )
+        lines.append("Press Ctrl+C to close it.")
+        return lines
     if settings.is_local:
         lines.append("Only this machine reaches it. Press Ctrl+C to close it.")
         return lines

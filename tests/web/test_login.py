@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from lungscan_web.access.passwords import add_user
 from lungscan_web.access.tries import BY_ADDRESS, BY_NAME, PERIOD_S, Tries
+from lungscan_web.main import greeting
 from lungscan_web.server.login import address_of
 from lungscan_web.server.settings import WebSettings
 from tests.web.serving import Browser, Page, Rehearsal
@@ -100,3 +101,24 @@ def test_nobody_but_a_proxy_on_this_machine_is_believed(users: Path) -> None:
     opened = WebSettings(host="0.0.0.0", auth=users, names=("scan.example.org",))
     assert address_of(request, opened) == AWAY
     assert address_of(request, WebSettings()) == AWAY
+
+
+def test_behind_a_proxy_with_tls_the_cookie_is_for_https_alone(
+    proxied: Page, rehearsal: Rehearsal
+) -> None:
+    """The browser's own claim counts only where a proxy of this machine overwrites it."""
+    for scheme, secure in (("https", True), ("http", False)):
+        answer = Browser(proxied.port).ask("GET", "/login", X_Forwarded_Proto=scheme)
+        assert ("Secure" in answer.headers["set-cookie"]) is secure
+    with Page(rehearsal) as own:
+        answer = Browser(own.port).ask("GET", "/", X_Forwarded_Proto="https")
+        assert "Secure" not in answer.headers["set-cookie"]
+
+
+def test_the_start_says_who_comes_through_a_proxy(users: Path) -> None:
+    name = ("scan.example.org",)
+    closed = " ".join(greeting(WebSettings(names=name, auth=users), 8765))
+    opened = " ".join(greeting(WebSettings(names=name), 8765))
+    assert "as scan.example.org. They need a password." in closed
+    assert "give --auth" in opened
+    assert "Only this machine" not in closed + opened

@@ -97,6 +97,12 @@ def address_of(request: Request, settings: WebSettings) -> str:
     return peer
 
 
+def is_encrypted(request: Request, settings: WebSettings) -> bool:
+    """Whether what travels between browser and page is encrypted, here or by a proxy with TLS."""
+    forwarded = request.headers.get("x-forwarded-proto", "")
+    return settings.secure or (settings.behind_proxy and forwarded.strip().lower() == "https")
+
+
 def set_cookie(answer: Response, session: Session, *, secure: bool) -> None:
     """Give a browser its session; no script can read it, no other site sends it with a form."""
     answer.set_cookie(COOKIE, session.token, path="/", httponly=True, samesite="lax", secure=secure)

@@ -16,7 +16,7 @@ from lungscan import RESEARCH_USE, __version__
 from lungscan.report.quantities import duration
 from lungscan_web.access.sessions import Session, csrf_fits
 from lungscan_web.server.answers import Denied, refusal
-from lungscan_web.server.login import address_of, set_cookie
+from lungscan_web.server.login import address_of, is_encrypted, set_cookie
 from lungscan_web.server.services import services_of
 
 log = logging.getLogger("lungscan.web")
@@ -132,5 +132,6 @@ def _session(request: Request) -> Session:
 
 def _with_cookie(request: Request, answer: Response, session: Session) -> Response:
     if request.state.session is not session:
-        set_cookie(answer, session, secure=services_of(request).settings.secure)
+        secure = is_encrypted(request, services_of(request).settings)
+        set_cookie(answer, session, secure=secure)
     return answer

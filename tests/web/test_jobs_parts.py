@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lungscan.classification import decide
 from lungscan.errors import MachineError
 from lungscan.events import (
     CaseFinished,
@@ -24,8 +26,10 @@ from lungscan.events import (
     TilesScored,
 )
 from lungscan.inputs import discover
+from lungscan.model.checked import list_models
 from lungscan.opening.apart import Stopped
 from lungscan.options import ScanOptions
+from lungscan.report import wording
 from lungscan.types import CaseResult, CaseStatus, NoResult, TileState
 from lungscan_web.jobs import child
 from lungscan_web.jobs.answering import answer_of
@@ -34,6 +38,7 @@ from lungscan_web.jobs.limits import NotHere
 from lungscan_web.jobs.live import read_on
 from lungscan_web.jobs.messages import Began, Ended, Finished, Found, Noticed, Scored, Task
 from lungscan_web.jobs.models import AUTO
+from lungscan_web.jobs.plain import for_page
 from lungscan_web.jobs.records import Choice, Job
 from tests.results import MODEL, field_result, no_result, slide_result
 
@@ -304,3 +309,24 @@ def test_what_the_answer_says_is_in_the_words_of_its_kind(
     assert said["ct"]["words"]["top"] == "Most suspicious slices"
     names = [name for name, _ in said["ct"]["counts"]]
     assert not [name for name in names if "H&E" in name or "Tile" in name]
+
+
+# Words ----------------------------------------------------------------------------------------
+
+
+def test_a_visitor_is_told_nothing_that_only_a_shell_can_do() -> None:
+    said = [*wording._CURES.values(), wording._OTHER_CURE, *wording._FLAGS.values()]
+    said += [decide._SHIPPED[1], decide._ADAPTED[1]]
+    said += [limit for card in list_models() for limit in card.limits]
+    said += [
+        "Check the drive, then run again; --timeout grants more time.",
+        "Choose another among the options (--model); `lungscan models list` names those here.",
+        "--mpp 40 is outside 0.05 to 10 µm per pixel.",
+        "The network gave no numbers on CPU. Run `lungscan doctor`, or choose another --device.",
+        "Out of memory. Try a smaller --batch-size or fewer --threads, then run again.",
+    ]
+    for sentence in map(for_page, said):
+        assert not re.search("--[a-z]|`lungscan (?!adapt)|command|[(]lungscan", sentence), sentence
+    assert for_page("Give the pixel size (--mpp; usual: 0.5).") == (
+        "Give the pixel size (under Options; usual: 0.5)."
+    )

@@ -160,7 +160,9 @@ def test_the_page_says_what_it_is_for(page: Page) -> None:
     session = browser.get("/api/session").data
     assert session["limits"]["files"] == SMALL.files
     assert session["research_use"] == RESEARCH_USE
-    cards = browser.get("/api/models").data["models"]
+    offered = browser.get("/api/models").data
+    cards = offered["models"]
+    assert offered["auto"] == {"series": "lung-ct", "slide": "lung-histology"}
     measured = {m["name"]: m for m in cards[0]["measured"]}
     assert any(" to " in m["interval"] for m in measured.values())
     assert browser.get("/healthz").text == "ok\n"

@@ -39,6 +39,7 @@ from lungscan.types import (
     TilePicture,
     TileScores,
 )
+from lungscan_web.jobs.plain import for_page
 from lungscan_web.jobs.records import ANSWER
 
 _STRIPE_PX = 9
@@ -73,10 +74,10 @@ def answer_of(result: CaseResult) -> dict[str, Any]:
         "label": prediction.label if prediction else None,
         "confidence": prediction.confidence if prediction and prediction.label else None,
         "confidence_text": confidence_text(result),
-        "why": explanation(result),
-        "cure": cure(result) if result.status is CaseStatus.FAILED else "",
+        "why": for_page(explanation(result)),
+        "cure": for_page(cure(result)) if result.status is CaseStatus.FAILED else "",
         "classes": list(_classes(result)),
-        "flags": [flag_text(flag, model.modality) for flag in all_flags(result)],
+        "flags": [for_page(flag_text(flag, model.modality)) for flag in all_flags(result)],
         "counts": _counts(result),
         "files": [_file(file) for file in result.files],
         "evidence": list(_evidence(result)),
@@ -87,7 +88,7 @@ def answer_of(result: CaseResult) -> dict[str, Any]:
             "version": model.version,
             "official": model.official,
             "facts": [list(fact) for fact in model.facts],
-            "limits": list(model.limits),
+            "limits": list(map(for_page, model.limits)),
             "trained_on": model.trained_on,
         },
         "details": _details(result),

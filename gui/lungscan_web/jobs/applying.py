@@ -17,13 +17,15 @@ from lungscan_web.jobs.messages import (
     Scored,
     Taken,
 )
+from lungscan_web.jobs.plain import for_page
 from lungscan_web.jobs.records import Job, JobCase, JobState
 
 MOST_NOTICES = 20
 
 
 def without(message: str, folder: Path) -> str:
-    """A message that names no folder of ours."""
+    """A message for the page, that names no folder of ours."""
+    message = for_page(message)
     return message.replace(f"{folder}/", "").replace(str(folder), "the job's folder")
 
 

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Collection
 from typing import Any
 
-from lungscan.modalities.table import MODALITIES
+from lungscan.modalities.table import MODALITIES, modality_of
 from lungscan.model.card import Metric, ModelCard
 from lungscan.model.checked import find_model, list_models
 from lungscan.options import DEFAULT_MODEL
 from lungscan_web.jobs.limits import Refused
+from lungscan_web.jobs.plain import for_page
 
 AUTO = "auto"
 
@@ -35,11 +36,21 @@ class Models:
         return self._fixed.name if self._fixed else AUTO
 
     def cards(self) -> tuple[ModelCard, ...]:
-        """The default first. Raises ModelError when a shipped model has been changed."""
+        """The default first, then others of its kind; the shipped ones by name.
+
+        Raises:
+            ModelError: a shipped model has been changed.
+        """
         with self._lock:
             if self._cards is None:
-                self._cards = tuple(sorted(list_models(), key=lambda c: c.name != DEFAULT_MODEL))
+                self._cards = tuple(sorted(list_models(), key=_last))
             return self._cards
+
+    def auto(self) -> dict[str, str]:
+        """The models of series and of all else where none is chosen; empty where one is set."""
+        if self._fixed:
+            return {}
+        return {kind: resolved(AUTO, (kind,)) for kind in ("series", "slide")}
 
     def chosen(self, name: str) -> str:
         """The engine's name, or folder, of what a visitor chose.
@@ -54,6 +65,11 @@ class Models:
         if self._fixed is None and any(card.name == name for card in self.cards()):
             return name
         raise Refused("There is no such model here. Choose one of the list.")
+
+
+def _last(card: ModelCard) -> tuple[bool, bool]:
+    """How far down a model stands in a list."""
+    return card.name != DEFAULT_MODEL, modality_of(card.modality) is not modality_of(None)
 
 
 def resolved(model: str, kinds: Collection[str]) -> str:
@@ -77,6 +93,7 @@ def card_data(card: ModelCard) -> dict[str, Any]:
         "name": card.name,
         "version": card.version,
         "modality": card.modality,
+        "judged": modality_of(card.modality).words.judged,
         "summary": card.summary,
         "official": card.official,
         "licence": card.licence,
@@ -88,7 +105,7 @@ def card_data(card: ModelCard) -> dict[str, Any]:
         ],
         "measured": [_measured(metric) for metric in card.metrics],
         "facts": [list(fact) for fact in card.facts],
-        "limits": list(card.limits),
+        "limits": list(map(for_page, card.limits)),
     }
 
 

@@ -50,9 +50,10 @@ async def session(request: Request) -> Response:
 
 
 async def models(request: Request) -> Response:
-    """The cards of all models that may be chosen."""
-    cards = await run_sync(services_of(request).models.cards)
-    return JSONResponse({"models": [card_data(card) for card in cards]})
+    """The cards of all models that may be chosen, and which are taken where none is."""
+    offered = services_of(request).models
+    cards, auto = await run_sync(offered.cards), await run_sync(offered.auto)
+    return JSONResponse({"models": [card_data(card) for card in cards], "auto": auto})
 
 
 async def examples(request: Request) -> Response:

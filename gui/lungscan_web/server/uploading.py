@@ -157,7 +157,7 @@ def _refuse_by_length(request: Request, limits: Limits) -> None:
 def _too_large(limits: Limits) -> TooLarge:
     return TooLarge(
         f"This is more than {size(limits.upload_bytes)}, the most that is taken at once. Give "
-        "fewer files, or use the command line."
+        "fewer files, or ask whoever runs the page to take more."
     )
 
 

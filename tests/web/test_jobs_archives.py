@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lungscan.inputs import discover
 from lungscan_web.jobs.intake import Intake
 from lungscan_web.jobs.limits import BadArchive, Limits, NotHere, TooLarge
 from lungscan_web.jobs.safe_names import LONGEST_BYTES, file_name
@@ -245,6 +246,37 @@ def test_dicom_files_given_one_by_one_come_together(tmp_path: Path) -> None:
     found = {path.name: path.read_bytes()[-1:] for path in together.iterdir()}
     assert found == {"1.dcm": b"a", "2-1.dcm": b"b", "2": b"c"}
     assert intake.names == ["1.dcm", "field.png", "1.dcm", "2", "fake.dcm"]
+
+
+def test_what_is_no_image_in_a_dropped_folder_is_skipped_and_has_not_failed(tmp_path: Path) -> None:
+    jpeg = b"\xff\xd8\xff picture"
+    names = ("cd/a.jpg", "cd/notes.docx", "cd/autorun.inf", "b.jpg", "letter.docx")
+    intake = given(tmp_path, *((name, jpeg if name.endswith("jpg") else b"MZ") for name in names))
+    intake.unpack()
+    found = discover(tuple(intake.paths))
+    assert {case.case_id for case in found.cases} == {"a", "b", "letter"}  # the last one will fail
+    assert {file.relative_path for file in found.skipped} == {"cd/notes.docx", "cd/autorun.inf"}
+
+
+def test_dicom_files_of_a_dropped_folder_bear_its_name(tmp_path: Path) -> None:
+    dicom = bytes(128) + b"DICM"
+    names = (
+        "kim/CT/1",
+        "kim/CT/2",
+        "lee/CT/1",
+        "lee/CT/2",
+        "lee/1/a",
+        "..\\2\\b",
+        "c",
+        "0001/a",
+        "0001/b",
+    )
+    intake = given(tmp_path, *((name, dicom) for name in names))
+    intake.unpack()
+    found = {path.name: sorted(each.name for each in path.iterdir()) for path in intake.paths}
+    assert found == {
+        "CT": ["1", "2"], "2-CT": ["1", "2"], "DICOM": ["a", "b", "c"], "4-0001": ["a", "b"],
+    }  # fmt: skip
 
 
 def test_no_dicom_file_takes_another_one_s_place(tmp_path: Path) -> None:

@@ -329,7 +329,7 @@ def test_rate_and_time_left_in_words(bureau: Bureau) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="modes")
 def test_the_folder_and_all_in_it_are_for_the_owner_alone(bureau: Bureau) -> None:
-    job = bureau.give("kim", ("x.zip", zipped(("a/b", b"x"))))
+    job = bureau.give("kim", ("x.zip", zipped(("a/b", b"x"))), ("cd/x.png", b"x"))
     bureau.until(job, JobState.FINISHED)
     for path in (bureau.folder.path, job.folder, *(job.folder / "in").rglob("*")):
         if path.is_dir():

@@ -7,6 +7,7 @@ archives and of DICOM; pictures are decoded by the engine's reader processes alo
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain, count
@@ -18,7 +19,7 @@ from lungscan.inputs import show
 from lungscan.inputs.dicom import is_dicom
 from lungscan_web.jobs.folder import disk_error, remove
 from lungscan_web.jobs.limits import BadArchive, Limits, NotHere, Refused, TooLarge, TooMany, size
-from lungscan_web.jobs.safe_names import file_name
+from lungscan_web.jobs.safe_names import file_name, folder_of
 from lungscan_web.jobs.unzipping import is_archive, unpack
 
 TOGETHER = "DICOM"  # the folder of files that were given one by one
@@ -38,6 +39,7 @@ class Intake:
         self.names: list[str] = []  # as people see them
         self.refused: list[tuple[str, str]] = []  # archives that stay out: name, and why
         self.bytes = 0
+        self._folders: dict[Path, str] = {}  # in which folder each file was given
         self._next_look = 0
         self._open: BinaryIO | None = None
         self._inputs = folder / "in"
@@ -65,6 +67,7 @@ class Intake:
             self._open = path.open("xb")
         except OSError as error:
             raise disk_error(error) from error
+        self._folders[path] = folder_of(given_name)
         self.paths.append(path)
         self.names.append(show(path.name))
 
@@ -107,8 +110,8 @@ class Intake:
         """Unpack the archives among the files; each becomes a folder. May take long.
 
         One that cannot be unpacked stays out and costs the other files nothing. DICOM files that
-        were given one by one come into a folder together: the slices of a series, or the levels of
-        a slide, are one image only where they lie side by side.
+        were given one by one, or in one folder, come into a folder together: the slices of a
+        series, or the levels of a slide, are one image only where they lie side by side.
 
         Raises:
             BadArchive: nothing else was given.
@@ -130,6 +133,8 @@ class Intake:
             raise BadArchive(" ".join(f"{name}: {why}" for name, why in self.refused))
         self.paths = paths
         self._gather()
+        # What came in a folder is searched for as in one: what is no image there has not failed.
+        self.paths = [path.parent if self._folders.get(path) else path for path in self.paths]
 
     def _unpacked(self, archive: Path, wanted: Callable[[], bool]) -> Path:
         """The folder that an archive has become. Raises as ``unpack``, and OSError."""
@@ -158,19 +163,28 @@ class Intake:
             raise Refused("No file was given. Choose an image, a slide or a ZIP of a series.")
 
     def _gather(self) -> None:
+        """Bring loose DICOM files together, those of one folder under its name."""
         loose = [path for path in self.paths if path.is_file() and _is_dicom(path)]
-        if len(loose) < 2:
-            return
-        folder = self._inputs / TOGETHER
+        sizes = Counter(self._folders[path] for path in loose)
+        groups: dict[str, list[Path]] = {}
+        for path in loose:
+            folder = self._folders[path]
+            groups.setdefault(folder if sizes[folder] > 1 else "", []).append(path)
+        for number, (folder, paths) in enumerate(groups.items(), start=1):
+            if len(paths) > 1:
+                name = file_name(folder) if folder else TOGETHER
+                self._together(paths, _free(self._inputs, name, number))
+
+    def _together(self, files: list[Path], folder: Path) -> None:
+        """Move files into a new folder, which stands in the place of the first."""
         try:
             folder.mkdir(mode=0o700)
-            for number, path in enumerate(loose, start=1):
+            for number, path in enumerate(files, start=1):
                 path.rename(_free(folder, path.name, number))
         except OSError as error:
             raise disk_error(error) from error
-        first = self.paths.index(loose[0])
-        self.paths[first] = folder
-        self.paths = [path for path in self.paths if path not in loose]
+        self.paths[self.paths.index(files[0])] = folder
+        self.paths = [path for path in self.paths if path not in files]
 
     def close(self) -> None:
         """Delete all that came."""
@@ -182,6 +196,9 @@ class Intake:
         """A folder of its own for each file, so that two may bear one name."""
         place = self._inputs / f"{len(self.paths) + 1:04}"
         place.mkdir(mode=0o700)
+        if folder := folder_of(given_name):
+            place /= file_name(folder)
+            place.mkdir(mode=0o700)
         return place / file_name(given_name)
 
     def _count(self, more: int) -> None:
@@ -189,7 +206,7 @@ class Intake:
         if self.bytes > self.limits.upload_bytes:
             raise TooLarge(
                 f"This is more than {size(self.limits.upload_bytes)}, the most that is taken at "
-                "once. Give fewer files, or use the command line."
+                "once. Give fewer files, or ask whoever runs the page to take more."
             )
         if self.bytes >= self._next_look:
             self._next_look = self.bytes + LOOK_EVERY

@@ -28,6 +28,11 @@ def file_name(given: str) -> str:
     return f"_{name}" if _RESERVED.fullmatch(name) else name
 
 
+def folder_of(given: str) -> str:
+    """What stands before the last part of a name that a browser sent; "" where nothing does."""
+    return "/".join(part for part in re.split(r"[/\\]", given)[:-1] if part)
+
+
 def _shortened(name: str) -> str:
     """At most ``LONGEST_BYTES`` of UTF-8, with its suffix kept."""
     data = name.encode()

@@ -58,7 +58,7 @@ export function send(files, fields, progress) {
   const request = new XMLHttpRequest();
   const body = new FormData();
   for (const [name, value] of Object.entries(fields)) if (value) body.append(name, value);
-  for (const file of files) body.append("file", file, file.name);
+  for (const file of files) body.append("file", file, file.within ?? file.name);
   const promise = new Promise((resolve, reject) => {
     request.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded, event.total);
     request.onload = () => {

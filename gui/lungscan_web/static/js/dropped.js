@@ -15,7 +15,8 @@ export async function filesOf(transfer, most) {
 async function take(entry, found, most) {
   if (found.length > most) return;
   if (entry.isFile) {
-    found.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+    found.push(Object.assign(file, { within: entry.fullPath.slice(1) })); // a series is known by its folder's name
     return;
   }
   const inside = (await listed(entry.createReader())).filter(({ name }) => !name.startsWith("."));

@@ -233,6 +233,93 @@ def test_a_dropped_folder_is_given_file_by_file(page: Page, tmp_path: Path) -> N
     expect(page.locator("#start")).to_be_enabled()
 
 
+def test_a_file_that_no_model_was_shown_says_why(page: Page) -> None:
+    broken = {**CASE, "n": 2, "name": "b.zip", "status": "failed", "headline": "Failed"}
+    broken |= {"confidence_text": "", "kind": "", "why": "The ZIP archive is damaged."}
+    asked: list[str] = []
+    play(page, asked, {**STATE, "state": "finished", "cases": [CASE, broken]})
+    give(page, [PICTURE])
+    page.locator(".case", has_text="b.zip").click()
+    expect(page.locator("#answer")).to_contain_text("The ZIP archive is damaged.")
+    expect(page.locator("#answer .label")).to_have_text("Failed")
+    expect(page.locator("#more")).to_be_empty()
+    assert not [path for path in asked if path.endswith("/cases/2")]
+    page.locator(".case", has_text="first").click()
+    expect(page.locator("#answer .label")).to_have_text("Benign lung")
+
+
+def test_many_skipped_files_are_folded_away_and_count_as_no_cases(page: Page) -> None:
+    skipped = [
+        {**CASE, "n": n, "name": f"file {n}", "status": "skipped", "headline": "Skipped"}
+        for n in range(2, 7)
+    ]
+    state = {**STATE, "state": "finished", "cases": [CASE, *skipped]}
+    play(page, [], state)
+    give(page, [PICTURE])
+    expect(page.locator(".job .pace")).to_have_text("1 case, 5 files skipped")
+    expect(page.locator(".queue summary")).to_have_text("5 files skipped")
+    expect(page.locator(".case", has_text="file 2")).to_be_hidden()
+    page.locator(".queue summary").click()
+    page.locator(".case", has_text="file 3").click()  # which draws the list anew
+    expect(page.locator(".case", has_text="file 2")).to_be_visible()
+
+
+def test_stepping_on_is_heard_and_keeps_the_focus_in_the_answer(page: Page) -> None:
+    second = {**CASE, "n": 2, "name": "second", "headline": "Adenocarcinoma"}
+    play(page, [], {**STATE, "state": "finished", "cases": [CASE, second]})
+    other = {**ANSWER, "case": 2, "name": "second", "answer_line": "Adenocarcinoma"}
+    page.route("**/api/jobs/J/cases/2", lambda route: route.fulfill(json=other))
+    give(page, [PICTURE])
+    page.get_by_role("button", name="Copy the link").focus()
+    page.keyboard.press("n")
+    expect(page.locator("#answer .label")).to_have_text("Adenocarcinoma")
+    expect(page.locator("#said")).to_have_text("second Adenocarcinoma 0.91")
+    expect(page.locator("#answer")).to_be_focused()
+
+
+def test_slices_among_the_evidence_bear_their_numbers(page: Page) -> None:
+    tile = {"role": "top", "file": 0, "box": [0, 0, 9, 9], "picture": "/static/icon.svg"}
+    shown = [{**tile, "caption": "Malignant 0.99", "slice": at} for at in (4, 11)]
+    answer = {**ANSWER, "kind": "series", "evidence": [*shown, {**shown[0], "slice": None}]}
+    play(page, [], {**STATE, "state": "finished", "cases": [CASE]})
+    page.route("**/api/jobs/J/cases/1", lambda route: route.fulfill(json=answer))
+    give(page, [PICTURE])
+    expect(page.locator(".tile")).to_have_text(
+        ["Malignant 0.99Slice 5", "Malignant 0.99Slice 12", "Malignant 0.99"]
+    )
+
+
+def test_how_long_a_result_is_kept_is_said_once_its_job_has_ended(page: Page) -> None:
+    play(page, [], {**STATE, "cases": [CASE]})
+    give(page, [PICTURE])
+    expect(page.locator("#answer .label")).to_have_text("Benign lung")
+    expect(page.locator("#until")).to_be_hidden()
+    page.unroute_all()
+    play(page, [], {**STATE, "state": "finished", "cases": [CASE], "deleted_in_seconds": 3600})
+    expect(page.locator("#until")).to_contain_text("works for 60 min more")
+
+
+def test_a_model_is_chosen_among_those_of_its_kind(page: Page) -> None:
+    card = {"version": "1", "facts": [["Accuracy", "93 %"]], "limits": [], "official": True}
+    models = [
+        {**card, "name": "lung-histology", "judged": "tissue", "summary": "The default."},
+        {**card, "name": "lung-histology-fast", "judged": "tissue", "summary": "Faster."},
+        {**card, "name": "lung-ct", "judged": "chest CT", "summary": "CT."},
+    ]
+    auto = {"series": "lung-ct", "slide": "lung-histology"}
+    page.route("**/api/models", lambda route: route.fulfill(json={"models": models, "auto": auto}))
+    page.reload()
+    ready(page)
+    page.locator("#options summary").click()
+    expect(page.locator("#model")).to_have_value("auto")
+    expect(page.locator("#model-about")).to_contain_text("slides to lung-histology;")
+    groups = page.locator("#model optgroup")
+    expect(groups).to_have_count(2)
+    expect(groups.first.locator("option")).to_have_text(["lung-histology", "lung-histology-fast"])
+    page.locator("#model").select_option("lung-histology-fast")
+    expect(page.locator("#model-about")).to_have_text("Faster. Accuracy: 93 %.")
+
+
 def test_a_file_that_is_gone_is_not_blamed_on_the_server(page: Page, tmp_path: Path) -> None:
     path = tmp_path / "a.jpeg"
     path.write_bytes(b"x" * 100)

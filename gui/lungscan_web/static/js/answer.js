@@ -42,6 +42,11 @@ export function refusedBox({ name, headline, why }) {
   );
 }
 
+/** A reason in a few words as a sentence. */
+function sentence(words) {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
+}
+
 /** The first box: as the report has it. */
 export function outputBox(answer) {
   const mark = answer.classes.find(({ name }) => name === answer.label)?.color;
@@ -55,7 +60,7 @@ export function outputBox(answer) {
       make("div", {}, make("p", { class: "kicker" }, KICKERS[answer.status] ?? ""), make("p", { class: "label" }, answer.answer_line)),
       number && make("div", { class: "sure" }, make("p", { class: "kicker" }, "Calibrated probability"), make("p", { class: "number" }, number)),
     ),
-    answer.why && make("p", {}, answer.why),
+    answer.why && make("p", {}, answer.status === "skipped" ? sentence(answer.why) : answer.why),
     answer.status === "failed" && answer.cure && make("p", { class: "quiet" }, answer.cure),
     make("p", { class: "quiet" }, answer.name),
   );
@@ -99,13 +104,19 @@ export function takeBox(answer, job) {
       window.prompt("The link to this result:", link); // a browser that keeps the clipboard to itself
     }
   });
-  const minutes = Math.max(1, Math.round((job.deleted_in_seconds ?? 0) / 60));
-  const until = job.deleted_in_seconds ? `The link works for ${minutes} min more; then everything is deleted.` : "";
-  return box("To take away", make("div", { class: "downloads" }, ...files, copy), until && make("p", { class: "quiet" }, until));
+  return box("To take away", make("div", { class: "downloads" }, ...files, copy), make("p", { class: "quiet", id: "until" }, untilWords(job)));
+}
+
+/** How long a result is kept yet; known once its whole job has ended. */
+export function untilWords(job) {
+  if (!job.deleted_in_seconds) return "";
+  const minutes = Math.max(1, Math.round(job.deleted_in_seconds / 60));
+  return `The link works for ${minutes} min more; then everything is deleted.`;
 }
 
 /** Everything below: evidence, explanation, quality, model, details. */
 export function moreBoxes(answer, cards, goTo) {
+  if (answer.status === "skipped") return []; // no model was asked
   const flags = answer.flags.length ? answer.flags.map((words) => make("p", { class: "note" }, words)) : [make("p", {}, "No flags.")];
   const card = cards.find(({ name }) => name === answer.model.name);
   return [
@@ -127,7 +138,7 @@ function evidenceBox(answer, goTo) {
       make(
         "li",
         {},
-        make("button", { type: "button", class: "tile", onclick: () => goTo(tile) }, make("img", { src: tile.picture, alt: "", loading: "lazy" }), make("span", {}, tile.caption)),
+        make("button", { type: "button", class: "tile", onclick: () => goTo(tile) }, make("img", { src: tile.picture, alt: "", loading: "lazy" }), make("span", {}, tile.caption), tile.slice !== null && make("small", {}, `Slice ${tile.slice + 1}`)),
       ),
     );
     return make("div", { class: "stack" }, make("h3", {}, title), make("ul", { class: "tiles" }, ...buttons));

@@ -9,7 +9,7 @@ let chosen = [];
 let limits = {};
 let sending;
 
-/** Fill in what the server allows and offers; `begun` hears of each new job. */
+/** Fill in what the server allows and offers: `models` with those taken by themselves; `begun` hears of each new job. */
 export function startIntake(session, models, examples, begun) {
   limits = session.limits;
   $("limits").textContent =
@@ -24,16 +24,30 @@ export function startIntake(session, models, examples, begun) {
   fill($("examples"), ...examples.map((example) => exampleCard(example, begun)));
 }
 
-function offerModels(preset, models) {
-  const options = models.map((model) => make("option", { value: model.name }, model.name));
-  fill($("model"), make("option", { value: "auto" }, "Chosen by what is given"), ...options);
+function offerModels(preset, { models, auto }) {
+  const kinds = [...new Set(models.map(({ judged }) => judged))];
+  const groups = kinds.map((kind) => {
+    const options = models.filter(({ judged }) => judged === kind).map(({ name }) => make("option", { value: name }, name));
+    return make("optgroup", { label: kind.charAt(0).toUpperCase() + kind.slice(1) }, ...options);
+  });
+  fill($("model"), auto.slide && make("option", { value: "auto" }, "Chosen by what is given"), ...groups);
   $("model").value = preset;
   const about = () => {
     const model = models.find(({ name }) => name === $("model").value);
-    $("model-about").textContent = model?.summary ?? "Series go to the model of CT, slides to that of H&E; a picture is shown to that of H&E first, and to that of CT where it is no H&E.";
+    $("model-about").textContent = model ? aboutModel(model) : aboutAuto(auto);
   };
   $("model").addEventListener("change", about);
   about();
+}
+
+/** What a model is, with the figure that reports lead with: by these two models of a kind differ. */
+function aboutModel({ summary, facts: [first] }) {
+  return first ? `${summary} ${first[0]}: ${first[1]}.` : summary;
+}
+
+function aboutAuto({ series, slide }) {
+  if (series === slide) return `All goes to ${slide}.`;
+  return `Series go to ${series}, slides to ${slide}; a picture is shown to ${slide} first, and to ${series} where it is no H&E.`;
 }
 
 function takeDrops() {

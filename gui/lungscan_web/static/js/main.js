@@ -1,7 +1,7 @@
 // The page's beginning: asks what there is, then joins giving, queue, picture and answer.
 
 import { ask } from "./api.js";
-import { classesBox, moreBoxes, outputBox, pendingBox, refusedBox, takeBox } from "./answer.js";
+import { classesBox, moreBoxes, outputBox, pendingBox, refusedBox, takeBox, untilWords } from "./answer.js";
 import { cardBody } from "./card.js";
 import { $, box, fill, make } from "./dom.js";
 import { report } from "./errors.js";
@@ -48,7 +48,10 @@ async function show(job, n, chosen) {
     return;
   }
   const key = `${job.job}/${n}`;
-  if (shown === key) return;
+  if (shown === key) {
+    if ($("until")) $("until").textContent = untilWords(job);
+    return;
+  }
   shown = key;
   const answer = await ask(`/api/jobs/${key.replace("/", "/cases/")}`);
   if (shown === key) draw(job, n, answer);
@@ -58,9 +61,11 @@ function draw(job, n, answer) {
   if (viewer.look.shown.length !== answer.classes.length) viewer.setLook({ shown: answer.classes.map(() => true) });
   const switched = (index, on) => viewer.setLook({ shown: viewer.look.shown.map((was, i) => (i === index ? on : was)) });
   const mapped = answer.downloads.some(({ name }) => name === "tiles.csv") && answer.kind !== "series";
+  const held = [$("answer"), $("more")].some((part) => part.contains(document.activeElement));
   fill($("answer"), outputBox(answer), classesBox(answer, mapped, viewer.look.shown, switched), takeBox(answer, job));
   const map = mapped && box("Map", make("p", { class: "quiet" }, "Colours and letters as in the table of classes."), legend(hatching));
   fill($("more"), ...(map ? [map] : []), ...moreBoxes(answer, cards, (tile) => picture.goTo(tile).catch(report)));
+  if (held) $("answer").focus(); // what had it is gone
   offerMap(mapped);
   picture.show(job, n, answer).catch(report);
 }
@@ -109,7 +114,7 @@ async function start() {
     ["/api/session", "/api/models", "/api/examples", "/api/jobs"].map((url) => ask(url)),
   );
   cards = models.models;
-  startIntake(session, cards, examples.examples, begun);
+  startIntake(session, models, examples.examples, begun);
   fill($("cards"), ...cards.map((card) => cardBody(card, { brief: true })));
   const linked = document.body.dataset.job;
   const busy = jobs.jobs.some(({ state }) => BUSY.includes(state)); // such jobs are watched from every page

@@ -7,6 +7,7 @@ import { complain, report } from "./errors.js";
 export const BUSY = ["waiting", "starting", "running"];
 const SIGNS = { waiting: "·", running: "▸", ok: "✓", no_result: "–", partial: "◐", failed: "✕", skipped: "–", cancelled: "✕" };
 const WORDS = { waiting: "Waits", running: "Being looked at", cancelled: "Cancelled" };
+const FEW = 3; // files left out; more are folded away
 const POLL_MS = 2000; // of jobs beside the one that is watched: a browser keeps few connections open
 
 export class Queue {
@@ -16,6 +17,7 @@ export class Queue {
     this.current = undefined; // "job/n"
     this.chosen = chosen;
     this.watched = undefined;
+    this.unfolded = new Set(); // jobs whose files left out are shown
     window.setInterval(() => this.#poll(), POLL_MS);
   }
 
@@ -52,7 +54,10 @@ export class Queue {
     const all = [...this.jobs.values()].flatMap((job) => job.cases.map(({ n }) => [job.job, n]));
     const at = all.findIndex(([job, n]) => `${job}/${n}` === this.current);
     const next = all[at + by];
-    if (next) this.choose(...next);
+    if (!next) return;
+    this.choose(...next);
+    const one = this.jobs.get(next[0]).cases.find(({ n }) => n === next[1]);
+    say([one.name, one.headline || WORDS[one.state], one.confidence_text].filter(Boolean).join(" "));
   }
 
   #number() {
@@ -62,10 +67,11 @@ export class Queue {
   /** What has ended, for a screen reader; else how far it is. No answer is talked over. */
   #tell(before, state) {
     const ended = ({ n }) => before.cases.find((one) => one.n === n)?.state === "ended";
-    const fresh = state.cases.filter((one) => one.state === "ended" && !ended(one));
+    const fresh = state.cases.filter((one) => one.state === "ended" && one.status !== "skipped" && !ended(one));
     if (fresh.length) this.told = fresh.map((one) => `${one.name}: ${one.headline} ${one.confidence_text}`.trim()).join(". ");
-    const over = state.state === "finished" && before.state !== "finished" && state.cases.length > 1;
-    if (over) say(`${this.told}. All ${state.cases.length} cases are done.`);
+    const looked = state.cases.length - skipped(state).length;
+    const over = state.state === "finished" && before.state !== "finished" && looked > 1;
+    if (over) say(`${this.told}. All ${looked} cases are done.`);
     else if (fresh.length) say(this.told);
     else if (BUSY.includes(state.state) && state.words && state.words !== before.words) this.#announce(state.words);
   }
@@ -128,8 +134,9 @@ export class Queue {
 
   #group(state) {
     const busy = BUSY.includes(state.state);
+    const out = skipped(state).length > FEW ? skipped(state) : [];
     const rows = state.cases.length
-      ? state.cases.map((one) => this.#row(state, one))
+      ? state.cases.filter((one) => !out.includes(one)).map((one) => this.#row(state, one))
       : state.names.map((name) => make("li", { class: "case" }, make("span", { class: "sign", "aria-hidden": true }, "·"), make("span", { class: "name" }, name)));
     const pace = `${state.words} ${[state.rate_text, state.left_text].filter(Boolean).join(", ")}`;
     return make(
@@ -144,6 +151,7 @@ export class Queue {
         state.mine && !busy && this.#button(state, "Delete", () => this.#delete(state)),
       ),
       make("ul", {}, ...rows),
+      out.length > 0 && this.#folded(state, out),
       state.notices.length > 0 && make("div", { class: "note" }, ...state.notices.map((words) => make("p", {}, words))),
       state.downloads.length > 0 && state.cases.length > 1 &&
         make("div", { class: "row" }, ...state.downloads.map((file) => make("a", { class: "button small", href: file.url, download: file.name }, file.title))),
@@ -152,6 +160,14 @@ export class Queue {
 
   #button(state, words, onclick) {
     return make("button", { type: "button", class: "small", "data-key": `${words}-${state.job}`, onclick }, words);
+  }
+
+  /** Many files that are no images, as an archive from a hospital's CD holds them. */
+  #folded(state, out) {
+    const open = this.unfolded.has(state.job) || out.some(({ n }) => `${state.job}/${n}` === this.current);
+    const toggled = (event) => this.unfolded[event.target.open ? "add" : "delete"](state.job);
+    const summary = make("summary", { "data-key": `out-${state.job}` }, `${out.length} files skipped`);
+    return make("details", { open, ontoggle: toggled }, summary, make("ul", {}, ...out.map((one) => this.#row(state, one))));
   }
 
   #row(state, one) {
@@ -212,5 +228,16 @@ function share(state) {
 function ended(state) {
   if (state.state === "cancelled") return "Cancelled";
   if (state.state === "failed") return state.message;
-  return state.cases.length === 1 ? state.words : `${state.cases.length} cases`;
+  if (state.cases.length === 1) return state.words;
+  const out = skipped(state).length;
+  return [counted(state.cases.length - out, "case"), out > 0 && `${counted(out, "file")} skipped`].filter(Boolean).join(", ");
+}
+
+/** What a run left out: no image, as far as can be told. */
+function skipped(state) {
+  return state.cases.filter(({ status }) => status === "skipped");
+}
+
+function counted(number, word) {
+  return `${number} ${word}${number === 1 ? "" : "s"}`;
 }

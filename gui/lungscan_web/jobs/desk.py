@@ -13,15 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from lungscan.opening.apart import Stopped
-from lungscan_web.jobs.applying import apply, failure_of
+from lungscan_web.jobs.applying import apply
 from lungscan_web.jobs.folder import PrivateFolder, remove
 from lungscan_web.jobs.intake import Intake
 from lungscan_web.jobs.limits import Limits, NotHere, TooMany
-from lungscan_web.jobs.messages import Message, Task
-from lungscan_web.jobs.ready import Process, Ready, start_process
+from lungscan_web.jobs.messages import Message
+from lungscan_web.jobs.ready import Process, start_process
 from lungscan_web.jobs.records import CLOCK, Choice, Clock, Job, JobState
 from lungscan_web.jobs.turns import Turns
+from lungscan_web.jobs.working import Workers
 
 CANCEL_S = 2.0  # to wait for the end of a job, which is killed before
 LOOK_S = 0.5  # between two looks for jobs whose time has come
@@ -41,22 +41,18 @@ class Desk:
     ) -> None:
         """``forgotten`` is called with a job's number before its files are deleted."""
         self.limits, self.folder = limits, folder
-        self._clock, self._forgotten, self._ready = clock, forgotten, Ready(start)
+        self._clock, self._forgotten = clock, forgotten
         self._jobs: dict[str, Job] = {}
         self._intakes = Counter[str]()  # uploads under way, by visitor
         self._present = Counter[str]()  # visitors who follow a job, and so watch all of their own
         self._turns = Turns()
-        self._processes: dict[str, Process] = {}
         self._listeners: dict[str, set[Callable[[], None]]] = {}
         self._change = threading.Condition(threading.RLock())
         self._closed = False
-        self._threads = [
-            threading.Thread(target=self._work, name=f"jobs-{number}", daemon=True)
-            for number in range(limits.at_once)
-        ]
-        self._threads.append(threading.Thread(target=self._keep, name="jobs-time", daemon=True))
-        for thread in self._threads:
-            thread.start()
+        self._workers = Workers(limits.at_once, limits.pixels, start, self._next, self._take)
+        self._workers.start()
+        self._keeper = threading.Thread(target=self._keep, name="jobs-time", daemon=True)
+        self._keeper.start()
 
     # Taking ------------------------------------------------------------------------------------
 
@@ -183,8 +179,7 @@ class Desk:
     @property
     def computing(self) -> frozenset[str]:
         """The jobs that have a process."""
-        with self._change:
-            return frozenset(self._processes)
+        return self._workers.computing
 
     @contextmanager
     def watching(
@@ -259,13 +254,8 @@ class Desk:
             self._change.notify_all()
         for number in numbers:
             self._end(number, "The page was closed.")
-        for thread in self._threads:
-            thread.join(CANCEL_S)
-        self._ready.close()
-        with self._change:
-            left = list(self._processes.values())
-        for process in left:
-            process.kill()
+        self._workers.close()
+        self._keeper.join(CANCEL_S)
         self.folder.close()
 
     def _mine(self, number: str, visitor: str) -> Job:
@@ -282,11 +272,9 @@ class Desk:
                 return
             job.stopping, job.message = True, why
             self._turns.drop(number)
-            process = self._processes.get(number)
             if job.state is JobState.WAITING:
                 self._finish(job, JobState.CANCELLED)
-        if process is not None:
-            process.stop()
+        self._workers.stop(number)
 
     def _finish(self, job: Job, state: JobState) -> None:
         job.state, job.ended = state, self._clock()
@@ -320,7 +308,7 @@ class Desk:
             self.look_round()
             with self._change:
                 wanted = self._turns.waits
-            self._ready.prepare(wanted=wanted)
+            self._workers.prepare(wanted=wanted)
 
     def look_round(self) -> None:
         """End and delete what has had its time, and keep the folder; done every half second."""
@@ -339,37 +327,6 @@ class Desk:
                 self._end(job.id, "Ended: it took longer than a job may take here.")
 
     # Work --------------------------------------------------------------------------------------
-
-    def _work(self) -> None:
-        """One job after the other, until the page closes."""
-        while (job := self._next()) is not None:
-            try:
-                self._do(job)
-            except Exception as error:  # noqa: BLE001  the end of one job, never of all
-                self._take(job, failure_of(error))
-
-    def _do(self, job: Job) -> None:
-        """One job in a process of its own, which is gone in the end."""
-        process = self._ready.take()
-        try:
-            with self._change:
-                self._processes[job.id] = process
-                gone = job.stopping
-            if gone:
-                self._take(job, Stopped())
-            else:
-                self._run(job, process)
-        finally:
-            process.close()
-            with self._change:
-                del self._processes[job.id]
-
-    def _run(self, job: Job, process: Process) -> None:
-        job.view.mkdir(mode=0o700, exist_ok=True)
-        choice, limits = job.choice, self.limits
-        process.begin(Task(job.paths, job.out, job.view, choice.model, choice.mpp, limits.pixels))
-        for message in process.events():
-            self._take(job, message)
 
     def _next(self) -> Job | None:
         """The job whose turn it is; waits for one. None when the page closes."""

@@ -15,6 +15,7 @@ from lungscan.layout import GEOJSON, REPORT, SLICES, TABLE, TILES
 from lungscan_web.jobs.desk import Desk
 from lungscan_web.jobs.limits import Refused
 from lungscan_web.jobs.records import ANSWER, Choice, Job, progress_of, words_of
+from lungscan_web.jobs.taking import named
 
 FILES = (REPORT, TILES, SLICES, GEOJSON)
 Update = tuple[str, list[str]]
@@ -86,7 +87,8 @@ def answers(job: Job) -> Iterator[str]:
         model = answer["model"]
         by = f"Model {model['name']} {model['version']}."
         figures = [": ".join(fact) + "." for fact in model["facts"][:1]]  # with its interval
-        lines = [answer["why"], answer["cure"], *answer["flags"], by, *figures]
+        said = dict.fromkeys([answer["why"], answer["cure"], *answer["flags"]])  # each once
+        lines = [*said, by, *figures]
         yield (
             f"<h2>{escape(answer['name'])}: {escape(answer['answer_line'])} "
             f"{escape(answer['confidence_text'])}</h2>"
@@ -96,7 +98,4 @@ def answers(job: Job) -> Iterator[str]:
 
 def downloads(job: Job) -> list[str]:
     """Reports and tables that are there."""
-    tables = [out / TABLE for _, _, out in job.answering()]
-    folders = [case.filed.folder for case in job.cases if case.filed]
-    wanted = [folder / name for folder in folders for name in FILES]
-    return [str(path) for path in [*tables, *wanted] if path.is_file()]
+    return [str(path) for path in named(job, (TABLE,), FILES)]

@@ -40,6 +40,7 @@ from lungscan_web.jobs.messages import Began, Ended, Finished, Found, Noticed, S
 from lungscan_web.jobs.models import AUTO
 from lungscan_web.jobs.plain import for_page
 from lungscan_web.jobs.records import Choice, Job
+from lungscan_web.jobs.taking import named
 from tests.results import MODEL, field_result, no_result, slide_result
 
 TISSUE, CT = "lung-histology", "lung-ct"
@@ -192,6 +193,27 @@ def test_a_run_whose_answers_do_not_stand_offers_no_table(
         for message in messages:
             apply(job, message, 0.0)
         assert [model for _, model, _ in job.answering()] == models
+
+
+def test_files_to_take_away_say_whose_they_are(
+    engine: Engine, give: Callable[..., Path], tmp_path: Path
+) -> None:
+    job = Job("x", "kim", tmp_path, (), (), Choice(AUTO), 0.0)
+    messages, _ = work(tmp_path, *map(give, ["1/a.png", "2/b.dcm"]))
+    for message in messages:
+        apply(job, message, 0.0)
+    for case in job.cases:
+        assert case.filed
+        case.filed.folder.mkdir(parents=True)
+        (case.filed.folder / "report.pdf").write_text(case.name)
+    for _, out in job.runs:
+        (out / "cases.csv").touch()
+    for _ in range(2):  # asked again, it is the same
+        taken = named(job, ("cases.csv",), ("report.pdf", "none.csv"))
+        assert [path.name for path in taken[:2]] == [f"{TISSUE}-cases.csv", f"{CT}-cases.csv"]
+        assert {path.name: path.read_text() for path in taken[2:]} == {
+            f"{case.key}-report.pdf": case.name for case in job.cases
+        }
 
 
 def test_such_a_picture_joins_the_run_of_its_model(

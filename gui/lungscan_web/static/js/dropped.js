@@ -2,14 +2,14 @@
 
 const inOrder = (a, b) => a.name.localeCompare(b.name, undefined, { numeric: true });
 
-/** What was dropped; of folders at most `most` files, and whether there are `more`. */
+/** What was dropped; nothing of a folder that holds `more` than `most`: part of a series is no series. */
 export async function filesOf(transfer, most) {
   const plain = [...transfer.files]; // to be taken at once: a drop is empty after its event
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.some((entry) => entry.isDirectory)) return { files: plain, more: false };
   const found = [];
   for (const entry of entries) await take(entry, found, most);
-  return { files: found.slice(0, most), more: found.length > most };
+  return found.length > most ? { files: [], more: true } : { files: found, more: false };
 }
 
 async function take(entry, found, most) {

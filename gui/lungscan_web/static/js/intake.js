@@ -65,8 +65,8 @@ function unreadable() {
 
 function addDropped({ files, more }) {
   add(files);
-  if (!files.length) complain("There is no file in what was dropped.");
-  if (more) complain(`The page takes ${limits.files} files at once, so only the first ${limits.files} of the folder are chosen. Give a larger one as a ZIP.`);
+  if (more) complain(`The folder holds more than ${limits.files} files, and the page takes ${limits.files} at once. None are chosen, as part of a case could get another answer. Give the folder as a ZIP.`);
+  else if (!files.length) complain("There is no file in what was dropped.");
 }
 
 function add(files) {

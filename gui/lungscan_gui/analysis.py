@@ -126,7 +126,7 @@ class Analysis(QObject):
     def _take(self, cases: list[Case], message: str, error: bool) -> None:
         queue = self._window.queue
         known = {case.identity: case for case in queue.model.cases}
-        attached = [case for case in cases if self._attach(case)]
+        attached = [case for case in cases if self._attach(case) or self._rejoin(case)]
         fresh = [case for case in cases if case not in attached and case.identity not in known]
         first = len(queue.model.cases)
         for case in cases:
@@ -165,11 +165,22 @@ class Analysis(QObject):
         found = next((one for one in missing_of(chosen) if one.sha256 == case.sha256), None)
         if found is None:
             return False
-        places = [chosen.path, *chosen.others]
-        places[found.place] = case.path
-        chosen.path, chosen.others = places[0], tuple(places[1:])
+        _give(chosen, found.place, case)
         self._window.display.reopen()
         return True
+
+    def _rejoin(self, found: Case) -> bool:
+        """Give an image to the answer of the list that lacks it, by its place below a folder.
+
+        Its content is compared when it is shown, as that of an image found beside its results.
+        """
+        for case in self._window.queue.model.cases:
+            if (place := missing_place(case, found.path)) is not None:
+                _give(case, place, found)
+                if case is self._window.display.case:
+                    self._window.display.reopen()
+                return True
+        return False
 
     # Orders ------------------------------------------------------------------------------------
 
@@ -356,14 +367,45 @@ def _waiting(found: CaseInput, root: Path, missing: tuple[Missing, ...]) -> Case
 def finished(result: CaseResult, out: Path) -> Case:
     """A case of an earlier run; its image is where the run found it, or beside the results."""
     first, *others = [_found(Path(name), out) for name in result.relative_paths]
-    case = Case(first, result.case_id, tuple(others))
+    case = Case(first, result.case_id, tuple(others), slices=_slices_of(result, first))
     case.found = tuple(
-        engine.FoundFile(path, name, result.case_id)
+        engine.FoundFile(part, f"{folder}/{part.name}", result.case_id)
         for path, name in zip((first, *others), result.relative_paths, strict=True)
-        if path is not None and "/" in name
+        if path is not None and (folder := name.rpartition("/")[0])
+        for part in ((case.slices or (path,)) if path is first else (path,))
     )
     case.finish(answer_of(result, out))
     return case
+
+
+def _slices_of(result: CaseResult, first: Path | None) -> tuple[Path, ...]:
+    """The files of the series that was analysed, or is to be; of a single slice it alone."""
+    series = result.files[0].info.series if result.files else None
+    if first is None or (result.files and (series is None or series.slices == 1)):
+        return ()
+    found = engine.input_file(first)
+    return found.parts if found.kind == "series" else ()
+
+
+def missing_place(case: Case, path: Path | None) -> int | None:
+    """Which image that was not found of an analysed case this is, by its place below a folder."""
+    if case.result is None or path is None:
+        return None
+    for place, (at, name) in enumerate(
+        zip((case.path, *case.others), case.result.relative_paths, strict=True)
+    ):
+        if at is None and "/" in name and path.as_posix().endswith(f"/{name}"):
+            return place
+    return None
+
+
+def _give(case: Case, place: int, found: Case) -> None:
+    """Give a case the image, or all slices, that were found of it."""
+    places = [case.path, *case.others]
+    places[place] = found.path
+    case.path, case.others = places[0], tuple(places[1:])
+    if place == 0:
+        case.slices = found.slices
 
 
 def _found(name: Path, out: Path) -> Path | None:

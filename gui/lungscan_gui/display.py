@@ -27,6 +27,10 @@ OTHER_IMAGE = (
 OTHER_SIZE = "has another size"
 OTHER_CONTENT = "has another content"
 AGAIN = "What was read stays on the screen; F5 reads the image again."
+NOT_FOUND = (
+    "The image of this case was not found. Drop it here, or the folder that it lies in, to look at "
+    "it. The answer is that of the earlier run."
+)
 ONLY_OVERVIEW = (
     "The image itself was not found, so only its overview is shown. Drop the file here to look "
     "at it closely."
@@ -190,8 +194,8 @@ class Display:
         """Show what the result keeps of the image; whether there was anything."""
         found = thumbnail_of(case.result, case.file) if case.result else None
         if found is None:
-            if case.result is None or case.image is not None:
-                self._window.viewer.say(f"{case.image or case.name} is not there any more.")
+            gone = f"{case.image or case.name} is not there any more."
+            self._window.viewer.say(NOT_FOUND if case.result and case.image is None else gone)
             return False
         size, rgb, step, um = found
         self._measure(case.result.files[case.file].info.series if case.result else None)

@@ -369,3 +369,40 @@ def test_without_a_series_the_same_keys_go_through_the_cases(
     assert window.display.case is second
     qtbot.keyClick(window.viewer, Key.Key_PageUp, Qt.KeyboardModifier.ControlModifier)
     assert window.display.case is first
+
+
+def test_a_series_opened_from_results_is_judged_whole_again(
+    qtbot: QtBot, window: MainWindow, wait: Wait, series: Path, quick: Jobs
+) -> None:
+    opened(window, wait, series)
+    window.analysis.start()
+    wait(lambda: window.display.case.result is not None and not window.analysis.running)
+    folder = window.display.case.out
+    window.remove_case()
+    window.add_paths([folder])
+    wait(lambda: window.display.case is not None and window.slices.isVisible())
+    case = window.display.case
+    assert len(case.paths) == COUNT
+    window.analysis.start()
+    wait(lambda: not window.analysis.running and case.result is not None)
+    assert case.result.files[0].info.series.slices == COUNT
+    assert case.out == folder  # so it is the same question: nothing had to be computed
+
+
+def test_a_series_that_was_moved_is_whole_when_its_folder_is_dropped(
+    qtbot: QtBot, window: MainWindow, wait: Wait, series: Path, quick: Jobs, tmp_path: Path
+) -> None:
+    opened(window, wait, series)
+    window.analysis.start()
+    wait(lambda: window.display.case.result is not None and not window.analysis.running)
+    folder = window.display.case.out
+    window.remove_case()
+    (tmp_path / "away").mkdir()
+    series.rename(tmp_path / "away" / "series")
+    window.add_paths([folder])
+    wait(lambda: window.display.case is not None and window.viewer.picture is not None)
+    assert not window.slices.isVisible()
+    window.add_paths([tmp_path / "away" / "series"])
+    wait(window.slices.isVisible)
+    assert len(window.queue.model.cases) == 1
+    assert len(window.display.case.paths) == COUNT

@@ -610,3 +610,42 @@ def test_earlier_results_of_a_slide_in_the_list_become_its_own(
     qtbot.wait(200)
     assert len(later.queue.model.cases) == 1
     later.close()
+
+
+def test_the_images_of_a_whole_run_are_found_again_when_their_folder_is_dropped(
+    window: MainWindow, wait: Wait, quick: Jobs, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    folder = tmp_path / "there" / "fields"
+    folder.mkdir(parents=True)
+    for name in "abc":
+        Image.fromarray(draw_he(96, 96, ord(name))).save(folder / f"{name}.png")
+    window.add_paths([folder])
+    wait(lambda: len(window.queue.model.cases) == 3)
+    window.analyse_all()
+    wait(lambda: not window.analysis.running)
+    out = window.queue.model.cases[0].out
+    for _ in "abc":
+        window.remove_case()
+    (tmp_path / "elsewhere").mkdir()
+    folder.rename(tmp_path / "elsewhere" / "fields")
+    window.add_paths([out])
+    wait(lambda: len(window.queue.model.cases) == 3)
+    window.add_paths([tmp_path / "elsewhere"])
+    wait(lambda: window.queue.model.cases[0].path is not None)
+    cases = window.queue.model.cases
+    assert [case.path.name for case in cases] == ["a.png", "b.png", "c.png"]
+    assert all(case.result is not None for case in cases)
+
+
+def test_without_image_and_overview_it_is_said_that_the_image_was_not_found(
+    window: MainWindow, wait: Wait, quick: Jobs, slide: Path
+) -> None:
+    opened(window, wait, slide)
+    analysed(window, wait)
+    case = window.queue.current
+    bare = [engine.replace(file, thumbnail_jpeg=None) for file in case.result.files]
+    case.result, case.path = engine.replace(case.result, files=tuple(bare)), None
+    window.reopen()
+    assert "was not found" in window.viewer.message

@@ -17,6 +17,7 @@ from lungscan.options import ScanOptions
 from lungscan.types import CaseInput, CaseResult, CaseStatus
 from lungscan_gui import engine
 from lungscan_gui.cases import Answer, Case, CaseState, answer_of
+from lungscan_gui.fitting import LEFT, is_unfit, short, unfit
 from lungscan_gui.same_image import Missing, digest_if_wanted, missing_of
 from lungscan_gui.scanning.job import Failure
 from lungscan_gui.scanning.runner import Order, Runner
@@ -28,6 +29,7 @@ SCALE_FIRST = (
     "This slide does not say how large a pixel is. Choose on the right with which objective it was "
     "scanned; the analysis then starts."
 )
+CHOOSE = "Choose a model for it on the right, among the options."
 
 ANOTHER_CONTENT = (
     "{path} is another image than the analysed one of that name, so it is a case of its own."
@@ -66,6 +68,7 @@ class Analysis(QObject):
         window.queue.removed.connect(self.runner.forget)
         window.queue.moved.connect(lambda: self.runner.arrange(window.queue.model.cases))
         window.result.scale_given.connect(self._scale_given)
+        window.result.model_given.connect(self._model_given)
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(PREPARE_MS)
@@ -189,6 +192,12 @@ class Analysis(QObject):
         case = self._window.queue.current
         if case is None or not self.can_start(case):
             return
+        chosen = self._window.options.boxes["model"].currentText()
+        if is_unfit(case, chosen):
+            found = unfit(case, chosen, self._window.options.models)
+            if found is not None:
+                self._window.message.say(f"{found.words} {CHOOSE}", error=False)
+            return
         if case.result is None and case.needs_scale:
             if self._window.options.mpp.value():
                 self._scale_given(self._window.options.mpp.value())
@@ -200,9 +209,13 @@ class Analysis(QObject):
     def start_all(self) -> None:
         """Analyse all cases that have no answer yet, as one run."""
         wanted = (CaseState.WAITING, CaseState.STOPPED)
-        cases = [c for c in self._window.queue.model.cases if c.state in wanted and c.paths]
+        waiting = [c for c in self._window.queue.model.cases if c.state in wanted and c.paths]
+        chosen = self._window.options.boxes["model"].currentText()
+        cases = [case for case in waiting if not is_unfit(case, chosen)]
         for mpp in dict.fromkeys(case.mpp for case in cases):
             self._order([case for case in cases if case.mpp == mpp])
+        if left := len(waiting) - len(cases):
+            self._window.message.say(LEFT.format(count=left, model=short(chosen)), error=False)
 
     def retry(self) -> None:
         """Analyse the failed ones again."""
@@ -327,6 +340,11 @@ class Analysis(QObject):
             self._window.display.reopen()
             self._order([case])
 
+    def _model_given(self, model: str) -> None:
+        """Analyse the chosen case with another model, which the options keep."""
+        self._window.options.boxes["model"].setCurrentText(model)
+        self.start()
+
 
 def finished_text(ended: RunFinished, count: int) -> str:
     """``20 cases are done: 15 answers, 2 without result, 3 failed. They are filed in ...``."""
@@ -361,13 +379,17 @@ def _waiting(found: CaseInput, root: Path, missing: tuple[Missing, ...]) -> Case
     slices = first.parts if first.kind == "series" else ()
     digest = digest_if_wanted(first, missing)
     named = engine.found_below(root, found) if root.is_dir() else ()
-    return Case(first.path, found.case_id, slices=slices, found=named, sha256=digest)
+    return Case(
+        first.path, found.case_id, slices=slices, found=named, sha256=digest, kind=first.kind
+    )
 
 
 def finished(result: CaseResult, out: Path) -> Case:
     """A case of an earlier run; its image is where the run found it, or beside the results."""
     first, *others = [_found(Path(name), out) for name in result.relative_paths]
-    case = Case(first, result.case_id, tuple(others), slices=_slices_of(result, first))
+    slices = _slices_of(result, first)
+    kind = result.files[0].kind if result.files else "series" if slices else None
+    case = Case(first, result.case_id, tuple(others), slices=slices, kind=kind)
     case.found = tuple(
         engine.FoundFile(part, f"{folder}/{part.name}", result.case_id)
         for path, name in zip((first, *others), result.relative_paths, strict=True)

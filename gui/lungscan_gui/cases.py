@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from lungscan.errors import Code
-from lungscan.types import CaseResult, CaseStatus, Explanation
+from lungscan.types import CaseResult, CaseStatus, Explanation, FileKind
 from lungscan_gui import engine
 from lungscan_gui.engine import FoundFile, Verdict, Words
 from lungscan_gui.viewer.tilemap import TileMap, map_of
@@ -59,6 +59,7 @@ class Case:
     seen: set[int] = field(default_factory=set)  # pictures of the evidence that were looked at
     slices: tuple[Path, ...] = ()  # the files of a CT series; ``path`` is one of them
     modality: str | None = None  # of the model that is answering; see ``words``
+    kind: FileKind | None = None  # of its first image; None: nobody knows
     asked: tuple[Explanation, ...] = ()  # of tiles that were asked about, beside the run's own
     verdict: Verdict | None = None  # of the review that is saved
     found: tuple[FoundFile, ...] = ()  # how the search of its folder called its files
@@ -115,8 +116,9 @@ class Case:
     def again(self, name: str) -> Case:
         """The same images without an answer, for another one."""
         return Case(
-            self.path, name, self.others, mpp=self.mpp, slices=self.slices, found=self.found
-        )
+            self.path, name, self.others, mpp=self.mpp, slices=self.slices, found=self.found,
+            kind=self.kind,
+        )  # fmt: skip
 
     @property
     def failed(self) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lungscan.types import CaseResult
-from lungscan_gui.cases import Case
+from lungscan.types import CaseResult, CaseStatus
+from lungscan_gui.cases import Case, CaseState
 from lungscan_gui.engine import ViewedImage
+from lungscan_gui.fitting import Unfit, unfit
 from lungscan_gui.thumbnail import thumbnail_of
 from lungscan_gui.viewer.comparing import Comparing
 from lungscan_gui.viewer.marker import Marker
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from lungscan_gui.window import MainWindow
 
 EVIDENCE_POWER = 20.0
+BUSY = (CaseState.QUEUED, CaseState.RUNNING)
+ANSWERED = (CaseStatus.OK, CaseStatus.PARTIAL)
 OTHER_IMAGE = (
     "{path} {how} than the image that was analysed, so only the overview that the result keeps is "
     "shown."
@@ -57,6 +60,7 @@ class Display:
         window.result.explained.visited.connect(self._visit)
         window.viewer.opacity_asked.connect(window.result.map.nudge)
         window.result.map.changed.connect(self._look)
+        window.options.boxes["model"].currentTextChanged.connect(lambda _: self.refresh())
         window.viewbar.profile.setChecked(window.settings.by_profile)
         window.viewbar.profile_asked.connect(self._recolour)
         window.viewbar.file_asked.connect(self.show_file)
@@ -123,9 +127,17 @@ class Display:
         window.reviewing.show(case)
         model = window.analysis.runner.model
         window.result.show_case(case, model)
+        window.result.show_unfit(self._unfit())
         window.evidence.show_case(case)
         self.set_map()
         window.analysis.show_state()
+
+    def _unfit(self) -> Unfit | None:
+        """What to offer where the chosen model judges nothing in the case."""
+        case, options = self.case, self._window.options
+        if case is None or case.state in BUSY or (case.result and case.result.status in ANSWERED):
+            return None
+        return unfit(case, options.boxes["model"].currentText(), options.models)
 
     def set_map(self, rows: slice | None = None) -> None:
         """Take over the map of the chosen case, or what changed in it."""

@@ -16,6 +16,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from lungscan.options import DEFAULT_MODEL
 from lungscan_gui import engine
 from lungscan_gui.actions import add_commands, add_recent
 from lungscan_gui.analysis import Analysis
@@ -173,13 +174,12 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
 
 
 def models() -> tuple[str, ...]:
-    """The names of the shipped models; a damaged one is named when it is used."""
+    """The shipped models, the default and its kin first; a damaged one is named when it is used."""
     import lungscan_models
 
-    folders = sorted(
-        card.parent.name for card in lungscan_models.shipped_models().glob("*/card.json")
-    )
-    return tuple(folders)
+    cards = lungscan_models.shipped_models().glob("*/card.json")
+    names = (card.parent.name for card in cards)
+    return tuple(sorted(names, key=lambda name: (not name.startswith(DEFAULT_MODEL), name)))
 
 
 def _padded(widget: QWidget) -> QWidget:

@@ -25,10 +25,11 @@ class AnswerBox(QFrame):
         self.number_head = _label("kicker")
         self.why = _label("", wrap=True)
         self.cure = _label("muted", wrap=True)
+        self.model = _label("muted", wrap=True)
         words = QVBoxLayout()
         words.setSpacing(3)
         words.setAlignment(Qt.AlignmentFlag.AlignTop)
-        for label in (self.kicker, self.answer, self.why, self.cure):
+        for label in (self.kicker, self.answer, self.why, self.cure, self.model):
             words.addWidget(label)
         right = QVBoxLayout()
         for label in (self.number_head, self.number):
@@ -58,18 +59,20 @@ class AnswerBox(QFrame):
             names = dict(zip(result.model.class_names, result.model.display_names, strict=True))
             name = names.get(prediction.suggested, prediction.suggested)
             _say(self.cure, f"The rule would have named {name}. This is not an answer.")
+        _say(self.model, f"{result.model.name} {result.model.version}")
         value = engine.probability(prediction.confidence) if prediction and answered else ""
         _say(self.number, value)
         _say(self.number_head, "CALIBRATED\nPROBABILITY" if value else "")
         self._bar.setStyleSheet(f"background: {_colour(result)}; border-radius: 2px;")
-        self.setAccessibleName(f"{self.kicker.text()}: {self.answer.text()} {value}")
+        said = f"{self.kicker.text()}: {self.answer.text()} {value}"
+        self.setAccessibleName(f"{said}, {self.model.text()}")
 
     def show_message(self, kicker: str, message: str, more: str = "") -> None:
         """Say something else."""
         self.kicker.setText(kicker)
         self.answer.setText(message)
         _say(self.why, more)
-        for label in (self.cure, self.number, self.number_head):
+        for label in (self.cure, self.model, self.number, self.number_head):
             _say(label, "")
         self._bar.setStyleSheet(f"background: {MUTED}; border-radius: 2px;")
         self.setAccessibleName(f"{kicker}: {message}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PyQt6.QtCore import pyqtSignal
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtGui import QShowEvent
 from PyQt6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -28,6 +29,7 @@ from lungscan.options import (
     RULE_NAMES,
     ScanOptions,
 )
+from lungscan_gui.fitting import card_if_readable
 from lungscan_gui.settings import Settings
 
 DEFAULTS = ScanOptions((), Path())
@@ -56,12 +58,15 @@ class OptionsPanel(QWidget):
     def __init__(self, settings: Settings, models: tuple[str, ...]) -> None:
         super().__init__()
         self._settings = settings
+        self.summary, self.folder = _muted(), _muted()
         form = QFormLayout()
         self.boxes: dict[str, QComboBox] = {}
         names = models if DEFAULTS.model in models else (DEFAULTS.model, *models)
         for field, choices in {"model": names, **CHOICES}.items():
             self.boxes[field] = self._choice(field, choices)
             form.addRow(TITLES[field], self.boxes[field])
+            if field == "model":
+                form.addRow("", self.summary)
         self.overlap = QDoubleSpinBox()
         self.overlap.setRange(0, MAX_OVERLAP)
         self.overlap.setSingleStep(0.25)
@@ -87,9 +92,6 @@ class OptionsPanel(QWidget):
         self.threads.setAccessibleName(TITLES["threads"])
         self.threads.valueChanged.connect(lambda value: self._keep("threads", value))
         form.addRow(TITLES["threads"], self.threads)
-        self.folder = QLabel()
-        self.folder.setWordWrap(True)
-        self.folder.setObjectName("muted")
         change = QPushButton("Change folder ...")
         change.clicked.connect(self._choose_folder)
         restore = QPushButton("Restore defaults")
@@ -102,6 +104,24 @@ class OptionsPanel(QWidget):
         layout.addWidget(change)
         layout.addWidget(restore)
         self._show_folder()
+        self.boxes["model"].currentTextChanged.connect(self._describe)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802  Qt's name
+        """Cards are read once somebody looks."""
+        self._describe()
+        super().showEvent(event)
+
+    def _describe(self) -> None:
+        """Say what the chosen model is, and of the others in their tips."""
+        if not self.isVisible() and not self.summary.text():
+            return
+        box = self.boxes["model"]
+        for row, model in enumerate(self.models):
+            box.setItemData(row, summary_of(model), Qt.ItemDataRole.ToolTipRole)
+        words = summary_of(box.currentText())
+        self.summary.setText(words)
+        self.summary.setVisible(bool(words))
+        box.setAccessibleDescription(words)
 
     def options(self, paths: tuple[Path, ...], out: Path, mpp: float | None) -> ScanOptions:
         """The options of a run. Raises UsageProblem for what the engine refuses."""
@@ -155,6 +175,20 @@ class OptionsPanel(QWidget):
 
     def _show_folder(self) -> None:
         self.folder.setText(str(self._settings.results))
+
+
+def _muted() -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setObjectName("muted")
+    return label
+
+
+def summary_of(model: str) -> str:
+    """What a model is, in its card's words; "" where that cannot be read."""
+    card = card_if_readable(model)
+    return card.summary if card else ""
 
 
 class ScaleQuestion(QWidget):

@@ -18,10 +18,12 @@ from lungscan.types import CaseResult, ModelStamp
 from lungscan_gui import engine
 from lungscan_gui.cases import Case, CaseState
 from lungscan_gui.explaining.box import ExplainedBox
+from lungscan_gui.fitting import Unfit
 from lungscan_gui.panels.answer import AnswerBox
 from lungscan_gui.panels.classes import ClassTable
 from lungscan_gui.panels.maplook import MapPanel
 from lungscan_gui.panels.options import ScaleQuestion
+from lungscan_gui.panels.other_model import OtherModel
 from lungscan_gui.review.panel import ReviewPanel
 
 BUSY = (CaseState.QUEUED, CaseState.RUNNING)
@@ -34,6 +36,7 @@ class ResultPanel(QScrollArea):
     export_asked = pyqtSignal(object)  # Export
     card_asked = pyqtSignal()
     scale_given = pyqtSignal(float)
+    model_given = pyqtSignal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,6 +44,8 @@ class ResultPanel(QScrollArea):
         self.answer = AnswerBox()
         self.question = ScaleQuestion()
         self.question.answered.connect(self.scale_given)
+        self.other_model = OtherModel()
+        self.other_model.chosen.connect(self.model_given)
         self.classes = ClassTable()
         self.map = MapPanel()
         self.review = ReviewPanel()
@@ -68,6 +73,7 @@ class ResultPanel(QScrollArea):
         self._layout.setSpacing(10)
         self._boxes = {
             "question": _boxed("Pixel size", self.question),
+            "other_model": _boxed("Another model", self.other_model),
             "classes": _boxed("Classes", self.classes),
             "export": _side_by_side(self.report, self.export),
             "review": _boxed("Review", self.review),
@@ -82,6 +88,7 @@ class ResultPanel(QScrollArea):
         self._layout.addStretch()
         self.setWidget(column)
         self.show_review(visible=False)
+        self.show_unfit(None)
         self.show_case(None, None)
 
     def show_case(self, case: Case | None, model: ModelStamp | None) -> None:
@@ -142,6 +149,12 @@ class ResultPanel(QScrollArea):
 
     def _scroll_to_explained(self) -> None:
         self.ensureWidgetVisible(self.explained)
+
+    def show_unfit(self, unfit: Unfit | None) -> None:
+        """Offer other models, or none."""
+        if unfit is not None:
+            self.other_model.show_unfit(unfit)
+        self._show(other_model=unfit is not None)
 
     def show_review(self, *, visible: bool) -> None:
         """Whether there is an answer to review."""

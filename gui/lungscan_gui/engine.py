@@ -84,6 +84,7 @@ from lungscan.results.review_json import review_beside as _review_beside
 from lungscan.tiles.connected_components import find_pieces
 from lungscan.types import CaseInput, CaseResult, FoundFile, InputFile, TileState
 from lungscan_gui.exporting.engine import Export, exports, report_of
+from lungscan_gui.words import at_the_window
 
 __all__ = [
     "NONE_OF_THESE",
@@ -223,7 +224,7 @@ def flags_of(result: CaseResult) -> list[str]:
     """The flags of a case as sentences, as its report lists them."""
     from lungscan.report.cases_csv import all_flags
 
-    return [flag_text(flag, result.model.modality) for flag in all_flags(result)]
+    return [at_the_window(flag_text(flag, result.model.modality)) for flag in all_flags(result)]
 
 
 def state_name(state: TileState, words: Words) -> str:

@@ -44,6 +44,13 @@ QPushButton:hover, QToolButton:hover { background: palette(alternate-base); }
 QPushButton:focus, QToolButton:focus { border-color: palette(highlight); }
 QPushButton:checked { background: palette(highlight); color: palette(highlighted-text);
   border-color: palette(highlight); font-weight: 600; }
+QPushButton:checked:focus, QPushButton#primary:focus { border: 2px solid palette(window-text); }
+QPushButton:checked:focus { padding: 4px 11px; }
+QPushButton#primary:focus { padding: 6px 13px; }
+QPlainTextEdit { border: 1px solid palette(mid); border-radius: 5px; }
+QPlainTextEdit:focus, QListView:focus, QScrollArea:focus { border-color: palette(highlight); }
+QFrame#bar QLabel:focus, QLabel#readout:focus, QLabel#muted:focus {
+  border: 1px solid palette(highlight); }
 QPushButton:disabled, QToolButton:disabled { color: palette(placeholder-text); }
 QPushButton#primary { background: palette(highlight); color: palette(highlighted-text);
   border-color: palette(highlight); font-weight: 600; padding: 7px 14px; }
@@ -56,7 +63,7 @@ QListView { border: 1px solid palette(mid); border-radius: 6px; }
 QProgressBar { border: 1px solid palette(mid); border-radius: 4px; height: 8px;
   background: palette(alternate-base); }
 QProgressBar::chunk { background: palette(highlight); border-radius: 3px; }
-QScrollArea { border: none; }
+QScrollArea { border: 1px solid transparent; }
 QSplitter::handle { background: palette(window); }
 """
 

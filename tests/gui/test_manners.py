@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PyQt6.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
+from PyQt6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QTimer, QUrl
 from PyQt6.QtGui import QDropEvent
 from PyQt6.QtWidgets import (
     QAbstractButton,
@@ -34,6 +34,7 @@ from lungscan_gui.panels.result import NARROWEST_PX
 from lungscan_gui.scanning.job import Failure
 from lungscan_gui.scanning.machine import Machine, MachineJob, Question
 from lungscan_gui.settings import Settings
+from lungscan_gui.theme import apply_theme
 from lungscan_gui.viewer.viewer import Viewer
 from lungscan_gui.welcome import WELCOME
 from lungscan_gui.window import MainWindow
@@ -515,3 +516,39 @@ def test_large_letters_cut_off_neither_the_probability_nor_a_case(
     cases = window.queue.findChild(CaseList)
     qtbot.waitUntil(lambda: cases.sizeHintForRow(0) > 2 * cases.fontMetrics().height())
     assert cases.horizontalScrollBar().maximum() == 0
+
+
+def test_the_tab_key_goes_through_the_result_from_above_to_below(
+    qtbot: QtBot, window: MainWindow, wait: Wait, quick: Jobs, slide: Path
+) -> None:
+    window.add_paths([slide])
+    wait(lambda: window.viewer.picture is not None)
+    window.analyse()
+    wait(lambda: not window.analysis.running)
+    panel, order = window.result, []
+    widget = panel.nextInFocusChain()
+    while widget is not panel:
+        order.append(widget)
+        widget = widget.nextInFocusChain()
+    wanted = (*panel.classes.switches, panel.report, panel.card)
+    assert [widget for widget in order if widget in wanted] == list(wanted)
+
+
+def test_what_has_the_focus_by_the_tab_key_can_be_told(
+    qtbot: QtBot, qapp: QApplication, window: MainWindow
+) -> None:
+    apply_theme(qapp, "light")
+    try:
+        window.run.show_state(can_start=True, running=False)
+        window.activateWindow()
+        qtbot.waitUntil(window.isActiveWindow)
+        places = (window.viewer, window.run.start, window.queue.view, window.result, window.readout)
+        for widget in places:
+            window.run.fold.setFocus()
+            before = window.grab(QRect(widget.mapTo(window, QPoint()), widget.size())).toImage()
+            widget.setFocus(Qt.FocusReason.TabFocusReason)
+            assert widget.hasFocus()
+            after = window.grab(QRect(widget.mapTo(window, QPoint()), widget.size())).toImage()
+            assert after != before, widget
+    finally:
+        qapp.setStyleSheet("")

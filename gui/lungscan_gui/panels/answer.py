@@ -7,6 +7,7 @@ from PyQt6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QVBoxLayou
 
 from lungscan.types import CaseResult, CaseStatus
 from lungscan_gui import engine
+from lungscan_gui.words import at_the_window
 
 MUTED = "#7a8494"
 
@@ -88,7 +89,7 @@ def _label(name: str, *, wrap: bool = False) -> QLabel:
 
 
 def _say(label: QLabel, words: str) -> None:
-    label.setText(words)
+    label.setText(at_the_window(words))
     label.setVisible(bool(words))
 
 

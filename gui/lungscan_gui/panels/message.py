@@ -9,6 +9,7 @@ from PyQt6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QPushButt
 
 from lungscan_gui.engine import __version__
 from lungscan_gui.panels.nameless import nameless
+from lungscan_gui.words import at_the_window
 
 
 class MessageBar(QFrame):
@@ -41,6 +42,7 @@ class MessageBar(QFrame):
 
         ``details`` are its code, a trace, or both, a line each.
         """
+        words = at_the_window(words)
         self.words.setText(words)
         self._details = "\n".join((*nameless(details), *installation()))
         self.copy.setVisible(error)

@@ -212,8 +212,8 @@ class ScaleQuestion(QWidget):
         self.value.setValue(0.5)
         self.value.setSuffix(" µm per pixel")
         self.value.setAccessibleName("µm per pixel")
-        use = QPushButton("Use this")
-        use.clicked.connect(lambda: self.answered.emit(self.value.value()))
+        self.use = QPushButton("Use this")
+        self.use.clicked.connect(lambda: self.answered.emit(self.value.value()))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (
@@ -222,6 +222,6 @@ class ScaleQuestion(QWidget):
             forty,
             QLabel("or type the scanner's value:"),
             self.value,
-            use,
+            self.use,
         ):
             layout.addWidget(widget)

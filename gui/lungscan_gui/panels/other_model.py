@@ -35,7 +35,6 @@ class OtherModel(QWidget):
         for button in self.buttons:
             button.deleteLater()
         self.buttons = []
-        before: QWidget = self.words
         for model in unfit.models:
             button = QPushButton(f"Analyse with {short(model)}")
             card = card_if_readable(model)
@@ -43,8 +42,6 @@ class OtherModel(QWidget):
             button.clicked.connect(partial(self._choose, model))
             self._layout.addWidget(button)
             self.buttons.append(button)
-            QWidget.setTabOrder(before, button)
-            before = button
 
     def _choose(self, model: str, _checked: bool = False) -> None:
         self.chosen.emit(model)

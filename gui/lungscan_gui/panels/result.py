@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from PyQt6.QtCore import QSize, Qt, QTimer, pyqtSignal
 from PyQt6.QtWidgets import (
     QFrame,
@@ -41,6 +43,7 @@ class ResultPanel(QScrollArea):
     def __init__(self) -> None:
         super().__init__()
         self.setWidgetResizable(True)
+        self.setAccessibleName("Result")  # has the focus to be scrolled by the arrow keys
         self.answer = AnswerBox()
         self.question = ScaleQuestion()
         self.question.answered.connect(self.scale_given)
@@ -117,6 +120,7 @@ class ResultPanel(QScrollArea):
             quality=result is not None,
             model=result is not None,
         )
+        self._order_tabs()
         self.updateGeometry()
         self.show_explained(case)
         if case is not None and result is not None:
@@ -150,10 +154,17 @@ class ResultPanel(QScrollArea):
     def _scroll_to_explained(self) -> None:
         self.ensureWidgetVisible(self.explained)
 
+    def _order_tabs(self) -> None:
+        """What is made anew would else be the last of the window that the Tab key comes to."""
+        made = (self.question.use, *self.other_model.buttons, *self.classes.switches)
+        for before, after in pairwise(made):
+            QWidget.setTabOrder(before, after)
+
     def show_unfit(self, unfit: Unfit | None) -> None:
         """Offer other models, or none."""
         if unfit is not None:
             self.other_model.show_unfit(unfit)
+            self._order_tabs()
         self._show(other_model=unfit is not None)
 
     def show_review(self, *, visible: bool) -> None:

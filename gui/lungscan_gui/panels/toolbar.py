@@ -100,6 +100,7 @@ class Readout(QLabel):
         super().__init__()
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAccessibleName("Under the cursor")
+        self.setObjectName("readout")
         self.setTextFormat(Qt.TextFormat.PlainText)
         self._viewer = viewer
         self.map: TileMap | None = None

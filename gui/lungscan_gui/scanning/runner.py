@@ -30,6 +30,7 @@ from lungscan_gui import engine
 from lungscan_gui.cases import Answer, Case, CaseState, Pace, answer_of
 from lungscan_gui.scanning.job import Failure, JobEvent, Jobs, Stopped
 from lungscan_gui.viewer.tilemap import TileMap
+from lungscan_gui.words import at_the_window
 
 TICK_MS = 50
 BUDGET_S = 0.03  # of one tick; the rest waits for the next
@@ -209,7 +210,7 @@ class Runner(QObject):
             case Failure():
                 for case in now.order.cases:
                     if case.state in (CaseState.QUEUED, CaseState.RUNNING):
-                        case.error = event.message
+                        case.error = at_the_window(event.message)
                 self.failed.emit(event)
                 self._end(now)
             case _:

@@ -7,12 +7,15 @@ from typing import Protocol
 from PyQt6.QtCore import QEvent, QPointF, Qt, pyqtSignal
 from PyQt6.QtGui import (
     QColor,
+    QFocusEvent,
     QHideEvent,
     QKeyEvent,
     QMouseEvent,
     QNativeGestureEvent,
     QPainter,
     QPaintEvent,
+    QPalette,
+    QPen,
     QResizeEvent,
     QWheelEvent,
 )
@@ -21,10 +24,12 @@ from PyQt6.QtWidgets import QWidget
 from lungscan_gui.viewer.camera import Camera, open_camera
 from lungscan_gui.viewer.picture import Picture
 from lungscan_gui.viewer.scale import draw_scale_bar
+from lungscan_gui.words import at_the_window
 
 NOTCH = 120  # of a wheel, in eighths of a degree
 PER_NOTCH = 1.25
 ARROW = 0.12  # of the view
+FRAME_PX = 2  # of the focus
 WELCOME = (
     "Drop slides, fields or a folder of results here, press Ctrl+O,\n"
     "or choose File > Open the demo slide"
@@ -63,6 +68,7 @@ class Viewer(QWidget):
         self.message = WELCOME
         self.backdrop = QColor(238, 238, 238)
         self._drag: QPointF | None = None
+        self._by_tab = False  # whether it has the focus, and by that key
         self._shared = False  # the picture is another viewer's
         self.objectives = True  # whether a magnification means something: not of a CT slice
 
@@ -88,7 +94,7 @@ class Viewer(QWidget):
 
     def say(self, message: str) -> None:
         """Show words in the place of an image."""
-        self.message = message
+        self.message = message = at_the_window(message)
         self.setAccessibleDescription(message)
         self.update()
 
@@ -146,6 +152,7 @@ class Viewer(QWidget):
             space = self.rect().adjusted(40, 40, -40, -40)
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(space, flags, self.message)
+            self._frame(painter)
             return
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         ratio = self.devicePixelRatioF()
@@ -153,6 +160,25 @@ class Viewer(QWidget):
         for layer in self.layers:
             layer.paint(painter, self.camera, ratio)
         draw_scale_bar(painter, self.camera, self.um_per_px)
+        self._frame(painter)
+
+    def _frame(self, painter: QPainter) -> None:
+        """Show who comes by the Tab key that the keys are the image's now."""
+        if self._by_tab:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Highlight), FRAME_PX))
+            painter.drawRect(self.rect().adjusted(1, 1, -2, -2))
+
+    def focusInEvent(self, event: QFocusEvent | None) -> None:  # noqa: N802
+        """Remember whether it came by the Tab key."""
+        tab = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        self._by_tab = event is not None and event.reason() in tab
+        self.update()
+
+    def focusOutEvent(self, event: QFocusEvent | None) -> None:  # noqa: N802, ARG002
+        """The keys are another's."""
+        self._by_tab = False
+        self.update()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802, ARG002
         """Keep the centre; an image that was fitted stays fitted."""

@@ -1,0 +1,60 @@
+"""What the engine says is said at the window without flags and commands of a shell."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from lungscan.classification import decide
+from lungscan.errors import Code, ModelError
+from lungscan.model.checked import find_model
+from lungscan.reading.scale import _CURE as NO_SCALE
+from lungscan.report import wording
+from lungscan.results.atomic_files import _GO_ON
+from lungscan_gui import engine
+from lungscan_gui.panels.answer import AnswerBox
+from lungscan_gui.words import at_the_window
+from tests.results import slide_result
+
+SHELL = re.compile(r"(?<![\w-])--[a-z]|lungscan [a-z]+\)|the same command")
+
+
+@pytest.mark.parametrize("code", list(Code), ids=str)
+def test_no_cure_of_a_failed_case_is_typed_into_a_shell(code: Code) -> None:
+    words = at_the_window(wording.failure(code))
+    assert not SHELL.search(words), words
+    if "lungscan" in words:  # the self-test has no button
+        assert "whoever installed LungScan" in words
+
+
+@pytest.mark.parametrize(
+    "words",
+    [decide._DOUBT, decide._SHIPPED[1], NO_SCALE, _GO_ON, *wording._FLAGS.values(),
+     "Check the drive, then run again; --timeout grants more time.",
+     "--device cuda:0: torch sees no NVIDIA GPU here. Check the driver, or use --device cpu.",
+     "Wait for it, or choose another --out folder.",
+     "Choose another among the options (--model); `lungscan models list` names those that are "
+     "here."],
+)  # fmt: skip
+def test_no_reason_or_error_is_either(words: str) -> None:
+    assert not SHELL.search(at_the_window(words)), at_the_window(words)
+
+
+def test_a_model_that_is_not_there_sends_nobody_to_a_shell() -> None:
+    with pytest.raises(ModelError) as caught:
+        find_model("nowhere")
+    assert "`" not in at_the_window(str(caught.value))
+
+
+def test_another_stain_names_the_window_s_own_way_to_adapt(qtbot: QtBot) -> None:
+    result = slide_result()
+    text = f"Nearly all is of another stain; {decide._SHIPPED[1]}."
+    refused = engine.replace(
+        result, prediction=engine.replace(result.prediction, label=None, reason_text=text)
+    )
+    box = AnswerBox()
+    box.show_result(refused)
+    way = "adapt it to your own lung (Case > Train or adapt a model, Ctrl+T)."
+    assert box.why.text().endswith(way)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PyQt6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QTimer, QUrl
-from PyQt6.QtGui import QDropEvent
+from PyQt6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QTimer, QUrl
+from PyQt6.QtGui import QDropEvent, QKeyEvent
 from PyQt6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -552,3 +552,25 @@ def test_what_has_the_focus_by_the_tab_key_can_be_told(
             assert after != before, widget
     finally:
         qapp.setStyleSheet("")
+
+
+def test_the_key_of_the_report_is_not_taken_by_the_reviewer_s_name(window: MainWindow) -> None:
+    panel = window.result.review
+    for key, kept in ((Qt.Key.Key_E, True), (Qt.Key.Key_A, False)):
+        control = Qt.KeyboardModifier.ControlModifier
+        override = QKeyEvent(QEvent.Type.ShortcutOverride, key, control)
+        assert panel.eventFilter(panel.reviewer, override) is kept  # so no field sees it
+        assert not (kept and override.isAccepted())
+
+
+def test_the_button_that_tries_again_shows_all_its_words(
+    window: MainWindow, wait: Wait, quick: Jobs, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing")
+    window.add_paths([tmp_path / "broken.png"])
+    wait(lambda: window.queue.current is not None)
+    window.analyse()
+    wait(lambda: not window.analysis.running)
+    button = window.queue.buttons["retry"]
+    assert button.isVisible()
+    assert button.width() >= button.sizeHint().width()

@@ -243,13 +243,16 @@ class QueuePanel(QWidget):
                 "Retry failed", "Try all failed cases again", self.retry_asked.emit
             ),
         }
+        retry = self.buttons["retry"]
         for button in self.buttons.values():
-            buttons.addWidget(button)
+            if button is not retry:
+                buttons.addWidget(button)
         buttons.addStretch()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 4, 8)
         layout.addWidget(self.view)
         layout.addLayout(buttons)
+        layout.addWidget(retry)  # in a row of its own: beside the others its words were cut off
         self.refresh()
 
     @property

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
+from PyQt6.QtGui import QKeyEvent
 from PyQt6.QtWidgets import (
     QButtonGroup,
     QComboBox,
@@ -83,7 +84,17 @@ class ReviewPanel(QWidget):
         self.state.setObjectName("muted")
         self.state.setWordWrap(True)
         self.state.setTextFormat(Qt.TextFormat.PlainText)
+        self.reviewer.installEventFilter(self)
         self._lay_out()
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
+        """Leave the window its Ctrl+E, "to the end of the line" of a name on Linux."""
+        if isinstance(event, QKeyEvent) and event.type() is QEvent.Type.ShortcutOverride:
+            control = Qt.KeyboardModifier.ControlModifier
+            if event.key() == Qt.Key.Key_E and event.modifiers() == control:
+                event.ignore()
+                return True
+        return super().eventFilter(watched, event)
 
     def show_drawing(self, *, slices: bool, active: bool, freehand: bool) -> None:
         """What is being drawn; of a series single slices are left out, nothing is drawn."""

@@ -157,6 +157,22 @@ class Commands:
         """The one before."""
         self._me.beside.step(-1)
 
+    def use_model(self) -> None:
+        """Choose the folder of a model that was trained or adapted; the options keep it."""
+        window = self._me
+        chosen = QFileDialog.getExistingDirectory(
+            window, "Folder of a model", window.settings.folder
+        )
+        if not chosen:
+            return
+        try:
+            card = engine.find_model(chosen)
+        except LungScanError as error:
+            window.message.say(str(error), error.code)
+            return
+        window.training.take(Path(chosen))
+        window.message.say(f"{card.name} {card.version} is chosen: {card.summary}", error=False)
+
     def open_training(self) -> None:
         """The training page, in a window of its own."""
         self._me.training.open()

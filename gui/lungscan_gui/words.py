@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 
-TRAINING = "Case > Train or adapt a model, Ctrl+T"
+ADAPTING = (
+    "whoever trains your models does it by `lungscan adapt`; then Case > Use a model of your own"
+)
 WHOEVER = "ave whoever installed LungScan run `lungscan doctor`"
 
 _SENTENCES = (
-    ("(lungscan adapt)", f"({TRAINING})"),
+    ("(lungscan adapt)", f"({ADAPTING})"),
     (" `lungscan models list` names those that are here.", ""),
     (" `lungscan models list` names the shipped ones.", ""),
     (" See `lungscan models list`.", " Choose one of those in the options."),

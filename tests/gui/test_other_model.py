@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QPushButton
+from PyQt6.QtWidgets import QFileDialog, QPushButton
 
 pytest.importorskip("pydicom", reason="CT series need the extra dicom")
 
@@ -146,3 +146,18 @@ def test_nothing_is_said_where_a_model_cannot_be_read(
     assert unfit(window.display.case, str(tmp_path / "gone"), ()) is None
     none_left = unfit(window.display.case, "lung-histology", ())
     assert none_left.words.endswith("No model here judges it.")
+
+
+def test_a_model_s_folder_is_taken_into_the_options(
+    window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapted = tiny_model(tmp_path / "adapted", replace(CARD, name="own-stain")).folder
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    window.use_model()  # holds no model
+    assert "card.json" in window.message.words.text()
+    assert str(tmp_path) not in window.options.models
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(adapted))
+    window.use_model()
+    assert window.options.boxes["model"].currentText() == str(adapted)
+    assert str(adapted) in window.settings.own_models
+    assert window.message.words.text().startswith("own-stain ")

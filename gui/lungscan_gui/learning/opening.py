@@ -26,7 +26,7 @@ class Training(QObject):
             from lungscan_gui.learning.page import TrainingPage
 
             self.page = TrainingPage(self._window.settings)
-            self.page.model_taken.connect(self._take)
+            self.page.model_taken.connect(self.take)
         self.page.show()
         self.page.raise_()
         self.page.activateWindow()
@@ -36,7 +36,8 @@ class Training(QObject):
         if self.page is not None:
             self.page.close()
 
-    def _take(self, folder: Path) -> None:
+    def take(self, folder: Path) -> None:
+        """Use a model for the next analysis, and keep it among the options."""
         window = self._window
         window.settings.take_model(folder)
         for box in (window.options.boxes["model"], window.compare.models):

@@ -31,6 +31,12 @@ SCALE_FIRST = (
 )
 CHOOSE = "Choose a model for it on the right, among the options."
 
+UNFINISHED = (
+    "The run in {out} has not ended. Cases that it has answered so far: {count:,}. Started again "
+    "as before, it goes on there."
+)
+SKIPPED = "Files that the run in {out} skipped as empty or foreign, so not listed: {count:,}."
+
 ANOTHER_CONTENT = (
     "{path} is another image than the analysed one of that name, so it is a case of its own."
 )
@@ -369,8 +375,13 @@ def cases_at(path: Path, problems: list[str], missing: tuple[Missing, ...] = ())
     """
     if engine.holds_results(path):
         results, damaged = engine.read_run(path)
+        shown = [result for result in results if result.status is not CaseStatus.SKIPPED]
         problems += damaged
-        return [finished(r, path) for r in results if r.status is not CaseStatus.SKIPPED]
+        if not engine.has_ended(path):
+            problems.append(UNFINISHED.format(out=path.name, count=len(shown)))
+        if skipped := len(results) - len(shown):
+            problems.append(SKIPPED.format(out=path.name, count=skipped))
+        return [finished(result, path) for result in shown]
     return [_waiting(case, path, missing) for case in engine.find_cases([path])]
 
 

@@ -132,6 +132,7 @@ __all__ = [
     "flag_text",
     "flags_of",
     "found_below",
+    "has_ended",
     "headline",
     "holds_results",
     "input_file",
@@ -277,6 +278,11 @@ def series_lines(result: CaseResult) -> list[str]:
 def holds_results(folder: Path) -> bool:
     """Whether a folder is that of a run."""
     return any((folder / "cases").glob("*/case.json"))
+
+
+def has_ended(folder: Path) -> bool:
+    """Whether a run wrote its tables, which one that was stopped does not."""
+    return (folder / "run.json").is_file()
 
 
 def read_run(out: Path) -> tuple[tuple[CaseResult, ...], tuple[str, ...]]:

@@ -649,3 +649,27 @@ def test_without_image_and_overview_it_is_said_that_the_image_was_not_found(
     case.result, case.path = engine.replace(case.result, files=tuple(bare)), None
     window.reopen()
     assert "was not found" in window.viewer.message
+
+
+def test_opened_results_say_what_of_their_run_is_not_to_be_seen(
+    qtbot: QtBot, window: MainWindow, wait: Wait, tmp_path: Path, model: Path, fake: FakeRuntime
+) -> None:
+    from PIL import Image
+
+    from lungscan.scanning.scan import scan
+
+    fields = tmp_path / "fields"
+    fields.mkdir()
+    Image.fromarray(draw_he(96, 96, 1)).save(fields / "field.png")
+    (fields / "empty.png").touch()
+    options = ScanOptions((fields,), tmp_path / "out", model=str(model), isolate=False)
+    list(scan(options))
+    window.add_paths([tmp_path / "out"])
+    wait(lambda: len(window.queue.model.cases) == 1)
+    assert "so not listed: 1." in window.message.words.text()
+    assert "has not ended" not in window.message.words.text()
+    (tmp_path / "out" / "run.json").unlink()  # as after a run that was stopped
+    window.remove_case()
+    window.add_paths([tmp_path / "out"])
+    wait(lambda: len(window.queue.model.cases) == 1)
+    assert "answered so far: 1." in window.message.words.text()

@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw
 
 from lungscan.report.lettering import pillow_font, shorten, visible
 from lungscan.report.quantities import probability
-from lungscan.report.wording import RESEARCH_USE, answer_line
-from lungscan.types import CaseResult, Explanation, FloatArray, ModelStamp
+from lungscan.report.wording import RESEARCH_USE, answer_line, place_of
+from lungscan.types import CaseResult, Explanation, FloatArray, ModelStamp, SourceInfo
 
 SCALE_PAD_PX = 20  # left and right of a colour scale, for its numbers
 TILE_PX = 320  # side of a tile as it is drawn
@@ -128,7 +128,9 @@ def render_explanation(result: CaseResult) -> bytes:
     y = head
     for part in explained:
         sheet.paste(pair_picture(part, limit), (_MARGIN, y))
-        lines = caption(part, result.model, several=len(result.files) > 1)
+        lines = caption(
+            part, result.model, several=len(result.files) > 1, info=image_of(part, result)
+        )
         for number, text in enumerate(lines):
             place = (_MARGIN, y + TILE_PX + 6 + number * _LINE)
             draw.text(place, text, _INK if number == 0 else _MUTED, pillow_font(13))
@@ -155,17 +157,30 @@ def title(explained: Sequence[Explanation]) -> str:
     return "What changes the answer most when blurred"
 
 
-def caption(part: Explanation, model: ModelStamp, *, several: bool) -> tuple[str, str]:
-    """Class and probability of a tile; where it lies, and what its strongest cell does."""
+def caption(
+    part: Explanation, model: ModelStamp, *, several: bool, info: SourceInfo | None = None
+) -> tuple[str, str]:
+    """Class and probability of a tile; where it lies, and what its strongest cell does.
+
+    ``info`` is of its image: a slice has its number in a series, no place in a picture.
+    """
     name = model.display_names[part.class_index]
     x, y, width, height = part.box
     where = f"x {x:,}, y {y:,}, {width:,} × {height:,} px"
+    if info is not None and info.series is not None:
+        where = f"slice {place_of(info, x, y)}"
     if several:
         where = f"file {part.file_index + 1}, {where}"
     text = f"{name} {probability(part.probability)}"
     if part.lowest is not None:
         text += f"; at the least {probability(part.lowest)} with one cell blurred"
     return visible(text), where
+
+
+def image_of(part: Explanation, result: CaseResult) -> SourceInfo | None:
+    """What is known of the image that a tile is of."""
+    known = part.file_index < len(result.files)
+    return result.files[part.file_index].info if known else None
 
 
 def sentences(result: CaseResult) -> tuple[str, ...]:

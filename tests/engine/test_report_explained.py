@@ -27,7 +27,7 @@ from lungscan.report.explained import (
 from lungscan.report.pdf.case import write_case_pdf
 from lungscan.report.write import rebuild, write_case_files, write_run_files
 from lungscan.results.run_json import summarise
-from lungscan.types import CaseResult, Explanation
+from lungscan.types import CaseResult, Explanation, SeriesInfo
 from tests.results import MODEL, drawn_tile, field_result, slide_result
 
 NOTHING = {"pdf": False, "heatmap": False, "geojson": False, "tiles_csv": False}
@@ -99,6 +99,13 @@ def test_words_claim_no_more_than_was_measured() -> None:
     first, second = caption(made(cells()), MODEL, several=True)
     assert first == "Adenocarcinoma 0.93; at the least 0.71 with one cell blurred"
     assert second == "file 1, x 10, y 20, 900 × 900 px"
+
+
+def test_a_slice_has_its_number_in_the_place_of_pixels() -> None:
+    series = SeriesInfo(4, 2, 512, (0.0, 1.0, 2.0, 3.0), 1.0, (-500, 1500))
+    info = replace(field_result().files[0].info, series=series)
+    part = replace(made(cells()), box=(512, 512, 512, 512))
+    assert caption(part, MODEL, several=False, info=info)[1] == "slice 4 of 4, 3.0 mm"
 
 
 def test_a_class_map_tells_its_constant() -> None:

@@ -41,7 +41,9 @@ def explanations(result: CaseResult) -> Explained | None:
             ExplainedTile(
                 part,
                 drawing.png_bytes(drawing.pair_picture(part, limit, zoom=1.4)),
-                drawing.caption(part, result.model, several=several),
+                drawing.caption(
+                    part, result.model, several=several, info=drawing.image_of(part, result)
+                ),
             )
             for part in result.explained
         ),

@@ -9,6 +9,7 @@ from lungscan.report.explained import (
     caption,
     cells_picture,
     color_limit,
+    image_of,
     scale_picture,
     sentences,
     tile_picture,
@@ -52,5 +53,7 @@ def _entry(part: Explanation, result: CaseResult, limit: float, side: float) -> 
     row: list[object] = [Picture(jpeg_bytes(picture), side, side) for picture in pictures]
     bare = ("RIGHTPADDING", (0, 0), (-1, -1), 0)
     table = plain_table([row], [side + _INSIDE, side], None, bare)
-    words, where = caption(part, result.model, several=len(result.files) > 1)
+    words, where = caption(
+        part, result.model, several=len(result.files) > 1, info=image_of(part, result)
+    )
     return [table, paragraph(words, "small"), paragraph(where, "small-muted")]

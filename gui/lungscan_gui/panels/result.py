@@ -143,7 +143,8 @@ class ResultPanel(QScrollArea):
         """As wide as what it shows, with whatever font: the probability stands at its right."""
         hint, column, bar = super().minimumSizeHint(), self.widget(), self.verticalScrollBar()
         if column is not None and bar is not None:
-            wanted = column.minimumSizeHint().width() + bar.sizeHint().width()
+            frame = self.width() - self.contentsRect().width()
+            wanted = column.minimumSizeHint().width() + bar.sizeHint().width() + frame
             hint.setWidth(min(max(NARROWEST_PX, wanted), WIDEST_PX))
         return hint
 

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from lungscan.report.lettering import pillow_font, shorten, visible
-from lungscan.report.quantities import probability
-from lungscan.report.wording import RESEARCH_USE, answer_line, place_of
+from lungscan.report.quantities import place_of, probability
+from lungscan.report.wording import RESEARCH_USE, answer_line
 from lungscan.types import CaseResult, Explanation, FloatArray, ModelStamp, SourceInfo
 
 SCALE_PAD_PX = 20  # left and right of a colour scale, for its numbers

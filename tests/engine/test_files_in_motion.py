@@ -200,7 +200,7 @@ def test_a_case_waits_for_all_its_files(
         moving_while_read(patch, FieldSource, lambda: append(tmp_path / "in" / "b.png"))
         case = results(run(chosen))["P"]
     assert (case.status, case.prediction) == (CaseStatus.SKIPPED, None)
-    assert case.error_message.startswith("in/b.png: ")
+    assert case.error_message.startswith("in/b.png is still being written")
     assert results(run(chosen))["P"].status is CaseStatus.OK
 
 

@@ -402,6 +402,9 @@ def test_a_series_that_was_moved_is_whole_when_its_folder_is_dropped(
     window.add_paths([folder])
     wait(lambda: window.display.case is not None and window.viewer.picture is not None)
     assert not window.slices.isVisible()
+    qtbot.keyClick(window.viewer, Key.Key_R)  # the overview is no place to draw on
+    assert "The slices of this series are not here" in window.message.words.text()
+    assert not window.reviewing.drawing.active
     window.add_paths([tmp_path / "away" / "series"])
     wait(window.slices.isVisible)
     assert len(window.queue.model.cases) == 1

@@ -26,6 +26,10 @@ Place = tuple[Path, str]  # folder of a run, digest of the answer
 Asked = QMessageBox.StandardButton
 UNSAVED = "Unsaved review"
 ONE_SLICE = "Show a single slice first (Page Down, or the slider): it is what is left out."
+NO_SLICES = (
+    "The slices of this series are not here, so none can be left out. Drop the folder that they "
+    "lie in on the window."
+)
 
 
 class Reviewing(QObject):
@@ -93,10 +97,20 @@ class Reviewing(QObject):
         self.drawing.give_up()
         if self.sheet is not None and self._window.slices.series is not None:
             self._leave_out_slice()
+        elif self.sheet is not None and self._slices_missing():
+            self._window.message.say(NO_SLICES, error=False)
         elif self.sheet is not None and not begun:
             self.drawing.begin(freehand=freehand)
             self._window.message.say(FREEHAND if freehand else HELP, error=False)
         self._show_drawing()
+
+    def _slices_missing(self) -> bool:
+        """Whether only the overview of a series is here, which has other places than its slices."""
+        case = self._case
+        if case is None or case.result is None:
+            return False
+        series = [file.info.series for file in case.result.files[case.file : case.file + 1]]
+        return any(one is not None and one.slices > 1 for one in series)
 
     def _leave_out_slice(self) -> None:
         """Leave out the slice that is seen, or let it count again."""

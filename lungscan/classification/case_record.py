@@ -253,7 +253,7 @@ def _flags(
             found.append("resized")
         if file.result.mode == "whole" and file.result.kind == "field" and info.scale.mpp_um:
             found.append("enlarged")  # at this scale it shows less than a tile
-        if file.result.kind == "series":
+        if info.series is not None and info.series.slices > 1:
             found.append("series_not_validated")
         found += [*info.scale.flags, *info.flags]
     ignored_flags = modality_of(card.modality).ignored_flags

@@ -331,6 +331,8 @@ def test_a_long_series_is_answered_slice_by_slice(
     assert case.flags == ("series_not_validated",)
     assert answer_line(case).endswith(" (not measured on series)")  # wherever the answer stands
     assert "never measured" in explanation(case)
+    (alone,) = results(run(options(ct_model, tmp_path / "one", tmp_path / "in" / "0075"))).values()
+    assert (alone.status, alone.counts.used, alone.flags) == (CaseStatus.OK, 1, ())
 
 
 def test_a_viewed_series_hands_out_its_slices(tmp_path: Path) -> None:

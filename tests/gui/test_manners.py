@@ -90,7 +90,7 @@ def test_the_first_start_shows_the_demo_slide_and_the_device_and_no_later_one_do
     assert window.message.words.text() == WELCOME
     wait(lambda: "OpenVINO on a CPU" in window.run.machine.text())
     assert window.run.machine.isVisible()
-    assert "about 42.0 s for a square centimetre" in window.run.machine.text()
+    assert "about 42\u00a0s for a square centimetre" in window.run.machine.text()
     assert machine.asked == [Question("lung-histology", "auto", None)]
     assert settings.recent == []  # nobody opened it
     later = MainWindow(settings)

@@ -31,10 +31,11 @@ class Machine:
     @property
     def text(self) -> str:
         """One line."""
-        return (
-            f"Computes on {self.device}: about {engine.duration(self.seconds_cm2)} for a square "
-            "centimetre of tissue."
-        )
+        # An estimate: no decimals, and its unit is not left behind at the end of a line.
+        seconds = round(self.seconds_cm2)
+        time = f"{seconds} s" if 1 <= seconds < 60 else engine.duration(self.seconds_cm2)
+        time = time.replace(" ", "\u00a0")
+        return f"Computes on {self.device}: about {time} for a square centimetre of tissue."
 
 
 class MachineJob(Apart):

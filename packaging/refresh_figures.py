@@ -3,12 +3,12 @@
     python packaging/refresh_figures.py                     what the card says: seconds
     python packaging/refresh_figures.py card results --run RUN
     python packaging/refresh_figures.py all --run RUN [--data DIR] [--slides DIR]
-    python packaging/refresh_figures.py results answers --model lung-histology-fast --run RUN
+    python packaging/refresh_figures.py results answers adapted --model NAME --run RUN
 
 Such figures stand between ``<!-- figures NAME -->`` and ``<!-- /figures -->``; nothing else of a
 page is touched. RUN is the folder that ``lungscan train`` wrote, with its evaluation and its folds;
-the shipped model holds neither. Of a model that is not the default only its results and answers
-stand in the docs. The parts and what prints them:
+the shipped model holds neither. Of a model that is not the default only results, answers
+and what adapting gains stand in the docs. The parts and what prints them:
 
     card       the models' cards                        README, models, figures
     results    benchmarks/results.py RUN                results (studies and other models stay)
@@ -146,17 +146,24 @@ def write_answers(model: str, run: Path | None, data: Path, slides: Path) -> Non
     words += ["--data", str(data), "--slides", str(slides)]
     if run is not None and (run / "folds").is_dir():
         words += ["--folds", str(run / "folds")]
-    name = "answers" if model == DEFAULT_MODEL else f"answers {model}"
-    put(ROOT / "docs/answers.md", name, printed(*words))
+    put(ROOT / "docs/answers.md", marked("answers", model), printed(*words))
 
 
-def write_adapted(data: Path) -> None:
-    """What adapting gains on other laboratories' lung."""
+def marked(name: str, model: str) -> str:
+    """The mark of a table, of which each model has one."""
+    return name if model == DEFAULT_MODEL else f"{name} {model}"
+
+
+def write_adapted(model: str, data: Path) -> None:
+    """What adapting gains on other laboratories' lung; of a further model in one page alone."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "rows.json"
-        text = printed("benchmarks/adapting.py", "--data", str(data), "--json", str(path))
+        words = ("benchmarks/adapting.py", model, "--data", str(data), "--json", str(path))
+        text = printed(*words)
         rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    put(ROOT / "docs/answers.md", "adapted", text[text.index("Model ") :])
+    put(ROOT / "docs/answers.md", marked("adapted", model), text[text.index("Model ") :])
+    if model != DEFAULT_MODEL:
+        return
     put(ROOT / "docs/training.md", "adapted", adapted_table(rows))
     for page in ("README.md", "docs/own-slides.md"):
         put(ROOT / page, "adapted", adapted_words(rows))
@@ -225,8 +232,8 @@ def main() -> None:
     parts = PARTS if "all" in given.parts else tuple(given.parts)
     if unknown := set(parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
-    if given.model != DEFAULT_MODEL and set(parts) & {"adapted", "explained"}:
-        parser.error("the parts adapted and explained are of the default model alone")
+    if given.model != DEFAULT_MODEL and "explained" in parts:
+        parser.error("the part explained is of the default model alone")
     if "results" in parts and given.run is None:
         parser.error("results need --run")
     run = given.run.resolve() if given.run else None
@@ -235,7 +242,7 @@ def main() -> None:
         "card": lambda: write_cards(shipped()),
         "results": lambda: write_results(run),
         "answers": lambda: write_answers(given.model, run, data, slides),
-        "adapted": lambda: write_adapted(data),
+        "adapted": lambda: write_adapted(given.model, data),
         "explained": lambda: write_explained(data),
     }
     for part in parts:

@@ -14,11 +14,11 @@ from PyQt6.QtWidgets import QApplication
 from lungscan.errors import LungScanError, MachineError
 from lungscan.events import RunFinished
 from lungscan.options import ScanOptions
-from lungscan.types import CaseInput, CaseResult, CaseStatus
 from lungscan_gui import engine
-from lungscan_gui.cases import Answer, Case, CaseState, answer_of
+from lungscan_gui.cases import Answer, Case, CaseState
+from lungscan_gui.finding import cases_at, give, missing_place
 from lungscan_gui.fitting import LEFT, is_unfit, short, unfit
-from lungscan_gui.same_image import Missing, digest_if_wanted, missing_of
+from lungscan_gui.same_image import Missing, missing_of
 from lungscan_gui.scanning.job import Failure
 from lungscan_gui.scanning.runner import Order, Runner
 
@@ -30,12 +30,6 @@ SCALE_FIRST = (
     "scanned; the analysis then starts."
 )
 CHOOSE = "Choose a model for it on the right, among the options."
-
-UNFINISHED = (
-    "The run in {out} has not ended. Cases that it has answered so far: {count:,}. Started again "
-    "as before, it goes on there."
-)
-SKIPPED = "Files that the run in {out} skipped as empty or foreign, so not listed: {count:,}."
 
 ANOTHER_CONTENT = (
     "{path} is another image than the analysed one of that name, so it is a case of its own."
@@ -174,7 +168,7 @@ class Analysis(QObject):
         found = next((one for one in missing_of(chosen) if one.sha256 == case.sha256), None)
         if found is None:
             return False
-        _give(chosen, found.place, case)
+        give(chosen, found.place, case)
         self._window.display.reopen()
         return True
 
@@ -185,7 +179,7 @@ class Analysis(QObject):
         """
         for case in self._window.queue.model.cases:
             if (place := missing_place(case, found.path)) is not None:
-                _give(case, place, found)
+                give(case, place, found)
                 if case is self._window.display.case:
                     self._window.display.reopen()
                 return True
@@ -363,86 +357,3 @@ def finished_text(ended: RunFinished, count: int) -> str:
         if number
     ]  # fmt: skip
     return f"{count:,} cases are done: {', '.join(parts)}. They are filed in {ended.out}."
-
-
-def cases_at(path: Path, problems: list[str], missing: tuple[Missing, ...] = ()) -> list[Case]:
-    """The cases of a file or folder: images, or the results of a run.
-
-    What has the name of a missing image is read whole, so that its content can be compared.
-
-    Raises:
-        LungScanError: there is nothing that can be opened.
-    """
-    if engine.holds_results(path):
-        results, damaged = engine.read_run(path)
-        shown = [result for result in results if result.status is not CaseStatus.SKIPPED]
-        problems += damaged
-        if not engine.has_ended(path):
-            problems.append(UNFINISHED.format(out=path.name, count=len(shown)))
-        if skipped := len(results) - len(shown):
-            problems.append(SKIPPED.format(out=path.name, count=skipped))
-        return [finished(result, path) for result in shown]
-    return [_waiting(case, path, missing) for case in engine.find_cases([path])]
-
-
-def _waiting(found: CaseInput, root: Path, missing: tuple[Missing, ...]) -> Case:
-    first = found.files[0]
-    slices = first.parts if first.kind == "series" else ()
-    digest = digest_if_wanted(first, missing)
-    named = engine.found_below(root, found) if root.is_dir() else ()
-    return Case(
-        first.path, found.case_id, slices=slices, found=named, sha256=digest, kind=first.kind
-    )
-
-
-def finished(result: CaseResult, out: Path) -> Case:
-    """A case of an earlier run; its image is where the run found it, or beside the results."""
-    first, *others = [_found(Path(name), out) for name in result.relative_paths]
-    slices = _slices_of(result, first)
-    kind = result.files[0].kind if result.files else "series" if slices else None
-    case = Case(first, result.case_id, tuple(others), slices=slices, kind=kind)
-    case.found = tuple(
-        engine.FoundFile(part, f"{folder}/{part.name}", result.case_id)
-        for path, name in zip((first, *others), result.relative_paths, strict=True)
-        if path is not None and (folder := name.rpartition("/")[0])
-        for part in ((case.slices or (path,)) if path is first else (path,))
-    )
-    case.finish(answer_of(result, out))
-    return case
-
-
-def _slices_of(result: CaseResult, first: Path | None) -> tuple[Path, ...]:
-    """The files of the series that was analysed, or is to be; of a single slice it alone."""
-    series = result.files[0].info.series if result.files else None
-    if first is None or (result.files and (series is None or series.slices == 1)):
-        return ()
-    found = engine.input_file(first)
-    return found.parts if found.kind == "series" else ()
-
-
-def missing_place(case: Case, path: Path | None) -> int | None:
-    """Which image that was not found of an analysed case this is, by its place below a folder."""
-    if case.result is None or path is None:
-        return None
-    for place, (at, name) in enumerate(
-        zip((case.path, *case.others), case.result.relative_paths, strict=True)
-    ):
-        if at is None and "/" in name and path.as_posix().endswith(f"/{name}"):
-            return place
-    return None
-
-
-def _give(case: Case, place: int, found: Case) -> None:
-    """Give a case the image, or all slices, that were found of it."""
-    places = [case.path, *case.others]
-    places[place] = found.path
-    case.path, case.others = places[0], tuple(places[1:])
-    if place == 0:
-        case.slices = found.slices
-
-
-def _found(name: Path, out: Path) -> Path | None:
-    """Where an image of an earlier run lies, as its result names it."""
-    near = (Path.cwd(), out.parent, *out.parent.parents[:2])
-    inside = not name.is_absolute() and ".." not in name.parts  # it comes from a file
-    return next((at for folder in near if inside and (at := folder / name).is_file()), None)

@@ -29,8 +29,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import lungscan
 from lungscan.model.card import Metric, ModelCard
-from lungscan.model.checked import find_model, list_models
 from lungscan.options import DEFAULT_MODEL
 
 ROOT = Path(__file__).parents[1]
@@ -109,9 +109,8 @@ def _shown(metric: Metric) -> str:
 
 def shipped() -> tuple[ModelCard, ...]:
     """The default model, and the others of its modality."""
-    default = find_model(DEFAULT_MODEL)
-    cards = [card for card in list_models() if card.modality == default.modality]
-    return tuple(sorted(cards, key=lambda card: (card.name != DEFAULT_MODEL, card.name)))
+    default, *others = lungscan.models()
+    return (default, *(card for card in others if card.modality == default.modality))
 
 
 def write_cards(cards: Sequence[ModelCard], root: Path = ROOT) -> None:

@@ -128,9 +128,7 @@ def render_explanation(result: CaseResult) -> bytes:
     y = head
     for part in explained:
         sheet.paste(pair_picture(part, limit), (_MARGIN, y))
-        lines = caption(
-            part, result.model, several=len(result.files) > 1, info=image_of(part, result)
-        )
+        lines = caption_of(part, result)
         for number, text in enumerate(lines):
             place = (_MARGIN, y + TILE_PX + 6 + number * _LINE)
             draw.text(place, text, _INK if number == 0 else _MUTED, pillow_font(13))
@@ -177,10 +175,11 @@ def caption(
     return visible(text), where
 
 
-def image_of(part: Explanation, result: CaseResult) -> SourceInfo | None:
-    """What is known of the image that a tile is of."""
+def caption_of(part: Explanation, result: CaseResult) -> tuple[str, str]:
+    """As ``caption``, of a tile of a case."""
     known = part.file_index < len(result.files)
-    return result.files[part.file_index].info if known else None
+    info = result.files[part.file_index].info if known else None
+    return caption(part, result.model, several=len(result.files) > 1, info=info)
 
 
 def sentences(result: CaseResult) -> tuple[str, ...]:

@@ -72,6 +72,12 @@ def opened(window: MainWindow, wait: Wait, path: Path) -> None:
     wait(lambda: shown() and window.viewer.picture is not None)
 
 
+def answered(window: MainWindow, wait: Wait, path: Path) -> None:
+    opened(window, wait, path)
+    window.analysis.start()
+    wait(lambda: window.display.case.result is not None and not window.analysis.running)
+
+
 def seen(window: MainWindow) -> np.ndarray:
     """What the viewer shows, as grey values ``(h, w)``."""
     image = window.viewer.grab().toImage().convertToFormat(QImage.Format.Format_Grayscale8)
@@ -199,9 +205,7 @@ def test_a_slice_fills_a_viewer_of_another_size(
 def test_label_tells_place_and_class_as_the_table_has_them(
     window: MainWindow, wait: Wait, series: Path, quick: Jobs
 ) -> None:
-    opened(window, wait, series)
-    window.analysis.start()
-    wait(lambda: window.display.case.result is not None and not window.analysis.running)
+    answered(window, wait, series)
     case = window.display.case
     (table,) = case.out.rglob("slices.csv")
     with table.open(encoding="utf-8-sig", newline="") as opened_table:
@@ -290,9 +294,7 @@ def test_a_slide_after_a_series_has_its_objectives_and_words_again(
 def test_a_slice_is_left_out_and_counts_again_with_one_key(
     qtbot: QtBot, window: MainWindow, wait: Wait, series: Path, quick: Jobs, model: Path
 ) -> None:
-    opened(window, wait, series)
-    window.analysis.start()
-    wait(lambda: window.display.case.result is not None and not window.analysis.running)
+    answered(window, wait, series)
     result, reviewing = window.display.case.result, window.reviewing
     panel = window.result.review
     assert panel.draw.text() == "Leave out this slice"
@@ -374,9 +376,7 @@ def test_without_a_series_the_same_keys_go_through_the_cases(
 def test_a_series_opened_from_results_is_judged_whole_again(
     qtbot: QtBot, window: MainWindow, wait: Wait, series: Path, quick: Jobs
 ) -> None:
-    opened(window, wait, series)
-    window.analysis.start()
-    wait(lambda: window.display.case.result is not None and not window.analysis.running)
+    answered(window, wait, series)
     folder = window.display.case.out
     window.remove_case()
     window.add_paths([folder])
@@ -392,9 +392,7 @@ def test_a_series_opened_from_results_is_judged_whole_again(
 def test_a_series_that_was_moved_is_whole_when_its_folder_is_dropped(
     qtbot: QtBot, window: MainWindow, wait: Wait, series: Path, quick: Jobs, tmp_path: Path
 ) -> None:
-    opened(window, wait, series)
-    window.analysis.start()
-    wait(lambda: window.display.case.result is not None and not window.analysis.running)
+    answered(window, wait, series)
     folder = window.display.case.out
     window.remove_case()
     (tmp_path / "away").mkdir()

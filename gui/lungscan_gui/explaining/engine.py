@@ -35,15 +35,13 @@ def explanations(result: CaseResult) -> Explained | None:
         return None
     from lungscan.report import explained as drawing
 
-    limit, several = drawing.color_limit(result.explained), len(result.files) > 1
+    limit = drawing.color_limit(result.explained)
     return Explained(
         tuple(
             ExplainedTile(
                 part,
                 drawing.png_bytes(drawing.pair_picture(part, limit, zoom=1.4)),
-                drawing.caption(
-                    part, result.model, several=several, info=drawing.image_of(part, result)
-                ),
+                drawing.caption_of(part, result),
             )
             for part in result.explained
         ),

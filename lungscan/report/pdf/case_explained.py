@@ -6,10 +6,9 @@ from reportlab.lib.units import mm
 from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Spacer
 
 from lungscan.report.explained import (
-    caption,
+    caption_of,
     cells_picture,
     color_limit,
-    image_of,
     scale_picture,
     sentences,
     tile_picture,
@@ -53,7 +52,5 @@ def _entry(part: Explanation, result: CaseResult, limit: float, side: float) -> 
     row: list[object] = [Picture(jpeg_bytes(picture), side, side) for picture in pictures]
     bare = ("RIGHTPADDING", (0, 0), (-1, -1), 0)
     table = plain_table([row], [side + _INSIDE, side], None, bare)
-    words, where = caption(
-        part, result.model, several=len(result.files) > 1, info=image_of(part, result)
-    )
+    words, where = caption_of(part, result)
     return [table, paragraph(words, "small"), paragraph(where, "small-muted")]

@@ -42,6 +42,7 @@ COMMANDS = (
     Command("Case", "Next changed tile", ("J",), "next_change"),
     Command("Case", "Previous changed tile", ("K",), "previous_change"),
     Command("Case", "Use a model of your own ...", ("Ctrl+M",), "use_model"),
+    Command("Case", "Adapt a model to your own slides ...", ("Ctrl+Shift+M",), "open_adapting"),
     Command("Case", "Train a model ...", ("Ctrl+T",), "open_training"),
     Command("Review", "Agree", ("A",), "agree"),
     Command("Review", "Disagree", ("D",), "disagree"),

@@ -170,12 +170,16 @@ class Commands:
         except LungScanError as error:
             window.message.say(str(error), error.code)
             return
-        window.training.take(Path(chosen))
+        window.learning.take(Path(chosen))
         window.message.say(f"{card.name} {card.version} is chosen: {card.summary}", error=False)
 
     def open_training(self) -> None:
         """The training page, in a window of its own."""
-        self._me.training.open()
+        self._me.learning.train()
+
+    def open_adapting(self) -> None:
+        """The page that adapts a model, in a window of its own."""
+        self._me.learning.adapt()
 
     # View --------------------------------------------------------------------------------------
 

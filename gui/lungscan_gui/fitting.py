@@ -42,6 +42,16 @@ def card_if_readable(model: str) -> ModelCard | None:
     return _cards[model]
 
 
+def to_adapt(models: Iterable[str]) -> tuple[str, ...]:
+    """Those of the models that can be adapted to slides, in their order."""
+    found = []
+    for model in models:
+        modality = _modality(model)
+        if modality is not None and "slide" in modality.kinds:
+            found.append(model)
+    return tuple(found)
+
+
 def short(model: str) -> str:
     """A model's name, or that of its folder."""
     return Path(model).name

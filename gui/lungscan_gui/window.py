@@ -26,7 +26,7 @@ from lungscan_gui.compare.beside import Beside
 from lungscan_gui.compare.pane import ComparePane, SideHead, framed
 from lungscan_gui.display import Display
 from lungscan_gui.explaining.asking import Asking
-from lungscan_gui.learning.opening import Training
+from lungscan_gui.learning.opening import Learning
 from lungscan_gui.panels.evidence import EvidenceStrip
 from lungscan_gui.panels.message import MessageBar
 from lungscan_gui.panels.options import OptionsPanel
@@ -72,7 +72,7 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         self.analysis = Analysis(self)
         self.display = Display(self)
         self.beside = Beside(self, self.compare, self._side_head)
-        self.training = Training(self)
+        self.learning = Learning(self)
         self.welcome = Welcome(self)
         self.reviewing = Reviewing(self)
         self.asking = Asking(self)
@@ -141,7 +141,7 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         self.asking.close()
         self.analysis.close()
         self.beside.close()
-        self.training.close()
+        self.learning.close()
         self.display.close()
         super().closeEvent(event)
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import re
 
-ADAPTING = (
-    "whoever trains your models does it by `lungscan adapt`; then Case > Use a model of your own"
-)
+ADAPTING = "Case > Adapt a model to your own slides"
 WHOEVER = "ave whoever installed LungScan run `lungscan doctor`"
 
 _SENTENCES = (

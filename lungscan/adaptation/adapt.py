@@ -30,7 +30,7 @@ from lungscan.adaptation.requirements import (
     require_own,
     require_source,
 )
-from lungscan.adaptation.wording import GROUPS_UNKNOWN, counted
+from lungscan.adaptation.wording import GROUPS_UNKNOWN, counted, percent
 from lungscan.dataset.pixels import load_squares
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.evaluation.records import FieldAnswer, LabelledField
@@ -83,7 +83,7 @@ def _adapted(
     yield Step("Matching stain and scanner")
     made = draft(own, source, scratch / "model", labels=bool(own.labelled))
     require_lung(made, own)
-    yield Found(f"{made.novel:.1%} of the squares look foreign even with the stain matched")
+    yield Found(f"{percent(made.novel)} of the squares look foreign even with the stain matched")
     yield Step("Judging your fields before and after")
     before, after = yield from _shares(own, made, source, options, scratch)
     require_gain(before, after, own)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from lungscan.adaptation.gains import changed
-from lungscan.adaptation.records import Own, Shares
+from lungscan.adaptation.records import AdaptResult, Own, Shares
 from lungscan.adaptation.refitting import Draft
 from lungscan.model.card import Metric, ModelCard
+from lungscan.model.doubt import doubt
 
 NOT_MEASURED = "not measured"
 GROUPS_UNKNOWN = (
@@ -19,6 +20,10 @@ OTHER_ORGANS = (
     "It judges only what is stained and scanned as your fields were. Other organs in that very "
     "stain it refuses as far as the model knows them; one that it was never taught may pass for "
     "lung. Give it nothing but lung."
+)
+UNKNOWN = (
+    "How often it is right on your tissue is not known, as no labels were given. "
+    "Some 20 labelled fields of each class would tell."
 )
 
 
@@ -34,6 +39,34 @@ def with_interval(metric: Metric | None) -> str:
     if metric.low is None or metric.high is None:
         return percent(metric.value)
     return f"{percent(metric.value)} (95 % CI {100 * metric.low:.1f} to {percent(metric.high)})"
+
+
+def gain_rows(result: AdaptResult) -> list[tuple[str, str, str]]:
+    """What was measured of the own fields, and of original data: its name, before, adapted."""
+    pairs = [("Your fields", result.before, result.after)]
+    if result.original_before is not None and result.original_after is not None:
+        pairs.append(("Original data", result.original_before, result.original_after))
+    return [row for name, before, after in pairs for row in _gains(name, before, after)]
+
+
+def _gains(name: str, before: Shares, after: Shares) -> list[tuple[str, str, str]]:
+    if not after.fields:
+        return [(name, "slides only", "slides only")]
+    rows = [(f"{name}, answered", percent(before.answered), percent(after.answered))]
+    if after.right is not None:
+        text = [
+            ("right", before.right, after.right),
+            ("right among answered", before.right_answered, after.right_answered),
+        ]
+        rows += [(f"{name}, {w}", with_interval(b), with_interval(a)) for w, b, a in text]
+    return rows
+
+
+def reserves(result: AdaptResult) -> tuple[str, ...]:
+    """What whoever made the model must know before it is used."""
+    unknown = result.after.right is None and not result.card.adaptation.get("labelled")
+    doubts = (OTHER_ORGANS, UNKNOWN if unknown else "", doubt(result.card))
+    return tuple(filter(None, doubts))
 
 
 def facts(

@@ -37,8 +37,8 @@ def test_what_was_typed_reaches_the_engine_and_the_gain_is_shown(
     command += f" --reviews {tmp_path.name} --folds 4"
     assert options.command == command
     printed = capsys.readouterr()
-    assert "5.0%" in printed.out
-    assert "85.0%" in printed.out
+    assert "5.0 %" in printed.out
+    assert "85.0 %" in printed.out
     assert "lungscan classify --model mine`" in printed.err
     assert "is not known" not in printed.err
     assert main([*words, "--json"]) == 0

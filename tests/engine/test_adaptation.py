@@ -42,13 +42,10 @@ from lungscan.runtimes import load_runtime
 from lungscan.runtimes.layers import Moments, Network
 from lungscan.runtimes.statistics import load_statistics
 from lungscan.scanning.scan import scan
-from lungscan.training.options import Fit, Phase, TrainOptions
-from lungscan.training.train import train
 from lungscan.types import NoResult
+from tests.adapting import restain, train_lab
 from tests.reviewing import review_of
 from tests.training_data import SIDE, draw_data
-
-FIT = Fit((Phase(8, 48, (48, 64)),), 8, 5e-3, ema_decay=0.8, mixup=0.0, warmup_epochs=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -62,33 +59,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory, lab: Path) -> ModelCard:
     """Trained on it."""
-    out = tmp_path_factory.mktemp("models") / "lab"
-    options = TrainOptions(
-        name="lab",
-        teacher="",
-        student="test_efficientnet",
-        drawn_examples=8,
-        field_px=SIDE,
-        spacing_um_px=2.0,
-        device="cpu",
-        threads=1,
-        student_fit=FIT,
-    )
-    for _ in train(options, lab, out):
-        pass
-    return read_card(out)
-
-
-def restain(source: Path, out: Path, *, keep_labels: bool, count: int = 12) -> Path:
-    """Other fields in another stain: darker, bluer, from 1 of the class on."""
-    for folder in sorted(path for path in source.iterdir() if path.is_dir()):
-        for number, path in enumerate(sorted(folder.iterdir())[:count]):
-            rgb = np.asarray(Image.open(path)).astype(float)
-            rgb = np.clip(rgb * [0.55, 0.75, 0.9] + [0, 0, 20], 0, 255).astype(np.uint8)
-            home = out / (folder.name if keep_labels else "fields")
-            home.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(rgb).save(home / f"{folder.name}-{number:02}.png")
-    return out
+    return train_lab(lab, tmp_path_factory.mktemp("models") / "lab")
 
 
 def adapt(card: ModelCard, fields: Path, out: Path, **options: object) -> AdaptResult:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PyQt6.QtGui import QShortcut
@@ -14,8 +12,6 @@ from pytestqt.qtbot import QtBot
 
 from lungscan.training.events import EpochFinished, StageFinished, StageStarted
 from lungscan_gui.learning.job import LearnJob
-from lungscan_gui.learning.page import TrainingPage
-from lungscan_gui.learning.tables import TableView
 from lungscan_gui.learning.tasks import (
     DataSeen,
     JudgeModel,
@@ -23,12 +19,13 @@ from lungscan_gui.learning.tasks import (
     ModelMade,
     Step,
     Table,
-    Task,
     TrainModel,
 )
+from lungscan_gui.learning.training_page import TrainingPage
 from lungscan_gui.scanning.job import Failure, Stopped
 from lungscan_gui.settings import Settings
 from lungscan_gui.window import MainWindow
+from tests.gui.learning import FakeJob, script, tables_of
 from tests.training_data import draw_data
 
 Wait = Callable[[Callable[[], bool]], None]
@@ -48,28 +45,6 @@ phases = [{epochs = 2, crop_px = 32, span_px = [40, 64]}]
 """
 
 
-class FakeJob:
-    """Tells what a test wants it to tell."""
-
-    def __init__(self, task: Task, events: list[Any]) -> None:
-        self.task, self._events = task, events
-        self.go = threading.Event()
-        self.stopped = False
-
-    def events(self) -> Iterator[Any]:
-        yield from self._events
-        self.go.wait(30)
-        if self.stopped:
-            yield Stopped()
-
-    def stop(self) -> None:
-        self.stopped = True
-        self.go.set()
-
-    def kill(self) -> None:
-        self.go.set()
-
-
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     draw_data(tmp_path / "drawn")
@@ -85,34 +60,12 @@ def page(qtbot: QtBot, settings: Settings) -> Iterator[TrainingPage]:
     made.close()
 
 
-def script(page: TrainingPage, events: dict[type, list[Any]]) -> list[FakeJob]:
-    made: list[FakeJob] = []
-
-    def make(task: Task) -> FakeJob:
-        made.append(FakeJob(task, events.get(type(task), [])))
-        return made[-1]
-
-    page.runner.make_job = make
-    return made
-
-
-def tables_of(page: TrainingPage) -> dict[str, list[list[str]]]:
-    found = {}
-    for view in page.findChildren(TableView):
-        grid = view.grid
-        found[grid.accessibleName()] = [
-            [grid.item(row, column).text() for column in range(grid.columnCount())]
-            for row in range(grid.rowCount())
-        ]
-    return found
-
-
 def test_a_real_folder_is_audited_split_trained_judged_and_taken(
     qtbot: QtBot, window: MainWindow, wait: Wait, data: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("torch", reason="training needs the extra train")
     window.open_training()
-    page = window.training.page
+    page = window.learning.training
     page.look_at(data)
     wait(lambda: not page.runner.running)
     assert page.message.words.text() == "" or "Look at these first" in page.message.words.text()

@@ -56,4 +56,4 @@ def test_another_stain_names_the_window_s_own_way_to_adapt(qtbot: QtBot) -> None
     )
     box = AnswerBox()
     box.show_result(refused)
-    assert "`lungscan adapt`; then Case > Use a model of your own" in box.why.text()
+    assert "Case > Adapt a model to your own slides" in box.why.text()

@@ -20,10 +20,9 @@ from lungscan.adaptation.records import (
     AdaptOptions,
     AdaptResult,
     Found,
-    Shares,
     Step,
 )
-from lungscan.adaptation.wording import OTHER_ORGANS, with_interval
+from lungscan.adaptation.wording import gain_rows, reserves
 from lungscan.door import jobs
 from lungscan.model.doubt import doubt
 from lungscan_cli.border import INTERRUPTED
@@ -69,12 +68,6 @@ class Order:
         return shlex.join(words)
 
 
-UNKNOWN = (
-    "How often it is right on your tissue is not known, as no labels were given. "
-    "Some 20 labelled fields of each class would tell."
-)
-
-
 def run_adaptation(order: Order, *, as_json: bool, quiet: bool) -> int:
     """Adapt and return the exit code: 0 fine, 130 interrupted."""
     console = Console(quiet=True) if quiet else people()
@@ -88,13 +81,10 @@ def run_adaptation(order: Order, *, as_json: bool, quiet: bool) -> int:
         return 0
     if not quiet:
         answers().print(_table(result))
-    say(console, OTHER_ORGANS, style="yellow")
-    if result.after.right is None and not result.card.adaptation.get("labelled"):
-        say(console, UNKNOWN, style="yellow")
-    if why := doubt(result.card):
-        say(console, why, style="yellow")
+    for reserve in reserves(result):
+        say(console, reserve, style="yellow")
     folder = plain(str(order.out))
-    flag = " --unproven" if why else ""
+    flag = " --unproven" if doubt(result.card) else ""
     say(console, f"Use it with `lungscan classify --model {shlex.quote(folder)}{flag}`.")
     say(console, RESEARCH_USE, style="bold")
     return 0
@@ -126,26 +116,9 @@ def _table(result: AdaptResult) -> Table:
     table.add_column("")
     table.add_column("before", justify="right")
     table.add_column("adapted", justify="right")
-    pairs = [("Your fields", result.before, result.after)]
-    if result.original_before is not None and result.original_after is not None:
-        pairs.append(("Original data", result.original_before, result.original_after))
-    for name, before, after in pairs:
-        for row in _rows(name, before, after):
-            table.add_row(*row)
+    for row in gain_rows(result):
+        table.add_row(*row)
     return table
-
-
-def _rows(name: str, before: Shares, after: Shares) -> list[tuple[str, str, str]]:
-    if not after.fields:
-        return [(name, "slides only", "slides only")]
-    rows = [(f"{name}, answered", f"{before.answered:.1%}", f"{after.answered:.1%}")]
-    if after.right is not None:
-        text = [
-            ("right", before.right, after.right),
-            ("right among answered", before.right_answered, after.right_answered),
-        ]
-        rows += [(f"{name}, {w}", with_interval(b), with_interval(a)) for w, b, a in text]
-    return rows
 
 
 def _as_data(result: AdaptResult) -> dict[str, object]:

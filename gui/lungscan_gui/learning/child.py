@@ -1,4 +1,4 @@
-"""The process of the training page, see ``lungscan.opening.apart``."""
+"""The process of a page that makes models, see ``lungscan.opening.apart``."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PyQt6.QtWidgets import QWidget
+from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 LOSS, ACCURACY = "#d55e00", "#0072b2"  # of Okabe and Ito's colours; the line styles differ too
 LEFT, RIGHT, TOP, BOTTOM = 46, 46, 26, 26
@@ -38,6 +38,7 @@ class Curves(QWidget):
         super().__init__()
         self.all: list[Curve] = []
         self.setMinimumHeight(180)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName("Curves")
         self.setAccessibleDescription("No epoch yet.")
 

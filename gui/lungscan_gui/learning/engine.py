@@ -1,6 +1,6 @@
-"""All that the training page takes from inside the engine; no other module here imports it.
+"""All that the pages that make models take from inside the engine; no other module here does.
 
-Runs in the page's process, never in the window's: torch is loaded here.
+Runs in a page's process, never in the window's: torch is loaded here.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import lungscan
 from lungscan.door.jobs import (
+    AdaptJob,
     AuditFinished,
     AuditOptions,
     EvaluateFinished,
@@ -28,7 +29,9 @@ from lungscan.training.events import (
     TrainEvent,
 )
 from lungscan_gui.learning.tasks import (
+    AdaptModel,
     DataSeen,
+    Finding,
     Judged,
     JudgeModel,
     LookAtData,
@@ -54,7 +57,7 @@ STEPS = {
     "trying": "Trying likely pairs",
     "comparing": "Comparing pairs",
 }
-LearnEvent = Step | TrainEvent | DataSeen | ModelMade | Judged
+LearnEvent = Step | Finding | TrainEvent | DataSeen | ModelMade | Judged
 
 
 def done(task: Task) -> Generator[LearnEvent, None, None]:
@@ -66,6 +69,8 @@ def done(task: Task) -> Generator[LearnEvent, None, None]:
             return _trained(task)
         case JudgeModel():
             return _judged(task)
+        case AdaptModel():
+            return _adapted(task)
 
 
 # Audit and split --------------------------------------------------------------------------------
@@ -167,6 +172,38 @@ def _command(task: TrainModel) -> str:
     if task.recipe is not None:
         words += ["--recipe", task.recipe.name]
     words += [word for change in task.changes for word in ("--set", change)]
+    return shlex.join(words)
+
+
+# Adaptation -------------------------------------------------------------------------------------
+
+
+def _adapted(task: AdaptModel) -> Generator[LearnEvent, None, None]:
+    from lungscan.adaptation import records, wording
+    from lungscan.model.doubt import doubt
+
+    options = records.AdaptOptions(
+        task.fields, task.mpp, command=_adapt_command(task), reviews=task.reviews
+    )
+    for event in lungscan.adapt(AdaptJob(task.model, options, task.out)):
+        match event:
+            case records.Step():
+                yield Step(event.text, 0, 0)
+            case records.Found():
+                yield Finding(event.text)
+            case records.Adapted():
+                result = event.result
+                rows = tuple(wording.gain_rows(result))
+                gain = Table("What it gained", ("", "Before", "Adapted"), rows)
+                doubted, notes = doubt(result.card), wording.reserves(result)
+                yield ModelMade(task.out, result.card.name, doubted, (gain,), notes)
+
+
+def _adapt_command(task: AdaptModel) -> str:
+    """The same adaptation on the command line, as it may stand in a card: no folder is named."""
+    words = ["lungscan", "adapt", Path(task.model).name, task.fields.name, "--out", task.out.name]
+    words += [] if task.mpp is None else ["--mpp", f"{task.mpp:g}"]
+    words += [] if task.reviews is None else ["--reviews", task.reviews.name]
     return shlex.join(words)
 
 

@@ -1,4 +1,4 @@
-"""A task of the training page in a process of its own: torch is never loaded beside the window."""
+"""A task of these pages in a process of its own: torch is never loaded beside the window."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from lungscan_gui.learning.tasks import Task
 
 CHILD = "lungscan_gui.learning.child"
 STOP_S = 5.0  # a finished epoch is on the disk: nothing is lost by an end at once
-WORDS = {"LookAtData": "audit", "TrainModel": "training", "JudgeModel": "evaluation"}
+WORDS = {
+    "LookAtData": "audit",
+    "TrainModel": "training",
+    "JudgeModel": "evaluation",
+    "AdaptModel": "adaptation",
+}
 
 
 class LearnJob(Apart):

@@ -1,4 +1,4 @@
-"""Follows one task of the training page after the other, and tells the page in its own thread."""
+"""Follows one task of a page after the other, and tells the page in its own thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the process of the training page is asked for, and what it tells. No Qt.
+"""What the process of a page that makes models is asked for, and what it tells. No Qt.
 
 Beside the records here it tells the engine's own events of a training.
 """
@@ -36,7 +36,18 @@ class JudgeModel:
     folder: Path
 
 
-Task = LookAtData | TrainModel | JudgeModel
+@dataclass(frozen=True, slots=True)
+class AdaptModel:
+    """Adapt a model to one's own slides. Answered by ``Step``, ``Finding`` and ``ModelMade``."""
+
+    model: str  # a shipped one's name, or a folder
+    fields: Path
+    out: Path
+    mpp: float | None = None  # µm per pixel, for pictures that do not say
+    reviews: Path | None = None  # results below which the pictures were reviewed
+
+
+Task = LookAtData | TrainModel | JudgeModel | AdaptModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,13 @@ class Step:
     what: str
     done: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A sentence about what was found."""
+
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +91,8 @@ class ModelMade:
     folder: Path
     name: str
     doubt: str  # why it is unproven; "" when it is proven
+    tables: tuple[Table, ...] = ()  # what was measured
+    notes: tuple[str, ...] = ()  # what to know before it is used
 
 
 @dataclass(frozen=True, slots=True)

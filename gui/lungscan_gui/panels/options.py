@@ -30,6 +30,7 @@ from lungscan.options import (
     ScanOptions,
 )
 from lungscan_gui.fitting import card_if_readable
+from lungscan_gui.panels.pixel_size import PixelSize
 from lungscan_gui.settings import Settings
 
 DEFAULTS = ScanOptions((), Path())
@@ -74,16 +75,7 @@ class OptionsPanel(QWidget):
         self.overlap.setAccessibleName(TITLES["overlap"])
         self.overlap.valueChanged.connect(lambda value: self._keep("overlap", value))
         form.addRow(TITLES["overlap"], self.overlap)
-        self.mpp = QDoubleSpinBox()
-        self.mpp.setDecimals(4)
-        self.mpp.setRange(0, MAX_MPP_UM)
-        self.mpp.setSingleStep(0.25)
-        self.mpp.setSpecialValueText("as the file says")
-        self.mpp.setSuffix(" µm")
-        self.mpp.setAccessibleName("Pixel size in µm, for images that do not say")
-        self.mpp.setToolTip(
-            "µm per pixel, for images that do not say (usual: 0.25 at 40x, 0.5 at 20x)"
-        )
+        self.mpp = PixelSize()
         form.addRow("Pixel size", self.mpp)
         self.threads = QSpinBox()
         self.threads.setRange(0, 256)

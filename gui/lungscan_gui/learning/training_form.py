@@ -9,13 +9,12 @@ from PyQt6.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QFrame,
-    QHBoxLayout,
-    QLabel,
     QLineEdit,
-    QPushButton,
     QSpinBox,
     QVBoxLayout,
 )
+
+from lungscan_gui.learning.widgets import button, main_button, note, row
 
 STANDARD = "The standard recipe"
 DEVICES = ("auto", "cpu", "cuda")
@@ -30,10 +29,10 @@ class TrainForm(QFrame):
         self.folder: Path | None = None
         self.out: Path | None = None
         self.recipe: Path | None = None
-        self.choose = _button("Choose folder ...", "One folder of pictures per class (Ctrl+O)")
-        self._folder = _path("No folder is chosen: one folder of pictures per class.")
-        self._recipe = _path(STANDARD)
-        self._pick = _button("Recipe ...", "A TOML file of training options")
+        self.choose = button("Choose folder ...", "One folder of pictures per class (Ctrl+O)")
+        self._folder = note("No folder is chosen: one folder of pictures per class.")
+        self._recipe = note(STANDARD)
+        self._pick = button("Recipe ...", "A TOML file of training options")
         self._pick.clicked.connect(self._choose_recipe)
         self.name = QLineEdit()
         self.name.setAccessibleName("Name of the model")
@@ -46,14 +45,15 @@ class TrainForm(QFrame):
         self.device = QComboBox()
         self.device.addItems(DEVICES)
         self.device.setAccessibleName("Device")
-        self._out = _path("")
-        self._where = _button("Model folder ...", "Where the model and its checkpoints lie")
+        self._out = note("")
+        self._where = button("Model folder ...", "Where the model and its checkpoints lie")
         self._where.clicked.connect(self._choose_out)
-        self.start = _button("Start training", "Train, or go on where it was stopped (Ctrl+Enter)")
-        self.start.setObjectName("primary")
-        self.cancel = _button("Cancel", "Stop; finished epochs are kept (Esc)")
-        self.evaluate = _button("Evaluate", "Measure it on the pictures that were held out")
-        self.take = _button("Take the model", "Use it for the next analysis")
+        self.start = main_button(
+            "Start training", "Train, or go on where it was stopped (Ctrl+Enter)"
+        )
+        self.cancel = button("Cancel", "Stop; finished epochs are kept (Esc)")
+        self.evaluate = button("Evaluate", "Measure it on the pictures that were held out")
+        self.take = button("Take the model", "Use it for the next analysis")
         form = QFormLayout()
         form.addRow(self.choose, self._folder)
         form.addRow(self._pick, self._recipe)
@@ -61,13 +61,10 @@ class TrainForm(QFrame):
         form.addRow("Name", self.name)
         form.addRow("Judged by", self.folds)
         form.addRow("Device", self.device)
-        buttons = QHBoxLayout()
-        for button in (self.start, self.cancel, self.evaluate, self.take):
-            buttons.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 10, 12, 10)
         layout.addLayout(form)
-        layout.addLayout(buttons)
+        layout.addLayout(row(self.start, self.cancel, self.evaluate, self.take))
 
     def show_folder(self, folder: Path, out: Path) -> None:
         """Another data folder; the model goes beside it unless another place is chosen."""
@@ -95,16 +92,3 @@ class TrainForm(QFrame):
         if chosen:
             self.out = Path(chosen)
             self._out.setText(chosen)
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    return button
-
-
-def _path(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setObjectName("muted")
-    label.setWordWrap(True)
-    return label

@@ -106,8 +106,8 @@ def test_reviews_and_a_pixel_size_are_asked_for_and_a_stop_wrote_nothing(
 ) -> None:
     jobs = script(page, {})
     choose(page, tmp_path, monkeypatch)
-    page.form._pick.click()
-    page.form._where.click()
+    page.form.pick.click()
+    page.form.where.click()
     page.form.mpp.setValue(0.5)
     page.start()
     wait(lambda: bool(jobs))

@@ -32,11 +32,11 @@ class AdaptForm(QFrame):
         self.model.setAccessibleName("Model to adapt")
         self.show_models(models)
         self.mpp = PixelSize()
-        self._pick = button("Reviews ...", "Results whose reviews say what these images show")
-        self._pick.clicked.connect(self._choose_reviews)
+        self.pick = button("Reviews ...", "Results whose reviews say what these images show")
+        self.pick.clicked.connect(self._choose_reviews)
         self._reviews = note(NO_REVIEWS)
-        self._where = button("Model folder ...", "Where the adapted model is put")
-        self._where.clicked.connect(self._choose_out)
+        self.where = button("Model folder ...", "Where the adapted model is put")
+        self.where.clicked.connect(self._choose_out)
         self._out = note()
         self.start = main_button("Adapt", "Adapt the model to these images (Ctrl+Enter)")
         self.cancel = button("Cancel", "Stop; nothing is written (Esc)")
@@ -45,8 +45,8 @@ class AdaptForm(QFrame):
         form.addRow(self.choose, self._folder)
         form.addRow("Model", self.model)
         form.addRow("Pixel size", self.mpp)
-        form.addRow(self._pick, self._reviews)
-        form.addRow(self._where, self._out)
+        form.addRow(self.pick, self._reviews)
+        form.addRow(self.where, self._out)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 10, 12, 10)
         layout.addLayout(form)
@@ -71,7 +71,7 @@ class AdaptForm(QFrame):
         self.start.setEnabled(self.folder is not None and not running)
         self.cancel.setEnabled(running)
         self.take.setEnabled(made and not running)
-        for widget in (self.choose, self.model, self.mpp, self._pick, self._where):
+        for widget in (self.choose, self.model, self.mpp, self.pick, self.where):
             widget.setEnabled(not running)
 
     def _choose_reviews(self) -> None:

@@ -14,10 +14,14 @@
         │                         E_PLANE
         ├── NoScale               E_NO_MPP, E_BAD_MPP
         └── TooManyBadTiles       E_TILE
+
+Sentences are shown in a terminal, a window, a browser and on paper. So what is typed into a shell
+stands in brackets, and each reads well without them; see ``without_flags``.
 """
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import ClassVar
 
@@ -126,6 +130,16 @@ class TooManyBadTiles(CaseError):
     """So many tiles are unreadable that the answer would not stand for the slide."""
 
     code = Code.TILE
+
+
+_TYPED = r"(?:--[a-z]|`?lungscan )"
+_BEFORE_MORE = re.compile(rf"\({_TYPED}[^;()]*; (?!{_TYPED})")  # "(--mpp; usual: ...)"
+_IN_BRACKETS = re.compile(rf" \({_TYPED}[^()]*\)")
+
+
+def without_flags(text: str) -> str:
+    """An engine's sentence for whoever has no shell: without options and commands in brackets."""
+    return _IN_BRACKETS.sub("", _BEFORE_MORE.sub("(", text))
 
 
 def case_error(error: Exception) -> CaseError:

@@ -135,7 +135,7 @@ def moments_of(card: ModelCard, original: Path | None) -> Moments:
     if original is None:
         raise ModelError(
             f"{card.name} keeps no statistics of the tissue that it was trained on, so it cannot "
-            "be adapted by itself. Give its training data with --original, or train it again with "
+            "be adapted by itself. Give its training data (--original), or train it again with "
             "this LungScan."
         )
     side = card.patch_size_pixels

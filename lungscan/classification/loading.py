@@ -109,8 +109,8 @@ def begin_loading(
             yield Loading(options, card, ending, readers, network, stack)
         except MemoryError as error:
             raise MachineError(
-                "This machine ran out of memory. Try a smaller --batch-size or fewer --threads, "
-                "or close other programs."
+                "This machine ran out of memory. Close other programs, or try a smaller batch "
+                "(--batch-size) or fewer threads (--threads)."
             ) from error
 
 

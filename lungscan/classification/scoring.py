@@ -78,12 +78,13 @@ class Scorer:
         except Exception as error:  # runtimes raise many kinds: a lost driver, a broken graph
             raise MachineError(
                 f"The network failed on {self.runtime.device} ({type(error).__name__}: {error}). "
-                "Run `lungscan doctor`, or choose another --device."
+                "Choose another device (--device), or have the installation checked (`lungscan "
+                "doctor`)."
             ) from error
         if not (np.isfinite(probs).all() and np.isfinite(novelty).all()):
             raise MachineError(
-                f"The network gave no numbers on {self.runtime.device}. Run `lungscan doctor`, or "
-                "choose another --device."
+                f"The network gave no numbers on {self.runtime.device}. Choose another device "
+                "(--device), or have the installation checked (`lungscan doctor`)."
             )
         return np.array(probs, np.float32), novelty
 

@@ -123,7 +123,7 @@ def _places(result: CaseResult, case: CaseInput) -> list[int]:
         if not fits:
             raise UnreadableFile(
                 f"several of its files are called {read.relative_path}, and none holds what was "
-                "classified. Run the same command again."
+                "classified. Classify it again."
             )
         places.append(fits[0])
         same.remove(fits[0])

@@ -189,6 +189,6 @@ def _constant(node: ov.Node, index: int) -> Wide:
 
 def _refusal(name: str, why: str) -> UsageProblem:
     return UsageProblem(
-        f"--explain cam is not exact for {name}: {why}. Use --explain occlusion, which is right "
-        "for every network."
+        f"The explanation cam is not exact for {name}: {why}. Use occlusion (--explain "
+        "occlusion), which is right for every network."
     )

@@ -39,7 +39,7 @@ def discover(
         where = f" at {show(str(error.filename))}" if error.filename else ""
         raise MachineError(
             f"The search for images failed{where} ({error.strerror or error}). Check the drive, "
-            "then run the same command again."
+            "then start it again."
         ) from error
 
 

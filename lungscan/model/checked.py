@@ -58,8 +58,8 @@ def find_model(name_or_path: str) -> ModelCard:
     if path.suffix.lower() in UNSAFE and path.exists():
         raise ModelError(
             f"{path.name} is a kind of file that can run code when it is loaded, or carries no "
-            "card. LungScan loads only model folders with card.json and safetensors; "
-            "`lungscan models list` names the shipped ones."
+            "card. LungScan loads only model folders with card.json and safetensors "
+            "(`lungscan models list` names the shipped ones)."
         )
     if name_or_path in RENAMED:
         raise ModelError(
@@ -67,8 +67,7 @@ def find_model(name_or_path: str) -> ModelCard:
         )
     known = ", ".join(card.name for card in list_models()) or "none"
     raise ModelError(
-        f"There is no model {name_or_path!r}: neither a shipped model ({known}) nor a folder. "
-        "See `lungscan models list`."
+        f"There is no model {name_or_path!r}: neither a shipped model ({known}) nor a folder."
     )
 
 
@@ -108,7 +107,7 @@ def _card_bytes(folder: Path) -> bytes:
         reason = error.strerror or str(error)
     raise ModelError(
         f"The model folder {folder.name} has no readable card.json ({reason}). Choose the folder "
-        "that `lungscan train` wrote."
+        "that a training wrote."
     )
 
 

@@ -64,7 +64,7 @@ def require_proven(card: ModelCard, *, unproven: bool) -> None:
     if why and not unproven:
         raise ModelError(
             f"{why} Train it on more groups and hold some out for a test, or take it all the same "
-            "with --unproven; every report will say so."
+            "(--unproven): every report will say so."
         )
 
 

@@ -97,7 +97,7 @@ def require_room(out: Path, is_ours: Callable[[ModelCard], bool], kind: str) -> 
     if not earlier and not (out.is_dir() and not any(out.iterdir())):
         raise UsageProblem(
             f"{out.name} exists and is no {kind} model, so it is not replaced. Choose another "
-            "--out."
+            "folder (--out)."
         )
 
 

@@ -125,8 +125,8 @@ def _require_kind(kind: FileKind, file: InputFile, modality: Modality) -> None:
     if kind not in modality.kinds:
         raise UnreadableFile(
             f"{show(file.path.name)} is {_KINDS[kind]}, and this model judges "
-            f"{modality.words.judged}. Choose another among the options (--model); "
-            "`lungscan models list` names those that are here.",
+            f"{modality.words.judged}. Choose another among the options (--model; "
+            "`lungscan models list` names those that are here).",
             code=Code.MODALITY,
         )
 

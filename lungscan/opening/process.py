@@ -113,8 +113,8 @@ class ReaderProcess:
             self._kill(
                 UnreadableFile(
                     f"Reading the file stood still for {patience_s:g} s; the drive does not "
-                    "answer, or the file is damaged. Check the drive, then run again; --timeout "
-                    "grants more time.",
+                    "answer, or the file is damaged. Check the drive, then classify it again "
+                    "(--timeout grants more time).",
                     code=Code.TIMEOUT,
                 )
             )
@@ -226,8 +226,8 @@ def _crashed(status: int, *, began: bool) -> UnreadableFile:
     if not began or status == 0:  # it ends without an error only when it is told to
         return UnreadableFile(
             f"The process that reads images did not start, or ended by itself ({how}). The file "
-            "was not looked at, and nothing is known to be wrong with it. Run `lungscan doctor`; "
-            "if it says the same, install LungScan again.",
+            "was not looked at, and nothing is known to be wrong with it. Classify it again; "
+            "if it ends so once more, have the installation checked (`lungscan doctor`).",
             code=Code.CRASH,
         )
     return UnreadableFile(

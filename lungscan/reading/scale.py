@@ -85,7 +85,8 @@ def _from_file(x: float, y: float, flags: tuple[str, ...]) -> Scale:
 def _checked_user(value: float | None) -> float | None:
     if value is not None and not plausible(value):
         raise NoScale(
-            f"--mpp {value:g} is outside {MIN_MPP_UM} to {MAX_MPP_UM:g} µm per pixel. {_CURE}",
+            f"A pixel size of {value:g} µm (--mpp) is outside {MIN_MPP_UM} to {MAX_MPP_UM:g} µm. "
+            f"{_CURE}",
             code=Code.BAD_MPP,
         )
     return value

@@ -38,8 +38,8 @@ class OneRun:
         shown = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
         return (
             f"Left out of the tables, because they are of another run or of other settings: "
-            f"{len(names):,} of {len(names) + len(self.paths):,} cases ({shown}). Give each run an "
-            "--out folder of its own.",
+            f"{len(names):,} of {len(names) + len(self.paths):,} cases ({shown}). Give each run a "
+            "folder of its own (--out).",
         )
 
 
@@ -89,7 +89,7 @@ def found_cases(out: Path, run: RunSummary | None) -> list[Path]:
     order = {key: index for index, key in enumerate(run.case_keys if run else ())}
     found = list(out.glob(f"{CASES}/*/{RECORD}"))
     if not found:
-        raise NothingToDo(f"{out} holds no cases/*/case.json; point to the --out folder of a run.")
+        raise NothingToDo(f"{out} holds no cases/*/case.json; choose the folder that a run wrote.")
     return sorted(found, key=lambda p: (order.get(p.parent.name, len(order)), p.parent.name))
 
 

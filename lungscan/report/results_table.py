@@ -50,11 +50,12 @@ def read_results(out: Path) -> pd.DataFrame:
         )
     except FileNotFoundError:
         raise NothingToDo(
-            f"{out} holds no cases.csv; point to the --out folder of a finished run."
+            f"{out} holds no cases.csv; choose the folder that a finished run wrote."
         ) from None
     except ValueError as error:  # UnicodeDecodeError and all that pandas raises are such
         raise DamagedRecord(
-            f"{path} is no table of cases ({error}). Run `lungscan report` on its folder."
+            f"{path} is no table of cases ({error}). Have the tables of its "
+            "folder written again (`lungscan report`)."
         ) from error
 
 

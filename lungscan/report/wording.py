@@ -67,7 +67,7 @@ STATE_NAMES = {
 _FLAGS = {
     "mpp_xy_differ": "Pixel width and height differ by more than 5 %.",
     "mpp_absurd": "The file's pixel size is implausible.",
-    "mpp_option_differs": "The file states another pixel size than the one given with --mpp.",
+    "mpp_option_differs": "The file states another pixel size than the one that was given (--mpp).",
     "tiles_unreadable": "Some tiles could not be read.",
     "tumour_area_below_limit": "Tumour tiles were found, but less area than counts as tumour.",
     "tumour_outvoted": "Part of it was seen as tumour, which the chosen rule lets the rest "
@@ -135,25 +135,27 @@ _CURES: dict[str, str] = {
     Code.FORMAT: "Copy the file again from its source, or export it as a slide that OpenSlide "
     "reads, or as JPEG, PNG, TIFF, BMP or WebP.",
     Code.UNSUPPORTED: "Export it as a slide of one scan and one focal plane, with 8 bits a colour.",
-    Code.NAME: "Rename the file or folder as the message says, then run the command again.",
+    Code.NAME: "Rename the file or folder as the message says, then classify it again.",
     Code.TOO_LARGE: "Export the picture as a pyramidal slide, or crop it.",
     Code.TOO_SMALL: "Export the picture at a higher resolution.",
     Code.TOO_COARSE: "Scan or export it at a higher magnification.",
-    Code.IO: "Check the drive or network connection, then run the same command again.",
-    Code.CHANGING: "Run the same command again when the copy is finished.",
+    Code.IO: "Check the drive or network connection, then classify it again.",
+    Code.CHANGING: "Classify it again when the copy is finished.",
     Code.NO_MPP: "Give the pixel size (--mpp; usual: 0.25 µm at 40x, 0.5 at 20x).",
     Code.BAD_MPP: "Give the true pixel size (--mpp; usual: 0.25 µm at 40x, 0.5 at 20x).",
     Code.TILE: "Copy the file again: parts of it cannot be read.",
     Code.MODALITY: "Choose a model for this kind of picture among the options (--model).",
     Code.PLANE: "Choose the series of axial slices.",
-    Code.PERMISSION: "Ask for the right to read the file or folder, then run the command again.",
-    Code.NOT_FOUND: "Check that the file is still there, then run the same command again.",
+    Code.PERMISSION: "Ask for the right to read the file or folder, then classify it again.",
+    Code.NOT_FOUND: "Check that the file is still there, then classify it again.",
     Code.CRASH: "Copy the file again: it is damaged in a way that a library does not survive. If "
-    "all files end so, run `lungscan doctor`.",
-    Code.TIMEOUT: "Check the drive, then run the same command again; --timeout grants more time.",
-    Code.MEMORY: "Close other programs or use fewer --threads, then run the same command again.",
+    "all files end so, have the installation checked (`lungscan doctor`).",
+    Code.TIMEOUT: "Check the drive, then classify it again (--timeout grants more time).",
+    Code.MEMORY: "Close other programs or use fewer threads (--threads), then classify it again.",
 }
-_OTHER_CURE = "Run `lungscan doctor`, then classify the file again."
+_OTHER_CURE = (
+    "Classify it again; if it ends so once more, have the installation checked (`lungscan doctor`)."
+)
 
 
 def display_name(model: ModelStamp, label: str) -> str:

@@ -153,8 +153,8 @@ def moved(places: Places, out: Path) -> tuple[str, ...]:
     """Sentences about files below ``out`` that lie elsewhere than wanted."""
     return tuple(
         f"{path.relative_to(out).as_posix()} could not be replaced, because another program has it "
-        f"open, so the new one is {place.name!r} beside it. Close the old one and run "
-        f"`lungscan report` on {out}."
+        f"open, so the new one is {place.name!r} beside it. Close the old one and "
+        f"have the reports written again (`lungscan report {out}`)."
         for path, place in places.items()
         if place != path
     )

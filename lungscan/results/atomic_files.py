@@ -20,7 +20,7 @@ from lungscan.errors import MachineError
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _AWAY = {errno.EIO, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT, errno.ENETDOWN}
-_GO_ON = "then run the same command again: finished cases are kept"
+_GO_ON = "then start it again: finished cases are kept"
 
 
 def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -122,9 +122,9 @@ def machine_error(error: OSError, path: Path) -> MachineError:
     if error.errno in _FORBIDDEN:
         return MachineError(
             f"{path} may not be written; close it in other programs and check the permissions "
-            f"of its folder, or choose another with --out, {_GO_ON}."
+            f"of its folder, or choose another (--out), {_GO_ON}."
         )
     if error.errno in _AWAY:
         return MachineError(f"The drive with {path} does not answer; connect it again, {_GO_ON}.")
     reason = error.strerror or str(error)
-    return MachineError(f"{path} could not be written ({reason}); choose another --out folder.")
+    return MachineError(f"{path} could not be written ({reason}); choose another folder (--out).")

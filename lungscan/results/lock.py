@@ -212,8 +212,8 @@ def _locked(path: Path) -> OutputLocked:
     owner = owner_of(path)
     who = f": {owner.text}" if owner else ""
     return OutputLocked(
-        f"Another run is writing to {_out_of(path)}{who}. Wait for it, or choose another --out "
-        f"folder. If no run is alive, remove {path}."
+        f"Another run is writing to {_out_of(path)}{who}. Wait for it, or choose another "
+        f"folder (--out). If no run is alive, remove {path}."
     )
 
 

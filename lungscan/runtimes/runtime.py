@@ -93,16 +93,16 @@ def load_runtime(
         return load_openvino(card, threads, batch_size or BATCH, hint)
     if card.precision == INT8:
         raise UsageProblem(
-            f"{card.name} is an int8 model, which only OpenVINO can compute. Use --device cpu, "
-            "or the model that it was made from."
+            f"{card.name} is an int8 model, which only OpenVINO can compute. Use the CPU "
+            "(--device cpu), or the model that it was made from."
         )
     try:
         from lungscan.runtimes.torch import load_torch
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
         raise MachineError(
-            f"--device {device} needs torch and timm, which cannot be loaded here ({error}). "
-            'Install them with `python -m pip install "lungscan-histology[gpu]"`, or use '
-            "--device cpu."
+            f"{device} needs torch and timm, which cannot be loaded here ({error}). Install them "
+            'with `python -m pip install "lungscan-histology[gpu]"`, or use the CPU '
+            "(--device cpu)."
         ) from error
     return load_torch(card, device, threads, batch_size)
 

@@ -16,12 +16,12 @@ from lungscan.runtimes.runtime import DeviceFailed
 from lungscan.types import FloatArray, RgbBatch
 
 NO_MEMORY = (
-    "The GPU has no memory left for {what}. Close other programs that use it, or run with "
-    "--device cpu."
+    "The GPU has no memory left for {what}. Close other programs that use it, or use the CPU "
+    "(--device cpu)."
 )
 LOST = (
-    "torch failed on {device} ({error}). Run `lungscan doctor`, restart the driver, or choose "
-    "another --device."
+    "torch failed on {device} ({error}). Restart the driver, choose another device (--device), or "
+    "have the installation checked (`lungscan doctor`)."
 )
 LANES = 2  # batches at once on a GPU: one is copied while the other is computed
 DTYPES = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}  # None: no autocast
@@ -212,14 +212,14 @@ def _device(name: str) -> torch.device:
         return torch.device("cpu")
     if name == "mps":
         if not torch.backends.mps.is_available():
-            raise MachineError("--device mps: no Apple GPU here. Use --device cpu.")
+            raise MachineError("mps: no Apple GPU here. Use the CPU (--device cpu).")
         return torch.device("mps")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     number = name.removeprefix("cuda").removeprefix(":") or "0"
     if number not in map(str, range(count)):
         raise MachineError(
-            f"--device {name}: torch sees {count or 'no'} NVIDIA GPU{'s' * (count > 1)} here"
+            f"{name}: torch sees {count or 'no'} NVIDIA GPU{'s' * (count > 1)} here"
             + (f", numbered from 0 to {count - 1}. " if count else ". ")
-            + "Check the driver, or use --device cpu."
+            + "Check the driver, or use the CPU (--device cpu)."
         )
     return torch.device(name)

@@ -112,7 +112,7 @@ class Ledger:
         if self._unread >= MOST_UNREAD:
             raise DriveAway(
                 f"{self._unread} cases in a row could not be read from the disk, so the drive or "
-                "the network seems to be away. Connect it, then run the same command again: "
+                "the network seems to be away. Connect it, then start it again: "
                 "finished cases are kept. If these files alone cannot be read (cases.csv names "
                 "them), move them elsewhere first."
             )
@@ -155,8 +155,8 @@ class Ledger:
         if not moving:
             return ()
         return (
-            f"Left for the next run, because files are still being written: {moving:,}. Run the "
-            "same command again when the copy is finished.",
+            f"Left for the next run, because files are still being written: {moving:,}. Start "
+            "it again when the copy is finished.",
         )
 
     def _write(self, result: CaseResult, *, keep: bool) -> CaseResult:

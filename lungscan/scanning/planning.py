@@ -85,7 +85,7 @@ def check_options(options: ScanOptions) -> None:
         name = "" if options.deidentify else f" {options.cases.name}"
         raise UsageProblem(
             f"The results would overwrite the manifest{name}: give it another name, or choose "
-            "another --out folder."
+            "another folder for results (--out)."
         )
     check_names(options)
     require_own_tables(options.out)

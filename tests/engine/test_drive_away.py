@@ -378,7 +378,7 @@ def test_a_drive_that_stays_away_ends_the_run_which_goes_on_later(
                     folder.rename(tmp_path / "unmounted")
                     folder.mkdir()  # the empty folder that a mount leaves
 
-    with pytest.raises(MachineError, match="same command again") as caught:
+    with pytest.raises(MachineError, match="then start it again") as caught:
         watch()
     assert caught.value.exit_code == 5
     ends = [event.result.status for event in seen]

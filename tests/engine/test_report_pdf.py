@@ -195,6 +195,21 @@ def test_a_message_that_ends_with_the_cure_is_followed_by_no_other(tmp_path: Pat
     assert squeezed("What to do") not in first
 
 
+def test_paper_names_no_option_that_is_typed_into_a_shell(tmp_path: Path) -> None:
+    no_scale = failed_result(code="E_NO_MPP")
+    no_scale = replace(no_scale, error_message="It has no scale. Give one (--mpp).")
+    stained = no_result(NoResult.OTHER_STAIN)
+    assert stained.prediction is not None
+    why = replace(stained.prediction, reason_text="Of another stain; adapt it (lungscan adapt).")
+    flagged = replace(flagged_result(), flags=("mpp_option_differs",))
+    results = [no_scale, replace(stained, prediction=why), flagged]
+    pages = [page for result in results for page in pages_of(written(tmp_path, result))]
+    write_summary_pdf(tmp_path / "summary.pdf", results, summarise(results))
+    pages += pages_of(tmp_path / "summary.pdf")
+    assert not [page for page in pages if "(--" in page or "(lungscan" in page]
+    assert "Givethepixelsize(usual:" in squeezed(pages[0])
+
+
 @pytest.mark.parametrize("result", [failed_result(), partial_result()], ids=lambda r: r.key)
 def test_a_sentence_for_each_of_many_files_still_fits_the_page(
     tmp_path: Path, result: CaseResult

@@ -25,18 +25,11 @@ SHELL = re.compile(r"(?<![\w-])--[a-z]|lungscan [a-z]+\)|the same command")
 def test_no_cure_of_a_failed_case_is_typed_into_a_shell(code: Code) -> None:
     words = at_the_window(wording.failure(code))
     assert not SHELL.search(words), words
-    if "lungscan" in words:  # the self-test has no button
-        assert "whoever installed LungScan" in words
 
 
 @pytest.mark.parametrize(
     "words",
-    [decide._DOUBT, decide._SHIPPED[1], NO_SCALE, _GO_ON, *wording._FLAGS.values(),
-     "Check the drive, then run again; --timeout grants more time.",
-     "--device cuda:0: torch sees no NVIDIA GPU here. Check the driver, or use --device cpu.",
-     "Wait for it, or choose another --out folder.",
-     "Choose another among the options (--model); `lungscan models list` names those that are "
-     "here."],
+    [decide._DOUBT, decide._SHIPPED[1], NO_SCALE, _GO_ON, *wording._FLAGS.values(),],
 )  # fmt: skip
 def test_no_reason_or_error_is_either(words: str) -> None:
     assert not SHELL.search(at_the_window(words)), at_the_window(words)

@@ -341,11 +341,9 @@ def test_a_visitor_is_told_nothing_that_only_a_shell_can_do() -> None:
     said += [decide._SHIPPED[1], decide._ADAPTED[1]]
     said += [limit for card in list_models() for limit in card.limits]
     said += [
-        "Check the drive, then run again; --timeout grants more time.",
-        "Choose another among the options (--model); `lungscan models list` names those here.",
-        "--mpp 40 is outside 0.05 to 10 µm per pixel.",
-        "The network gave no numbers on CPU. Run `lungscan doctor`, or choose another --device.",
-        "Out of memory. Try a smaller --batch-size or fewer --threads, then run again.",
+        "Choose another among the options (--model; `lungscan models list` names those here).",
+        "Choose another device (--device), or have the installation checked (`lungscan doctor`).",
+        "Close other programs, or try a smaller batch (--batch-size) or fewer threads (--threads).",
     ]
     for sentence in map(for_page, said):
         assert not re.search("--[a-z]|`lungscan (?!adapt)|command|[(]lungscan", sentence), sentence

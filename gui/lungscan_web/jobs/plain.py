@@ -1,42 +1,36 @@
-"""The engine's sentences for whoever sits before the page and has no command line.
+"""The engine's sentences for whoever sits before the page, and has neither its machine nor a shell.
 
-The engine names options and commands, which a browser has not. What is said here instead can be
-done on the page, or names who can do it.
+What is said here instead can be done on the page, or names who can do it.
 """
 
 from __future__ import annotations
 
 import re
 
+from lungscan.errors import without_flags
+
 _WHO = "tell whoever runs the page"
 _SENTENCES = (
-    (r"\(--mpp; usual", "(under Options; usual"),
-    (r"given with --mpp\b", "given under Options"),
-    (r"--mpp ([\d.,e+-]+) is outside", r"The given pixel size, \1, is outside"),
-    (r"Choose another among the options \(--model\); `lungscan models list`.*?\.",
-     "Choose another one under Options."),
-    (r"among the options \(--model\)", "under Options"),
-    (r"Run `lungscan doctor`[^.]*", f"Give the file again, or {_WHO}"),
-    (r"run `lungscan doctor`", _WHO),
     (r"`lungscan adapt` fits the model to one's own",
      "whoever runs the page can fit the model to one's own (`lungscan adapt`)"),
-    (r"adapt it to your own lung \(lungscan adapt\)",
+    (r"adapt it to your own lung",
      "whoever runs the page can adapt it to your own lung (`lungscan adapt`)"),
-    (r"; --timeout grants more time", ""),
-    (r"Close other programs or use fewer --threads, then run the same command again",
-     f"Give fewer files at once, or {_WHO}"),
-    (r"Try a smaller --batch-size or fewer --threads[^.]*",
-     f"Give fewer files at once, or {_WHO}"),
-    (r"Check the drive(?: or network connection)?, then run (?:the same command )?again",
+    (r"Choose another among the options", "Choose another one under Options"),
+    (r"among the options", "under Options"),
+    (r"Check the drive(?: or network connection)?, then (?:classify|start) it again",
      f"Give the file again, or {_WHO}"),
-    (r"Run the same command again", "Give the file again"),
-    (r"then run (?:the|the same) command again", "then give it again"),
+    (r"Close other programs,? or (?:try a smaller batch or fewer threads|use fewer threads, then "
+     r"classify it again)", f"Give fewer files at once, or {_WHO}"),
+    (r"have the installation checked", _WHO),
+    (r"(?:Classify|Start) it again", "Give it again"),
+    (r"(?:classify|start) it again", "give it again"),
 )  # fmt: skip
 _PATTERNS = [(re.compile(pattern), words) for pattern, words in _SENTENCES]
 
 
 def for_page(text: str) -> str:
     """A sentence of the engine's, as the page says it."""
+    text = without_flags(text.replace("(--mpp; ", "(under Options; "))
     for pattern, words in _PATTERNS:
         text = pattern.sub(words, text)
     return text

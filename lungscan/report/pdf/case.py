@@ -9,6 +9,7 @@ from pathlib import Path
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Spacer
 
+from lungscan.errors import without_flags
 from lungscan.modalities.table import modality_of
 from lungscan.report.legend import class_rgb
 from lungscan.report.lettering import shorten
@@ -186,13 +187,13 @@ def _cautions(result: CaseResult) -> list[Flowable]:
     partial = result.status is CaseStatus.PARTIAL
     lines: list[Flowable] = []
     if partial:
-        missing = shorten(result.error_message, _LONGEST_WHY)
+        missing = shorten(without_flags(result.error_message), _LONGEST_WHY)
         lines.append(rich("<b>Partial.</b> {}", missing, style="caution"))
     if prediction is None or prediction.label is None:
-        reason = reserve_of(result) if partial else explanation(result)
+        reason = without_flags(reserve_of(result) if partial else explanation(result))
         lines += [Spacer(0, 2), paragraph(shorten(reason, _LONGEST_WHY))]
         lines += _withheld(result, prediction)
-    elif reserve := reserve_of(result):
+    elif reserve := without_flags(reserve_of(result)):
         lines.append(rich("<b>With reserve.</b> {}", reserve, style="caution"))
     return lines
 
@@ -228,7 +229,8 @@ def _what_to_do(result: CaseResult) -> list[Flowable]:
         return []
     story: list[Flowable] = []
     if todo := cure(result):
-        story = [Spacer(0, 6), paragraph("What to do", "heading"), paragraph(todo)]
+        words = paragraph(without_flags(todo))
+        story = [Spacer(0, 6), paragraph("What to do", "heading"), words]
     if result.error_code:
         story += [Spacer(0, 4), rich("Error code: <b>{}</b>", result.error_code, style="muted")]
     others = "The other cases of the run are not affected."

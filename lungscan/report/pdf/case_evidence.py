@@ -5,6 +5,7 @@ from __future__ import annotations
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Spacer
 
+from lungscan.errors import without_flags
 from lungscan.modalities.table import modality_of
 from lungscan.report.cases_csv import all_flags
 from lungscan.report.heatmap import has_heatmap
@@ -158,6 +159,5 @@ def _flags(result: CaseResult) -> str:
     flags, reason = all_flags(result), result.prediction.reason if result.prediction else None
     said = reserve_of(result)
     texts = [flag_text(flag, result.model.modality) for flag in flags if flag != reason]
-    return " ".join(text for text in texts if text not in said) or (
-        "None but the above" if flags else "None"
-    )
+    rest = " ".join(text for text in texts if text not in said)
+    return without_flags(rest) or ("None but the above" if flags else "None")

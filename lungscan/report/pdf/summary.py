@@ -15,6 +15,7 @@ from pathlib import Path
 from reportlab.lib.colors import Color
 from reportlab.lib.units import mm
 
+from lungscan.errors import without_flags
 from lungscan.modalities.modality import Modality
 from lungscan.modalities.table import modality_of
 from lungscan.report.legend import class_letters, class_rgb
@@ -68,7 +69,7 @@ def summary_row(result: CaseResult) -> SummaryRow:
         confidence=prediction.confidence if prediction and prediction.label else None,
         tiles_used=result.counts.used,
         tissue_mm2=result.tissue_mm2,
-        note=explanation(result),
+        note=without_flags(explanation(result)),
         reason=why_in_short(result),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lungscan.errors import LungScanError
-from lungscan.types import CaseStatus
+from lungscan.types import CaseResult, CaseStatus, NoResult
 from lungscan_gui import engine
 from lungscan_gui.cases import Case
 from lungscan_gui.engine import Modality, ModelCard
@@ -16,6 +16,8 @@ KINDS = {"slide": "a slide", "field": "a picture", "series": "a DICOM series"}
 OTHER_KIND = "{name} is {kind}, and {model} judges {judged}."
 FOREIGN = "Is this something else than {judged}? Another model judges {other}."
 NO_OTHER = "No model here judges it."
+OWN_LUNG = "Is it lung of your own laboratory? Its stain or scanner may be new to the model."
+ADAPTING_HELPS = "A model that is adapted to your stain and scanner can judge it."
 LEFT = (
     "{count:,} of the cases are of a kind that {model} does not judge, so they wait: choose each "
     "to see which model does."
@@ -52,6 +54,15 @@ def to_adapt(models: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def own_lung(result: CaseResult) -> str:
+    """What to ask of stained tissue that a model does not know; "" where nothing is to be asked."""
+    reason = result.prediction.reason if result.prediction else None
+    if reason is NoResult.OTHER_STAIN:
+        return ADAPTING_HELPS
+    own = engine.modality_of(result.model.modality)
+    return OWN_LUNG if "slide" in own.kinds and reason is own.foreign else ""
+
+
 def short(model: str) -> str:
     """A model's name, or that of its folder."""
     return Path(model).name
@@ -81,13 +92,18 @@ def unfit(case: Case, chosen: str, models: Iterable[str]) -> Unfit | None:
 
 
 def _is_foreign(case: Case, modality: Modality) -> bool:
-    """Whether a model of this modality found nothing of its kind in a single picture."""
+    """Whether a model of this modality found nothing of its kind in a single picture.
+
+    Stained tissue that does not look like lung is an organ or a stain that the model does not
+    know: nothing that another modality would show.
+    """
     result = case.result
     if result is None or case.kind != "field" or result.status is not CaseStatus.NO_RESULT:
         return False
     reason = result.prediction.reason if result.prediction else None
     own = engine.modality_of(result.model.modality)
-    return own is modality and reason in (own.foreign, own.little)
+    nothing = (own.little,) if "slide" in own.kinds else (own.foreign, own.little)
+    return own is modality and reason in nothing
 
 
 def _others(case: Case, own: Modality, models: Iterable[str]) -> tuple[str, ...]:

@@ -85,6 +85,7 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         self.alarmed.connect(self.message.say)
         self.result.export_asked.connect(self.export)
         self.result.card_asked.connect(self.show_card)
+        self.result.answer.adapt_asked.connect(self.open_adapting)
         hints = QApplication.styleHints()
         if hints is not None:
             hints.colorSchemeChanged.connect(self.follow_system)

@@ -13,6 +13,7 @@ from lungscan.model.checked import find_model
 from lungscan.reading.scale import _CURE as NO_SCALE
 from lungscan.report import wording
 from lungscan.results.atomic_files import _GO_ON
+from lungscan.types import NoResult
 from lungscan_gui import engine
 from lungscan_gui.panels.answer import AnswerBox
 from lungscan_gui.words import at_the_window
@@ -39,6 +40,32 @@ def test_a_model_that_is_not_there_sends_nobody_to_a_shell() -> None:
     with pytest.raises(ModelError) as caught:
         find_model("nowhere")
     assert "`" not in at_the_window(str(caught.value))
+
+
+@pytest.mark.parametrize("reason", [NoResult.OTHER_STAIN, NoResult.NOT_LUNG], ids=str)
+def test_tissue_that_may_be_one_s_own_lung_offers_to_adapt(qtbot: QtBot, reason: NoResult) -> None:
+    result = slide_result()
+    refused = engine.replace(result.prediction, label=None, reason=reason)
+    box = AnswerBox()
+    qtbot.addWidget(box)
+    box.show_result(engine.replace(result, prediction=refused))
+    assert not box.adapt.isHidden()
+    assert "your" in box.own.text()
+    with qtbot.waitSignal(box.adapt_asked):
+        box.adapt.click()
+    box.show_result(result)
+    assert box.adapt.isHidden()
+    assert box.own.isHidden()
+
+
+def test_what_is_no_chest_ct_offers_no_adapting(qtbot: QtBot) -> None:
+    result = slide_result()
+    refused = engine.replace(result.prediction, label=None, reason=NoResult.NOT_CHEST_CT)
+    ct = engine.replace(result.model, modality="chest-ct")
+    box = AnswerBox()
+    qtbot.addWidget(box)
+    box.show_result(engine.replace(result, prediction=refused, model=ct))
+    assert box.adapt.isHidden()
 
 
 def test_another_stain_names_the_window_s_own_way_to_adapt(qtbot: QtBot) -> None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QFrame, QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from lungscan.types import CaseResult, CaseStatus
 from lungscan_gui import engine
+from lungscan_gui.fitting import own_lung
 from lungscan_gui.words import at_the_window
 
 MUTED = "#7a8494"
@@ -14,6 +23,8 @@ MUTED = "#7a8494"
 
 class AnswerBox(QFrame):
     """As the first box of the report: model output, probability, reason."""
+
+    adapt_asked = pyqtSignal()  # the tissue is of another stain than the model knows
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,11 +38,17 @@ class AnswerBox(QFrame):
         self.why = _label("", wrap=True)
         self.cure = _label("muted", wrap=True)
         self.model = _label("muted", wrap=True)
+        self.own = _label("muted", wrap=True)
+        self.adapt = QPushButton("Adapt a model to your own slides ...")
+        self.adapt.setToolTip("From some fields or slides of your own lung, without labels")
+        self.adapt.clicked.connect(self.adapt_asked)
+        self.adapt.hide()
         words = QVBoxLayout()
         words.setSpacing(3)
         words.setAlignment(Qt.AlignmentFlag.AlignTop)
-        for label in (self.kicker, self.answer, self.why, self.cure, self.model):
-            words.addWidget(label)
+        parts = (self.kicker, self.answer, self.why, self.cure, self.own, self.adapt, self.model)
+        for part in parts:
+            words.addWidget(part)
         right = QVBoxLayout()
         for label in (self.number_head, self.number):
             label.setAlignment(Qt.AlignmentFlag.AlignRight)
@@ -54,6 +71,9 @@ class AnswerBox(QFrame):
         self.kicker.setText("MODEL OUTPUT" if prediction else "NOT CLASSIFIED")
         self.answer.setText(engine.answer_line(result))
         _say(self.why, engine.explanation(result))
+        asked = own_lung(result)
+        _say(self.own, asked)
+        self.adapt.setVisible(bool(asked))
         failed = result.status in (CaseStatus.FAILED, CaseStatus.PARTIAL)
         _say(self.cure, engine.cure(result) if failed else "")
         if prediction is not None and not answered and prediction.suggested is not None:
@@ -73,7 +93,8 @@ class AnswerBox(QFrame):
         self.kicker.setText(kicker)
         self.answer.setText(message)
         _say(self.why, more)
-        for label in (self.cure, self.model, self.number, self.number_head):
+        self.adapt.hide()
+        for label in (self.own, self.cure, self.model, self.number, self.number_head):
             _say(label, "")
         self._bar.setStyleSheet(f"background: {MUTED}; border-radius: 2px;")
         self.setAccessibleName(f"{kicker}: {message}")

@@ -16,8 +16,6 @@ KINDS = {"slide": "a slide", "field": "a picture", "series": "a DICOM series"}
 OTHER_KIND = "{name} is {kind}, and {model} judges {judged}."
 FOREIGN = "Is this something else than {judged}? Another model judges {other}."
 NO_OTHER = "No model here judges it."
-OWN_LUNG = "Is it lung of your own laboratory? Its stain or scanner may be new to the model."
-ADAPTING_HELPS = "A model that is adapted to your stain and scanner can judge it."
 LEFT = (
     "{count:,} of the cases are of a kind that {model} does not judge, so they wait: choose each "
     "to see which model does."
@@ -54,13 +52,11 @@ def to_adapt(models: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def own_lung(result: CaseResult) -> str:
-    """What to ask of stained tissue that a model does not know; "" where nothing is to be asked."""
+def may_adapt(result: CaseResult) -> bool:
+    """Whether stained tissue has no answer that may be lung of another laboratory."""
     reason = result.prediction.reason if result.prediction else None
-    if reason is NoResult.OTHER_STAIN:
-        return ADAPTING_HELPS
     own = engine.modality_of(result.model.modality)
-    return OWN_LUNG if "slide" in own.kinds and reason is own.foreign else ""
+    return "slide" in own.kinds and reason in (NoResult.OTHER_STAIN, own.foreign)
 
 
 def short(model: str) -> str:

@@ -15,7 +15,7 @@ from PyQt6.QtWidgets import (
 
 from lungscan.types import CaseResult, CaseStatus
 from lungscan_gui import engine
-from lungscan_gui.fitting import own_lung
+from lungscan_gui.fitting import may_adapt
 from lungscan_gui.words import at_the_window
 
 MUTED = "#7a8494"
@@ -38,7 +38,6 @@ class AnswerBox(QFrame):
         self.why = _label("", wrap=True)
         self.cure = _label("muted", wrap=True)
         self.model = _label("muted", wrap=True)
-        self.own = _label("muted", wrap=True)
         self.adapt = QPushButton("Adapt a model to your own slides ...")
         self.adapt.setToolTip("From some fields or slides of your own lung, without labels")
         self.adapt.clicked.connect(self.adapt_asked)
@@ -46,8 +45,7 @@ class AnswerBox(QFrame):
         words = QVBoxLayout()
         words.setSpacing(3)
         words.setAlignment(Qt.AlignmentFlag.AlignTop)
-        parts = (self.kicker, self.answer, self.why, self.cure, self.own, self.adapt, self.model)
-        for part in parts:
+        for part in (self.kicker, self.answer, self.why, self.cure, self.adapt, self.model):
             words.addWidget(part)
         right = QVBoxLayout()
         for label in (self.number_head, self.number):
@@ -71,9 +69,7 @@ class AnswerBox(QFrame):
         self.kicker.setText("MODEL OUTPUT" if prediction else "NOT CLASSIFIED")
         self.answer.setText(engine.answer_line(result))
         _say(self.why, engine.explanation(result))
-        asked = own_lung(result)
-        _say(self.own, asked)
-        self.adapt.setVisible(bool(asked))
+        self.adapt.setVisible(may_adapt(result))
         failed = result.status in (CaseStatus.FAILED, CaseStatus.PARTIAL)
         _say(self.cure, engine.cure(result) if failed else "")
         if prediction is not None and not answered and prediction.suggested is not None:
@@ -94,7 +90,7 @@ class AnswerBox(QFrame):
         self.answer.setText(message)
         _say(self.why, more)
         self.adapt.hide()
-        for label in (self.own, self.cure, self.model, self.number, self.number_head):
+        for label in (self.cure, self.model, self.number, self.number_head):
             _say(label, "")
         self._bar.setStyleSheet(f"background: {MUTED}; border-radius: 2px;")
         self.setAccessibleName(f"{kicker}: {message}")

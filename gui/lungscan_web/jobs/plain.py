@@ -13,6 +13,8 @@ _WHO = "tell whoever runs the page"
 _SENTENCES = (
     (r"`lungscan adapt` fits the model to one's own",
      "whoever runs the page can fit the model to one's own (`lungscan adapt`)"),
+    (r"which can be adapted",
+     "which whoever runs the page can adapt (`lungscan adapt`)"),
     (r"adapt it to your own lung",
      "whoever runs the page can adapt it to your own lung (`lungscan adapt`)"),
     (r"Choose another among the options", "Choose another one under Options"),

@@ -34,7 +34,8 @@ HISTOLOGY = Modality(
         deciding="Tiles that speak for the answer",
         others="Most uncertain tiles",
         against="Tumour tiles, and the most uncertain",
-        foreign_share="{share} of what was seen does not look like lung H&E.",
+        foreign_share="{share} of what was seen does not look like lung H&E. If it is lung, its "
+        "stain or scanner may be new to the model, which can be adapted (lungscan adapt).",
         elsewhere="another stain or scanner",
         elsewhere_share="{share} of the tissue is of another stain or scanner than {known}, "
         "further off than this model can judge; {advice}.",

@@ -421,6 +421,21 @@ def test_the_tiles_of_a_series_are_called_slices(capsys: Captured) -> None:
     assert lines[1:3] == ["  thorax: 50 of 400 slices", "Finished, 400 slices in 2.0 s."]
 
 
+@pytest.mark.parametrize(("foreign", "told"), [(2, True), (1, False)])
+def test_where_most_tissue_is_new_to_the_model_a_way_out_is_named(
+    engine: FakeEngine, tmp_path: Path, capsys: Captured, foreign: int, told: bool
+) -> None:
+    reasons = [NoResult.NOT_LUNG, NoResult.OTHER_STAIN][:foreign]
+    engine.results = [
+        make_result(reason, CaseStatus.NO_RESULT, reason=reason) for reason in reasons
+    ]
+    engine.results += [make_result(f"lung-{number}") for number in range(4 - 2 * foreign + 1)]
+    assert main(["classify", str(tmp_path), "--out", str(tmp_path / "r")]) == 0
+    err = " ".join(capsys.readouterr().err.split())
+    words = "show tissue or a stain that the model does not know. If it is your own lung, adapt"
+    assert (words in err) is told
+
+
 def test_bars_show_cases_and_tiles_with_names_made_harmless() -> None:
     console = Console(force_terminal=True, width=100, record=True, color_system=None)
     with BarView(console) as view:

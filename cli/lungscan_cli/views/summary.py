@@ -16,7 +16,7 @@ from rich.text import Text
 from lungscan import RESEARCH_USE, __version__
 from lungscan.events import RunFinished, RunStarted
 from lungscan.report.quantities import probability
-from lungscan.types import CaseStatus
+from lungscan.types import CaseStatus, NoResult
 from lungscan_cli.border import OK, SOME_FAILED
 from lungscan_cli.console import count, duration, plain, say
 from lungscan_cli.views.run import FEW_CASES
@@ -29,6 +29,7 @@ FILES = (
     ("cases", "one folder per case: case.json, and what was made of it"),
     ("run.json", "settings, versions, times"),
 )
+STRANGE = (NoResult.NOT_LUNG, NoResult.OTHER_STAIN)
 STYLES = {
     CaseStatus.NO_RESULT: "yellow",
     CaseStatus.PARTIAL: "yellow",
@@ -50,6 +51,7 @@ def show_summary(console: Console, outcome: Outcome, finished: RunFinished) -> N
     few = 0 < len(outcome.lines) <= FEW_CASES
     console.print(_case_table(outcome.lines) if few else _count_table(outcome, finished))
     show_failures(console, outcome)
+    _show_way_out(console, outcome)
     _show_files(console, finished.out)
     say(console, RESEARCH_USE, style="bold")
 
@@ -66,6 +68,20 @@ def show_failures(console: Console, outcome: Outcome) -> None:
         console.print(hanging, soft_wrap=not console.is_terminal)
     if len(bad) > FIRST_FEW:
         say(console, f"  and {len(bad) - FIRST_FEW:,} more, see error_message in cases.csv")
+    console.print()
+
+
+def _show_way_out(console: Console, outcome: Outcome) -> None:
+    """Where most of the tissue is new to the model: what whoever knows it is lung can do."""
+    strange = sum(line.reason in STRANGE for line in outcome.lines)
+    if not strange or 2 * strange < len(outcome.lines):
+        return
+    say(
+        console,
+        f"{strange:,} of {count(len(outcome.lines), 'case')} show tissue or a stain that the model "
+        "does not know. If it is your own lung, adapt the model to it: `lungscan adapt --help`.",
+        style="yellow",
+    )
     console.print()
 
 

@@ -30,7 +30,7 @@ from lungscan.adaptation.requirements import (
     require_own,
     require_source,
 )
-from lungscan.adaptation.wording import GROUPS_UNKNOWN, counted, percent
+from lungscan.adaptation.wording import GROUPS_UNKNOWN, UNSCALED, counted, percent
 from lungscan.dataset.pixels import load_squares
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.evaluation.records import FieldAnswer, LabelledField
@@ -63,7 +63,7 @@ def adapting(
     threads = options.threads or available_threads()
     yield Step("Reading your fields")
     own = gather(options, card)
-    yield from _findings(own, card.class_names)
+    yield from findings(own, card.class_names)
     require_own(own, card)
     yield Step("Looking at what the model was trained on")
     source = source_of(card, moments_of(card, options.original), threads)
@@ -98,7 +98,8 @@ def _adapted(
     return AdaptResult(card, before, after, *(original or (None, None)))
 
 
-def _findings(own: Own, classes: Sequence[str]) -> Generator[AdaptEvent, None, None]:
+def findings(own: Own, classes: Sequence[str]) -> Generator[AdaptEvent, None, None]:
+    """What a person should know of the files before they are used."""
     for file, why in own.skipped:
         yield Found(f"skipped: {show(file)}: {why}")
     if own.empty:
@@ -109,6 +110,8 @@ def _findings(own: Own, classes: Sequence[str]) -> Generator[AdaptEvent, None, N
         f"{counted(own) or 'no pictures'}, {len(own.tiles):,} squares of tissue; "
         + (f"labelled: {given}" if labels else "no labels")
     )
+    if own.unscaled:
+        yield Found(UNSCALED.format(count=own.unscaled, of=len(own.files)))
     for note in own.notes:
         yield Found(f"review: {show(note)}")
     if own.reviewed:

@@ -38,6 +38,7 @@ class _Seen:
     pixels: RgbBatch
     why: str = ""
     digest: str = ""  # SHA-256 of a field that could be read
+    unscaled: bool = False  # neither it nor anybody says how large its pixels are
 
 
 def gather(options: AdaptOptions, card: ModelCard) -> Own:
@@ -98,6 +99,7 @@ def gather(options: AdaptOptions, card: ModelCard) -> Own:
         notes=notes,
         contents_sha256=hash_of_contents(digests) if digests else "",
         grouped=all(file.file in rows for file in files if file.label),
+        unscaled=sum(part.unscaled for _, part in kept),
     )
 
 
@@ -166,7 +168,8 @@ def _look(
     known = np.where(np.isnan(fraction[rows]), 1 - quality.blank, fraction[rows])
     states = judge(quality, known)
     used = np.array([state is TileState.USED for state in states]) & ~read.failed
-    return _Seen(slide, read.rgb[used & _coloured(read.rgb)], digest=digest)
+    unscaled = plan.source.info.scale.mpp_um is None
+    return _Seen(slide, read.rgb[used & _coloured(read.rgb)], "", digest, unscaled)
 
 
 def spread(count: int, most: int) -> NDArray[np.int64]:

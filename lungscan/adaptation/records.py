@@ -45,6 +45,7 @@ class Own:
     notes: tuple[str, ...] = ()  # sentences about reviews that cannot be used
     contents_sha256: str = ""  # over the fields' own, as a training's card has it; "": no field
     grouped: bool = True  # a table says which of the labelled files may share a patient
+    unscaled: int = 0  # files of which nobody says how large their pixels are
 
     @property
     def labelled(self) -> tuple[LabelledField, ...]:

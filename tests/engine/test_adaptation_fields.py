@@ -13,6 +13,7 @@ from PIL import Image
 pytest.importorskip("torch", reason="the model is fitted here")
 pytest.importorskip("timm", reason="the model is fitted here")
 
+from lungscan.adaptation.adapt import findings
 from lungscan.adaptation.gains import original_fields
 from lungscan.adaptation.own_fields import gather
 from lungscan.adaptation.records import AdaptOptions
@@ -33,7 +34,13 @@ def test_fields_are_cut_at_the_scale_that_the_table_says(tmp_path: Path) -> None
     assert {field.um_px for field in by_table.files} == {card.spacing_um_px}
     assert np.array_equal(by_table.tiles, by_option.tiles)
     write_table(tmp_path / "groups.csv", ("file", "label", "group"), rows)
-    assert len(gather(AdaptOptions(tmp_path), card).tiles) != len(by_table.tiles)
+    unscaled = gather(AdaptOptions(tmp_path), card)
+    assert len(unscaled.tiles) != len(by_table.tiles)
+    assert (by_option.unscaled, by_table.unscaled, unscaled.unscaled) == (0, 0, len(rows))
+    (said,) = [
+        event.text for event in findings(unscaled, card.class_names) if "pixel" in event.text
+    ]
+    assert f"{len(rows)} of {len(rows)} files do not say how large a pixel is" in said
 
 
 def test_near_duplicates_that_no_table_groups_are_kept_together(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ GROUPS_UNKNOWN = (
 
 UNSCALED = (
     "{count} of {of} files do not say how large a pixel is and are taken whole, as if they had the "
-    "model's scale. Where they have another, give the pixel size (--mpp; usual: 0.25 µm at 40x, 0.5 "
-    "at 20x)."
+    "model's scale. Where they have another, give the pixel size (--mpp; usual: 0.25 µm at 40x, "
+    "0.5 at 20x)."
 )
 
 # Measured: docs/answers.md, "What an adapted model makes of other organs".

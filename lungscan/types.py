@@ -312,7 +312,7 @@ class Prediction:
     confidence: float | None  # calibrated, 0 to 1
     suggested: str | None
     reason: NoResult | None
-    reason_text: str  # one sentence for people; "" when there is a plain label
+    reason_text: str  # sentences for people; "" when there is a plain label
     probs: tuple[float, ...]  # in the card's class order; () when no tile could be used
     area_mm2: tuple[float, ...] | None  # per class; None when the scale is unknown
     tile_share: tuple[float, ...]  # per class, share of the used tiles

@@ -210,6 +210,22 @@ def test_paper_names_no_option_that_is_typed_into_a_shell(tmp_path: Path) -> Non
     assert "Givethepixelsize(usual:" in squeezed(pages[0])
 
 
+def test_what_many_reasons_end_with_stands_once(tmp_path: Path) -> None:
+    def refused(share: int, name: str) -> CaseResult:
+        result = no_result(NoResult.NOT_LUNG)
+        assert result.prediction is not None
+        text = f"{share}% of what was seen does not look like lung H&E. It may be adapted."
+        why = replace(result.prediction, reason_text=text)
+        return replace(result, key=name, case_id=name, prediction=why)
+
+    results = [refused(60 + number, f"case-{number}") for number in range(4)]
+    for count, times in ((4, 1), (2, 2)):
+        write_summary_pdf(tmp_path / "s.pdf", results[:count], summarise(results[:count]))
+        text = squeezed("".join(pages_of(tmp_path / "s.pdf")))
+        assert text.count("Itmaybeadapted.") == times
+        assert "61%ofwhatwasseendoesnotlooklikelungH&E." in text
+
+
 @pytest.mark.parametrize("result", [failed_result(), partial_result()], ids=lambda r: r.key)
 def test_a_sentence_for_each_of_many_files_still_fits_the_page(
     tmp_path: Path, result: CaseResult

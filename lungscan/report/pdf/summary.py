@@ -9,7 +9,7 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reportlab.lib.colors import Color
@@ -40,6 +40,7 @@ from lungscan.types import CaseResult, CaseStatus
 
 _ATTENTION = (CaseStatus.FAILED, CaseStatus.PARTIAL, CaseStatus.NO_RESULT)
 _REASON_ROWS = 36  # of cases with their reasons; the full table names the others
+_SEVERAL = 3  # reasons that end alike: what they share is said once
 _LINES = 6  # of a reason: the cure comes last in it
 
 
@@ -198,10 +199,25 @@ def _draw_attention(sheet: Sheet, rows: Sequence[SummaryRow]) -> None:
         for x, part in zip((MARGIN, MARGIN + WIDTH / 2), texts[at : at + 2], strict=False):
             line(sheet.canvas, x, sheet.y - 11, part, size=8, room=WIDTH / 2 - 8)
         sheet.down(11)
+    once, chosen = _once(chosen)
+    if once:
+        line(sheet.canvas, MARGIN, sheet.y - 11, once, size=8, room=WIDTH)
+        sheet.down(11)
     sheet.down(4)
     columns = (Column("Case", 150), Column("Status", 52), Column("Why", WIDTH - 202, lines=_LINES))
     cells = [(row.case_id, STATUS_NAMES[row.status], row.note) for row in chosen]
     _draw_reasons(sheet, columns, cells)
+
+
+def _once(rows: Sequence[SummaryRow]) -> tuple[str, list[SummaryRow]]:
+    """The sentence that several reasons for no result end with; and the rows without it."""
+    refused = [row.note for row in rows if row.status is CaseStatus.NO_RESULT]
+    ends = Counter(note.rpartition(". ")[2] for note in refused if ". " in note)
+    for sentence, count in ends.most_common(1):
+        if count >= _SEVERAL:
+            short = [replace(row, note=row.note.removesuffix(f" {sentence}")) for row in rows]
+            return sentence, short
+    return "", list(rows)
 
 
 def _draw_skipped(sheet: Sheet, rows: Sequence[SummaryRow]) -> None:

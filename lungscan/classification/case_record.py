@@ -13,6 +13,7 @@ from lungscan.classification.scoring import TileBatch, join
 from lungscan.errors import CaseError, TooManyBadTiles
 from lungscan.inputs import show
 from lungscan.inputs.motion import IN_MOTION
+from lungscan.modalities.modality import Words
 from lungscan.modalities.table import modality_of
 from lungscan.model.card import ModelCard
 from lungscan.model.doubt import FLAG, doubt
@@ -100,19 +101,20 @@ def finished_case(
         skipped = failed_case(case, run, moving[0], started, seconds)
         return replace(skipped, status=CaseStatus.SKIPPED)
     files = [_numbered(file, index) for index, file in enumerate(files)]
-    spoiled = [error for file in files if (error := _too_damaged(file, case))]
+    words = modality_of(run.card.modality).words
+    spoiled = [error for file in files if (error := _too_damaged(file, case, words))]
     if len(spoiled) == len(files):
         failed = failed_case(case, run, (*problems, *spoiled)[0], started, seconds)
         counts = count(_evidence(files, run)) if files else NO_TILES
         return replace(failed, files=tuple(file.result for file in files), counts=counts)
     if spoiled:
-        sound = [file for file in files if not _too_damaged(file, case)]
+        sound = [file for file in files if not _too_damaged(file, case, words)]
         return finished_case(case, run, sound, (*problems, *spoiled), started, seconds)
     evidence = _evidence(files, run)
     prediction, flags = decide(
         evidence, run.card, run.options.rule, run.options.abstain, how_unscaled(files, run.card)
     )
-    damage = [text for file in files if (text := _damage(file))]
+    damage = [text for file in files if (text := _damage(file, words))]
     incomplete = bool(problems or damage)
     answered = CaseStatus.NO_RESULT if prediction.label is None else CaseStatus.OK
     areas = [file.result.tissue_mm2 for file in files]
@@ -209,26 +211,25 @@ def _evidence(files: Sequence[ScoredFile], run: RunContext) -> Evidence:
     )
 
 
-def _too_damaged(file: ScoredFile, case: CaseInput) -> TooManyBadTiles | None:
+def _too_damaged(file: ScoredFile, case: CaseInput, words: Words) -> TooManyBadTiles | None:
     failed, total = _failed_tiles(file), len(file.scores.state)
     if failed <= BAD_SHARE * total and file.unreadable <= BAD_SHARE:
         return None
     name = f"{file.result.relative_path}: " if len(case.files) > 1 else ""
     return TooManyBadTiles(
-        f"{name}{_damage(file)} An answer would not stand for the whole, because the file is "
-        "damaged or cut short. Copy or export it again."
+        f"{name}{_damage(file, words)} An answer would not stand for the whole. {words.damaged}"
     )
 
 
-def _damage(file: ScoredFile) -> str:
+def _damage(file: ScoredFile, words: Words) -> str:
     """What of a file could not be read, as sentences; "" when it was whole."""
     failed, total = _failed_tiles(file), len(file.scores.state)
     parts = []
     if failed:
-        parts.append(f"{failed} of {total} tiles could not be read.")
+        parts.append(f"{failed} of {total} {words.tiles} could not be read.")
     if file.unreadable:
         share = max(file.unreadable, 0.001)
-        parts.append(f"{share:.1%} of the picture could not be searched for tissue.")
+        parts.append(words.unread.format(share=f"{share:.1%}"))
     return " ".join(parts)
 
 
@@ -245,10 +246,11 @@ def _flags(
     decided: tuple[str, ...], files: Sequence[ScoredFile], card: ModelCard
 ) -> tuple[str, ...]:
     found = [*decided, *((FLAG,) if doubt(card) else ())]
+    modality = modality_of(card.modality)
     for file in files:
         info = file.result.info
-        if _damage(file):
-            found.append("tiles_unreadable")
+        if _damage(file, modality.words):
+            found.append("slices_unreadable" if modality.slices else "tiles_unreadable")
         if file.result.mode == "whole" and min(info.width, info.height) != card.patch_size_pixels:
             found.append("resized")
         if file.result.mode == "whole" and file.result.kind == "field" and info.scale.mpp_um:
@@ -256,8 +258,7 @@ def _flags(
         if info.series is not None and info.series.slices > 1:
             found.append("series_not_validated")
         found += [*info.scale.flags, *info.flags]
-    ignored_flags = modality_of(card.modality).ignored_flags
-    return tuple(flag for flag in dict.fromkeys(found) if flag not in ignored_flags)
+    return tuple(flag for flag in dict.fromkeys(found) if flag not in modality.ignored_flags)
 
 
 def how_unscaled(files: Sequence[ScoredFile], card: ModelCard) -> Unscaled | None:

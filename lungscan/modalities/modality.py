@@ -35,6 +35,8 @@ class Words:
     elsewhere: str  # what makes pictures of the right kind look as if taken elsewhere
     elsewhere_share: str  # the same as a sentence: "{share}" of them, than "{known}"; "{advice}"
     little: str  # a sentence: nothing to judge was found
+    unread: str  # a sentence: "{share}" of a case could not even be looked at
+    damaged: str  # why, and the cure, after "would not stand for the whole."
     large: str  # of a model card: what becomes of a picture that is no square of the network's
     calibrated: str  # of a model card: what its confidence means of whole cases
     rule: str  # why the tumour-aware rule is what it is; "" where areas say it

@@ -18,12 +18,14 @@ from PIL import Image
 from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs import require_regular, sha256_of, show
 from lungscan.inputs.files import open_failure
+from lungscan.inputs.kinds import content_of
 from lungscan.modalities.histology.survey import SURVEY_UM, survey
 from lungscan.modalities.modality import Modality
 from lungscan.modalities.table import modality_of
 from lungscan.options import ClassifierOptions
 from lungscan.reading import ImageSource, disguised, kind_of, open_field, open_source
 from lungscan.reading.ct.series import LUNG_WINDOW, open_series
+from lungscan.reading.slides.refusals import why_not_a_slide
 from lungscan.reading.source import TileSource
 from lungscan.tiles.grid import pen_area_mm2, plan_grid, tissue_area_mm2, whole_grid
 from lungscan.tiles.mask import TissueMask
@@ -123,6 +125,8 @@ _KINDS: dict[FileKind, str] = {
 def _require_kind(kind: FileKind, file: InputFile, modality: Modality) -> None:
     """Refuse what a model cannot judge whatever it shows."""
     if kind not in modality.kinds:
+        if file.path.suffix.lower() == ".dcm" and content_of(file.path) != "dicom":
+            raise why_not_a_slide(file.path)
         raise UnreadableFile(
             f"{show(file.path.name)} is {_KINDS[kind]}, and this model judges "
             f"{modality.words.judged}. Choose another among the options (--model; "

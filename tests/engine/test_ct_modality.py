@@ -320,6 +320,46 @@ def test_bad_files_cost_only_themselves_in_the_reader_process_too(
     assert sorted(codes.values()) == ["", "E_FORMAT", "E_TILE", "E_TILE"]
 
 
+def test_a_slice_cut_short_costs_only_itself_with_pictures_and_without(
+    tmp_path: Path, ct_model: Path, fake: FakeRuntime
+) -> None:
+    paths = write_series(tmp_path / "in", count=24)
+    paths[5].write_bytes(paths[5].read_bytes()[:-20_000])
+    for pdf in ("auto", "none"):
+        found = results(run(options(ct_model, tmp_path / pdf, tmp_path / "in", pdf=pdf)))
+        (case,) = found.values()
+        assert (case.status, case.counts.used) == (CaseStatus.PARTIAL, 23)
+        assert case.error_message == "1 of 24 slices could not be read."
+        assert "slices_unreadable" in case.flags
+        assert "tiles_unreadable" not in case.flags
+
+
+def test_what_a_series_lacks_is_said_in_slices_and_files(
+    tmp_path: Path, ct_model: Path, fake: FakeRuntime
+) -> None:
+    paths = write_series(tmp_path / "in" / "cut", count=4)
+    paths[1].write_bytes(paths[1].read_bytes()[:-20_000])
+    for index in range(4):
+        made = dataset(draw_chest(index), 2.0 * index, SeriesInstanceUID="9")
+        write(tmp_path / "in" / "bare" / f"{index}.dcm", made)
+    write(tmp_path / "in" / "bare" / "x.dcm", dataset(draw_chest(), PixelData=None,
+                                                      SeriesInstanceUID="9"))  # fmt: skip
+    found = results(run(options(ct_model, tmp_path / "out", tmp_path / "in", pdf="auto")))
+    assert found["cut"].error_message.startswith("1 of 4 slices could not be read. An answer")
+    assert found["bare"].error_message.startswith("20.0% of the files could not be read. An answer")
+    assert {case.error_code for case in found.values()} == {"E_TILE"}
+
+
+def test_what_is_no_dicom_is_not_called_a_slide(
+    tmp_path: Path, ct_model: Path, fake: FakeRuntime
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "noise.dcm").write_bytes(bytes(range(256)) * 20)
+    (case,) = results(run(options(ct_model, tmp_path / "out", tmp_path / "in"))).values()
+    assert case.error_code == "E_FORMAT"
+    assert case.error_message.startswith("noise.dcm is not a DICOM file")
+
+
 def test_a_long_series_is_answered_slice_by_slice(
     tmp_path: Path, ct_model: Path, fake: FakeRuntime
 ) -> None:

@@ -224,7 +224,7 @@ def test_a_slice_that_is_named_alone_is_taken_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "code", "words"),
     [
-        ({"PixelData": None}, "E_FORMAT", "no pixels"),
+        ({"PixelData": None}, "E_FORMAT", "no pixels: it was cut short"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.4", "Modality": "MR"}, "E_MODALITY", "(MR)"),
         (
             {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "Modality": "ZAPHOD"},

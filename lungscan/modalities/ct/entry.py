@@ -41,6 +41,9 @@ CHEST_CT = Modality(
         elsewhere_share="{share} of the lung looks as if of another scanner or grey window than "
         "{known}, further off than this model can judge.",
         little="No lung was found in any slice.",
+        unread="{share} of the files could not be read.",
+        damaged="The series is damaged, cut short or compressed in a way that is not known here: "
+        "copy or export it again.",
         large="A slice is shown whole, whatever its size; one that is no square stands on a black "
         "square.",
         calibrated="Confidence is calibrated for single slices; that of a series is the mean over "

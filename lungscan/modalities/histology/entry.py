@@ -40,6 +40,8 @@ HISTOLOGY = Modality(
         elsewhere_share="{share} of the tissue is of another stain or scanner than {known}, "
         "further off than this model can judge; {advice}.",
         little="Too little H&E-stained tissue was found to judge.",
+        unread="{share} of the picture could not be searched for tissue.",
+        damaged="The file is damaged or cut short: copy or export it again.",
         large="A field image without a scale is taken as one field at the model's scale: its "
         "shorter side is resized to the network's input (several squares cover a long "
         "picture). With a scale it is tiled.",

@@ -138,8 +138,8 @@ def _require_slices(header: Any, path: Path, *, has_pixels: bool) -> None:
         )
     if not has_pixels:
         raise UnreadableFile(
-            f"{name} holds no pixels, only what is said of them. Export the series with its "
-            "pictures.",
+            f"{name} holds no pixels: it was cut short, or exported without its picture. Copy or "
+            "export it again.",
             code=Code.FORMAT,
         )
     rows, columns, frames = _size(header)

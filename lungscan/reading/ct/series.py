@@ -164,7 +164,10 @@ class SeriesSource:
         return self._overview((0, 0, *size), downsample, range(0, self.series.slices, step))
 
     def contact_sheet(self, count: int, max_px: int) -> Image.Image:
-        """``count`` slices at most, evenly spread over the series, beside and below each other."""
+        """``count`` slices at most, evenly spread over the series, beside and below each other.
+
+        One that cannot be decoded stays dark.
+        """
         series = self.series
         chosen = np.unique(np.rint(np.linspace(0, series.slices - 1, count)).astype(int)).tolist()
         columns = min(len(chosen), ceil((len(chosen) * 1.5) ** 0.5))
@@ -172,7 +175,8 @@ class SeriesSource:
         sheet = Image.new("RGB", (columns * side, ceil(len(chosen) / columns) * side))
         for place, index in enumerate(chosen):
             x, y, _, _ = series_box(place, columns, side)
-            sheet.paste(self._shown(index, (0, 0, self._side, self._side), (side, side)), (x, y))
+            whole = (0, 0, self._side, self._side)
+            sheet.paste(self._shown(index, whole, (side, side), gently=True), (x, y))
         return sheet
 
     def handy_downsample(self, wanted: float) -> float:

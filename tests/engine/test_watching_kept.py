@@ -15,9 +15,9 @@ from lungscan.options import PdfChoice, ScanOptions
 from lungscan.results.review_json import review_beside
 from lungscan.review.storing import save_review
 from lungscan.verification.verify import AMISS, verify
-from tests.engine.scanning import make_field, stored
-from tests.engine.watching import Clock, follow, ids, nothing, notices
-from tests.models import FakeRuntime
+from tests.engine.scanning import make_field, rows, stored
+from tests.engine.watching import Clock, ended, follow, ids, nothing, notices
+from tests.models import FakeRuntime, tiny_model
 from tests.reviewing import review_of
 
 
@@ -51,6 +51,37 @@ def test_tables_that_a_full_disk_held_up_are_written_once_there_is_room(
     events = follow(chosen, clock, fill_up, nothing, make_room, nothing, nothing)
     assert len([text for text in notices(events) if "disk is full" in text]) == 1
     assert ids(chosen.out) == (["a", "b"] if last_row == "comes" else ["a"])
+    assert not any(check.state in AMISS for check in verify(chosen.out))
+
+
+@pytest.mark.parametrize("deidentify", [False, True])
+def test_a_series_whose_first_slices_come_last_leaves_no_row_of_its_part(
+    chosen: ScanOptions, clock: Clock, tmp_path: Path, deidentify: bool
+) -> None:
+    pytest.importorskip("pydicom", reason="CT series need the extra dicom")
+    from tests.ct_slices import write_series
+    from tests.engine.test_ct_modality import CT_CARD
+
+    (folder,) = chosen.paths
+    model = str(tiny_model(tmp_path / "ct", CT_CARD).folder)
+    ct = replace(chosen, model=model, deidentify=deidentify)
+    slices = sorted(write_series(tmp_path / "made", count=6))
+    other = write_series(folder / "other", count=3, SeriesInstanceUID="9")
+
+    def bring(paths: list[Path]) -> None:
+        (folder / "thorax").mkdir(exist_ok=True)
+        for path in paths:
+            shutil.copy2(path, folder / "thorax")
+
+    events = follow(
+        ct,
+        clock,
+        lambda: bring(slices[3:]),
+        lambda: other[0].unlink(),  # a slice less is no part of anything that is there
+        lambda: bring(slices),
+    )
+    assert len(ended(events)) == 4
+    assert sorted(row["tiles"] for row in rows(chosen.out)) == ["2", "3", "6"]
     assert not any(check.state in AMISS for check in verify(chosen.out))
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from lungscan.classification.case_record import RunContext
 from lungscan.errors import CaseError
 from lungscan.events import RunFinished
-from lungscan.inputs import sha256_of
+from lungscan.inputs import sha256_of, show
 from lungscan.layout import RECORD, REVIEW
 from lungscan.options import ScanOptions
 from lungscan.results.atomic_files import machine_error, write_atomic
@@ -19,7 +19,7 @@ from lungscan.results.review_json import answer_digest, review_beside, review_to
 from lungscan.results.store import RunStore
 from lungscan.scanning.ledger import Ledger
 from lungscan.scanning.part import Part
-from lungscan.scanning.watching.memory import Memory
+from lungscan.scanning.watching.memory import KEPT, Memory
 from lungscan.types import CaseInput, CaseResult, CaseStatus, Inputs
 
 
@@ -55,6 +55,7 @@ class RoundLedger(Ledger):
     def __init__(self, run: RunContext, store: RunStore, part: WatchRound) -> None:
         super().__init__(part.options, run, store, part.inputs)
         self._part = part
+        self._names = {name.relative_path: name.original_path for name in part.inputs.hidden}
         self._few_fields = False  # nobody knows how many will come
 
     def fill(self) -> None:
@@ -72,15 +73,35 @@ class RoundLedger(Ledger):
         return super().close()
 
     def _superseded(self) -> list[str]:
-        """Cases whose files are gone and lie elsewhere now, or that never had an answer."""
+        """Cases whose files are gone, lie elsewhere or in a larger case, or had no answer."""
         memory = self._part.memory
         found = {_hashes(result) for result in self._results.values()} - {()}
+        taken = self._paths_taken()
         return [
             key
             for key in memory.gone(frozenset(self._part.present))
             if memory.results[key].status in {CaseStatus.FAILED, CaseStatus.SKIPPED}
             or _hashes(memory.results[key]) in found
+            or not taken.isdisjoint(map(self._named, memory.results[key].relative_paths))
         ]
+
+    def _paths_taken(self) -> set[str]:
+        """Relative paths of all parts of the cases that this round has answered.
+
+        A series bears the name of its first slice, so it is another case once an earlier one came.
+        """
+        answered = {key for key, result in self._results.items() if result.status in KEPT}
+        return {
+            f"{self._named(file.relative_path).rpartition('/')[0]}/{show(part.name)}"
+            for case in self._part.inputs.cases
+            if case.key in answered
+            for file in case.files
+            for part in file.parts or (file.path,)
+        }
+
+    def _named(self, path: str) -> str:
+        """What a relative path was before it got a pseudonym."""
+        return self._names.get(path, path)
 
 
 def _hashes(result: CaseResult) -> tuple[str, ...]:

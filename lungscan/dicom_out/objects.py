@@ -15,7 +15,7 @@ from lungscan.inputs import sha256_of
 from lungscan.layout import DICOM_MAP, DICOM_REPORT, numbered
 from lungscan.results.atomic_files import write_atomic
 from lungscan.results.checksums import sealed
-from lungscan.types import CaseInput, CaseResult
+from lungscan.types import CaseInput, CaseResult, CaseStatus
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -40,7 +40,8 @@ def write_dicom(folder: Path, result: CaseResult, case: CaseInput, digest: str) 
         digest: SHA-256 of its ``case.json``.
 
     Returns:
-        Sentences about what could not be made. The answer stands all the same.
+        Sentences about what could not be made. The answer stands all the same; of a case that
+        failed its row says enough.
 
     Raises:
         MachineError: a file cannot be written.
@@ -52,6 +53,8 @@ def write_dicom(folder: Path, result: CaseResult, case: CaseInput, digest: str) 
     except MemoryError:
         raise
     except CaseError as error:
+        if result.status is CaseStatus.FAILED:
+            return ()
         return (f"No DICOM report was made of {case.case_id}: {error}",)
     except Exception as error:  # noqa: BLE001  the libraries raise many kinds over odd headers
         return (

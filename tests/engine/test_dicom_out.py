@@ -296,6 +296,8 @@ def test_what_cannot_be_made_is_reported_and_costs_no_answer(tmp_path: Path) -> 
     (printed,) = write_dicom(tmp_path / "out", slide_result(), case, "0" * 64)
     assert printed.startswith("No DICOM report was made of case k")
     assert not (tmp_path / "out").exists()
+    failed = replace(slide_result(), status=CaseStatus.FAILED, prediction=None)
+    assert write_dicom(tmp_path / "out", failed, case, "0" * 64) == ()  # the case itself says why
 
 
 def test_images_of_two_patients_get_no_report(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_series_whose_first_slices_come_last_leaves_no_row_of_its_part(
         ct,
         clock,
         lambda: bring(slices[3:]),
-        lambda: other[0].unlink(),  # a slice less is no part of anything that is there
+        other[0].unlink,  # a slice less is no part of anything that is there
         lambda: bring(slices),
     )
     assert len(ended(events)) == 4

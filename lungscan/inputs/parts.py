@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from lungscan.inputs.dicom import series_uid
 from lungscan.inputs.kinds import FIELD_SUFFIXES, SLIDE_SUFFIXES, why_not
 from lungscan.inputs.names import natural
+from lungscan.types import CaseInput
 
 _INDEX_BYTES = 1 << 20
+_MOST_NAMED = 3  # cases, where one sentence tells of many
 NAMED_BY_INDEX = frozenset({".mrxs", ".vms", ".vmu"})  # slides whose index file bears their name
 
 
@@ -45,6 +48,25 @@ class PartFinder:
         if folder not in self._series:
             self._series[folder] = _series_in(folder)
         return tuple(self._series[folder].get(uid, ()))
+
+
+def scattered(cases: Sequence[CaseInput]) -> tuple[str, ...]:
+    """A sentence about CT series that are several cases, because each folder is one."""
+    found: dict[str, list[str]] = defaultdict(list)  # names of cases
+    for case in cases:
+        series = (file.path for file in case.files if file.kind == "series")
+        for uid in {uid for path in series if (uid := series_uid(path))}:
+            found[uid].append(case.case_id)
+    several = [names for names in found.values() if len(names) > 1]
+    if not several:
+        return ()
+    which = "one series lie" if len(several) == 1 else f"{len(several):,} series lie"
+    named = ", ".join(several[0][:_MOST_NAMED]) + ", ..." * (len(several[0]) > _MOST_NAMED)
+    such = ": " if len(several) == 1 else ", such as "
+    return (
+        f"Slices of {which} in several folders{such}{named}. Each folder is a case, and its answer "
+        "stands for its slices alone; put the slices of a series into one folder.",
+    )
 
 
 def _mirax(path: Path) -> tuple[Path, ...]:

@@ -11,6 +11,7 @@ from lungscan.dicom_out import has_source, sourceless, write_dicom
 from lungscan.errors import MachineError
 from lungscan.events import CaseFinished, RunFinished
 from lungscan.inputs.motion import IN_MOTION
+from lungscan.inputs.parts import scattered
 from lungscan.layout import (
     DICOM_REPORT,
     EXPLANATION,
@@ -67,8 +68,11 @@ class Ledger:
         self._places: Places = {}  # of cases' files that lie elsewhere than wanted
         self._outdated: list[str] = []  # files of earlier answers, open in another program
         self._dicom = {case.key: case for case in inputs.cases if _wants_dicom(case, options)}
-        # What could not be made of cases.
-        self._untold = list(sourceless(inputs.cases) if options.dicom_sr else ())
+        # What is to be told of cases, and what could not be made of them.
+        self._untold = [
+            *scattered(inputs.cases),
+            *(sourceless(inputs.cases) if options.dicom_sr else ()),
+        ]
         self.notices: tuple[str, ...] = ()  # what ``close`` has to tell beside the counts
 
     @property

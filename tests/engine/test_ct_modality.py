@@ -15,6 +15,7 @@ pytest.importorskip("pydicom", reason="CT series need the extra dicom")
 
 from lungscan.classification.aggregate import gather, rule_named
 from lungscan.errors import ModelError
+from lungscan.events import Notice
 from lungscan.modalities.ct.lungs import BOUNDS, judge, measure, shape_of, unlike
 from lungscan.modalities.table import MODALITIES, modality_of
 from lungscan.model.card import ModelCard, write_card
@@ -348,6 +349,21 @@ def test_what_a_series_lacks_is_said_in_slices_and_files(
     assert found["cut"].error_message.startswith("1 of 4 slices could not be read. An answer")
     assert found["bare"].error_message.startswith("20.0% of the files could not be read. An answer")
     assert {case.error_code for case in found.values()} == {"E_TILE"}
+
+
+def test_a_series_in_several_folders_is_told(
+    tmp_path: Path, ct_model: Path, fake: FakeRuntime
+) -> None:
+    for index, name in enumerate(("upper", "lower", "lower")):
+        write(tmp_path / "in" / name / f"{index}.dcm", dataset(draw_chest(index), 3.0 * index))
+    write(tmp_path / "in" / "other" / "0.dcm", dataset(draw_chest(), SeriesInstanceUID="9"))
+    events = run(options(ct_model, tmp_path / "out", tmp_path / "in"))
+    (told,) = (event.text for event in events if isinstance(event, Notice))
+    assert told.startswith("Slices of one series lie in several folders: lower, in/upper/0.dcm.")
+    table = "file,case\nin/upper/0.dcm,a\nin/lower/1.dcm,a\n"
+    (tmp_path / "cases.csv").write_text(table, encoding="utf-8")
+    joined = options(ct_model, tmp_path / "out", tmp_path / "in", cases=tmp_path / "cases.csv")
+    assert not any(isinstance(event, Notice) for event in run(joined))
 
 
 def test_what_is_no_dicom_is_not_called_a_slide(

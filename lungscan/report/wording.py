@@ -134,7 +134,8 @@ _CURES: dict[str, str] = {
     Code.OPEN: "Copy the file again from the scanner or archive and check that it opens elsewhere.",
     Code.FORMAT: "Copy the file again from its source, or export it as a slide that OpenSlide "
     "reads, or as JPEG, PNG, TIFF, BMP or WebP.",
-    Code.UNSUPPORTED: "Export it as a slide of one scan and one focal plane, with 8 bits a colour.",
+    Code.UNSUPPORTED: "Export it as a slide of one scan and one focal plane, with 8 bits a colour, "
+    "or as a CT series that is not encrypted.",
     Code.NAME: "Rename the file or folder as the message says, then classify it again.",
     Code.TOO_LARGE: "Export the picture as a pyramidal slide, or crop it.",
     Code.TOO_SMALL: "Export the picture at a higher resolution.",

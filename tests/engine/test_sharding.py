@@ -248,7 +248,7 @@ def test_what_comes_or_goes_after_the_cut_costs_nothing_else(
     gone.unlink()
     make_field(folder / "late.png", seed=9)
     notices = [event.text for event in run(second) if isinstance(event, Notice)]
-    assert any("came after the shards were cut: 1 cases" in text for text in notices)
+    assert any("came after the shards were cut: 1 case." in text for text in notices)
     records = stored(tmp_path / "out")
     assert records[lost].status is CaseStatus.FAILED
     assert records[lost].error_code == "E_IO"

@@ -161,9 +161,10 @@ class ShardLedger(Ledger):
         shard, out = self._part.shard, self._store.out
         notices: list[str] = []
         if self._part.unplanned:
+            late = f"{self._part.unplanned:,} case" + "s" * (self._part.unplanned > 1)
             notices.append(
-                f"Left for the next run, because they came after the shards were cut: "
-                f"{self._part.unplanned:,} cases. Start all shards again when these are finished."
+                f"Left for the next run, because they came after the shards were cut: {late}. "
+                "Start all shards again when these are finished."
             )
         for _ in range(TRIES):
             waiting = shard.of - len(finished_shards(out, shard.of))

@@ -158,7 +158,8 @@ class _Watched:
         withheld = sum(self.memory.is_withheld(case.key) for case in new.cases)
         if withheld:
             self.retry_at = time.monotonic() + RETRY_S
-            text = f"{withheld:,} images could not be read from the disk; they are tried again."
+            which = "1 image" if withheld == 1 else f"{withheld:,} images"
+            text = f"{which} could not be read from the disk and will be tried again."
             yield from self._notice(f"Waiting {RETRY_S:.0f} s. {text}")
 
     def _waits_for(self, moving: int) -> str:

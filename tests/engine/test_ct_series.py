@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -204,6 +205,18 @@ def test_without_positions_the_scanners_numbers_count_and_that_is_reported(tmp_p
     assert source.series.positions_mm is None
     expected = (draw_chest(1).astype(np.float32) + 1250) / 1500 * 255
     np.testing.assert_allclose(source.slice_picture(0)[..., 0], expected.clip(0, 255), atol=1)
+
+
+def test_slices_that_all_claim_one_place_are_no_copies(tmp_path: Path) -> None:
+    paths = write_series(tmp_path, count=5, step=0.0)
+    source = opened(tmp_path)
+    assert (source.series.slices, source.info.flags) == (5, ("positions_unknown",))
+    shutil.copy(paths[0], tmp_path / "copy.dcm")
+    source = opened(tmp_path)
+    assert (source.series.slices, source.info.flags) == (
+        5,
+        ("duplicates_left_out", "positions_unknown"),
+    )
 
 
 def test_two_series_in_a_folder_are_two_cases(tmp_path: Path) -> None:

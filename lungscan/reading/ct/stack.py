@@ -130,6 +130,8 @@ def _by_place(slices: Sequence[Slice], left_out: Counter[str]) -> Stack:
     if normal is None:  # an orientation without a direction
         return _by_number(slices, left_out)
     along = {one: float(np.dot(one.position_mm or (0, 0, 0), normal)) for one in slices}
+    if len(slices) > 1 and max(along.values()) - min(along.values()) < _SAME_MM:
+        return _by_number(slices, left_out)  # one place for all says nothing
     ordered = sorted(slices, key=lambda one: (along[one], one.number, one.path.name))
     stack: list[Slice] = []
     for one in ordered:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -25,7 +26,7 @@ CT_SLICES = frozenset(
 
 _PREAMBLE_BYTES = 132
 _MEDIA_CLASS, _SOP_CLASS = (0x0002, 0x0002), (0x0008, 0x0016)
-_SERIES_INSTANCE_UID = (0x0020, 0x000E)
+_STUDY_INSTANCE_UID, _SERIES_INSTANCE_UID = (0x0020, 0x000D), (0x0020, 0x000E)
 _TRANSFER_SYNTAX = (0x0002, 0x0010)
 _IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 _UNREADABLE_SYNTAXES = ("1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")  # big endian, deflated
@@ -48,24 +49,34 @@ def is_dicom(head: bytes) -> bool:
 
 
 def series_uid(path: Path) -> str | None:
-    """Read the SeriesInstanceUID of a DICOM file; None when it cannot be told."""
-    return _element(path, _SERIES_INSTANCE_UID)
+    """Which series a DICOM file is of: the UIDs of its study and series; None if unknown.
+
+    The latter should do alone, but hiding names has given the series of two patients one of them.
+    """
+    found = _elements(path, _STUDY_INSTANCE_UID, _SERIES_INSTANCE_UID)
+    if not found.get(_SERIES_INSTANCE_UID):
+        return None
+    return "/".join(filter(None, found.values()))
 
 
 def media_class(path: Path) -> str | None:
     """Read the SOP class of a DICOM file, which says what it holds; None when it cannot be told."""
-    return _element(path, _MEDIA_CLASS) or _element(path, _SOP_CLASS)
+    for wanted in (_MEDIA_CLASS, _SOP_CLASS):
+        if found := _elements(path, wanted).get(wanted):
+            return found
+    return None
 
 
-def _element(path: Path, wanted: tuple[int, int]) -> str | None:
+def _elements(path: Path, *wanted: tuple[int, int]) -> dict[tuple[int, int], str]:
+    """The values of these elements, in the order of their tags; without those it does not have."""
     try:
         with path.open("rb", buffering=_PIECE_BYTES) as stream:
             if not is_dicom(stream.read(_PREAMBLE_BYTES)):
-                return None
-            return _find(_Headers(stream, _MOST_HEADERS), wanted)
+                return {}
+            return dict(_find(_Headers(stream, _MOST_HEADERS), wanted))
     # Not there, cut short, not what it claims to be (a UID has no letters), or without end.
     except (OSError, struct.error, ValueError):
-        return None
+        return {}
 
 
 @dataclass(slots=True)
@@ -131,7 +142,9 @@ class _Headers:
             self.skip(rest, explicit, depth)
 
 
-def _find(headers: _Headers, wanted: tuple[int, int]) -> str | None:
+def _find(
+    headers: _Headers, wanted: Sequence[tuple[int, int]]
+) -> Iterator[tuple[tuple[int, int], str]]:
     explicit = True
     syntax = ""
     while True:
@@ -139,13 +152,15 @@ def _find(headers: _Headers, wanted: tuple[int, int]) -> str | None:
         if tag[0] != 0x0002 and syntax:  # the file's meta group ends, its data set begins
             explicit = syntax != _IMPLICIT_LITTLE_ENDIAN
             syntax = ""
-        if tag == wanted:
-            return headers.text(headers.length(rest, explicit)) or None
-        if tag > wanted:
-            return None
-        if tag == _TRANSFER_SYNTAX:
+        if tag > wanted[-1]:
+            return
+        if tag in wanted:
+            yield tag, headers.text(headers.length(rest, explicit))
+            if tag == wanted[-1]:
+                return
+        elif tag == _TRANSFER_SYNTAX:
             syntax = headers.text(headers.length(rest, explicit))
             if syntax in _UNREADABLE_SYNTAXES:
-                return None
+                return
         else:
             headers.skip(rest, explicit)

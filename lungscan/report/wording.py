@@ -42,6 +42,7 @@ _DOUBTS = {
     "tumour_area_below_limit": "some tumour tiles",
     "tumour_outvoted": "tumour was outvoted",
     "lone_suspicious_slice": "single suspicious slices",
+    "slices_missing": "slices are missing",
     "series_not_validated": "not measured on series",
 }
 

@@ -298,7 +298,7 @@ def test_a_histology_model_refuses_a_series_and_says_which_model_to_choose(
     make_field(tmp_path / "in" / "field.png")
     found = results(run(options(model, tmp_path / "out", tmp_path / "in")))
     assert refusal(found["thorax"]) == "E_MODALITY"
-    assert "Choose another among the options (--model)" in found["thorax"].error_message
+    assert "Choose another among the options (--model; " in found["thorax"].error_message
     assert refusal(found["mr"]) == "E_MODALITY"
     assert found["field"].status is CaseStatus.OK
     assert found["field"].model.modality is None

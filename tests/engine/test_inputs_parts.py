@@ -35,11 +35,11 @@ def endless_sequence(explicit: bool) -> bytes:
     return struct.pack("<HH", 8, 0x1111) + open_ended + item + inner + item_end + end
 
 
-def dicom(uid: str, syntax: str = EXPLICIT, prefix: bytes = b"") -> bytes:
+def dicom(uid: str, syntax: str = EXPLICIT, prefix: bytes = b"", study: str = "1.1") -> bytes:
     explicit = syntax != IMPLICIT
     meta = element(2, 1, b"OB", b"\0\1") + element(2, 0x10, b"UI", syntax.encode())
     body = element(8, 0x16, b"UI", b"1.2.840.10008.5.1.4.1.1.77.1.6", explicit) + prefix
-    body += element(0x20, 0xD, b"UI", b"1.1", explicit)
+    body += element(0x20, 0xD, b"UI", study.encode(), explicit)
     body += element(0x20, 0xE, b"UI", uid.encode(), explicit)
     return bytes(128) + b"DICM" + meta + body + element(0x28, 2, b"US", b"\3\0", explicit)
 
@@ -49,7 +49,17 @@ def dicom(uid: str, syntax: str = EXPLICIT, prefix: bytes = b"") -> bytes:
 def test_series_is_found_in_both_encodings(tmp_path: Path, syntax: str, nested: bool) -> None:
     prefix = endless_sequence(syntax != IMPLICIT) if nested else b""
     (tmp_path / "a.dcm").write_bytes(dicom("1.2.3", syntax, prefix))
-    assert series_uid(tmp_path / "a.dcm") == "1.2.3"
+    assert series_uid(tmp_path / "a.dcm") == "1.1/1.2.3"
+
+
+def test_two_studies_that_share_the_uid_of_a_series_are_two_cases(tmp_path: Path) -> None:
+    for name, study in (("a", "1.1"), ("b", "1.1"), ("c", "1.7"), ("d", "1.7")):
+        (tmp_path / f"{name}.dcm").write_bytes(dicom("1.2.3", study=study))
+    cases = discover((tmp_path,)).cases
+    parts = [[part.name for part in case.files[0].parts] for case in cases]
+    assert parts == [["a.dcm", "b.dcm"], ["c.dcm", "d.dcm"]]
+    (tmp_path / "e.dcm").write_bytes(dicom("1.2.3", study=""))
+    assert series_uid(tmp_path / "e.dcm") == "1.2.3"
 
 
 @given(st.binary(max_size=200), st.integers(0, 300))
@@ -96,7 +106,7 @@ def test_a_series_is_found_however_much_stands_before_it(tmp_path: Path, syntax:
     path = tmp_path / "a.dcm"
     prefix = source_images(5000, explicit) + long + bytes(1 << 20)
     path.write_bytes(dicom("1.2.3", syntax, prefix))
-    assert series_uid(path) == "1.2.3"
+    assert series_uid(path) == "1.1/1.2.3"
 
 
 def test_what_is_unknown_and_without_a_length_is_implicit_inside(tmp_path: Path) -> None:
@@ -106,10 +116,10 @@ def test_what_is_unknown_and_without_a_length_is_implicit_inside(tmp_path: Path)
     item = ITEM + ENDLESS + element(9, 0x1002, b"LO", b"abcd", explicit=False) + nested + ITEM_END
     unknown = struct.pack("<HH", 9, 0x1001) + b"UN\0\0" + ENDLESS + item + SEQUENCE_END
     (tmp_path / "a.dcm").write_bytes(dicom("1.2.3", prefix=unknown))
-    assert series_uid(tmp_path / "a.dcm") == "1.2.3"
+    assert series_uid(tmp_path / "a.dcm") == "1.1/1.2.3"
     after = element(9, 0x1004, b"LO", b"explicit again")
     (tmp_path / "b.dcm").write_bytes(dicom("1.2.4", prefix=unknown + after))
-    assert series_uid(tmp_path / "b.dcm") == "1.2.4"
+    assert series_uid(tmp_path / "b.dcm") == "1.1/1.2.4"
 
 
 def test_a_file_of_elements_without_end_is_given_up(
@@ -120,7 +130,7 @@ def test_a_file_of_elements_without_end_is_given_up(
     monkeypatch.setattr("lungscan.inputs.dicom._MOST_HEADERS", 3990)
     assert series_uid(path) is None
     monkeypatch.setattr("lungscan.inputs.dicom._MOST_HEADERS", 4010)
-    assert series_uid(path) == "1.2.3"
+    assert series_uid(path) == "1.1/1.2.3"
 
 
 def test_a_uid_that_is_cut_short_or_endless_is_none(tmp_path: Path) -> None:

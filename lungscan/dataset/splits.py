@@ -193,6 +193,17 @@ def leaks(rows: Sequence[SplitRow], groups: Mapping[str, str] | None = None) -> 
     )
 
 
+def leaking_groups(rows: Sequence[SplitRow], listing: Listing) -> frozenset[str]:
+    """The groups of a split that stand in several parts, or that share a file with another part.
+
+    Whatever a table says of groups, the very same file shows the same tissue.
+    """
+    contents = dict(zip(listing.names, listing.digests or (), strict=listing.digests is not None))
+    twice = {leak.group for leak in leaks(rows, contents)}
+    shared = {row.group for row in rows if contents.get(row.file) in twice}
+    return frozenset(shared | {leak.group for leak in leaks(rows)})
+
+
 def _parts(split: Split) -> tuple[IndexArray, IndexArray, IndexArray]:
     return split.train, split.validation, split.test
 

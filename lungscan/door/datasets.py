@@ -59,7 +59,7 @@ def split(options: SplitOptions, stop: Event | None = None) -> Generator[SplitEv
     from lungscan.dataset.listing import read_listing
     from lungscan.dataset.similar import search
     from lungscan.dataset.splits import (
-        leaks,
+        leaking_groups,
         split_at_random,
         split_by_group,
         split_rows,
@@ -76,6 +76,6 @@ def split(options: SplitOptions, stop: Event | None = None) -> Generator[SplitEv
         dealt = deal(listing.samples(names), options.shares, options.seed)
         rows = split_rows(listing, names, dealt)
         write_split(options.out, rows)
-        yield SplitFinished(listing, tuple(rows), len(leaks(rows)))
+        yield SplitFinished(listing, tuple(rows), len(leaking_groups(rows, listing)))
 
     yield from until(stop, events())

@@ -16,7 +16,7 @@ from lungscan.dataset.splits import Split, SplitRow, deal_hash, read_split, spli
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
 from lungscan.training.counter_examples import Foreign, read_foreign
-from lungscan.training.dealing import SPLIT_FILE, dealt, found_for, leaking_groups
+from lungscan.training.dealing import SPLIT_FILE, dealt, found_for, leaking_anywhere
 from lungscan.training.fit import Pictures
 from lungscan.training.joined_sources import pool
 from lungscan.training.more import More, gather_more
@@ -102,11 +102,12 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
     left_out = {whole.names[row]: why for row, why in refused.items()}
     listing = whole.without(left_out)
     samples, split = dealt(listing, options, work, left_out)
-    leaking = leaking_groups(listing, samples, split)
+    leaking = leaking_anywhere(listing, samples, split)
     if leaking and not options.allow_leakage:
         raise UsageProblem(
-            f"The split leaks: {len(leaking)} groups stand in more than one part, so the test "
-            "would ask for tissue that was learnt. Split by group, or say --allow-leakage, and "
+            f"The split leaks: {len(leaking)} groups, or the very files of them, stand in more "
+            "than one part, so the test would ask for tissue that was learnt. Split by group, give "
+            "equal files one group (`lungscan data audit` names them), or say --allow-leakage, and "
             "every report will name it."
         )
     found = [read_foreign(root / name, look, options) for name in options.counter_examples]

@@ -13,6 +13,7 @@ from lungscan.dataset.similar import find_similar
 from lungscan.dataset.splits import (
     Split,
     apply_split,
+    leaking_groups,
     leaks,
     read_split,
     split_at_random,
@@ -131,10 +132,10 @@ def found_for(samples: Samples, work: Path) -> bool:
         return False
 
 
-def leaking_groups(listing: Listing, samples: Samples, split: Split) -> tuple[str, ...]:
+def leaking_anywhere(listing: Listing, samples: Samples, split: Split) -> tuple[str, ...]:
     """Groups in several parts: those of the split, and those that the folder itself knows."""
     rows = split_rows(listing, samples.groups, split)
-    found = {leak.group for leak in leaks(rows)}
+    found = leaking_groups(rows, listing)
     if listing.groups is not None:
         known = dict(zip(listing.names, listing.groups, strict=True))
         found |= {leak.group for leak in leaks(rows, known)}

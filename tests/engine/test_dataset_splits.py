@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from lungscan.dataset.listing import Listing
+from lungscan.dataset.listing import Listing, read_listing
 from lungscan.dataset.samples import Samples
 from lungscan.dataset.splits import (
     PARTS,
@@ -15,6 +16,7 @@ from lungscan.dataset.splits import (
     Leak,
     SplitRow,
     apply_split,
+    leaking_groups,
     leaks,
     read_split,
     split_at_random,
@@ -148,3 +150,18 @@ def test_leaks_are_counted_by_part_also_over_other_groups() -> None:
     ]
     assert leaks(rows) == (Leak("g", {"train": 2, "test": 1}),)
     assert leaks(rows, {"1": "x", "4": "x", "3": "y"}) == (Leak("x", {"train": 1, "test": 1}),)
+
+
+def test_the_very_same_file_leaks_whatever_a_table_says_of_groups(tmp_path: Path) -> None:
+    for label, shade in (("a", 90), ("b", 200)):
+        (tmp_path / label).mkdir()
+        for name, red in (("1", 0), ("1 copy", 0), ("2", 50)):
+            Image.new("RGB", (32, 32), (red, shade, shade)).save(tmp_path / label / f"{name}.png")
+    listing = read_listing(tmp_path)
+    parts = {"1": "train", "1 copy": "test", "2": "test"}
+    rows = [
+        SplitRow(name, name[0], name, parts[Path(name).stem] if name[0] == "a" else "train")
+        for name in listing.names
+    ]
+    assert leaks(rows) == ()
+    assert leaking_groups(rows, listing) == {"a/1.png", "a/1 copy.png"}

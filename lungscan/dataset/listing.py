@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -16,7 +17,7 @@ from lungscan.dataset.samples import IndexArray, Samples
 from lungscan.errors import UnreadableFile, UsageProblem
 from lungscan.inputs import show
 from lungscan.inputs.kinds import guess
-from lungscan.inputs.walk import Candidate, walk
+from lungscan.inputs.walk import BROKEN_COPY, Candidate, walk
 from lungscan.workers import Workers
 
 GROUPS_FILE = "groups.csv"
@@ -144,6 +145,7 @@ def read_listing(
             for name in sorted(found - rows.keys())
         ]
     wanted = sorted({row.label for row in rows.values()})
+    _require_told_apart(folder, wanted)
     if len(wanted) < fewest:
         raise UsageProblem(_too_few(folder, wanted, table, len(found)))
     opened = list(_open(folder, sorted(rows), check=check))
@@ -215,7 +217,7 @@ def _walk_classes(folder: Path, *, empty: bool = False) -> tuple[set[str], list[
             before = len(found)
             for name, reason in _walk_class(entry, folder):
                 if reason:
-                    skipped.append(SkippedPicture(show(name), reason))
+                    skipped.append(SkippedPicture(show(name), reason, reason == BROKEN_COPY))
                 else:
                     found.add(name)
             if len(found) == before and not empty:
@@ -299,6 +301,19 @@ def _too_few(folder: Path, wanted: Sequence[str], table: Path | None, pictures: 
     return (
         f"{show(folder.name)}: two classes at least are needed, found {len(wanted)}{which}. {cure}"
     )
+
+
+def _require_told_apart(folder: Path, wanted: Sequence[str]) -> None:
+    """Refuse one class that is spelled two ways; a network would learn to tell them apart."""
+    spellings: dict[str, str] = {}
+    for label in wanted:
+        plain = " ".join(re.split(r"[\s_-]+", label.casefold())).strip()
+        other = spellings.setdefault(plain, label)
+        if other != label:
+            raise UsageProblem(
+                f"{show(folder.name)} has the classes {show(other)} and {show(label)}, which differ "
+                "in their spelling alone. Spell them alike, in folders and tables."
+            )
 
 
 def _require_classes(folder: Path, wanted: Sequence[str], kept: Sequence[str]) -> None:

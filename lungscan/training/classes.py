@@ -103,7 +103,7 @@ def described(settings: Sequence[ClassSettings], folders: Sequence[str]) -> tupl
     free = [color for color in PALETTE if color.upper() not in taken]
     found = []
     for index, (folder, item) in enumerate(zip(folders, merged, strict=True)):
-        name = item.name or folder.replace("_", " ").capitalize()
+        name = item.name or _spoken(folder)
         color = item.color or (free.pop(0) if free else PALETTE[index % len(PALETTE)])
         found.append(ClassWords(name, color, bool(item.tumour), item.tumour is not None))
     return tuple(found)
@@ -154,6 +154,12 @@ def changed_settings(
         (key,) = keys
         found = replace(earlier.get(folder, ClassSettings(folder)), **{key: value})
     return tuple((earlier | {folder: found}).values())
+
+
+def _spoken(folder: str) -> str:
+    """A folder's name for people: capitals stay, as those of NSCLC."""
+    name = folder.replace("_", " ")
+    return name[:1].upper() + name[1:]
 
 
 def _merged(stated_by: ClassSettings | None, known: ClassSettings | None) -> ClassSettings:

@@ -72,6 +72,27 @@ def test_what_is_no_picture_is_skipped_with_the_reason(folder: Path) -> None:
     assert len(expected) == 6
 
 
+def test_an_empty_picture_is_a_broken_one_and_not_a_stray_file(folder: Path) -> None:
+    (folder / "tumour" / "2.png").write_bytes(b"")
+    (skipped,) = read_listing(folder).skipped
+    assert (skipped.name, skipped.broken) == ("tumour/2.png", True)
+
+
+@pytest.mark.parametrize("other", ["Tumour", "tumour ", "TUMOUR_"])
+def test_one_class_spelled_two_ways_is_refused(folder: Path, other: str) -> None:
+    table = "benign/0.png,benign,1\ntumour/0.png,tumour,2\ntumour/1.png," + other.strip() + ",3\n"
+    (folder / other).mkdir()
+    (folder / "tumour" / "1.png").rename(folder / other / "1.png")
+    with pytest.raises(UsageProblem, match="differ in their spelling alone"):
+        read_listing(folder)
+    if other == "Tumour":
+        (folder / other / "1.png").rename(folder / "tumour" / "1.png")
+        (folder / other).rmdir()
+        write(folder / "groups.csv", HEADER + table)
+        with pytest.raises(UsageProblem, match="the classes Tumour and tumour"):
+            read_listing(folder)
+
+
 def test_unchecked_listings_open_nothing(folder: Path) -> None:
     (folder / "tumour" / "text.jpg").write_bytes(b"hello")
     listing = read_listing(folder, check=False)

@@ -55,6 +55,11 @@ def test_of_other_names_nothing_is_guessed(folder: str) -> None:
     assert unstated(words).startswith(f"It was not stated whether {words[0].name} is tumour")
 
 
+def test_a_folder_keeps_its_capitals_in_the_name_for_people() -> None:
+    words = described((), ["NSCLC_left", "papillary Type II"])
+    assert [item.name for item in words] == ["NSCLC left", "Papillary Type II"]
+
+
 def test_what_is_not_stated_is_reported_with_its_cure() -> None:
     folders = ["debris", "muscle tissue"]
     words = described((), folders)

@@ -14,6 +14,7 @@ from lungscan.inputs.names import show
 from lungscan.model.card import Metric, ModelCard
 
 LEAKING = "LEAKING SPLIT"
+FEW = "FEW GROUPS"
 FEW_NAMES = 5
 FEW_GROUPS = 10  # below it an interval by bootstrap over groups is narrower than it should be
 
@@ -58,7 +59,7 @@ def few_groups(judged: Judged, class_names: Sequence[str]) -> tuple[str, ...]:
     if not few:
         return ()
     return (
-        f"FEW GROUPS: of class {', '.join(few)}. From fewer than {FEW_GROUPS} groups an interval "
+        f"{FEW}: of class {', '.join(few)}. From fewer than {FEW_GROUPS} groups an interval "
         "comes out narrower than the doubt is, and of a single one there is none. Judge more "
         "groups before you rely on these figures.",
     )

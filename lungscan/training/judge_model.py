@@ -21,6 +21,7 @@ from lungscan.evaluation.markdown import section
 from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.records import Coverage, Evaluation
 from lungscan.evaluation.seen_groups import Identity
+from lungscan.evaluation.wording import FEW
 from lungscan.evaluation.writing import write_evaluation
 from lungscan.model import folder
 from lungscan.model.card import Metric, ModelCard
@@ -113,8 +114,10 @@ def with_figures(
         metrics: its figures and those of others, see ``figures_of``.
         facts: what reports show.
     """
+    few = tuple(sentence for sentence in found.warnings if sentence.startswith(FEW))
     return dataclasses.replace(
         card,
+        limits=(*few, *(limit for limit in card.limits if not limit.startswith(FEW))),
         metrics=metrics,
         reliability=tuple((b.confidence, b.accuracy, b.n) for b in found.reliability),
         coverage=points_of(found.coverage),
@@ -163,8 +166,8 @@ def round_off(
         yield StageFinished("bundle", wording.metric_line(metric))
     write_readme(options, out, tested=tested)
     yield StageFinished("bundle", f"{out.name} {read_card(out).sha256[:12]}")
-    if why := doubt(card):
-        yield StageFinished("bundle", why)
+    for sentence in filter(None, (wording.few(card), doubt(card))):
+        yield StageFinished("bundle", sentence)
     if options.int8:
         yield from compress_bundle(options, material, out, command)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lungscan.evaluation.wording import spacing, with_interval
+from lungscan.evaluation.wording import FEW, FEW_GROUPS, spacing, with_interval
 from lungscan.modalities.table import modality_of
 from lungscan.model.card import Metric, ModelCard
 from lungscan.model.doubt import doubt
@@ -82,6 +82,9 @@ def fold_facts(metrics: Sequence[Metric], fold: str) -> tuple[tuple[str, str], .
 def _facts(by_name: Mapping[str, Metric], title: str, apart: str) -> tuple[tuple[str, str], ...]:
     found = [by_name.get(now, by_name.get(then)) for now, then in EARLIER.items()]
     test, error = (metric for metric in found if metric is not None)
+    classes = [metric.groups for name, metric in by_name.items() if name.startswith("recall ")]
+    if min(classes, default=FEW_GROUPS) < FEW_GROUPS:
+        apart += "; FEW GROUPS, so do not rely on these figures"
     return (
         (title, interval(test)),
         ("Test set", f"{test.n:,} fields in {test.groups:,} groups, {apart}"),
@@ -89,6 +92,11 @@ def _facts(by_name: Mapping[str, Metric], title: str, apart: str) -> tuple[tuple
         ("Accuracy of the answered", interval(by_name["accuracy of the answered"])),
         ("Calibration error", percent(error.value)),
     )
+
+
+def few(card: ModelCard) -> str:
+    """That a class was judged in few groups, as the card's limits say; "" where none was."""
+    return next((limit for limit in card.limits if limit.startswith(FEW)), "")
 
 
 def leak(material: Material) -> str:
@@ -255,6 +263,7 @@ def model_card(card: ModelCard) -> str:
     if card.spacing_note:
         scale += f" ({card.spacing_note})"
     unproven = f"**{why}**\n\n" if (why := doubt(card)) else ""
+    doubtful = f"\n**{why}**\n" if (why := few(card)) else ""
     return f"""# {card.name} {card.version}
 
 {unproven}{card.summary} **Research use only.**
@@ -279,7 +288,7 @@ def model_card(card: ModelCard) -> str:
 
 Intervals are 95 %, by bootstrap over groups: pictures of one group show the same tissue.
 {figures} The command was `{card.command}`.
-
+{doubtful}
 {_figures(card.metrics)}
 {coverage_section(card)}{beside_section(card)}
 ## Limits

@@ -79,6 +79,23 @@ def epochs_of(events: Iterable[object]) -> list[str]:
     return [e.stage for e in events if isinstance(e, EpochFinished)]
 
 
+def test_few_fields_that_are_all_right_make_no_network_sure() -> None:
+    """Any confidence would be likely then, and the least temperature the likeliest."""
+    logits = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]] * 8
+    temperature = fit_temperature(logits, np.array([0, 1, 2, 0]))
+    probs = np.exp(logits / temperature)
+    assert (probs.max(1) / probs.sum(1)).mean() == pytest.approx(5 / 6, abs=0.01)
+
+
+def test_that_groups_were_few_stands_beside_the_figures(model: Path) -> None:
+    card = read_card(model)
+    assert card.limits[1].startswith("FEW GROUPS: of class lung_aca 8")  # the doubt is the first
+    assert "FEW GROUPS" in dict(card.facts)["Test set"]
+    above, _, below = (model / "README.md").read_text(encoding="utf-8").partition("| figure |")
+    assert "**FEW GROUPS: of class lung_aca 8" in above
+    assert below.count("FEW GROUPS: of class lung_aca 8") == 2
+
+
 def test_every_picture_is_judged_once_by_a_network_that_never_saw_its_group(model: Path) -> None:
     card, answers = read_card(model), answers_of(model)
     metrics = {metric.name: metric for metric in card.metrics}

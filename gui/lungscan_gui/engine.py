@@ -23,7 +23,7 @@ from lungscan.layout import case_folder
 from lungscan.modalities.modality import Modality, Words
 from lungscan.modalities.table import modality_of
 from lungscan.model.card import ModelCard
-from lungscan.model.checked import find_model, list_models
+from lungscan.model.checked import find_model, list_models, shipped_names
 from lungscan.opening.launch import Launched, beforehand
 from lungscan.opening.messages import receive, send
 from lungscan.opening.viewing import VIEW_PX, ViewedImage, input_file
@@ -163,6 +163,7 @@ __all__ = [
     "send",
     "series_lines",
     "sha256_of",
+    "shipped_names",
     "show",
     "side_by_side",
     "state_name",

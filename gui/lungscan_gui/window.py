@@ -16,7 +16,6 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from lungscan.options import DEFAULT_MODEL
 from lungscan_gui import engine
 from lungscan_gui.actions import add_commands, add_recent
 from lungscan_gui.analysis import Analysis
@@ -63,10 +62,10 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         self.evidence = EvidenceStrip()
         self.message = MessageBar()
         self.queue = QueuePanel()
-        self.options = OptionsPanel(settings, (*models(), *settings.own_models))
+        self.options = OptionsPanel(settings, (*engine.shipped_names(), *settings.own_models))
         self.run = RunPanel(self.options)
         self.result = ResultPanel()
-        self.compare = ComparePane((*models(), *settings.own_models))
+        self.compare = ComparePane((*engine.shipped_names(), *settings.own_models))
         self._side_head = SideHead()
         self._lay_out()
         self.analysis = Analysis(self)
@@ -172,15 +171,6 @@ class MainWindow(Commands, ReviewCommands, QMainWindow):
         if status is not None:
             status.addWidget(self.readout, 1)
             status.addPermanentWidget(research)
-
-
-def models() -> tuple[str, ...]:
-    """The shipped models, the default and its kin first; a damaged one is named when it is used."""
-    import lungscan_models
-
-    cards = lungscan_models.shipped_models().glob("*/card.json")
-    names = (card.parent.name for card in cards)
-    return tuple(sorted(names, key=lambda name: (not name.startswith(DEFAULT_MODEL), name)))
 
 
 def _padded(widget: QWidget) -> QWidget:

@@ -32,11 +32,10 @@ DRAWN = ((1, 40), (2, 60))  # seed and number of counter-examples to calibrate o
 
 
 def models() -> tuple[ModelCard, ...]:
-    """The shipped models, the default one first. Raises ModelError when one is damaged."""
+    """The shipped models, the default and its kin first. Raises ModelError when one is damaged."""
     from lungscan.model.checked import list_models
-    from lungscan.options import DEFAULT_MODEL
 
-    return tuple(sorted(list_models(), key=lambda card: card.name != DEFAULT_MODEL))
+    return list_models()
 
 
 def doctor(stop: Event | None = None) -> Generator[Checked | DoctorFinished, None, None]:

@@ -25,7 +25,7 @@ from lungscan.model.card import (
     hash_of,
 )
 from lungscan.model.modality_names import SCALED
-from lungscan.options import MAX_MPP_UM, MIN_MPP_UM
+from lungscan.options import DEFAULT_MODEL, MAX_MPP_UM, MIN_MPP_UM
 
 # Shipped models that bear another name now.
 RENAMED = {"lung-histology-ghostnet": "lung-histology"}
@@ -72,9 +72,14 @@ def find_model(name_or_path: str) -> ModelCard:
 
 
 def list_models() -> tuple[ModelCard, ...]:
-    """The models shipped with this installation, checked, by name."""
-    folders = sorted(p.parent for p in _shipped_folder().glob(f"*/{CARD}"))
-    return tuple(read_card(folder) for folder in folders)
+    """The models shipped with this installation, checked, in the order of ``shipped_names``."""
+    return tuple(read_card(_shipped_folder() / name) for name in shipped_names())
+
+
+def shipped_names() -> tuple[str, ...]:
+    """The shipped models, none of them read: the default, its kin, then all others by name."""
+    names = (path.parent.name for path in _shipped_folder().glob(f"*/{CARD}"))
+    return tuple(sorted(names, key=lambda name: (not name.startswith(DEFAULT_MODEL), name)))
 
 
 def read_card(folder: Path) -> ModelCard:

@@ -12,10 +12,12 @@ from PyQt6.QtWidgets import QFileDialog, QPushButton
 
 pytest.importorskip("pydicom", reason="CT series need the extra dicom")
 
+import lungscan
 from lungscan_gui.cases import CaseState
+from lungscan_gui.engine import shipped_names
 from lungscan_gui.fitting import card_if_readable, unfit
 from lungscan_gui.settings import Settings
-from lungscan_gui.window import MainWindow, models
+from lungscan_gui.window import MainWindow
 from tests.ct_slices import write_series
 from tests.drawing import draw_slide, write_svs
 from tests.gui.fixtures import Jobs
@@ -128,8 +130,9 @@ def test_the_default_and_its_kin_come_first_and_each_says_what_it_is(
         (tmp_path / "shipped" / name).mkdir(parents=True)
         (tmp_path / "shipped" / name / "card.json").write_text("{}", encoding="utf-8")
     monkeypatch.setattr("lungscan_models.shipped_models", lambda: tmp_path / "shipped")
-    assert models()[:2] == ("lung-histology", "lung-histology-fast")
+    assert shipped_names() == ("lung-histology", "lung-histology-fast", "another", "lung-ct")
     monkeypatch.undo()
+    assert tuple(card.name for card in lungscan.models()) == shipped_names()
     window.run.fold.setChecked(True)
     box = window.options.boxes["model"]
     for row, name in enumerate(window.options.models):

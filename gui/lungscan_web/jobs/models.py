@@ -36,14 +36,14 @@ class Models:
         return self._fixed.name if self._fixed else AUTO
 
     def cards(self) -> tuple[ModelCard, ...]:
-        """The default first, then others of its kind; the shipped ones by name.
+        """The shipped models, the default and its kin first, or the only one.
 
         Raises:
             ModelError: a shipped model has been changed.
         """
         with self._lock:
             if self._cards is None:
-                self._cards = tuple(sorted(list_models(), key=_last))
+                self._cards = list_models()
             return self._cards
 
     def auto(self) -> dict[str, str]:
@@ -65,11 +65,6 @@ class Models:
         if self._fixed is None and any(card.name == name for card in self.cards()):
             return name
         raise Refused("There is no such model here. Choose one of the list.")
-
-
-def _last(card: ModelCard) -> tuple[bool, bool]:
-    """How far down a model stands in a list."""
-    return card.name != DEFAULT_MODEL, modality_of(card.modality) is not modality_of(None)
 
 
 def resolved(model: str, kinds: Collection[str]) -> str:

@@ -37,9 +37,6 @@ def evaluate(
 ) -> Evaluation:
     """Judge ``material`` with a model folder or a shipped model, and measure.
 
-    ``material_of`` makes the material from lists; a training that has just written the card may
-    add protocol and data hash with ``dataclasses.replace``.
-
     Raises:
         LungScanError: see ``evaluation``.
     """

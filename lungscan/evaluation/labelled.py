@@ -63,21 +63,6 @@ class Material:
         )
 
 
-def material_of(
-    paths: Sequence[Path], labels: Sequence[str], groups: Sequence[str], folder: Path
-) -> Material:
-    """Fields that are listed already; ``labels`` are class names.
-
-    The protocol is taken to be what the caller vouches for: use ``dataclasses.replace`` to say
-    ``Protocol.GROUPED`` or ``LEAKING``.
-    """
-    fields = tuple(
-        LabelledField(path.relative_to(folder).as_posix(), path, label, group)
-        for path, label, group in zip(paths, labels, groups, strict=True)
-    )
-    return Material(fields, folder.name)
-
-
 def load_material(options: DataOptions) -> Material:
     """List what ``options`` point at.
 

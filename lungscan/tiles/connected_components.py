@@ -97,10 +97,6 @@ class Pieces:
             )  # fmt: skip
             yield int(i), part
 
-    def meet(self, mask: MaskArray) -> NDArray[np.bool_]:
-        """Which pieces have a pixel in ``mask``: (n,)."""
-        return self.sums(sum_in(self.runs, mask)) > 0
-
     def sums(self, values: NDArray[np.int64]) -> IntArray:
         """Of values of the runs (runs,), the sum over each piece: (n,)."""
         total = np.bincount(self.piece, weights=values, minlength=len(self.area))

@@ -13,7 +13,7 @@ from lungscan.dataset.learnt import WORK_FOLDER, write_pictures
 from lungscan.dataset.samples import Samples, data_hash
 from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.evaluation import wording
-from lungscan.evaluation.labelled import load_material, material_of, require_known_classes
+from lungscan.evaluation.labelled import load_material, require_known_classes
 from lungscan.evaluation.options import DataOptions
 from lungscan.evaluation.records import Protocol, Seen
 from lungscan.model.card import ModelCard
@@ -281,12 +281,6 @@ def test_a_damaged_picture_is_still_judged_and_reported(tmp_path: Path) -> None:
     draw_folder(tmp_path)
     break_one(tmp_path)
     assert len(load_material(DataOptions(tmp_path)).fields) == 24
-
-
-def test_lists_from_python(root: Path, rows: Rows) -> None:
-    paths = [root / row[0] for row in rows]
-    material = material_of(paths, [r[1] for r in rows], [r[2] for r in rows], root)
-    assert material.fields == tuple(load_material(DataOptions(root)).fields)
 
 
 @pytest.mark.parametrize(

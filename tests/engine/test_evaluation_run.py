@@ -18,7 +18,7 @@ from lungscan.evaluation.comparing import comparison
 from lungscan.evaluation.evaluate import evaluate, evaluation
 from lungscan.evaluation.events import ComparisonFinished, FieldsJudged, JudgingStarted
 from lungscan.evaluation.gallery import errors_of
-from lungscan.evaluation.labelled import load_material, material_of
+from lungscan.evaluation.labelled import load_material
 from lungscan.evaluation.options import DataOptions, JudgeOptions
 from lungscan.evaluation.records import Comparison, Evaluation, Protocol
 from lungscan.evaluation.shifts import SHIFTS
@@ -379,20 +379,6 @@ def test_one_class_alone_still_gives_figures(
     assert not (tmp_path / "out" / "roc.png").exists()
     row = next(r for r in cells(tmp_path / "out" / "metrics.csv") if r["figure"] == "macro AUC")
     assert row["value"] == ""
-
-
-def test_python_may_pass_lists(runtime: ColourRuntime, model: Path, data: Path) -> None:
-    listed = load_material(DataOptions(data)).fields
-    material = material_of(
-        [field.path for field in listed],
-        [field.label for field in listed],
-        [field.group for field in listed],
-        data,
-    )
-    vouched = dataclasses.replace(material, protocol=Protocol.GROUPED, split="split.csv")
-    assert evaluate(str(model), vouched, QUICK).data.protocol is Protocol.GROUPED
-    found = evaluate(model, load_material(DataOptions(data)), QUICK)
-    assert evaluate(model, material, QUICK).metrics == found.metrics
 
 
 # Comparison ----------------------------------------------------------------------------------

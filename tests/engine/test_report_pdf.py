@@ -6,6 +6,7 @@ import ast
 import hashlib
 import io
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +20,11 @@ from lungscan.options import ScanOptions
 from lungscan.report.heatmap import render_heatmap
 from lungscan.report.lettering import visible
 from lungscan.report.pdf.case import write_case_pdf
-from lungscan.report.pdf.summary import write_summary_pdf
+from lungscan.report.pdf.summary import summary_row, write_summary_rows
 from lungscan.report.wording import answer_line, cure, explanation, failure, flag_text
 from lungscan.results.case_json import to_json
 from lungscan.results.provenance import settings_of
-from lungscan.results.run_json import summarise
+from lungscan.results.run_json import RunSummary, summarise
 from lungscan.types import CaseResult, CaseStatus, NoResult
 from tests.results import (
     HOSTILE_NAMES,
@@ -42,6 +43,10 @@ EVERY_KIND = [
     failed_result(), skipped_result(), *map(no_result, NoResult),
 ]  # fmt: skip
 RESEARCH = "RESEARCH USE ONLY. Not for use in diagnostic procedures."
+
+
+def write_summary_pdf(path: Path, results: Iterable[CaseResult], run: RunSummary) -> None:
+    write_summary_rows(path, [summary_row(result) for result in results], run)
 
 
 def pages_of(path: Path) -> list[str]:

@@ -74,15 +74,6 @@ def test_chosen_pieces_are_those_of_their_own_mask(mask: MaskArray, data: st.Dat
 
 @settings(deadline=None)
 @given(MASKS, st.data())
-def test_pieces_know_what_they_meet(mask: MaskArray, data: st.DataObject) -> None:
-    other = data.draw(arrays(np.bool_, mask.shape))
-    pieces = find_pieces(mask)
-    expected = [(drawn(pieces, i) & other).any() for i in range(len(pieces.area))]
-    assert pieces.meet(other).tolist() == expected
-
-
-@settings(deadline=None)
-@given(MASKS, st.data())
 def test_what_lies_before_a_point_is_counted_with_parts_of_pixels(
     mask: MaskArray, data: st.DataObject
 ) -> None:

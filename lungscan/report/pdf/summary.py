@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -75,16 +75,11 @@ def summary_row(result: CaseResult) -> SummaryRow:
     )
 
 
-def write_summary_pdf(path: Path, results: Iterable[CaseResult], run: RunSummary) -> None:
-    """Write the summary of a run; the same bytes each time.
+def write_summary_rows(path: Path, rows: Sequence[SummaryRow], run: RunSummary) -> None:
+    """Write the summary of a run, from lines made while its cases passed by; the same bytes.
 
     Raises MachineError when the file cannot be written.
     """
-    write_summary_rows(path, [summary_row(result) for result in results], run)
-
-
-def write_summary_rows(path: Path, rows: Sequence[SummaryRow], run: RunSummary) -> None:
-    """As ``write_summary_pdf``, from lines made while the cases passed by."""
     buffer, modality = io.BytesIO(), modality_of(run.model.modality)
     info = PageInfo(
         title=f"Summary of {run.cases:,} {_plural(run.cases, 'case')}",

@@ -311,8 +311,8 @@ def _require_told_apart(folder: Path, wanted: Sequence[str]) -> None:
         other = spellings.setdefault(plain, label)
         if other != label:
             raise UsageProblem(
-                f"{show(folder.name)} has the classes {show(other)} and {show(label)}, which differ "
-                "in their spelling alone. Spell them alike, in folders and tables."
+                f"{show(folder.name)} has the classes {show(other)} and {show(label)}, which "
+                "differ in their spelling alone. Spell them alike, in folders and tables."
             )
 
 

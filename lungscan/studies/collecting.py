@@ -47,11 +47,11 @@ def gather(options: StudyOptions, root: Path) -> tuple[Material, Listing]:
     Raises:
         UsageProblem: a folder cannot be read, or a class has too few pictures or groups.
     """
+    others = _others(options, root)  # first: a name that is wrong should cost no reading
     listing = read_listing(root / options.data)
     groups = listing.groups or find_similar(listing.paths).groups
     samples = listing.samples(groups)
     pixels = _squares(samples.paths, options.input_px)
-    others = _others(options, root)
     parts = {unit.name: _part(samples, options, unit) for unit in units(options)}
     pictures = hash_of(pixels, samples.labels, others)
     material = Material(

@@ -28,8 +28,8 @@ def fit_temperature(logits: FloatArray, labels: LabelArray) -> float:
     """The temperature that gives validation labels the highest likelihood (Guo et al. 2017).
 
     Searched on a fine logarithmic grid from 0.2 to 5: one parameter needs no optimiser. Where the
-    lowest one is the best, as where few fields are all right, any confidence would be likely; then n
-    fields count as if one more had been right and one wrong (Platt 1999, for two classes).
+    lowest one is the best, as where few fields are all right, any confidence would be likely; then
+    n fields count as if one more had been right and one wrong (Platt 1999, for two classes).
     """
     grid = np.exp(np.linspace(np.log(0.2), np.log(5.0), 801))
     rows = np.arange(len(labels))

@@ -105,8 +105,8 @@ def gather(options: TrainOptions, root: Path, work: Path) -> Material:
     leaking = leaking_anywhere(listing, samples, split)
     if leaking and not options.allow_leakage:
         raise UsageProblem(
-            f"The split leaks: {len(leaking)} groups, or the very files of them, stand in more "
-            "than one part, so the test would ask for tissue that was learnt. Split by group, give "
+            f"The split leaks: {len(leaking)} groups, or files of them, stand in more than "
+            "one part, so the test would ask for tissue that was learnt. Split by group, give "
             "equal files one group (`lungscan data audit` names them), or say --allow-leakage, and "
             "every report will name it."
         )

@@ -94,7 +94,7 @@ def checked(options: TrainOptions) -> TrainOptions:
     require_ranges(options.distil, _DISTIL, "distil.")
     require_ranges(options.features, _FEATURES, "features.")
     _require_own_names(options.counter_examples)
-    _require_read(options)
+    require_read(options)
     return options
 
 
@@ -108,8 +108,12 @@ def _require_own_names(folders: Sequence[str]) -> None:
         )
 
 
-def _require_read(options: TrainOptions) -> None:
-    """Refuse settings that this recipe would never read."""
+def require_read(options: TrainOptions) -> None:
+    """Refuse settings that this recipe would never read.
+
+    Raises:
+        UsageProblem: which.
+    """
     fitted = replace(options, features_of_fold=0).stages  # with those that only its folds fit
     if options.more_pictures and not set(options.more_in) & set(fitted):
         raise UsageProblem(

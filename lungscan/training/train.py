@@ -25,7 +25,7 @@ from lungscan.training.folding import (
     require_sense,
     share_groups,
 )
-from lungscan.training.option_check import checked
+from lungscan.training.option_check import checked, require_read
 from lungscan.training.options import TrainOptions
 from lungscan.training.out_of_fold import ALONE_FILE
 from lungscan.training.records import keep_curves, keep_records
@@ -72,6 +72,7 @@ def train(
         wrong, known = ", ".join(sorted(unknown)), ", ".join(STAGE_NAMES)
         raise UsageProblem(f"There is no stage {wrong}. Choose among {known}.")
     options = started(checked(options), root)
+    require_read(options)  # a model to begin from leaves stages out
     with join(options.device, options.threads) as ranks:
         run = _Run(root, out, stages, command, ranks)
         yield from _folds(options, run) if options.folds else _one(of_one_network(options), run)

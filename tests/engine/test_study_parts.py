@@ -16,6 +16,7 @@ import torch
 
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.runtimes.deploy import Deployed
+from lungscan.studies import collecting
 from lungscan.studies.arrays import TEST, TRAIN, VALIDATION, keep_material, kept_material
 from lungscan.studies.changes import changed
 from lungscan.studies.collecting import gather
@@ -335,6 +336,14 @@ def test_pictures_kept_for_evaluation_are_no_counter_examples(tmp_path: Path) ->
     (tmp_path / "data" / "files.csv").write_text("\n".join((table[0], table[5])), "utf-8")
     with pytest.raises(UsageProblem, match="holds no picture to learn from"):
         gather(chosen, tmp_path)
+
+
+def test_a_missing_folder_of_counter_examples_is_named_before_any_picture_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "read_listing", lambda *_: pytest.fail("was read"))
+    with pytest.raises(UsageProblem, match="folder colon of counter-examples holds no picture"):
+        gather(options(counter_examples=("organs/colon",)), tmp_path)
 
 
 def test_kept_pictures_are_read_as_they_were(tmp_path: Path) -> None:

@@ -52,8 +52,8 @@ def run_split(options: jobs.SplitOptions) -> int:
     if done.leaking:
         say(
             console,
-            f"This split leaks: {count(done.leaking, 'group')} stand in more than one part, so "
-            "figures measured on it say little about new tissue.",
+            f"This split leaks: {count(done.leaking, 'group')}, or files of them, stand in more "
+            "than one part, so figures measured on it say little about new tissue.",
             style="yellow",
         )
     out = plain(str(options.out))

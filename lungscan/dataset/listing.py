@@ -85,7 +85,8 @@ class Listing:
             self.taken([row for row, name in enumerate(self.names) if name not in reasons]),
             skipped=tuple(sorted((*self.skipped, *more), key=lambda item: item.name)),
         )
-        _require_classes(self.folder, self.class_names, kept.label_names)
+        gone = [f"{item.name}: {item.reason}" for item in more]
+        _require_classes(self.folder, self.class_names, kept.label_names, gone)
         return kept
 
     def taken(self, rows: Sequence[int]) -> Listing:
@@ -316,9 +317,12 @@ def _require_told_apart(folder: Path, wanted: Sequence[str]) -> None:
             )
 
 
-def _require_classes(folder: Path, wanted: Sequence[str], kept: Sequence[str]) -> None:
+def _require_classes(
+    folder: Path, wanted: Sequence[str], kept: Sequence[str], gone: Sequence[str] = ()
+) -> None:
     for label in wanted:
         if label not in kept:
+            why = next((f" ({text})" for text in gone if text.startswith(f"{show(label)}/")), "")
             raise UsageProblem(
-                f"Class {show(label)} of {show(folder.name)} holds no readable picture."
+                f"Class {show(label)} of {show(folder.name)} holds no readable picture{why}."
             )

@@ -73,9 +73,19 @@ def train(
         raise UsageProblem(f"There is no stage {wrong}. Choose among {known}.")
     options = started(checked(options), root)
     require_read(options)  # a model to begin from leaves stages out
+    _require_fitted(options, stages)
     with join(options.device, options.threads) as ranks:
         run = _Run(root, out, stages, command, ranks)
         yield from _folds(options, run) if options.folds else _one(of_one_network(options), run)
+
+
+def _require_fitted(options: TrainOptions, stages: Sequence[str]) -> None:
+    """Refuse stages whose networks the recipe does not have, such as a teacher's."""
+    every = replace(options, features_of_fold=0, teacher_from="", alone=True).stages
+    if missing := [stage for stage in stages if stage not in (*every, BUNDLE)]:
+        raise UsageProblem(
+            f"The recipe has no stage {', '.join(missing)}. It has {', '.join((*every, BUNDLE))}."
+        )
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,8 @@ REFUSED = (
     ("drawn_examples=1.5", "a whole number"),
     ("spacing_um_px=nan", "more than 0"),
     ("student_fit.batch_size=0", "student_fit.batch_size is 0, but must be a whole number, 1 or"),
-    ("student_fit.phases=[]", "student_fit.phases is empty"),
+    ("student_fit.phases=[]", "student_fit.phases holds no phase"),
+    ("student_fit.phases=3", "student_fit.phases holds no phase"),
     ("teacher_fit.phases=[{epochs = 0, crop_px = 32, span_px = [30, 64]}]", "phases.epochs is 0"),
     ("teacher_fit.phases=[{epochs = 1, crop_px = 32, span_px = [64, 30]}]", "least and the most"),
     ("teacher_fit.ema_decay=1.0", "teacher_fit.ema_decay is 1.0, but must be from 0 to less than"),
@@ -87,6 +88,12 @@ REFUSED = (
     ('counter_examples=["a/colon", "b/colon"]', "Two folders of counter_examples are called colon"),
     ('figures_from="runs/twin"', "this recipe keeps one (split)"),
 )
+
+
+def test_a_stage_that_the_recipe_does_not_have_is_refused(tmp_path: Path) -> None:
+    options = dataclasses.replace(PLAIN, teacher="")
+    with pytest.raises(UsageProblem, match=r"no stage teacher\. It has alone, bundle"):
+        next(train(options, tmp_path / "nowhere", tmp_path / "out", ("teacher", "bundle")))
 
 
 @pytest.mark.parametrize(("pair", "expected"), REFUSED)

@@ -134,9 +134,9 @@ def _check_fit(fit: Fit | None, where: str) -> None:
     if fit is None:
         return
     require_ranges(fit, _FIT, where)
-    if not (isinstance(fit.phases, tuple) and fit.phases):
+    if not fit.phases:
         raise UsageProblem(
-            f"{where}phases holds no phase, so nothing would be learnt. Give one at least, such as "
+            f"{where}phases is empty, so nothing would be learnt. Give one phase at least, such as "
             "[{epochs = 8, crop_px = 192, span_px = [150, 224]}]."
         )
     for phase in fit.phases:

@@ -343,7 +343,9 @@ def _with(record: Any, path: list[str], value: object) -> Any:
         value = sources_of(value)  # type: ignore[arg-type]  # it says itself what is wrong
     elif rest:
         value = _with(getattr(record, name), rest, value)
-    elif name == "phases" and isinstance(value, list):
+    elif name == "phases":
+        if not isinstance(value, list):
+            raise ValueError("phases are a list of tables")
         value = tuple(_phase(part) for part in value)
     elif isinstance(value, dict):
         value = _record(name, value)

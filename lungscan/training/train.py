@@ -80,11 +80,11 @@ def train(
 
 
 def _require_fitted(options: TrainOptions, stages: Sequence[str]) -> None:
-    """Refuse stages whose networks the recipe does not have, such as a teacher's."""
-    every = replace(options, features_of_fold=0, teacher_from="", alone=True).stages
-    if missing := [stage for stage in stages if stage not in (*every, BUNDLE)]:
+    """Refuse the stages of a teacher where the recipe has none."""
+    if not options.teacher and (missing := {"teacher", "student", "finetune"} & set(stages)):
         raise UsageProblem(
-            f"The recipe has no stage {', '.join(missing)}. It has {', '.join((*every, BUNDLE))}."
+            f"The recipe has no teacher, so it has no stage {', '.join(sorted(missing))}. It has "
+            f"{', '.join((*options.stages, BUNDLE))}."
         )
 
 

@@ -69,7 +69,7 @@ def test_tables_stay_those_of_the_last_run(
     assert rebuilt.cases == 1
     assert rebuilt.notices == (
         "Left out of the tables, because they are of another run or of other settings: 1 of 2 "
-        f"cases ({of_a.parent.name}). Give each run an --out folder of its own.",
+        f"cases ({of_a.parent.name}). Give each run a folder of its own (--out).",
     )
     assert of_a.exists()  # its own report is written again all the same
     assert not any(check.state in AMISS for check in verify(chosen.out))

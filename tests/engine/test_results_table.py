@@ -90,7 +90,7 @@ def test_a_run_without_cases_and_columns_of_later_versions(tmp_path: Path) -> No
 
 
 def test_no_table_and_a_damaged_one_say_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(NothingToDo, match="--out folder of a finished run"):
+    with pytest.raises(NothingToDo, match="the folder that a finished run wrote"):
         read_results(tmp_path)
     table_of(tmp_path, field_result())
     path = tmp_path / "cases.csv"

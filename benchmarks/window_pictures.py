@@ -169,7 +169,7 @@ def _take_series(window: MainWindow, camera: Camera, series: Path) -> None:
 
 def _take_training(window: MainWindow, camera: Camera, data: Path | None) -> None:
     window.open_training()
-    page = window.training.page
+    page = window.learning.training
     if page is None:
         return
     camera.take(page, "7-training")

@@ -88,7 +88,7 @@ def finish(
         keep_answers(student, fitted.novelty, options, material, root, work)
         write_novelty(work, fitted.novelty)  # the joined folds' limits will replace the folder's
     others: tuple[Metric, ...] = ()
-    if tested and judged:
+    if tested and judged and options.teacher:
         yield StageStarted("evaluate", "the other networks, on the test groups")
         others = compare_networks(student, options, material, work)
     yield StageStarted("bundle", out.name)

@@ -127,8 +127,6 @@ def compare_networks(
     groups = [material.samples.groups[i] for i in rows]
     alone_note = "network alone, without the checks of classification"
     found: list[Metric] = []
-    if not options.teacher:
-        return ()
     if has_teacher(options, material, work):
         teacher = right_pictures(load_teacher(options, material, work), squares, labels)
         note = f"{options.teacher}; {alone_note}"

@@ -4,7 +4,7 @@
 
 Writes the window with the demo's slide: just opened, analysed, a tile of the evidence, explained, a
 region left out, the options, two runs side by side (``--other``: another model; else the same one
-with tiles that overlap), and the training page; ``--series``: a CT series, too; ``--twofold``:
+with tiles that overlap), and the pages that train and adapt; ``--series``: a CT series, too; ``--twofold``:
 2560 x 1440 on a dense screen.
 """
 
@@ -89,6 +89,7 @@ def main() -> None:
     _take_case(window, camera)
     _take_two(window, camera, options.other)
     _take_training(window, camera, options.data)
+    _take_adapting(window, camera)
     if options.series:
         _take_series(window, camera, options.series)
     for _ in range(2):  # what was drawn is not asked about
@@ -177,6 +178,12 @@ def _take_training(window: MainWindow, camera: Camera, data: Path | None) -> Non
         page.look_at(data)
         camera.until(lambda: not page.runner.running)
         camera.take(page, "8-audit")
+
+
+def _take_adapting(window: MainWindow, camera: Camera) -> None:
+    window.open_adapting()
+    if window.learning.adapting is not None:
+        camera.take(window.learning.adapting, "10-adapting")
 
 
 def _sharp(window: MainWindow) -> bool:

@@ -17,6 +17,14 @@ from lungscan_gui.learning.training_form import TrainForm
 from lungscan_gui.settings import Settings
 
 KEPT = "Stopped. Every finished epoch is kept: start the training again to go on from it."
+WHAT_TO_GIVE = (
+    "Give a folder with one folder of pictures for each class. Pictures of one patient belong "
+    "together: a table groups.csv (file,label,group) says which they are; without it those that "
+    "look alike are found.",
+    "The folder is looked at first: what cannot be read, what stands in it twice, and how it would "
+    "be split. Nothing of it is changed.",
+    "Without a GPU a training takes hours. One that was stopped goes on where it was.",
+)
 
 
 class TrainingPage(LearningPage):
@@ -31,6 +39,7 @@ class TrainingPage(LearningPage):
         self._accuracy = ""
         self._lay_out(self.form, self.now, self.bar, self.curves, self.log)
         self._connect()
+        self._show_tables((), WHAT_TO_GIVE)
         self._show_state()
 
     def choose_folder(self) -> None:

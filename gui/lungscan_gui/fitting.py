@@ -44,12 +44,8 @@ def card_if_readable(model: str) -> ModelCard | None:
 
 def to_adapt(models: Iterable[str]) -> tuple[str, ...]:
     """Those of the models that can be adapted to slides, in their order."""
-    found = []
-    for model in models:
-        modality = _modality(model)
-        if modality is not None and "slide" in modality.kinds:
-            found.append(model)
-    return tuple(found)
+    judged = ((model, _modality(model)) for model in models)
+    return tuple(model for model, modality in judged if modality and "slide" in modality.kinds)
 
 
 def may_adapt(result: CaseResult) -> bool:

@@ -32,12 +32,7 @@ class AdaptingPage(LearningPage):
         self._settings = settings
         self.form = AdaptForm(settings, models)
         self._lay_out(self.form, self.now, self.bar, self.log)
-        form = self.form
-        form.choose.clicked.connect(self.choose_folder)
-        form.start.clicked.connect(self.start)
-        form.cancel.clicked.connect(self.cancel)
-        form.take.clicked.connect(self.take_model)
-        self._add_keys()
+        self._connect(self.form)
         self._show_tables((), WHAT_TO_GIVE)
         self._show_state()
 

@@ -20,10 +20,10 @@ from PyQt6.QtWidgets import (
 )
 
 from lungscan_gui.engine import RESEARCH_USE
+from lungscan_gui.learning.form import ModelForm, note
 from lungscan_gui.learning.runner import LearnRunner
 from lungscan_gui.learning.tables import TableView
 from lungscan_gui.learning.tasks import Finding, ModelMade, Step, Table, Task
-from lungscan_gui.learning.widgets import note
 from lungscan_gui.panels.message import MessageBar
 from lungscan_gui.scanning.job import Failure, Stopped
 from lungscan_gui.words import at_the_window
@@ -175,7 +175,12 @@ class LearningPage(QMainWindow):
         if status is not None:
             status.addPermanentWidget(research)
 
-    def _add_keys(self) -> None:
+    def _connect(self, form: ModelForm) -> None:
+        """The buttons that every form has, and the keys that do the same."""
+        form.choose.clicked.connect(self.choose_folder)
+        form.start.clicked.connect(self.start)
+        form.cancel.clicked.connect(self.cancel)
+        form.take.clicked.connect(self.take_model)
         for keys, do in (
             ("Ctrl+O", self.choose_folder), ("Ctrl+Return", self.start), ("Esc", self.cancel),
             ("Ctrl+W", self.close),

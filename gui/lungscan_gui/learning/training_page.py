@@ -38,7 +38,8 @@ class TrainingPage(LearningPage):
         self._seen = False
         self._accuracy = ""
         self._lay_out(self.form, self.now, self.bar, self.curves, self.log)
-        self._connect()
+        self._connect(self.form)
+        self.form.evaluate.clicked.connect(self.evaluate)
         self._show_tables((), WHAT_TO_GIVE)
         self._show_state()
 
@@ -57,7 +58,7 @@ class TrainingPage(LearningPage):
         if self._busy():
             return
         self.message.hide()
-        self.form.show_folder(folder, folder.with_name(f"{folder.name}-model"))
+        self.form.show_folder(folder)
         self._seen, self.made = False, None
         self._show_tables(())
         self.curves.clear()
@@ -133,12 +134,3 @@ class TrainingPage(LearningPage):
         super()._show_state()
         running = self.runner.running
         self.form.show_state(running=running, seen=self._seen, made=self.made is not None)
-
-    def _connect(self) -> None:
-        form = self.form
-        form.choose.clicked.connect(self.choose_folder)
-        form.start.clicked.connect(self.start)
-        form.cancel.clicked.connect(self.cancel)
-        form.evaluate.clicked.connect(self.evaluate)
-        form.take.clicked.connect(self.take_model)
-        self._add_keys()

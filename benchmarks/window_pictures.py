@@ -4,8 +4,8 @@
 
 Writes the window with the demo's slide: just opened, analysed, a tile of the evidence, explained, a
 region left out, the options, two runs side by side (``--other``: another model; else the same one
-with tiles that overlap), and the pages that train and adapt; ``--series``: a CT series, too; ``--twofold``:
-2560 x 1440 on a dense screen.
+with tiles that overlap), and the pages that train and adapt; ``--series``: a CT series, too;
+``--twofold``: 2560 x 1440 on a dense screen.
 """
 
 from __future__ import annotations

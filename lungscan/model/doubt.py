@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from lungscan.errors import ModelError
 from lungscan.model.card import Metric, ModelCard
@@ -11,7 +12,8 @@ from lungscan.types import UNPROVEN
 FLAG = "unproven_model"  # of every case that such a model answers
 # The figure of all fields, forced choice, by the names that cards of all ages know it by.
 _NAMES = ("accuracy", "accuracy student")
-_Z = 1.96  # of a 95 % interval
+_TAIL = 0.025  # of a 95 % interval, on each side
+_HALVINGS = 30  # of the range that a bound is looked for in: to a billionth
 
 
 def doubt(card: ModelCard) -> str:
@@ -19,8 +21,8 @@ def doubt(card: ModelCard) -> str:
 
     It is proven when the 95 % interval of its accuracy lies above chance: above the share that
     naming always one class would reach. The interval is the card's own, over groups, and never
-    narrower than as many groups allow (Wilson 1927): where every answer is right, the card's has no
-    width, however few they were. Where the card has none, it is Wilson's.
+    narrower than the exact one of as many groups (Clopper and Pearson 1934): where every answer is
+    right, the card's has no width, however few they were. Where the card has none, it is that.
     """
     metric = _accuracy(card)
     if metric is None or metric.n == 0:
@@ -31,10 +33,10 @@ def doubt(card: ModelCard) -> str:
             "fields were held out for a test."
         )
     chance = chance_of(card)
-    least, most = _wilson(metric)
-    low = least if metric.low is None else min(metric.low, least)
-    if low > chance:
+    if (metric.low is None or metric.low > chance) and _beats(metric, chance):
         return ""
+    least, most = _exact(metric)
+    low = least if metric.low is None else min(metric.low, least)
     high = most if metric.high is None else metric.high
     return (
         f"{card.name} is unproven: it is right in {_percent(metric.value)} of {metric.n} test "
@@ -84,13 +86,49 @@ def _accuracy(card: ModelCard) -> Metric | None:
     return found[0] if found else None
 
 
-def _wilson(metric: Metric) -> tuple[float, float]:
+def _beats(metric: Metric, chance: float) -> bool:
+    """Whether the lower end of the exact interval lies above ``chance``."""
+    return chance < 1 and _at_least(*_counts(metric), chance) < _TAIL
+
+
+def _exact(metric: Metric) -> tuple[float, float]:
     """The 95 % interval of a share of so many groups."""
+    right, count = _counts(metric)
+    return _least(right, count), 1 - _least(count - right, count)
+
+
+def _counts(metric: Metric) -> tuple[int, int]:
+    """How many groups are right, and of how many; a part of a group counts as wrong."""
     count = max(1, metric.groups)
-    share, room = metric.value, _Z * _Z / count
-    half = _Z * (share * (1 - share) / count + room / (4 * count)) ** 0.5
-    low, high = ((share + room / 2 + side * half) / (1 + room) for side in (-1, 1))
-    return low, high
+    return math.floor(metric.value * count + 1e-9), count
+
+
+def _least(right: int, count: int) -> float:
+    """The chance at which ``right`` or more of ``count`` are right once in 40 times."""
+    if right == 0:
+        return 0.0
+    low, high = 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if _at_least(right, count, middle) < _TAIL:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _at_least(right: int, count: int, chance: float) -> float:
+    """How likely ``right`` or more of ``count`` are, each right by ``chance`` (not 0, not 1)."""
+    hit, miss = math.log(chance), math.log1p(-chance)
+    ways = (
+        math.lgamma(count + 1)
+        - math.lgamma(k + 1)
+        - math.lgamma(count - k + 1)
+        + k * hit
+        + (count - k) * miss
+        for k in range(right, count + 1)
+    )
+    return math.fsum(map(math.exp, ways))
 
 
 def _percent(share: float) -> str:

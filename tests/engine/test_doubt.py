@@ -26,6 +26,7 @@ def sentence(
         (0.60, 0.34, 40, True),
         (0.60, 0.33, 40, False),
         (1.00, 1.00, 1, False),  # a single group proves nothing
+        (1.00, 1.00, 3, False),  # by chance once in 27 times
         (1.00, 1.00, 4, True),
         (0.95, None, 50, True),
     ],
@@ -36,8 +37,8 @@ def test_the_interval_must_lie_above_chance(
     assert (sentence(value, low, 1.0, groups) == "") is proven
 
 
-def test_where_the_card_has_no_interval_it_is_wilson_s() -> None:
-    assert "(95 % interval 5 % to 95 %)" in sentence(0.5, None, None, 1)
+def test_where_the_card_has_no_interval_it_is_the_exact_one() -> None:
+    assert "(95 % interval 19 % to 81 %)" in sentence(0.5, None, None, 10)
 
 
 def test_always_naming_the_commonest_class_is_no_skill() -> None:

@@ -7,6 +7,7 @@ from lungscan.adaptation.records import AdaptResult, Own, Shares
 from lungscan.adaptation.refitting import Draft
 from lungscan.model.card import Metric, ModelCard
 from lungscan.model.doubt import doubt
+from lungscan.results.markdown_table import cell
 
 NOT_MEASURED = "not measured"
 GROUPS_UNKNOWN = (
@@ -187,7 +188,7 @@ def limits(own: Own, card: ModelCard) -> tuple[str, ...]:
 
 def readme(card: ModelCard, source: ModelCard, own: Own, made: Draft, text: str) -> str:
     """``README.md`` of an adapted model; ``text`` is the source's."""
-    rows = "\n".join(f"| {name} | {value} |" for name, value in card.facts)
+    rows = "\n".join(f"| {cell(name)} | {cell(value)} |" for name, value in card.facts)
     limited = "\n".join(f"- {sentence}" for sentence in limits(own, card))
     foreign, far = (100 * made.limits[1] / made.limits[0] - 100).round().astype(int)
     return f"""# {card.name} {card.version}

@@ -11,6 +11,7 @@ from lungscan.benchmarking.records import Benchmark, Machine, Measured, Subject
 from lungscan.errors import UsageProblem
 from lungscan.results.atomic_files import write_atomic
 from lungscan.results.csv_table import number_cell, text_cell, write_csv
+from lungscan.results.markdown_table import table
 
 SCHEMA = 1
 CSV_COLUMNS = (
@@ -55,18 +56,13 @@ def as_data(benchmark: Benchmark) -> dict[str, object]:
 
 def markdown(benchmark: Benchmark) -> str:
     """Machine, what was measured, how fast it is, and notes."""
-    subjects = _table(SUBJECT_HEADINGS, [subject_cells(one) for one in benchmark.subjects])
-    speeds = _table(SPEED_HEADINGS, [speed_cells(row) for row in benchmark.rows])
+    subjects = table(SUBJECT_HEADINGS, map(subject_cells, benchmark.subjects), NUMBERS)
+    speeds = table(SPEED_HEADINGS, map(speed_cells, benchmark.rows), NUMBERS)
     notes = "\n".join(f"- {note}" for note in benchmark.notes)
     return (
         f"# Speed\n\n{machine_line(benchmark.machine)}; {benchmark.options.rounds} rounds, "
         f"{benchmark.utc}\n\n{subjects}\n\n{speeds}\n\n{notes}\n\n{RESEARCH_USE}\n"
     )
-
-
-def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    rule = tuple("---:" if heading in NUMBERS else "---" for heading in headings)
-    return "\n".join(f"| {' | '.join(row)} |" for row in (headings, rule, *rows))
 
 
 def machine_line(machine: Machine) -> str:

@@ -6,20 +6,20 @@ from collections.abc import Iterable, Sequence
 
 from lungscan.evaluation import wording
 from lungscan.evaluation.records import Change, Comparison, Evaluation
-from lungscan.inputs.names import show
 from lungscan.model.card import Metric
+from lungscan.results.markdown_table import plain, table
 
 
 def section(evaluation: Evaluation, pictures: Sequence[str]) -> str:
     """The section; ``pictures`` are the names of the PNG files that lie beside it."""
     model = evaluation.model
     parts = [
-        f"## Evaluation of {_safe(model.name)} {_safe(model.version)}",
+        f"## Evaluation of {plain(model.name)} {plain(model.version)}",
         f"**{evaluation.use}**",
-        *(f"> **{_safe(text)}**" for text in evaluation.warnings),
-        f"{_safe(wording.protocol_line(evaluation.data))}. Model SHA-256 `{model.sha256[:12]}`, "
-        f"{_safe(evaluation.device)}, LungScan {evaluation.lungscan_version}, "
-        f"{evaluation.finished_utc[:10]}. " + _safe(" ".join(evaluation.notes)),
+        *(f"> **{plain(text)}**" for text in evaluation.warnings),
+        f"{plain(wording.protocol_line(evaluation.data))}. Model SHA-256 `{model.sha256[:12]}`, "
+        f"{plain(evaluation.device)}, LungScan {evaluation.lungscan_version}, "
+        f"{evaluation.finished_utc[:10]}. " + plain(" ".join(evaluation.notes)),
         _table(
             ("figure", "value (95 % interval)", "meaning"),
             (
@@ -41,8 +41,8 @@ def section(evaluation: Evaluation, pictures: Sequence[str]) -> str:
 def comparison_section(comparison: Comparison) -> str:
     """What a comparison found, with every changed answer."""
     a, b = comparison.model_a, comparison.model_b
-    names = (f"{_safe(model.name)} {_safe(model.version)}" for model in (a, b))
-    head = _safe(wording.protocol_line(comparison.data))
+    names = (f"{plain(model.name)} {plain(model.version)}" for model in (a, b))
+    head = plain(wording.protocol_line(comparison.data))
     figures = (
         _pair("accuracy, forced choice", comparison.accuracy_a, comparison.accuracy_b),
         _pair("answered", comparison.answered_a, comparison.answered_b),
@@ -54,8 +54,8 @@ def comparison_section(comparison: Comparison) -> str:
     parts = [
         "## {} (A) against {} (B)".format(*names),
         f"**{comparison.use}**",
-        *(f"> **{_safe(text)}**" for text in comparison.warnings),
-        f"{head}. {_safe(' '.join(comparison.notes))}",
+        *(f"> **{plain(text)}**" for text in comparison.warnings),
+        f"{head}. {plain(' '.join(comparison.notes))}",
         _table(("figure", "A", "B"), figures),
         f"B minus A: {wording.points(comparison.difference)} points (95 % interval over groups).",
         _table(("forced choice", "B right", "B wrong"), counts),
@@ -134,12 +134,4 @@ def _change(change: Change) -> tuple[str, str, str, str]:
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table; all columns but the first to the right."""
-    lines = [header, ("---", *("---:" for _ in header[1:]))]
-    lines += [tuple(_safe(cell) for cell in row) for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _safe(text: str) -> str:
-    """A text from outside that cannot break out of a table or become markup."""
-    plain = show(text).replace("|", "\\|").replace("`", "'")
-    return plain.replace("<", "&lt;").replace("[", "\\[")
+    return table(header, (tuple(map(plain, row)) for row in rows), header[1:])

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from lungscan import RESEARCH_USE
 from lungscan.evaluation.wording import points, with_interval
 from lungscan.model.card import Metric
+from lungscan.results.markdown_table import cell, table
 from lungscan.studies.options import GROUPED, RANDOM, StudyOptions
 from lungscan.studies.quantized import Cost
 from lungscan.studies.test_answers import Line
@@ -133,7 +134,7 @@ def _classes(lines: Sequence[Line], classes: Sequence[str]) -> str:
         (line.student.name, line.role, *(_recall(metric) for metric in line.recalls))
         for line in lines
     )
-    return _table(("student", "", *(f"recall {_safe(name)}" for name in classes)), rows)
+    return _table(("student", "", *(f"recall {cell(name)}" for name in classes)), rows)
 
 
 def _recall(metric: Metric) -> str:
@@ -222,9 +223,5 @@ def _metrics(line: Line) -> Iterable[Metric]:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    every = [head, ["---", *("---:" for _ in head[1:])], *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in every)
-
-
-def _safe(text: str) -> str:
-    return text.replace("|", "\\|")
+    """A Markdown table; all columns but the first to the right."""
+    return table(head, rows, head[1:])

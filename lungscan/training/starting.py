@@ -64,6 +64,11 @@ def started(options: TrainOptions, root: Path) -> TrainOptions:
             "A run that starts from a model has one stage, by labels alone: leave features_fit and "
             "finetune_fit out of the recipe."
         )
+    if options.teacher not in (usual.teacher, "") or options.teacher_from:
+        raise UsageProblem(
+            "A run that starts from a model learns from labels alone and would ask no teacher: "
+            "leave teacher and teacher_from out (--teacher, --teacher-from)."
+        )
     same = card.modality == options.modality  # pictures of another kind have their own scale
     side = card.patch_size_pixels if same else options.classify_px
     field = int(card.recipe.get("field_px", side)) if same else options.field_px

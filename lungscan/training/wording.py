@@ -9,6 +9,7 @@ from lungscan.evaluation.wording import FEW, FEW_GROUPS, spacing, with_interval
 from lungscan.modalities.table import modality_of
 from lungscan.model.card import Metric, ModelCard
 from lungscan.model.doubt import doubt
+from lungscan.results.markdown_table import cell
 from lungscan.training.classes import ClassWords, unstated
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ The same recipe judged on the test part of one split, as the first project repor
 def _figures(metrics: Sequence[Metric]) -> str:
     head = "| figure | value | pictures | groups | note |\n|---|---|---:|---:|---|\n"
     return head + "\n".join(
-        f"| {m.name} | {interval(m)} | {m.n} | {m.groups} | {m.note} |" for m in metrics
+        f"| {cell(m.name)} | {interval(m)} | {m.n} | {m.groups} | {cell(m.note)} |" for m in metrics
     )
 
 
@@ -270,11 +271,11 @@ def model_card(card: ModelCard) -> str:
 
 | | |
 |---|---|
-| Classes | {classes} |
+| Classes | {cell(classes)} |
 | Network | {_network(card)} |
 | Input | {side} × {side} px at {scale} |
 | Larger fields | {card.large_fields} |
-| Data | {card.data["summary"]} |
+| Data | {cell(card.data["summary"])} |
 | Temperature | {card.temperature:.3f}, fitted on {fitted} |
 | No result below | {card.confidence_threshold:.3f} confidence, or when most tissue is novel |
 | Licence | {card.licence} |

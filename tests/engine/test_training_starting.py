@@ -113,6 +113,9 @@ def test_what_cannot_be_started_from_is_reported(tmp_path: Path) -> None:
         options_for(tmp_path, student="ghostnet_100")
     with pytest.raises(UsageProblem, match="one stage, by labels alone"):
         options_for(tmp_path, finetune_fit=FIT)
+    for asked in ({"teacher": "resnet18"}, {"teacher_from": "teacher.pt"}):
+        with pytest.raises(UsageProblem, match="would ask no teacher"):
+            options_for(tmp_path, **asked)
     with pytest.raises(ModelError, match="There is no model"):
         options_for(tmp_path, start_from="nowhere")
 

@@ -10,7 +10,7 @@ from lungscan.dataset.learnt import WORK_FOLDER
 from lungscan.errors import UsageProblem
 from lungscan.training import starting, wording
 from lungscan.training.classes import cure, described, unstated
-from lungscan.training.data import Material, confounded, gather, split_text
+from lungscan.training.data import Material, confounded, contradicted, gather, split_text
 from lungscan.training.distributed import Ranks, join
 from lungscan.training.events import RunStarted, StageFinished, StageStarted, TrainEvent
 from lungscan.training.finish import finish
@@ -189,7 +189,7 @@ def _fitted(
     for sentence in material.skipped:
         yield StageFinished("data", f"left out: {sentence}")
     yield StageFinished("data", split_text(material))
-    if sentence := confounded(options, material):
+    for sentence in filter(None, (confounded(options, material), contradicted(material))):
         yield StageFinished("data", sentence)
     if material.more is not None:
         yield StageFinished("data", material.more.text)

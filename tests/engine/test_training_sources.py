@@ -20,7 +20,7 @@ from lungscan.evaluation.options import DataOptions
 from lungscan.evaluation.records import FieldAnswer, Seen
 from lungscan.model.checked import read_card
 from lungscan.training import joined_sources
-from lungscan.training.data import confounded, gather, training_pictures
+from lungscan.training.data import confounded, contradicted, gather, training_pictures
 from lungscan.training.events import StageFinished
 from lungscan.training.fit import squares_of_epoch
 from lungscan.training.judge import by_source
@@ -315,6 +315,17 @@ def test_a_picture_of_two_sources_is_refused(tmp_path: Path) -> None:
     sentence = "first/lung_n/4.png and second/benign/3.png are the same picture, so the sources one"
     with pytest.raises(UsageProblem, match=sentence):
         gather(recipe(), tmp_path, tmp_path / "work")
+
+
+def test_one_picture_with_two_labels_is_reported(tmp_path: Path) -> None:
+    draw_both(tmp_path)
+    alone = dataclasses.replace(recipe(ONE), allow_leakage=True)
+    assert contradicted(gather(alone, tmp_path, tmp_path / "before")) == ""
+    twin = (tmp_path / "first" / "lung_n" / "4.png").read_bytes()
+    (tmp_path / "first" / "lung_aca" / "3.png").write_bytes(twin)
+    sentence = contradicted(gather(alone, tmp_path, tmp_path / "after"))
+    both = "first/lung_aca/3.png and first/lung_n/4.png"
+    assert sentence.startswith(f"{both} are one picture with two labels")
 
 
 def test_a_class_of_one_source_alone_is_reported(tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ TINY = TrainOptions(
     name="drawn",
     data="drawn",
     drawn_examples=4,
-    teacher="ghostnet_050",
-    student="ghostnet_050",
+    teacher="test_efficientnet",
+    student="test_efficientnet",
     feature_teacher="filters",
     field_px=SIDE,
     device="cpu",
@@ -150,7 +150,7 @@ def test_the_student_begins_from_the_features(root: Path) -> None:
     assert list(dict.fromkeys(stages)) == ["features", "teacher", "student", "alone"]
     learnt = averages(root / "model", "features")
     weights = [k for k in learnt if k.startswith("network.") and k.endswith("weight")]
-    assert len(weights) > 50
+    assert len(weights) > 20
     for stage in ("student", "alone"):  # a rate of zero moves nothing
         then = averages(root / "model", stage)
         assert all(torch.equal(learnt[k], then[k.removeprefix("network.")]) for k in weights)
@@ -241,7 +241,7 @@ def test_features_are_standardised_over_augmented_views() -> None:
 
 
 def test_a_learner_gives_the_answers_of_its_network_and_guesses_features() -> None:
-    network = networks.create("ghostnet_050", 4, pretrained=False).eval()
+    network = networks.create("test_efficientnet", 4, pretrained=False).eval()
     learner = Learner(network, 7).eval()
     fields = torch.rand(2, 3, 32, 32)
     with torch.inference_mode():
@@ -251,7 +251,7 @@ def test_a_learner_gives_the_answers_of_its_network_and_guesses_features() -> No
 
 
 def test_the_features_of_another_network_are_refused() -> None:
-    values = Learner(networks.create("ghostnet_050", 4, pretrained=False), 7).state_dict()
+    values = Learner(networks.create("test_efficientnet", 4, pretrained=False), 7).state_dict()
     with pytest.raises(ModelError, match="another network"):
         features.start_from(networks.create("ghostnet_100", 4, pretrained=False), values)
 

@@ -37,7 +37,7 @@ FROZEN = TrainOptions(
     data="drawn",
     drawn_examples=4,
     teacher="",
-    student="ghostnet_050",
+    student="test_efficientnet",
     field_px=SIDE,
     device="cpu",
     threads=1,
@@ -164,7 +164,7 @@ def test_a_head_on_the_network_as_it_begins_changes_nothing_else(root: Path) -> 
     events = list(train(FROZEN, root, root / "model"))
     assert epochs_of(events) == [("head", 1), ("head", 2)]
     torch.manual_seed(FROZEN.seed)
-    begun = create("ghostnet_050", 4, pretrained=False).state_dict()
+    begun = create("test_efficientnet", 4, pretrained=False).state_dict()
     made = weights_in(root / "model", "head")
     changed = {name for name, value in begun.items() if not torch.equal(value, made[name])}
     assert changed == {"classifier.weight", "classifier.bias"}
@@ -248,7 +248,7 @@ def test_the_stage_is_refused_where_the_recipe_has_none(root: Path) -> None:
 def test_features_are_those_that_the_network_computes_itself(root: Path) -> None:
     material = gather(FROZEN, root, root / "work")
     fields = normalise(torch.from_numpy(material.squares.pixels[:5]).permute(0, 3, 1, 2).float())
-    network = create("ghostnet_050", 4, pretrained=False).eval()
+    network = create("test_efficientnet", 4, pretrained=False).eval()
     with torch.inference_mode():
         expected = network.forward_head(network.forward_features(fields), pre_logits=True)
     found = Teacher(Pooled(network), torch.device("cpu"), exact=True)(fields)

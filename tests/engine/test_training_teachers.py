@@ -32,8 +32,8 @@ TINY = TrainOptions(
     name="drawn",
     data="drawn",
     drawn_examples=4,
-    teacher="ghostnet_050",
-    student="ghostnet_050",
+    teacher="test_efficientnet",
+    student="test_efficientnet",
     field_px=SIDE,
     device="cpu",
     threads=1,
@@ -85,7 +85,7 @@ def test_teachers_of_other_runs_teach_together_each_with_its_own_network(root: P
     kinds = [type(network) for network in teacher.networks]
     assert kinds == [
         type(create(name, 4, pretrained=False))
-        for name in ("ghostnet_050", "mobilenetv3_small_050")
+        for name in ("test_efficientnet", "mobilenetv3_small_050")
     ]
     (root / "small" / "2" / "training" / "checkpoints" / "teacher.pt").unlink()
     with pytest.raises(ModelError, match=r"There is no teacher teacher\.pt"):
@@ -175,7 +175,7 @@ def test_without_a_teacher_of_the_task_the_student_alone_is_the_model() -> None:
     assert free.model_stage == "alone"
     assert free.taught_by == "tf_efficientnet_lite2"
     assert dataclasses.replace(free, features_fit=None).taught_by == ""
-    assert TINY.taught_by == "ghostnet_050"
+    assert TINY.taught_by == "test_efficientnet"
 
 
 def test_counter_examples_obey_what_a_table_allows(root: Path) -> None:

@@ -34,7 +34,7 @@ name = "drawn"
 data = "."
 drawn_examples = 4
 teacher = ""
-student = "ghostnet_050"
+student = "test_efficientnet"
 field_px = 64
 threads = 1
 [student_fit]

@@ -2,7 +2,7 @@
 
 ``ScanOptions`` and its events have modules of their own, ``lungscan.options`` and
 ``lungscan.events``. Every job of the door is ``job(options) -> Generator[event]``; its last event
-is one of those called ``...Finished`` and holds the result.
+is one of those called ``...Finished``, or ``Adapted`` or ``Compressed``, and holds the result.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ class TooManyBadTiles(CaseError):
     code = Code.TILE
 
 
-_TYPED = r"(?:--[a-z]|`?lungscan )"
+_TYPED = r"(?:--[a-z]|`?lungscan |`?python -m pip )"
 _BEFORE_MORE = re.compile(rf"\({_TYPED}[^;()]*; (?!{_TYPED})")  # "(--mpp; usual: ...)"
 _IN_BRACKETS = re.compile(rf" \({_TYPED}[^()]*\)")
 

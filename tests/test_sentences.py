@@ -21,7 +21,7 @@ AND_THESE = {
     "options.py", "processes.py", "dicom_out/source_headers.py", "scanning/deidentify.py",
     "scanning/sharding/planning_shards.py", "scanning/sharding/shard.py", "results/store.py",
 }  # fmt: skip
-TYPED = re.compile(r"(?<![\w-])--[a-z]|\blungscan [a-z]+`|same command")
+TYPED = re.compile(r"(?<![\w-])--[a-z]|\blungscan [a-z]+`|same command|pip install")
 FILES = [
     path
     for path in sorted(ENGINE.rglob("*.py"))
@@ -56,6 +56,7 @@ def test_a_sentence_reads_without_its_flags(path: Path) -> None:
         ("Choose another (--model; `lungscan models list` names them).", "Choose another."),
         ("Have it checked (`lungscan doctor`), then go on.", "Have it checked, then go on."),
         ("Use the CPU (--device cpu).", "Use the CPU."),
+        ('It is in an extra (`python -m pip install "x[y]"`).', "It is in an extra."),
         ("Brackets (as these) stay -- always.", "Brackets (as these) stay -- always."),
     ],
 )

@@ -100,9 +100,9 @@ def load_runtime(
         from lungscan.runtimes.torch import load_torch
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision of another torch
         raise MachineError(
-            f"{device} needs torch and timm, which cannot be loaded here ({error}). Install them "
-            'with `python -m pip install "lungscan-histology[gpu]"`, or use the CPU '
-            "(--device cpu)."
+            f"{device} needs torch and timm, which cannot be loaded here ({error}). Use the CPU "
+            "(--device cpu), or install the extra gpu "
+            '(`python -m pip install "lungscan-histology[gpu]"`).'
         ) from error
     return load_torch(card, device, threads, batch_size)
 

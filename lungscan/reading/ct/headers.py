@@ -87,8 +87,8 @@ def _header(stream: BinaryIO, path: Path) -> tuple[Any, bool]:
         import pydicom
     except ImportError as error:
         raise UnreadableFile(
-            "Reading CT slices in DICOM needs pydicom, which is not installed here. Install it "
-            'with `python -m pip install "lungscan-histology[dicom]"`.',
+            "Reading CT slices in DICOM needs pydicom, which is not installed here: it comes with "
+            'the extra dicom (`python -m pip install "lungscan-histology[dicom]"`).',
             code=Code.UNSUPPORTED,
         ) from error
     try:

@@ -127,6 +127,10 @@ def _libraries() -> Generator[Check, None, None]:
     yield Check("Libraries", "ok", ", ".join(f"{name} {v}" for name, v in library_versions()))
     if find_spec("torch") is None:
         yield Check("torch", "ok", "not installed; needed for a GPU and for training only")
+    if find_spec("pydicom") is None:
+        yield Check(
+            "pydicom", "ok", "not installed; needed for chest CT in DICOM, and answers as DICOM"
+        )
 
 
 def reader_check() -> Check:

@@ -83,7 +83,7 @@ def write_licences(path: Path, *, window: bool) -> list[str]:
     """Write the text; returns the names of what stands in it."""
     parts = [HEAD.format(window=WINDOW if window else "")]
     names = []
-    everything = needed(OURS, ("web", "gui") if window else ("web",))
+    everything = needed(OURS, ("web", "dicom", *(("gui",) if window else ())))
     ours = everything.pop(OURS)
     for name, found in {OURS: ours, **everything}.items():
         names.append(name)

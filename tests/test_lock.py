@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 LOCKS = {  # and the extras that each is for
-    "requirements.lock": (),
+    "requirements.lock": ("dicom",),
     "requirements-web.lock": ("web", "dicom"),
 }
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")

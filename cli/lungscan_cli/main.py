@@ -53,7 +53,7 @@ COMMANDS = {
 )
 @click.version_option(__version__, prog_name="lungscan", message="%(prog)s %(version)s")
 def lungscan() -> None:
-    """Classify H&E lung tissue on whole slides and field images."""
+    """Classify H&E lung tissue on slides and field images, and chest CT."""
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -39,6 +39,7 @@ def start(
     port: int,
     auth: Path | None,
     names: tuple[str, ...],
+    proxies: tuple[str, ...],
     certificate: Path | None,
     certificate_key: Path | None,
 ) -> int:
@@ -46,7 +47,9 @@ def start(
     _require_web()
     most = max(1, round(upload_gigabytes * 1e9))
     limits = Limits(kept_seconds=kept_minutes * 60, upload_bytes=most)
-    settings = WebSettings(model, host, port, auth, names, certificate, certificate_key, limits)
+    settings = WebSettings(
+        model, host, port, auth, names, certificate, certificate_key, limits, proxies
+    )
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     return run(settings, say)
 
@@ -155,7 +158,9 @@ def greeting(settings: WebSettings, port: int) -> list[str]:
         lines.append("Only this machine reaches it. Press Ctrl+C to close it.")
         return lines
     lines.append("Everybody who reaches this machine can open it, and needs a password to get in.")
-    if not settings.secure:
+    if settings.proxies:
+        lines.append(f"A proxy at {' or '.join(settings.proxies)} says from where visitors come.")
+    elif not settings.secure:
         lines.append(
             "Passwords and pictures travel unencrypted: put a proxy with TLS before it, or give "
             "--certificate and --certificate-key."

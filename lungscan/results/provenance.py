@@ -32,10 +32,14 @@ def settings_of(options: AnswerOptions, card: ModelCard) -> tuple[tuple[tuple[st
     return shown, sha256(json.dumps(shown).encode()).hexdigest()
 
 
+LIBRARIES = ("numpy", "pillow", "openslide-python", "openslide-bin", "tifffile", "imagecodecs")
+LIBRARIES += ("pydicom", "openvino", "torch")
+
+
 def library_versions() -> tuple[tuple[str, str], ...]:
     """Versions of the libraries that can change an answer."""
     found = []
-    for name in ("numpy", "pillow", "openslide-python", "openslide-bin", "openvino", "torch"):
+    for name in LIBRARIES:
         try:
             found.append((name, version(name)))
         except PackageNotFoundError:

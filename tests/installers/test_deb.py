@@ -61,7 +61,7 @@ def test_the_installed_command_classifies(system: Path, tmp_path: Path) -> None:
 
 def test_licences_of_the_parts_come_along(system: Path) -> None:
     text = (system / "usr/share/doc/lungscan/copyright").read_text(encoding="utf-8")
-    for part in ("openslide-bin", "openvino", "numpy", "imagecodecs", "reportlab"):
+    for part in ("openslide-bin", "openvino", "numpy", "imagecodecs", "reportlab", "pydicom"):
         assert re.search(rf"^{part} \d", text, re.MULTILINE), part
     assert "GNU LESSER GENERAL PUBLIC LICENSE" in text
     window = (Path(FOLDER) / "_internal" / "PyQt6").is_dir()

@@ -99,6 +99,20 @@ def test_a_slide_alone(cage: Cage, demo: Path) -> None:
     assert list((out / "cases").glob("slide-*/report.pdf"))
 
 
+def test_a_series_of_ct_is_read_and_answered_as_a_dicom_object(cage: Cage) -> None:
+    slices = pytest.importorskip("tests.ct_slices", reason="drawing CT needs the extra dicom")
+    slices.write_series(cage.home / "series")
+    out = cage.home / "ct"
+    named = ("classify", cage.inside(cage.home / "series"), "--out", cage.inside(out))
+    done = cage.run(*named, "--model", "lung-ct", "--dicom-sr", "--json")
+    assert done.returncode == 0, done.stderr
+    (case,) = json.loads(done.stdout)["cases"]
+    assert case["status"] in {"ok", "no_result"}
+    assert rows(out)["series"]["tiles"] == "6"
+    (report,) = (out / "cases").glob("series-*/report.dcm")
+    assert report.read_bytes()[128:132] == b"DICM"
+
+
 def test_doctor_finds_nothing(cage: Cage) -> None:
     done = cage.run("doctor", "--json")
     checks = json.loads(done.stdout)["checks"]

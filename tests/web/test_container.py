@@ -109,7 +109,11 @@ def test_the_page_is_closed_off() -> None:
     for promise in ("read_only: true", "cap_drop: [ALL]", "no-new-privileges:true", "[inside]\n"):
         assert promise in page, promise
     assert "ports" not in page
-    assert "inside: { internal: true }" in compose
+    inside = compose.partition("  inside:")[2].partition("  outside:")[0]
+    assert "internal: true" in inside
+    subnet = re.search(r"subnet: (\S+?) ", inside)
+    assert subnet is not None
+    assert f'"--proxy", "{subnet[1]}"' in page  # else ten wrong passwords keep everybody out
 
 
 def _may_confine() -> bool:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
+from lungscan.errors import UsageProblem
 from lungscan_web.access.passwords import add_user
 from lungscan_web.access.tries import BY_ADDRESS, BY_NAME, PERIOD_S, Tries
 from lungscan_web.main import greeting
-from lungscan_web.server.login import address_of
+from lungscan_web.server.login import address_of, is_encrypted
 from lungscan_web.server.settings import WebSettings
 from tests.web.serving import Browser, Page, Rehearsal
 from tests.web.test_server import PASSWORD, log_in
@@ -103,6 +104,26 @@ def test_nobody_but_a_proxy_on_this_machine_is_believed(users: Path) -> None:
     assert address_of(request, WebSettings()) == AWAY
 
 
+def test_a_proxy_elsewhere_is_believed_where_its_address_is_given(users: Path) -> None:
+    settings = WebSettings(host="::", auth=users, proxies=("10.0.0.0/24", "2001:db8::2"))
+    for peer, found in (
+        ("10.0.0.2", HOME),
+        ("::ffff:10.0.0.2", HOME),
+        ("2001:db8::2", HOME),
+        ("10.0.1.2", "10.0.1.2"),
+        ("127.0.0.1", "127.0.0.1"),
+    ):
+        headers = [(b"x-forwarded-for", HOME.encode()), (b"x-forwarded-proto", b"https")]
+        request = Request({"type": "http", "headers": headers, "client": (peer, 1)})
+        assert address_of(request, settings) == found
+        assert is_encrypted(request, settings) is (found == HOME)
+
+
+def test_a_proxy_s_address_that_is_none_is_refused() -> None:
+    with pytest.raises(UsageProblem, match=r"--proxy cannot be page\.local: it must be an IP"):
+        WebSettings(proxies=("page.local",))
+
+
 def test_behind_a_proxy_with_tls_the_cookie_is_for_https_alone(
     proxied: Page, rehearsal: Rehearsal
 ) -> None:
@@ -122,3 +143,7 @@ def test_the_start_says_who_comes_through_a_proxy(users: Path) -> None:
     assert "as scan.example.org. They need a password." in closed
     assert "give --auth" in opened
     assert "Only this machine" not in closed + opened
+    elsewhere = WebSettings(host="0.0.0.0", names=name, auth=users, proxies=("10.0.0.2",))
+    said = " ".join(greeting(elsewhere, 8765))
+    assert "A proxy at 10.0.0.2 says from where visitors come." in said
+    assert "unencrypted" not in said

@@ -89,6 +89,7 @@ class ClassifyCommand(ExamplesCommand):
         ("lungscan classify slide.svs", "one slide"),
         ("lungscan classify slides/ fields/ --out results", "all below two folders"),
         ("lungscan classify scan.tif --mpp 0.25", "a scan without a scale"),
+        ("lungscan classify series/ --model lung-ct", "chest CT: slices, or DICOM series"),
         ("lungscan classify field.jpg --explain", "and what the answer depends on"),
         ("lungscan classify slides/ --dry-run", "what would be done"),
         ("lungscan classify slides/ --out all --shard 3/8", "the third of eight processes"),
@@ -241,7 +242,7 @@ class ClassifyCommand(ExamplesCommand):
     help="Go on until stopped: take images as they are finished, and keep the tables current.",
 )
 def classify(*, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> int:
-    """Classify slides and field images.
+    """Classify slides, field images or chest CT.
 
     PATH is a slide, an image, or a folder; folders are searched with all below them. Results go
     to --out: cases.csv, summary.pdf, run.json and one folder per case.

@@ -58,6 +58,14 @@ PAGE = "lungscan_web.main"  # found by name: front ends do not know each other
     help="Another name that browsers reach the page by, as behind a proxy. May be given again.",
 )
 @click.option(
+    "--proxy",
+    "proxies",
+    metavar="ADDRESS",
+    multiple=True,
+    show_default="one on this machine, with --name",
+    help="Address or network of a proxy whose word on visitors counts. May be given again.",
+)
+@click.option(
     "--certificate",
     metavar="PEM",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -90,6 +98,7 @@ def web(
     auth: Path | None,
     add_user: str | None,
     names: tuple[str, ...],
+    proxies: tuple[str, ...],
     certificate: Path | None,
     certificate_key: Path | None,
     keep: float,
@@ -119,6 +128,7 @@ def web(
         port=port,
         auth=auth,
         names=names,
+        proxies=proxies,
         certificate=certificate,
         certificate_key=certificate_key,
     )

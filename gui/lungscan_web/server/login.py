@@ -86,11 +86,11 @@ def visitor_of(request: Request) -> str:
 def address_of(request: Request, settings: WebSettings) -> str:
     """From which address a request comes, as far as it can be known.
 
-    Of a proxy on this machine the last address in ``X-Forwarded-For`` is taken, which is the one
-    that the proxy itself adds; those before it are what the browser claims.
+    Of our own proxy the last address in ``X-Forwarded-For`` is taken, which is the one that the
+    proxy itself adds; those before it are what the browser claims.
     """
-    peer = request.client.host if request.client else ""
-    if settings.behind_proxy:
+    peer = _peer(request)
+    if settings.believes(peer):
         hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
         with suppress(ValueError):
             return str(ip_address(hops[-1].strip()))
@@ -100,7 +100,13 @@ def address_of(request: Request, settings: WebSettings) -> str:
 def is_encrypted(request: Request, settings: WebSettings) -> bool:
     """Whether what travels between browser and page is encrypted, here or by a proxy with TLS."""
     forwarded = request.headers.get("x-forwarded-proto", "")
-    return settings.secure or (settings.behind_proxy and forwarded.strip().lower() == "https")
+    by_proxy = settings.believes(_peer(request)) and forwarded.strip().lower() == "https"
+    return settings.secure or by_proxy
+
+
+def _peer(request: Request) -> str:
+    """The address that the connection comes from: a browser's or a proxy's."""
+    return request.client.host if request.client else ""
 
 
 def set_cookie(answer: Response, session: Session, *, secure: bool) -> None:

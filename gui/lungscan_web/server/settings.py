@@ -21,7 +21,8 @@ class WebSettings:
     """All that ``lungscan web`` can be set to.
 
     Raises:
-        UsageProblem: an address that others reach, without ``auth``; or a port that is none.
+        UsageProblem: an address that others reach, without ``auth``; a port or a proxy's address
+            that is none.
     """
 
     model: str = AUTO
@@ -32,6 +33,7 @@ class WebSettings:
     certificate: Path | None = None  # PEM, for TLS
     certificate_key: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    proxies: tuple[str, ...] = ()  # addresses or networks of proxies on other machines
 
     def __post_init__(self) -> None:
         """Refuse what would open the page to strangers."""
@@ -45,6 +47,14 @@ class WebSettings:
             raise UsageProblem(f"--port cannot be {self.port}: it must be from 0 to 65535.")
         if (self.certificate is None) != (self.certificate_key is None):
             raise UsageProblem("Give --certificate and --certificate-key together, or neither.")
+        for text in self.proxies:
+            try:
+                ipaddress.ip_network(text, strict=False)
+            except ValueError:
+                raise UsageProblem(
+                    f"--proxy cannot be {text}: it must be an IP address or a network, such as "
+                    "10.0.0.2 or 10.0.0.0/24."
+                ) from None
 
     @property
     def is_local(self) -> bool:
@@ -60,6 +70,17 @@ class WebSettings:
     def behind_proxy(self) -> bool:
         """Whether browsers come through a proxy of this machine: a local page that has a name."""
         return self.is_local and bool(self.names)
+
+    def believes(self, peer: str) -> bool:
+        """Whether what ``peer``, an IP address, says of visitors is taken: it is our own proxy."""
+        if self.behind_proxy:
+            return True
+        try:
+            found = ipaddress.ip_address(peer)
+        except ValueError:
+            return False
+        found = getattr(found, "ipv4_mapped", None) or found  # as a socket of both kinds writes it
+        return any(found in ipaddress.ip_network(text, strict=False) for text in self.proxies)
 
     @property
     def secure(self) -> bool:

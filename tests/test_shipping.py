@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,21 @@ def test_a_changed_card_is_no_longer_official(tmp_path: Path) -> None:
 
 def test_the_shipped_model_is_official() -> None:
     assert find_model("lung-histology").official
+
+
+@pytest.mark.skipif(
+    shutil.which("git") is None or not (ROOT / ".git").exists(), reason="no clone of the repository"
+)
+def test_a_clone_on_windows_holds_the_very_bytes(tmp_path: Path) -> None:
+    """Git for Windows ends lines as Windows does, unless told otherwise: no SHA-256 would hold."""
+    shipped, made = find_model("lung-histology").folder, tmp_path / "made"
+    shutil.copytree(shipped, made)
+    attributes = ROOT / ".gitattributes"
+    if attributes.exists():
+        shutil.copy(attributes, made)
+    git = ("git", "-c", "core.autocrlf=true", "-c", "user.name=x", "-c", "user.email=x@y.z")
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "all")):
+        subprocess.run([*git, *words], cwd=made, check=True, capture_output=True)
+    clone = tmp_path / "lung-histology"
+    subprocess.run([*git, "clone", "-q", made, clone], check=True, capture_output=True)
+    assert read_card(clone).official

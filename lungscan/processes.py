@@ -9,14 +9,33 @@ from __future__ import annotations
 
 import os
 import runpy
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 MARK = "--lungscan-process"
 SHELL = "lungscan"  # the program without a window: one with a window has no stdin on Windows
 YIELDING = 3  # added to a process's niceness: half of what others get where all want to run
+# On Windows the window has no console, and each part of it would open a black one for itself.
+NO_CONSOLE: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 PACKAGES = ("lungscan", "lungscan_cli", "lungscan_gui", "lungscan_web")
+
+
+def start(
+    module: str, *arguments: str, more: Mapping[str, str] | None = None, **how: Any
+) -> subprocess.Popen[bytes]:
+    """Start ``module`` as a process of its own; ``how`` is as ``Popen`` has it, pipes above all.
+
+    ``more`` is added to its environment. Raises OSError when the system will not.
+    """
+    return subprocess.Popen(  # noqa: S603  our own interpreter and module
+        [*command(module), *arguments],
+        env=environment() | dict(more or {}),
+        creationflags=NO_CONSOLE,
+        **how,
+    )
 
 
 def command(module: str) -> list[str]:

@@ -62,12 +62,8 @@ class Apart:
         """
         self._others, self._what = others, what
         try:
-            self._child = subprocess.Popen(  # noqa: S603  our own interpreter and module
-                processes.command(module),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=processes.environment(),
+            self._child = processes.start(
+                module, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
             )
         except OSError as error:
             raise MachineError(

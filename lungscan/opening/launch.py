@@ -81,11 +81,12 @@ def beforehand() -> Iterator[Launched | None]:
 
 
 def _start(memory: int | None) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603  our own interpreter and a number
-        [*processes.command(CHILD), *([] if memory is None else [str(memory)])],
+    return processes.start(
+        CHILD,
+        *([] if memory is None else [str(memory)]),
+        more={"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "4"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         pass_fds=() if memory is None else (memory,),
-        env=processes.environment() | {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "4"},
     )

@@ -12,7 +12,9 @@ from typing import NoReturn
 
 import pytest
 
+from lungscan import processes
 from lungscan.errors import MachineError, ModelError, UsageProblem
+from lungscan.opening.apart import Apart
 from lungscan.opening.launch import Launched, beforehand
 from lungscan.opening.pool import ReaderPool
 from lungscan.runtimes.runtime import import_ahead
@@ -156,3 +158,20 @@ def test_where_none_can_be_started_the_run_is_asked_again(
     assert open_descriptors() == before
     assert classify(model, tmp_path, launched) == "ok"
     assert started == [None]
+
+
+def test_no_part_opens_a_console_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows; elsewhere there is no such flag, and no process starts with one."""
+    asked: list[object] = []
+
+    def refuse(*_: object, **how: object) -> NoReturn:
+        asked.append(how.get("creationflags"))
+        raise OSError
+
+    monkeypatch.setattr(processes, "NO_CONSOLE", 0x08000000, raising=False)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with beforehand() as launched:
+        assert launched is None
+    with pytest.raises(MachineError):
+        Apart("lungscan_gui.scanning.child", others="the window is")
+    assert asked == [0x08000000, 0x08000000]

@@ -71,12 +71,12 @@ class Examples:
                 return
             self._folder.mkdir(mode=0o700, exist_ok=True)
             try:
-                self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module
-                    [*processes.command(MODULE), str(self._folder)],
+                self._process = processes.start(
+                    MODULE,
+                    str(self._folder),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
-                    env=processes.environment(),
                 )
             except OSError as error:
                 raise MachineError("The examples cannot be made on this machine now.") from error

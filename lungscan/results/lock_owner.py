@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lungscan.inputs import show
+from lungscan.results import windows_process
 from lungscan.results.provenance import utc_now
 
 
@@ -54,7 +55,7 @@ def owner_of(path: Path) -> Owner | None:
 def is_gone(owner: Owner) -> bool:
     """Whether a process of this machine, and of this container, is known to have ended."""
     if os.name == "nt":
-        return False  # Windows has no harmless way to ask
+        return windows_process.is_gone(owner.pid)
     try:
         os.kill(owner.pid, 0)
     except ProcessLookupError:

@@ -10,12 +10,14 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lungscan.errors import MachineError, OutputLocked
 from lungscan.inputs import sha256_of
 from lungscan.layout import LOCK
+from lungscan.results import windows_process
 from lungscan.results.case_json import to_json
 from lungscan.results.lock import output_lock, refuse_if_locked, shard_lock
 from lungscan.results.store import RunStore
@@ -187,7 +189,6 @@ def test_the_lock_is_held_and_let_go(tmp_path: Path) -> None:
     assert files_below(out) == set()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows cannot ask whether a process lives")
 def test_the_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-S", "-c", "import os; print(os.getpid())"],
@@ -207,8 +208,44 @@ def test_a_lock_with_our_own_number_from_an_earlier_life_is_taken_over(tmp_path:
         pass
 
 
+class Kernel:
+    """Windows' answers about one process: its exit code, or why it cannot be opened."""
+
+    def __init__(self, code: int | None = None, error: int = 0) -> None:
+        self.code, self.error, self.open = code, error, 0
+
+    def OpenProcess(self, access: int, inherit: int, pid: int) -> int:  # noqa: N802
+        self.open += self.code is not None
+        return self.open
+
+    def GetExitCodeProcess(self, handle: int, into: Any) -> int:  # noqa: N802
+        into._obj.value = self.code
+        return 1
+
+    def CloseHandle(self, handle: int) -> int:  # noqa: N802
+        self.open -= 1
+        return 1
+
+
 @pytest.mark.parametrize(
-    "owner", [{"pid": 1}, {"host": "elsewhere", "pid": 2**22}, {"pid": 10**30}, {"pid": "x"}]
+    ("kernel", "pid", "ended"),
+    [
+        (Kernel(error=87), 4711, True),  # nobody has the number
+        (Kernel(code=1), 4711, True),  # ended, but somebody holds it open
+        (Kernel(code=259), 4711, False),
+        (Kernel(error=5), 4711, False),  # somebody else's
+        (Kernel(error=87), 10**30, False),
+        (Kernel(error=87), 0, False),
+    ],
+)
+def test_what_windows_tells_of_a_process(kernel: Kernel, pid: int, ended: bool) -> None:
+    assert windows_process.has_ended(pid, kernel, lambda: kernel.error) is ended
+    assert kernel.open == 0
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [{"pid": os.getppid()}, {"host": "elsewhere", "pid": 2**22}, {"pid": 10**30}, {"pid": "x"}],
 )
 def test_a_lock_that_may_be_alive_is_respected(tmp_path: Path, owner: dict[str, object]) -> None:
     write_lock(tmp_path, **owner)
@@ -352,7 +389,6 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> Non
     monkeypatch.setattr(Path, "rename", rename)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows cannot ask whether a process lives")
 def test_a_lock_taken_over_by_another_process_is_left_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 import click
 
@@ -58,6 +59,7 @@ def lungscan() -> None:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; ``args`` default to those of the process."""
+    _take_any_text()
     given = sys.argv[1:] if args is None else list(args)
     options = given[: given.index("--")] if "--" in given else given
     wanted = Wanted(json="--json" in options)  # also where Click refuses what stands beside it
@@ -65,3 +67,12 @@ def main(args: Sequence[str] | None = None) -> int:
         lambda: lungscan.main(args=given, prog_name="lungscan", standalone_mode=False, obj=wanted),
         wanted,
     )
+
+
+def _take_any_text() -> None:
+    r"""Let stdout write what its encoding lacks as ``\u56fe``, as stderr does.
+
+    A pipe or a file gets one of the old encodings on Windows, and a name may hold anything.
+    """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -10,6 +10,7 @@ from collections.abc import Generator
 from contextlib import chdir
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -31,6 +32,7 @@ from lungscan.events import (
 )
 from lungscan.options import ScanOptions, Shard
 from lungscan.types import CaseStatus, NoResult
+from lungscan_cli import console
 from lungscan_cli.commands.classify import classify
 from lungscan_cli.main import main
 from lungscan_cli.views.run import BarView, LineView, RateColumn
@@ -382,6 +384,34 @@ def test_dry_run_prints_the_plan_and_scans_nothing(
     assert main(["classify", str(slide), "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["cases"][1]["mpp"] is None
     assert engine.options is None
+
+
+def test_a_name_that_the_pipe_of_windows_cannot_hold_is_written_all_the_same(
+    engine: FakeEngine, slide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, "cp1252", write_through=True))
+    engine.planned = (Planned("图.svs", "slide", 12, 0.5, ""),)
+    assert main(["classify", str(slide), "--dry-run"]) == 0
+    assert rb"\u56fe.svs" in written.getvalue()
+    assert "µm/px".encode("cp1252") in written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("system", "word", "typed"),
+    [
+        ("posix", "my model", "'my model'"),
+        ("posix", "model", "model"),
+        ("nt", "C:\\own\\model", "C:\\own\\model"),
+        ("nt", "my model", '"my model"'),
+        ("nt", "a&b", '"a&b"'),
+    ],
+)
+def test_a_command_to_be_copied_is_one_for_its_shell(
+    monkeypatch: pytest.MonkeyPatch, system: str, word: str, typed: str
+) -> None:
+    monkeypatch.setattr(console, "os", SimpleNamespace(name=system))
+    assert console.quoted(word) == typed
 
 
 def test_plain_lines_give_a_sign_of_life_every_few_seconds(capsys: Captured) -> None:

@@ -26,7 +26,7 @@ from lungscan.adaptation.wording import gain_rows, reserves
 from lungscan.door import jobs
 from lungscan.model.doubt import doubt
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.console import answers, people, plain, say, shell_path, write_json
+from lungscan_cli.console import answers, people, plain, quoted, say, shell_path, write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def run_adaptation(order: Order, *, as_json: bool, quiet: bool) -> int:
         say(console, reserve, style="yellow")
     folder = plain(str(order.out))
     flag = " --unproven" if doubt(result.card) else ""
-    say(console, f"Use it with `lungscan classify --model {shlex.quote(folder)}{flag}`.")
+    say(console, f"Use it with `lungscan classify --model {quoted(folder)}{flag}`.")
     say(console, RESEARCH_USE, style="bold")
     return 0
 

@@ -18,7 +18,7 @@ from lungscan.compression.records import Compressed, CompressionResult, Tried, T
 from lungscan.compression.wording import all_changes
 from lungscan.door import jobs
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.console import answers, count, people, plain, say, shell_path, write_json
+from lungscan_cli.console import answers, count, people, plain, quoted, say, shell_path, write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def run_compression(order: Order, *, as_json: bool, quiet: bool) -> int:
     if result.caution:
         say(console, result.caution, style="yellow")
     folder = plain(str(order.out))
-    say(console, f"Use it with `lungscan classify --model {shlex.quote(folder)}`.")
+    say(console, f"Use it with `lungscan classify --model {quoted(folder)}`.")
     say(console, RESEARCH_USE, style="bold")
     return 0
 

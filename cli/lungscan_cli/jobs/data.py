@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Generator
 from contextlib import closing
 from typing import TypeVar
@@ -15,7 +14,7 @@ from lungscan.dataset.listing import Listing
 from lungscan.dataset.similar import SearchProgress
 from lungscan.door import jobs
 from lungscan_cli.border import OK, SOME_FAILED
-from lungscan_cli.console import count, people, plain, say, write_json
+from lungscan_cli.console import count, people, plain, quoted, say, write_json
 from lungscan_cli.views.data import (
     audit_as_data,
     search_view_for,
@@ -58,7 +57,7 @@ def run_split(options: jobs.SplitOptions) -> int:
         )
     out = plain(str(options.out))
     say(console, f"Wrote {out}, {'found' if done.listing.groups is None else 'given'} groups.")
-    say(console, f"Train on it with `--split {shlex.quote(out)}`.")
+    say(console, f"Train on it with `--split {quoted(out)}`.")
     return _exit_code(done.listing)
 
 

@@ -28,7 +28,7 @@ from lungscan.training.events import (
 )
 from lungscan.training.options import TrainOptions, changed, load_options
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.console import people, plain, say, shell_path
+from lungscan_cli.console import people, plain, quoted, say, shell_path
 from lungscan_cli.views.training import TrainView, train_view_for
 
 PATHS = ("split_file", "teacher_from", "start_from")  # options that name a file
@@ -99,7 +99,7 @@ def run_training(order: Order) -> int:
         folder = plain(str(order.out))
         say(console, f"The model lies in {folder}; its README.md says how good it is.")
         flag = _flag_of(order.out)
-        say(console, f"Use it with `lungscan classify --model {shlex.quote(folder)}{flag}`.")
+        say(console, f"Use it with `lungscan classify --model {quoted(folder)}{flag}`.")
         say(console, RESEARCH_USE, style="bold")
     return 0
 

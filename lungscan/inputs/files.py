@@ -28,6 +28,12 @@ def identity_of(path: Path, status: os.stat_result) -> Identity:
 def open_failure(name: str, error: OSError) -> UnreadableFile:
     """Say why the machine does not hand out a file."""
     name = show(name)
+    if isinstance(error, PermissionError) and os.name == "nt":  # which does not say which it is
+        return UnreadableFile(
+            f"{name} is open in another program that keeps it for itself, or may not be read by "
+            "this user. Close it there, or ask for read permission.",
+            code=Code.PERMISSION,
+        )
     if isinstance(error, PermissionError):
         return UnreadableFile(
             f"{name} may not be read by this user; ask for read permission.", code=Code.PERMISSION

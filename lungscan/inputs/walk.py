@@ -21,6 +21,8 @@ _MIRAX_INDEX = "slidedat.ini"
 _MIRAX_DATA = "data of a MIRAX slide, whose .mrxs file is missing or has another name"
 BROKEN_COPY = "empty file, most likely a broken copy; copy it again from its source"
 _SYSTEM_FILES = frozenset({"thumbs.db", ".ds_store", "desktop.ini", "ehthumbs.db"})
+# Of a whole drive: what was deleted there, and what nobody may open. Others begin with a dot.
+_SYSTEM_FOLDERS = frozenset({"$recycle.bin", "system volume information"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,8 @@ def _is_of_a_case(folder: Path) -> bool:
 def _folder_reason(path: Path) -> str:
     if path.is_symlink():
         return "link to a folder, not followed"
+    if path.name.lower() in _SYSTEM_FOLDERS:
+        return "folder of Windows itself, such as its recycle bin"
     return "hidden folder" if path.name.startswith(".") else ""
 
 

@@ -149,6 +149,27 @@ def test_unreadable_folder_is_reported_and_the_rest_goes_on(
     ]
 
 
+def test_of_a_drive_of_windows_what_was_deleted_stays_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("slides", "$RECYCLE.BIN/S-1-5-21", "System Volume Information"):
+        touch(tmp_path / "in" / folder / "a.png")
+    real = os.scandir
+
+    def scandir(path: Path) -> object:
+        if Path(path).name == "System Volume Information":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = discover((tmp_path / "in",))
+    assert shown(found) == ["in/slides/a.png"]
+    assert {(s.reason.split(",")[0], s.error_code) for s in found.skipped} == {
+        ("folder of Windows itself", "")
+    }
+    assert shown(discover((tmp_path / "in" / "$RECYCLE.BIN",))) != []  # whoever names it means it
+
+
 def test_missing_path_fails_alone_unless_nothing_is_left(tmp_path: Path) -> None:
     file, gone = touch(tmp_path / "a.png"), tmp_path / "gone.png"
     found = discover((gone, file))

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from lungscan.errors import CaseError, NoScale, UnreadableFile
-from lungscan.inputs import discover
+from lungscan.inputs import discover, files
 from lungscan.reading import kind_of, open_source
 from lungscan.types import InputFile
 from tests.drawing import draw_he, truncate, write_generic_tiff, write_svs
@@ -70,6 +71,15 @@ def test_permission_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(UnreadableFile, match="may not be read") as caught:
         open_source(file)
     assert caught.value.code == "E_PERMISSION"
+
+
+def test_windows_does_not_tell_a_file_in_use_from_one_that_may_not_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(files, "os", SimpleNamespace(name="nt", fsencode=os.fsencode))
+    failed = files.open_failure("x.svs", PermissionError(13, "Permission denied"))
+    assert "open in another program" in str(failed)
+    assert failed.code == "E_PERMISSION"
 
 
 def test_slide_cut_before_its_directory(tmp_path: Path) -> None:

@@ -177,7 +177,9 @@ def bind(host: str, port: int) -> socket.socket:
         )
         bound = socket.socket(family, kind, proto)
         try:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Where the first is known (Windows), the second lets another program take the port.
+            alone = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+            bound.setsockopt(socket.SOL_SOCKET, alone, 1)
             bound.bind(address)
             bound.listen(BACKLOG)
         except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -196,6 +197,24 @@ def test_deleting_ends_a_job_and_leaves_no_file(bureau: Bureau) -> None:
     bureau.until(job, JobState.RUNNING)
     bureau.desk.delete(job.id, "kim")
     assert bureau.gone(job)
+
+
+def test_files_that_are_held_open_are_deleted_once_they_are_not(
+    bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows deletes no file that a process has open, as one that was killed a moment ago has."""
+    job = bureau.until(bureau.give(), JobState.FINISHED)
+    with monkeypatch.context() as held:
+        held.setattr(shutil, "rmtree", lambda *_, **__: None)
+        bureau.desk.delete(job.id, "kim")
+        with pytest.raises(ZeroDivisionError), bureau.desk.intake("kim") as intake:
+            raise ZeroDivisionError
+        bureau.desk.look_round()
+        assert job.folder.exists()
+        assert intake.folder.exists()
+    bureau.desk.look_round()
+    assert not job.folder.exists()
+    assert not intake.folder.exists()
 
 
 def test_a_visitor_keeps_so_many_results(bureau: Bureau) -> None:

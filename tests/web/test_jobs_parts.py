@@ -35,7 +35,7 @@ from lungscan_web.jobs import child
 from lungscan_web.jobs.answering import answer_of
 from lungscan_web.jobs.applying import apply
 from lungscan_web.jobs.limits import NotHere
-from lungscan_web.jobs.live import read_on
+from lungscan_web.jobs.live import LiveMap, read_on
 from lungscan_web.jobs.messages import Began, Ended, Finished, Found, Noticed, Scored, Task
 from lungscan_web.jobs.models import AUTO
 from lungscan_web.jobs.plain import for_page
@@ -317,6 +317,17 @@ def test_half_a_line_is_left_for_later(tmp_path: Path) -> None:
     assert read_on(tmp_path, piece["next"])["tiles"] == []
     with pytest.raises(NotHere):
         read_on(tmp_path / "none", 0)
+
+
+def test_a_map_that_is_being_read_costs_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unlink(path: Path, *, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Windows: another process has it open", str(path))
+
+    filling = LiveMap(tmp_path / "view", MODEL)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    filling.end()
 
 
 def test_what_the_answer_says_is_in_the_words_of_its_kind(

@@ -413,6 +413,14 @@ def test_which_names_lead_to_the_page(users: Path) -> None:
     }  # fmt: skip
 
 
+def test_on_windows_no_other_program_takes_the_page_s_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SO_REUSEADDR lets it there; this flag, which no other system has, keeps it out."""
+    monkeypatch.setattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_KEEPALIVE, raising=False)
+    with bind("127.0.0.1", 0) as bound:
+        assert bound.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert not bound.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
+
+
 def test_a_port_in_use_is_reported_in_words() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -12,6 +12,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from lungscan_web.jobs.applying import apply
 from lungscan_web.jobs.folder import PrivateFolder, remove
@@ -43,6 +44,7 @@ class Desk:
         self.limits, self.folder = limits, folder
         self._clock, self._forgotten = clock, forgotten
         self._jobs: dict[str, Job] = {}
+        self._left: set[Path] = set()  # folders that could not be deleted yet
         self._intakes = Counter[str]()  # uploads under way, by visitor
         self._present = Counter[str]()  # visitors who follow a job, and so watch all of their own
         self._turns = Turns()
@@ -75,6 +77,7 @@ class Desk:
                     made.end()
                 else:
                     made.close()
+                    self._delete(made.folder)
 
     @contextmanager
     def _counted(self, visitor: str) -> Iterator[None]:
@@ -288,7 +291,12 @@ class Desk:
             self._jobs.pop(job.id, None)
             self._touch(job)
         self._forgotten(job.id)
-        remove(job.folder)
+        self._delete(job.folder)
+
+    def _delete(self, folder: Path) -> None:
+        """Delete a job's files; where a process still holds one open (Windows), again and again."""
+        if not remove(folder):
+            self._left.add(folder)
 
     def _touch(self, job: Job) -> None:
         """Tell everybody who watches."""
@@ -313,6 +321,9 @@ class Desk:
     def look_round(self) -> None:
         """End and delete what has had its time, and keep the folder; done every half second."""
         self.folder.keep()
+        for folder in tuple(self._left):
+            if remove(folder):
+                self._left.discard(folder)
         now, limits = self._clock(), self.limits
         with self._change:
             jobs = list(self._jobs.values())

@@ -7,6 +7,7 @@ order in which they were scored. The page hands it out piece by piece and keeps 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,8 @@ class LiveMap:
 
     def end(self) -> None:
         """The answer is there, which holds all of it."""
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):  # Windows lets nobody remove it while the page reads on
+            self._path.unlink()
 
 
 def read_on(folder: Path, begin: int) -> dict[str, Any]:

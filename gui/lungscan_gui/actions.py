@@ -9,6 +9,8 @@ from pathlib import Path
 from PyQt6.QtGui import QAction, QKeySequence
 from PyQt6.QtWidgets import QMainWindow, QMenu
 
+from lungscan_gui.words import as_typed
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -134,4 +136,4 @@ def keys_html() -> str:
         for command in COMMANDS
         if command.keys
     ]
-    return "<table cellpadding='3'>" + "".join(rows) + "</table>"
+    return as_typed("<table cellpadding='3'>" + "".join(rows) + "</table>")

@@ -56,14 +56,14 @@ def _problem() -> str:
 def _run(paths: list[Path]) -> int:
     from PyQt6.QtCore import QTimer
     from PyQt6.QtGui import QIcon
-    from PyQt6.QtWidgets import QApplication
 
     from lungscan_gui.alarm import report_unexpected
+    from lungscan_gui.handed_over import Application
     from lungscan_gui.settings import Settings
     from lungscan_gui.theme import apply_theme
     from lungscan_gui.window import MainWindow
 
-    app = QApplication(["lungscan"])
+    app = Application(["lungscan"])
     app.setApplicationName("LungScan")
     app.setDesktopFileName("lungscan")  # by it Wayland finds the icon of an installed package
     app.setWindowIcon(QIcon(str(ICON)))
@@ -71,6 +71,7 @@ def _run(paths: list[Path]) -> int:
     apply_theme(app, settings.scheme)
     window = MainWindow(settings)
     report_unexpected(window.alarmed.emit)
+    app.take = window.add_paths
     window.show()
     if paths:
         window.add_paths(paths)

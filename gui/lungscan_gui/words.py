@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from lungscan.errors import without_flags
 
 ADAPTING = "Case > Adapt a model to your own slides"
@@ -10,3 +12,10 @@ ADAPTING = "Case > Adapt a model to your own slides"
 def at_the_window(text: str) -> str:
     """The same sentence without flags and commands of a shell."""
     return without_flags(text.replace("(lungscan adapt)", f"({ADAPTING})"))
+
+
+def as_typed(text: str) -> str:
+    """A text with its keys as they are called here: on macOS Qt means Cmd where it says Ctrl."""
+    if sys.platform != "darwin":
+        return text
+    return text.replace("Ctrl+", "Cmd+").replace("Alt+", "Option+").replace("Enter", "Return")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from PyQt6.QtCore import QEvent
+from PyQt6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from lungscan.classification import decide
@@ -14,8 +18,13 @@ from lungscan.reading.scale import _CURE as NO_SCALE
 from lungscan.report import wording
 from lungscan.results.atomic_files import _GO_ON
 from lungscan.types import NoResult
-from lungscan_gui import engine
+from lungscan_gui import actions, engine, handed_over
+from lungscan_gui.learning.adapting_page import AdaptingPage
+from lungscan_gui.learning.training_page import TrainingPage
 from lungscan_gui.panels.answer import AnswerBox
+from lungscan_gui.settings import Settings
+from lungscan_gui.viewer.viewer import Viewer
+from lungscan_gui.window import MainWindow
 from lungscan_gui.words import at_the_window
 from tests.results import slide_result
 
@@ -75,3 +84,34 @@ def test_another_stain_names_the_window_s_own_way_to_adapt(qtbot: QtBot) -> None
     box = AnswerBox()
     box.show_result(refused)
     assert "Case > Adapt a model to your own slides" in box.why.text()
+
+
+def test_on_macos_every_key_is_called_as_it_is_there(
+    qtbot: QtBot, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Qt takes Cmd for Ctrl, so whoever presses Ctrl+O on a Mac gets nothing."""
+    monkeypatch.setattr("lungscan_gui.words.sys", SimpleNamespace(platform="darwin"))
+    told = [actions.keys_html()]
+    pages = (TrainingPage(settings), AdaptingPage(settings, ("lung-histology",)))
+    for window in (MainWindow(settings), *pages):
+        qtbot.addWidget(window)
+        told += [part.toolTip() for part in window.findChildren(QWidget)]
+        told += [part.message for part in window.findChildren(Viewer)]
+        window.close()
+    assert not [words for words in told if "Ctrl" in words or "Alt+" in words]
+    assert any("Cmd+O" in words for words in told)
+
+
+def test_what_finder_asks_to_open_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Asked(QEvent):  # Qt's own cannot be made by hand
+        def __init__(self, file: str) -> None:
+            super().__init__(QEvent.Type.FileOpen)
+            self.file = lambda: file
+
+    monkeypatch.setattr(handed_over, "QFileOpenEvent", Asked)
+    taken: list[Path] = []
+    app = SimpleNamespace(take=taken.extend)
+    assert handed_over.Application.event(app, Asked("/slides/a.svs"))  # type: ignore[arg-type]
+    assert taken == [Path("/slides/a.svs")]
+    assert handed_over.file_of(Asked("")) is None  # an address
+    assert handed_over.file_of(QEvent(QEvent.Type.KeyPress)) is None

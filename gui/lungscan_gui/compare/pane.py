@@ -20,6 +20,7 @@ from lungscan.types import CaseResult
 from lungscan_gui import engine
 from lungscan_gui.cases import Case
 from lungscan_gui.viewer.viewer import Viewer
+from lungscan_gui.words import as_typed
 
 UNSAID = ("model", "settings_schema")  # named already, or nothing that was set
 CHOOSE = "Choose another model, or a folder of results of the same image."
@@ -160,7 +161,7 @@ def _words(name: str) -> QLabel:
 def _tool(text: str, tip: str) -> QToolButton:
     button = QToolButton()
     button.setText(text)
-    button.setToolTip(tip)
+    button.setToolTip(as_typed(tip))
     button.setAccessibleName(tip.split(" (", maxsplit=1)[0])
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return button

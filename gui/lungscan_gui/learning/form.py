@@ -14,6 +14,8 @@ from PyQt6.QtWidgets import (
     QVBoxLayout,
 )
 
+from lungscan_gui.words import as_typed
+
 
 class ModelForm(QFrame):
     """Folder and where to; start, cancel, take. A form of this kind adds what else is asked."""
@@ -64,7 +66,7 @@ class ModelForm(QFrame):
 def button(text: str, tip: str) -> QPushButton:
     """A button, and what it does in more words."""
     made = QPushButton(text)
-    made.setToolTip(tip)
+    made.setToolTip(as_typed(tip))
     return made
 
 

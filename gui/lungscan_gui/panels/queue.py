@@ -36,6 +36,7 @@ from PyQt6.QtWidgets import (
 from lungscan.types import CaseStatus
 from lungscan_gui.cases import Case, CaseState
 from lungscan_gui.engine import Verdict
+from lungscan_gui.words import as_typed
 
 ROW_PX = 44
 MARK_PX = 18
@@ -303,7 +304,7 @@ class QueuePanel(QWidget):
     def _button(self, text: str, tip: str, do: Callable[[], object]) -> QToolButton:
         button = QToolButton()
         button.setText(text)
-        button.setToolTip(tip)
+        button.setToolTip(as_typed(tip))
         button.setAccessibleName(tip.split(" (", maxsplit=1)[0])
         button.clicked.connect(lambda _checked=False: do())
         return button

@@ -27,6 +27,7 @@ from lungscan_gui.panels.maplook import MapPanel
 from lungscan_gui.panels.options import ScaleQuestion
 from lungscan_gui.panels.other_model import OtherModel
 from lungscan_gui.review.panel import ReviewPanel
+from lungscan_gui.words import as_typed
 
 BUSY = (CaseState.QUEUED, CaseState.RUNNING)
 NARROWEST_PX, WIDEST_PX = 360, 600  # beyond, it is scrolled
@@ -63,7 +64,7 @@ class ResultPanel(QScrollArea):
         self.card = QPushButton("Model card ...")
         self.card.clicked.connect(self.card_asked)
         self.report = QPushButton("Export report (PDF)")
-        self.report.setToolTip("File the report of this case (Ctrl+E)")
+        self.report.setToolTip(as_typed("File the report of this case (Ctrl+E)"))
         self.report.clicked.connect(self._export_report)
         self.export = QPushButton("More")
         self.export.setToolTip("Tiles, map and other files")

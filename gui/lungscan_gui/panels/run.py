@@ -14,6 +14,8 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from lungscan_gui.words import as_typed
+
 
 class RunPanel(QFrame):
     """The one button, the bar, and the options behind a fold."""
@@ -27,7 +29,7 @@ class RunPanel(QFrame):
         self.setObjectName("card")
         self.start = QPushButton("Analyse")
         self.start.setObjectName("primary")
-        self.start.setToolTip("Analyse this case (Ctrl+Enter)")
+        self.start.setToolTip(as_typed("Analyse this case (Ctrl+Enter)"))
         self.start.clicked.connect(self.start_asked)
         self.cancel = QPushButton("Cancel")
         self.cancel.setToolTip("Stop; what is scored is kept (Esc)")

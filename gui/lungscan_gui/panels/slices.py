@@ -19,6 +19,7 @@ from lungscan_gui import engine
 from lungscan_gui.viewer.camera import Box, Camera
 from lungscan_gui.viewer.tilemap import PENDING, STATES, TileMap
 from lungscan_gui.viewer.viewer import NOTCH, Viewer
+from lungscan_gui.words import as_typed
 
 FILLS = 0.97  # of the viewer's shorter side, a slice that is stepped to
 ALONE_FROM = 0.5  # of the same; a smaller slice is seen among its neighbours
@@ -39,7 +40,9 @@ class SliceBar(QWidget):
         self._turned = 0  # of a wheel, since the last step
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName("Slice")
-        self.slider.setToolTip("Page Down: next slice, Page Up: the one before; or Alt+wheel")
+        self.slider.setToolTip(
+            as_typed("Page Down: next slice, Page Up: the one before; or Alt+wheel")
+        )
         self.slider.valueChanged.connect(self.go)
         self.words = QLabel()
         self.words.setTextFormat(Qt.TextFormat.PlainText)

@@ -13,6 +13,7 @@ from lungscan_gui import engine
 from lungscan_gui.engine import Words
 from lungscan_gui.viewer.tilemap import PENDING, STATES, TileMap
 from lungscan_gui.viewer.viewer import Viewer
+from lungscan_gui.words import as_typed
 
 PROFILE = (
     "Show the colours as the image's profile {name} means them (C). The network always sees the "
@@ -51,7 +52,7 @@ class ViewBar(QWidget):
         layout.addWidget(self.profile)
         self.files = QComboBox()
         self.files.setAccessibleName("Image of this case")
-        self.files.setToolTip("The images of this case (Alt+Page Down, Alt+Page Up)")
+        self.files.setToolTip(as_typed("The images of this case (Alt+Page Down, Alt+Page Up)"))
         self.files.setMaximumWidth(240)
         self.files.activated.connect(self.file_asked)
         self.files.hide()

@@ -22,6 +22,7 @@ from lungscan_gui import engine
 from lungscan_gui.engine import Verdict
 from lungscan_gui.review.draft import Draft, Sheet
 from lungscan_gui.review.second import SecondAnswerTable
+from lungscan_gui.words import as_typed
 
 KEYS = {Verdict.AGREE: "A", Verdict.DISAGREE: "D", Verdict.NOT_ASSESSABLE: "X"}
 COMMENT_PX = 56
@@ -78,7 +79,7 @@ class ReviewPanel(QWidget):
         self.redo = _tool("Redo", "Redo (Ctrl+Shift+Z)", self.redo_asked)
         self.second = SecondAnswerTable()
         self.save = QPushButton("Save review")
-        self.save.setToolTip("Save beside the result, and in its report (Ctrl+S)")
+        self.save.setToolTip(as_typed("Save beside the result, and in its report (Ctrl+S)"))
         self.save.clicked.connect(self.save_asked)
         self.state = QLabel()
         self.state.setObjectName("muted")
@@ -203,7 +204,7 @@ class ReviewPanel(QWidget):
 def _tool(text: str, tip: str, request: object) -> QToolButton:
     button = QToolButton()
     button.setText(text)
-    button.setToolTip(tip)
+    button.setToolTip(as_typed(tip))
     button.setAccessibleName(tip.split(" (", maxsplit=1)[0])
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     button.clicked.connect(lambda _=False: request.emit())  # type: ignore[attr-defined]

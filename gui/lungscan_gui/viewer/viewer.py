@@ -24,7 +24,7 @@ from PyQt6.QtWidgets import QWidget
 from lungscan_gui.viewer.camera import Camera, open_camera
 from lungscan_gui.viewer.picture import Picture
 from lungscan_gui.viewer.scale import draw_scale_bar
-from lungscan_gui.words import at_the_window
+from lungscan_gui.words import as_typed, at_the_window
 
 NOTCH = 120  # of a wheel, in eighths of a degree
 PER_NOTCH = 1.25
@@ -65,7 +65,7 @@ class Viewer(QWidget):
         self.camera: Camera | None = None
         self.layers: list[Layer] = []
         self.um_per_px: float | None = None
-        self.message = WELCOME
+        self.message = as_typed(WELCOME)
         self.backdrop = QColor(238, 238, 238)
         self._drag: QPointF | None = None
         self._by_tab = False  # whether it has the focus, and by that key
@@ -82,7 +82,7 @@ class Viewer(QWidget):
                 self.picture.close()
         self._shared = shared
         self.picture, self.um_per_px = picture, um_per_px
-        self.message = "" if picture else WELCOME
+        self.message = "" if picture else as_typed(WELCOME)
         self.camera = None
         if picture is not None:
             picture.changed.connect(self.update)

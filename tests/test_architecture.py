@@ -111,6 +111,30 @@ def test_the_wheel_holds_nothing_else(wheel_names: set[str]) -> None:
     assert not any("__pycache__" in name for name in wheel_names)
 
 
+def named_of(call: ast.Call) -> set[str]:
+    """What a call that opens a text file ought to say beside the mode; of all others nothing."""
+    if not isinstance(call.func, ast.Attribute):
+        return set()
+    modes = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
+    name = call.func.attr
+    if name == "open" and any(mode in {"r", "w", "a", "x"} for mode in modes):
+        name = "read_text" if "r" in modes else "write_text"
+    return {"write_text": {"encoding", "newline"}, "read_text": {"encoding"}}.get(name, set())
+
+
+def test_every_text_file_says_how_it_is_written() -> None:
+    """Windows would take an old encoding, and end lines in its own way: other bytes, other sums."""
+    silent = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for package in PACKAGES
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call)
+        and named_of(call) - {keyword.arg for keyword in call.keywords if keyword.arg}
+    ]
+    assert not silent
+
+
 def test_packaging_is_no_package() -> None:
     # It would shadow the `packaging` library, which half of the ecosystem imports.
     assert (ROOT / "packaging").is_dir()

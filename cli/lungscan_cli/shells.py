@@ -46,7 +46,7 @@ def install(shell: str, script: str) -> Installed:
     start = None
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(script.rstrip("\n") + "\n", encoding="utf-8")
+        place.write_text(script.rstrip("\n") + "\n", encoding="utf-8", newline="\n")
         if shell == "zsh":
             start = Path(os.environ.get("ZDOTDIR") or Path.home()) / ".zshrc"
             _append(start, f'fpath=("{place.parent}" $fpath)\nautoload -Uz compinit && compinit')
@@ -70,4 +70,4 @@ def _append(file: Path, lines: str) -> None:
     if begun:
         text = before + rest.partition(END)[2].lstrip("\n")
     gap = "" if not text or text.endswith("\n") else "\n"
-    file.write_text(f"{text}{gap}{BEGIN}\n{lines}\n{END}\n", encoding="utf-8")
+    file.write_text(f"{text}{gap}{BEGIN}\n{lines}\n{END}\n", encoding="utf-8", newline="\n")

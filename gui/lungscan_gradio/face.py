@@ -79,7 +79,9 @@ def answers(job: Job) -> Iterator[str]:
         if case.why:
             yield f"<h2>{escape(case.name)}: Failed</h2><p>{escape(case.why)}</p>"
             continue
-        answer: dict[str, Any] = json.loads((job.view / case.key / ANSWER).read_text())
+        answer: dict[str, Any] = json.loads(
+            (job.view / case.key / ANSWER).read_text(encoding="utf-8")
+        )
         rows = "".join(
             f"<tr><td>{escape(one['display'])}</td><td>{escape(one['text'])}</td></tr>"
             for one in answer["classes"]

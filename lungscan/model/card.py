@@ -143,7 +143,7 @@ def write_card(card: ModelCard, folder: Path) -> None:
     found = [name for name in OPTIONAL_FILES if (folder / name).is_file()]
     values["files"] = {name: hash_of(folder / name) for name in (*FILES, *found)}
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / CARD).write_text(text + "\n", encoding="utf-8")
+    (folder / CARD).write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def hash_of(path: Path) -> str:

@@ -48,7 +48,7 @@ def readme_of(card: ModelCard) -> str:
 
 def write_readme(folder: Path, text: str) -> None:
     """Write the card for people."""
-    (folder / README).write_text(text, encoding="utf-8")
+    (folder / README).write_text(text, encoding="utf-8", newline="\n")
 
 
 def read_golden(card: ModelCard) -> Golden:

@@ -95,7 +95,7 @@ def write_graph(model: ov.Model, parameters: Parameters, folder: Path) -> None:
         ov.save_model(model, path, compress_to_fp16=True)
         xml = path.read_text(encoding="utf-8")
         block = path.with_suffix(".bin").read_bytes()
-    (folder / "graph.xml").write_text(_compact(xml), encoding="utf-8")
+    (folder / "graph.xml").write_text(_compact(xml), encoding="utf-8", newline="\n")
     (folder / "weights.safetensors").write_bytes(_safetensors(xml, block, parameters))
 
 

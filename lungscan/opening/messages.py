@@ -6,6 +6,7 @@ travel in messages but lie in memory that both ends map, in slots that the run h
 
 from __future__ import annotations
 
+import errno
 import pickle
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
@@ -181,10 +182,15 @@ FieldAnswer = PlannedField | CaseError
 
 
 def send(stream: BinaryIO, message: object) -> None:
-    """Write one message. Raises OSError when the other end is gone."""
+    """Write one message. Raises BrokenPipeError when the other end is gone."""
     data = pickle.dumps(message, protocol=5)
-    stream.write(len(data).to_bytes(_LENGTH_BYTES, "little") + data)
-    stream.flush()
+    try:
+        stream.write(len(data).to_bytes(_LENGTH_BYTES, "little") + data)
+        stream.flush()
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # Windows' word for it
+            raise BrokenPipeError(errno.EPIPE, "the other end of the pipe is gone") from error
+        raise
 
 
 def receive(stream: BinaryIO) -> Any:

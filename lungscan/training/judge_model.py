@@ -133,7 +133,7 @@ def keep_evaluation(
     folder = out / FOLDER
     folder.mkdir(exist_ok=True)
     written = write_evaluation(found, folder, root / options.data)
-    (folder / SECTION).write_text(section(found, ()), encoding="utf-8")
+    (folder / SECTION).write_text(section(found, ()), encoding="utf-8", newline="\n")
     text = f"{', '.join(written.files)} lie in {FOLDER}. {written.note}".strip()
     yield StageFinished("judge", text)
 
@@ -148,7 +148,9 @@ def write_readme(options: TrainOptions, out: Path, *, tested: bool) -> None:
     text = text + path.read_text(encoding="utf-8") if known else ""
     card = read_card(out)
     if card.coverage:
-        (out / wording.CURVE_FILE).write_text(draw_coverage(card.coverage), encoding="utf-8")
+        (out / wording.CURVE_FILE).write_text(
+            draw_coverage(card.coverage), encoding="utf-8", newline="\n"
+        )
     folder.write_readme(out, wording.model_card(card) + ("\n" + text if text else ""))
 
 

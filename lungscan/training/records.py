@@ -41,7 +41,7 @@ def keep_records(options: TrainOptions, material: Material, work: Path) -> None:
         },
     )
     text = json.dumps(dataclasses.asdict(record), indent=1, ensure_ascii=False)
-    (work / RUN_FILE).write_text(text + "\n", encoding="utf-8")
+    (work / RUN_FILE).write_text(text + "\n", encoding="utf-8", newline="\n")
     write_split(work / SPLIT_FILE, material.rows)
     if material.digests:
         known = zip(material.rows, material.digests, strict=True)
@@ -58,4 +58,4 @@ def keep_curves(options: TrainOptions, material: Material, work: Path) -> None:
             curves[stage] = tuple(Epoch(**epoch) for epoch in state["history"])
     plain = {stage: [dataclasses.asdict(epoch) for epoch in curves[stage]] for stage in curves}
     text = json.dumps(plain, indent=1)
-    (work / "curves.json").write_text(text + "\n", encoding="utf-8")
+    (work / "curves.json").write_text(text + "\n", encoding="utf-8", newline="\n")

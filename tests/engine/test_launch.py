@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from lungscan import processes
 from lungscan.errors import MachineError, ModelError, UsageProblem
 from lungscan.opening.apart import Apart
 from lungscan.opening.launch import Launched, beforehand
+from lungscan.opening.messages import send
 from lungscan.opening.pool import ReaderPool
 from lungscan.runtimes.runtime import import_ahead
 from lungscan.scanning.scan import scan
@@ -175,3 +177,12 @@ def test_no_part_opens_a_console_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(MachineError):
         Apart("lungscan_gui.scanning.child", others="the window is")
     assert asked == [0x08000000, 0x08000000]
+
+
+def test_a_pipe_that_windows_calls_invalid_is_a_broken_one() -> None:
+    class Gone(io.BytesIO):
+        def flush(self) -> None:
+            raise OSError(22, "Invalid argument")
+
+    with pytest.raises(BrokenPipeError):
+        send(Gone(), "event")

@@ -30,7 +30,9 @@ class LiveMap:
 
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = folder / LIVE
-        self._path.write_text(json.dumps(list(class_looks(model))) + "\n", encoding="ascii")
+        self._path.write_text(
+            json.dumps(list(class_looks(model))) + "\n", encoding="ascii", newline="\n"
+        )
 
     def add(self, scored: ScoredTiles) -> None:
         """Append what a batch found: x, y, width, height, best class or -1, its probability, state.
@@ -45,7 +47,7 @@ class LiveMap:
             best = -1 if np.isnan(probs).any() else int(probs.argmax())  # NaN: not readable
             rows.append([*box, best, round(float(probs[best]), 4) if best >= 0 else 0, state.value])
         text = "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
-        with self._path.open("a", encoding="ascii") as file:
+        with self._path.open("a", encoding="ascii", newline="\n") as file:
             file.write(text)
 
     def end(self) -> None:

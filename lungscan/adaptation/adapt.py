@@ -36,8 +36,8 @@ from lungscan.errors import ModelError, UsageProblem
 from lungscan.evaluation.records import FieldAnswer, LabelledField
 from lungscan.inputs import show
 from lungscan.model.card import ModelCard
-from lungscan.model.folder import put_in_place, scratch_beside
-from lungscan.results.atomic_files import machine_error
+from lungscan.model.folder import scratch_beside
+from lungscan.results.atomic_files import folder_into_place, machine_error
 from lungscan.runtimes.layers import Moments, Network
 from lungscan.runtimes.statistics import load_statistics, some
 from lungscan.workers import available_threads
@@ -93,7 +93,7 @@ def _adapted(
         original = yield from _original(options.original, source, made)
     shares, name = (before, after), options.name or out.name
     card = write_rest(made, source.card, own, shares, original, options, name)
-    put_in_place(card.folder, out, scratch)
+    folder_into_place(card.folder, out, scratch)
     card = dataclasses.replace(card, folder=out)
     return AdaptResult(card, before, after, *(original or (None, None)))
 

@@ -40,10 +40,10 @@ from lungscan.compression.records import (
 from lungscan.compression.wording import all_changes, caution
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.model.card import INT8, NOVELTY, ModelCard
-from lungscan.model.folder import put_in_place, scratch_beside, size_of
+from lungscan.model.folder import scratch_beside, size_of
 from lungscan.model.graph import read_graph, write_graph
 from lungscan.model.novelty import Novelty, load_novelty
-from lungscan.results.atomic_files import machine_error
+from lungscan.results.atomic_files import folder_into_place, machine_error
 from lungscan.runtimes import load_runtime
 from lungscan.types import RgbBatch
 from lungscan.workers import available_threads
@@ -95,7 +95,7 @@ def compressing(job: CompressionJob, out: Path) -> Generator[CompressionEvent, N
                 agreement, warned = _write(model, name, folder, setting)
                 kept = agreement.within(job.bounds)
                 if kept:
-                    put_in_place(folder, out, scratch)
+                    folder_into_place(folder, out, scratch)
         except OSError as error:
             raise machine_error(error, out) from error
         yield Tried(name, agreement, kept)

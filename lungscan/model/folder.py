@@ -107,10 +107,3 @@ def scratch_beside(out: Path) -> Iterator[Path]:
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".lungscan-", dir=out.parent) as scratch:
         yield Path(scratch)
-
-
-def put_in_place(draft: Path, out: Path, scratch: Path) -> None:
-    """Move a model folder to ``out``; an earlier one goes with ``scratch``. Raises OSError."""
-    if out.exists():
-        out.replace(scratch / "earlier")
-    draft.replace(out)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -20,6 +21,7 @@ from lungscan.errors import MachineError
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _AWAY = {errno.EIO, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT, errno.ENETDOWN}
+PAUSES_S = (0.1, 0.3, 0.6)  # between one attempt to move a file on Windows and the next
 _GO_ON = "then start it again: finished cases are kept"
 
 
@@ -46,7 +48,7 @@ def atomic_writer(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        temporary.replace(path)
+        into_place(temporary, path)
         moved = True
         if durable:
             _sync_folder(path.parent)
@@ -69,16 +71,39 @@ def put(path: Path, write: Callable[[Path], None]) -> Path:
     write(draft)
     try:
         try:
-            draft.replace(path)
+            into_place(draft, path)
         except PermissionError:
             path = _free_name(path)
-            draft.replace(path)
+            into_place(draft, path)
     except OSError as error:
         raise machine_error(error, path) from error
     finally:
         with suppress(OSError):
             draft.unlink()
     return path
+
+
+def into_place(draft: Path, path: Path) -> None:
+    """Move ``draft`` to ``path``; a file that lies there is replaced. Raises OSError.
+
+    On Windows a virus scanner or an indexer opens new files for a moment, and nobody may move or
+    replace what another has open. That is no reason to lose an hour's work.
+    """
+    for pause in PAUSES_S if os.name == "nt" else ():
+        try:
+            draft.replace(path)
+        except PermissionError:
+            time.sleep(pause)
+        else:
+            return
+    draft.replace(path)
+
+
+def folder_into_place(draft: Path, out: Path, scratch: Path) -> None:
+    """Move a folder to ``out``; an earlier one goes with ``scratch``. Raises OSError."""
+    if out.exists():
+        into_place(out, scratch / "earlier")
+    into_place(draft, out)
 
 
 def _create(path: Path) -> BinaryIO:

@@ -21,6 +21,7 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from lungscan.errors import ModelError
+from lungscan.results.atomic_files import into_place
 
 MATERIAL_FILE = "material.npz"
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -74,7 +75,7 @@ def keep_material(path: Path, material: Material) -> None:
     part = path.with_suffix(".part")
     with part.open("wb") as handle:
         np.savez_compressed(handle, **arrays)
-    part.replace(path)
+    into_place(part, path)
 
 
 def kept_material(path: Path) -> Material | None:

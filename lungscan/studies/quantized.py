@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lungscan.benchmarking.machine import processor
 from lungscan.compression.quantizing import quantize
 from lungscan.errors import ModelError
-from lungscan.results.atomic_files import write_atomic
+from lungscan.results.atomic_files import into_place, write_atomic
 from lungscan.runtimes.deploy import Deployed, convert
 from lungscan.studies.arrays import DAMAGED, TEST, TRAIN, VALIDATION, Bytes, Material, archive
 from lungscan.studies.results import Answers, fingerprint, load_network, weights_path
@@ -105,7 +105,7 @@ def make_int8(
     with part.open("wb") as handle:
         belongs = np.array(fingerprint(task, material.fingerprint))
         np.savez_compressed(handle, probs=probs, way=np.array(way), belongs=belongs)
-    part.replace(path)
+    into_place(part, path)
     return probs, way
 
 

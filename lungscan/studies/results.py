@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from lungscan.errors import ModelError
+from lungscan.results.atomic_files import into_place
 from lungscan.studies.arrays import DAMAGED, archive
 from lungscan.studies.students import create
 from lungscan.studies.tasks import Task
@@ -53,7 +54,7 @@ def keep(folder: Path, task: Task, network: nn.Module, answers: Answers, belongs
     }
     part = path.with_suffix(".part")
     save_file(state, part)
-    part.replace(path)
+    into_place(part, path)
     path = answers_path(folder, task)
     part = path.with_suffix(".part")
     with part.open("wb") as handle:
@@ -65,7 +66,7 @@ def keep(folder: Path, task: Task, network: nn.Module, answers: Answers, belongs
             device=np.array(answers.device),
             belongs=np.array(fingerprint(task, belongs)),
         )
-    part.replace(path)
+    into_place(part, path)
 
 
 def kept(folder: Path, task: Task, belongs: str) -> Answers | None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from lungscan.errors import MachineError, ModelError
+from lungscan.results.atomic_files import into_place
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -25,7 +26,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
             torch.save(state, handle)
             handle.flush()
             os.fsync(handle.fileno())
-        part.replace(path)
+        into_place(part, path)
     except (OSError, RuntimeError) as error:  # torch's writer turns a full disk into the latter
         with suppress(OSError):
             part.unlink(missing_ok=True)

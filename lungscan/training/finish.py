@@ -15,7 +15,7 @@ from lungscan.model.card import Metric, ModelCard, write_card
 from lungscan.model.checked import read_card
 from lungscan.model.doubt import stated
 from lungscan.model.folder import write_golden, write_novelty
-from lungscan.results.atomic_files import machine_error
+from lungscan.results.atomic_files import into_place, machine_error
 from lungscan.runtimes.statistics import keep_statistics
 from lungscan.training import wording
 from lungscan.training.answered import keep_answers
@@ -145,7 +145,7 @@ def write_bundle(
             write_novelty(draft, fitted.novelty)
             write_golden(draft, probe.numpy(), golden)
             for file in draft.iterdir():
-                file.replace(out / file.name)
+                into_place(file, out / file.name)
     except OSError as error:
         raise machine_error(error, out) from error
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lungscan.errors import MachineError
+from lungscan.results import atomic_files
 from lungscan.results.atomic_files import atomic_writer, machine_error, write_atomic
 
 
@@ -95,3 +98,27 @@ def test_the_message_names_the_file_and_the_cure() -> None:
     assert "case.json" in str(error)
     assert "free some space" in str(error)
     assert error.exit_code == 5
+
+
+@pytest.mark.parametrize(
+    ("system", "tries", "there"), [("nt", 2, True), ("nt", 9, False), ("posix", 1, False)]
+)
+def test_windows_is_asked_again_while_a_scanner_holds_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, tries: int, there: bool
+) -> None:
+    asked: list[Path] = []
+    honest = Path.replace
+
+    def held(path: Path, target: Path) -> Path:
+        asked.append(path)
+        if len(asked) <= tries:
+            raise PermissionError(13, "The process cannot access the file")
+        return honest(path, target)
+
+    monkeypatch.setattr(atomic_files, "os", SimpleNamespace(name=system))
+    monkeypatch.setattr(atomic_files, "time", SimpleNamespace(sleep=lambda _: None))
+    monkeypatch.setattr(Path, "replace", held)
+    with nullcontext() if there else pytest.raises(MachineError, match="close it"):
+        write_atomic(tmp_path / "a.json", b"x", durable=False)
+    assert (tmp_path / "a.json").exists() is there
+    assert len(list(tmp_path.iterdir())) == there  # no draft is left

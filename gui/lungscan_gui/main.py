@@ -33,7 +33,7 @@ def main(args: Sequence[str] | None = None) -> int:
         return 0
     problem = _problem()
     if problem:
-        print(f"Error: {problem}", file=sys.stderr)  # noqa: T201
+        _tell(problem)
         return MACHINE
     return _run([Path(name) for name in given])
 
@@ -51,6 +51,16 @@ def _problem() -> str:
     if sys.platform == "linux" and not display and not named:
         return NO_DISPLAY
     return ""
+
+
+def _tell(problem: str) -> None:
+    """Say why there is no window; where there is no terminal either (Windows), in a box."""
+    if sys.platform == "win32" and sys.stderr is None:
+        import ctypes
+
+        ctypes.windll.user32.MessageBoxW(None, problem, "LungScan", 0x10)  # MB_ICONERROR
+        return
+    print(f"Error: {problem}", file=sys.stderr)  # noqa: T201
 
 
 def _run(paths: list[Path]) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import ctypes
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PyQt6.QtWidgets import QApplication
@@ -47,6 +49,24 @@ def test_without_qt_a_sentence_says_what_to_install(
     monkeypatch.setitem(sys.modules, "PyQt6.QtWidgets", None)
     assert start.main([]) == 5
     assert 'python -m pip install "lungscan-histology[gui]"' in capsys.readouterr().err
+
+
+def test_started_without_a_terminal_on_windows_it_says_so_in_a_box(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`lungscan-gui` has no console there: without the extra nothing at all happened."""
+    told: list[str] = []
+
+    def box(_owner: None, words: str, _title: str, _kind: int) -> None:
+        told.append(words)
+
+    user32 = SimpleNamespace(MessageBoxW=box)
+    monkeypatch.setattr(ctypes, "windll", SimpleNamespace(user32=user32), raising=False)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "stderr", None)
+    monkeypatch.setitem(sys.modules, "PyQt6.QtWidgets", None)
+    assert start.main([]) == 5
+    assert 'python -m pip install "lungscan-histology[gui]"' in told[0]
 
 
 def test_the_window_opens_from_the_command_line_and_closes(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ def is_gone(pid: int) -> bool:
         kernel.GetExitCodeProcess.argtypes = (ctypes.c_void_p, ctypes.POINTER(ctypes.c_ulong))
         kernel.CloseHandle.argtypes = (ctypes.c_void_p,)
         return has_ended(pid, kernel, ctypes.get_last_error)
-    return False
+    else:  # noqa: RET505  so that types are checked for either system
+        return False
 
 
 def has_ended(pid: int, kernel: Any, last_error: Callable[[], int]) -> bool:

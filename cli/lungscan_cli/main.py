@@ -63,8 +63,9 @@ def main(args: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if args is None else list(args)
     options = given[: given.index("--")] if "--" in given else given
     wanted = Wanted(json="--json" in options)  # also where Click refuses what stands beside it
+    # Those of the process are left to Click: on Windows it does what a shell does elsewhere, *.svs.
     return guarded(
-        lambda: lungscan.main(args=given, prog_name="lungscan", standalone_mode=False, obj=wanted),
+        lambda: lungscan.main(args=args, prog_name="lungscan", standalone_mode=False, obj=wanted),
         wanted,
     )
 

@@ -9,9 +9,8 @@ from lungscan.processes import run_if_asked
 
 restore_environment()
 if not run_if_asked(sys.argv[1:]):
-    arguments = sys.argv[1:]
     if Path(sys.executable).stem == "lungscan-gui":
-        arguments = ["gui", *arguments]
+        sys.argv.insert(1, "gui")
     from lungscan_cli.main import main
 
-    sys.exit(main(arguments))
+    sys.exit(main())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import signal
 from collections.abc import Generator
 from contextlib import chdir
@@ -395,6 +396,19 @@ def test_a_name_that_the_pipe_of_windows_cannot_hold_is_written_all_the_same(
     assert main(["classify", str(slide), "--dry-run"]) == 0
     assert rb"\u56fe.svs" in written.getvalue()
     assert "µm/px".encode("cp1252") in written.getvalue()
+
+
+def test_on_windows_a_pattern_means_the_files_that_it_fits(
+    engine: FakeEngine, slide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither of its shells does that."""
+    monkeypatch.setattr("click.core.os", SimpleNamespace(**(vars(os) | {"name": "nt"})))
+    monkeypatch.setattr("sys.argv", ["lungscan", "classify", str(tmp_path / "*.svs"), "--dry-run"])
+    planned: list[ScanOptions] = []
+    monkeypatch.setattr(lungscan, "plan", lambda o: planned.append(o) or engine.plan(o))
+    engine.planned = (Planned("slide", "slide", 12, 0.5, ""),)
+    assert main() == 0
+    assert planned[0].paths == (slide,)
 
 
 @pytest.mark.parametrize(

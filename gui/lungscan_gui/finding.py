@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from lungscan.types import CaseInput, CaseResult, CaseStatus
 from lungscan_gui import engine
@@ -95,5 +95,13 @@ def give(case: Case, place: int, found: Case) -> None:
 def _found(name: Path, out: Path) -> Path | None:
     """Where an image of an earlier run lies, as its result names it."""
     near = (Path.cwd(), out.parent, *out.parent.parents[:2])
-    inside = not name.is_absolute() and ".." not in name.parts  # it comes from a file
+    inside = leads_below(name)  # it comes from a file
     return next((at for folder in near if inside and (at := folder / name).is_file()), None)
+
+
+def leads_below(name: PurePath) -> bool:
+    r"""Whether a path stays in the folder that it is joined to.
+
+    On Windows ``\x`` and ``C:x`` are no absolute paths, but lead out of it.
+    """
+    return not name.anchor and ".." not in name.parts

@@ -9,7 +9,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 from PyQt6.QtCore import Qt
@@ -19,6 +19,7 @@ from pytestqt.qtbot import QtBot
 from lungscan.errors import UnreadableFile
 from lungscan.scanning.scan import scan
 from lungscan_gui.cases import CaseState
+from lungscan_gui.finding import leads_below
 from lungscan_gui.settings import Settings
 from lungscan_gui.window import MainWindow
 from tests.drawing import draw_slide, write_svs
@@ -274,3 +275,20 @@ def test_a_run_of_the_command_line_without_its_image_is_shown_by_its_overview(
     window.compare_sides()
     window.beside.compare_model("lung-histology")
     assert "image itself was not found" in window.message.words.text()
+
+
+@pytest.mark.parametrize(
+    ("name", "below"),
+    [
+        (PurePosixPath("in/a.svs"), True),
+        (PurePosixPath("/etc/passwd"), False),
+        (PurePosixPath("in/../../a.svs"), False),
+        (PureWindowsPath("in/a.svs"), True),
+        (PureWindowsPath("/Windows/win.ini"), False),
+        (PureWindowsPath("C:win.ini"), False),
+        (PureWindowsPath("//server/share/a.svs"), False),
+    ],
+    ids=str,
+)
+def test_a_result_names_no_image_outside_of_its_folder(name: PurePath, below: bool) -> None:
+    assert leads_below(name) is below

@@ -34,6 +34,13 @@ def available_threads() -> int:
     return max(1, cores)
 
 
+def pause(seconds: float, ending: Event) -> None:
+    """Wait, or until ``ending`` is set. On Windows Ctrl+C is heard only between two waits."""
+    step = TICK_S if os.name == "nt" else seconds
+    while seconds > 0 and not ending.wait(min(step, seconds)):
+        seconds -= step
+
+
 class Stopped(BaseException):
     """The run was told to stop while it waited for a job."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from lungscan import workers
 from lungscan.errors import MachineError
 from lungscan.events import CaseStarted, TilesScored
 from lungscan.reading.slides.slide import SlideSource
@@ -165,3 +167,19 @@ def test_every_slide_is_closed_when_the_network_fails(
     with pytest.raises(MachineError):
         run(options(model, tmp_path / "out", folder, batch_size=4))
     assert open_slides == set()
+
+
+@pytest.mark.parametrize(("system", "longest"), [("posix", 30.0), ("nt", 0.2)])
+def test_on_windows_no_pause_keeps_ctrl_c_waiting(
+    monkeypatch: pytest.MonkeyPatch, system: str, longest: float
+) -> None:
+    class Ending(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0.0)
+            return False
+
+    waits: list[float] = []
+    monkeypatch.setattr(workers, "os", SimpleNamespace(name=system))
+    workers.pause(30.0, Ending())
+    assert max(waits) == longest
+    assert sum(waits) == pytest.approx(30.0)

@@ -24,6 +24,7 @@ from lungscan.scanning.watching.memory import Memory
 from lungscan.scanning.watching.round import WatchRound
 from lungscan.scanning.watching.settling import Settling
 from lungscan.types import HiddenName, Inputs
+from lungscan.workers import pause
 
 LOOK_S = 2.0  # between two looks, at least
 SHARE = 0.1  # of the time that looking itself may take
@@ -82,12 +83,12 @@ class _Watched:
         """Look once, do what is to be done, and pause."""
         begun = time.monotonic()
         found = self._look()
-        pause = max(LOOK_S, (time.monotonic() - begun) / SHARE)
+        seconds = max(LOOK_S, (time.monotonic() - begun) / SHARE)
         if found is None:
             yield from self._notice(f"Waiting for {self._places()}: it is away or empty.")
         elif begun >= self.retry_at:
             yield from self._act(found, begun)
-        self.ending.wait(pause)
+        pause(seconds, self.ending)
 
     def _act(self, found: Inputs, now: float) -> Generator[ScanEvent, None, None]:
         """Classify what is new among what was found, else say what is waited for."""

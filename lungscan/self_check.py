@@ -136,7 +136,7 @@ def _libraries() -> Generator[Check, None, None]:
 def reader_check() -> Check:
     """Whether images can be opened in a process of their own, as runs do."""
     try:
-        with tempfile.TemporaryDirectory() as scratch:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
             field = Path(scratch) / "field.png"
             Image.new("RGB", (64, 64), (200, 120, 170)).save(field)
             with ViewedImage(field):
@@ -202,7 +202,7 @@ def gpu_checks() -> list[str]:
 def speed_checks(card: ModelCard) -> Generator[Check, None, None]:
     """Time what a run spends its time on: reading, decoding, quality and the network."""
     golden = read_golden(card)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         rate = _reading_rate(Path(scratch), card)
     yield Check("Speed: reading", "ok", f"{rate:.0f} tiles/s from a JPEG slide, one thread")
     data = to_jpeg(Image.fromarray(golden.fields[0]), 90)

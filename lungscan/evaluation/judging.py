@@ -107,7 +107,7 @@ def _changed(cases: Sequence[CaseInput], shift: Shift) -> Iterator[list[CaseInpu
 
     Copies on the disk, because then everything after is classification as it stands.
     """
-    with tempfile.TemporaryDirectory(prefix="lungscan-") as folder:
+    with tempfile.TemporaryDirectory(prefix="lungscan-", ignore_cleanup_errors=True) as folder:
         yield [
             replace(case, files=(changed_copy(case.files[0], shift, Path(folder) / name),))
             for case in cases

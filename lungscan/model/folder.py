@@ -105,5 +105,7 @@ def require_room(out: Path, is_ours: Callable[[ModelCard], bool], kind: str) -> 
 def scratch_beside(out: Path) -> Iterator[Path]:
     """A folder for drafts beside the place where one of them will lie. Raises OSError."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".lungscan-", dir=out.parent) as scratch:
+    with tempfile.TemporaryDirectory(
+        prefix=".lungscan-", dir=out.parent, ignore_cleanup_errors=True
+    ) as scratch:  # the model lies in its place by then: what stays behind is no failure
         yield Path(scratch)

@@ -90,7 +90,7 @@ def write_graph(model: ov.Model, parameters: Parameters, folder: Path) -> None:
         parameters: numbers that torch will look for by name. Those that are constants of the graph
             give them their name; the others follow behind the graph's block.
     """
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         path = Path(scratch) / "graph.xml"
         ov.save_model(model, path, compress_to_fp16=True)
         xml = path.read_text(encoding="utf-8")

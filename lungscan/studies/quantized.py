@@ -189,7 +189,7 @@ def _right(model: ov.Model, material: Material, rows: NDArray[np.int64], threads
 
 
 def _bytes(model: ov.Model) -> int:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "model.xml"
         ov.save_model(model, path, compress_to_fp16=False)
         return path.with_suffix(".bin").stat().st_size

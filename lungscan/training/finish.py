@@ -138,7 +138,9 @@ def write_bundle(
         golden = deployed(probe)[0].numpy()
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".bundle-", dir=out) as made:
+        with tempfile.TemporaryDirectory(
+            prefix=".bundle-", dir=out, ignore_cleanup_errors=True
+        ) as made:
             draft = Path(made)
             write_network(deployed, options.classify_px, draft)
             keep_statistics(draft, material.squares.of(material.split.train))

@@ -82,7 +82,7 @@ def _write_geojson(result: CaseResult, file: int, path: Path) -> None:
     from lungscan.results.atomic_files import write_atomic
 
     part = replace(result, scores=tuple(s for s in result.scores if s.file_index == file))
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         (made,) = write_tiles_geojson(Path(folder), part)
         data = made.read_bytes()
     write_atomic(path, data, durable=False)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
 from lungscan.inputs.csv_input import read_table
+from lungscan.inputs.names import same_name
 from lungscan.options import MAX_MPP_UM, MIN_MPP_UM
 
 
@@ -43,6 +45,34 @@ def read_groups(table: Path) -> dict[str, GroupRow]:
     if not rows:
         raise UsageProblem(f"{show(table.name)} names no picture.")
     return rows
+
+
+def spelt_as_found(
+    rows: Mapping[str, GroupRow], found: Collection[str], folder: Path
+) -> dict[str, GroupRow]:
+    """The rows by the names that the files have in ``folder``, of which ``found`` are all.
+
+    A copy through macOS spells a letter with an accent as two characters, and Windows and macOS
+    open a file under other capitals, too: its picture would count as one without a row besides.
+    """
+    alike = {same_name(name): name for name in found}
+    capitals = {name.casefold(): name for name in alike}
+
+    def spelt(file: str) -> str:
+        plain = same_name(file)
+        if file in found or plain in alike:
+            return file if file in found else alike[plain]
+        other = alike.get(capitals.get(plain.casefold(), ""), "")
+        return other if other and _is_one_file(folder / file, folder / other) else file
+
+    return {name: replace(row, file=name) for row in rows.values() for name in [spelt(row.file)]}
+
+
+def _is_one_file(first: Path, second: Path) -> bool:
+    try:
+        return first.samefile(second)
+    except OSError:
+        return False
 
 
 def scale_of(text: str, table: Path, line: int) -> float | None:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from lungscan.dataset.group_table import GroupRow, read_groups
+from lungscan.dataset.group_table import GroupRow, read_groups, spelt_as_found
 from lungscan.dataset.pixels import open_picture
 from lungscan.dataset.samples import IndexArray, Samples
 from lungscan.errors import UnreadableFile, UsageProblem
@@ -139,7 +139,11 @@ def read_listing(
     """
     found, skipped = _walk_classes(folder)
     table = groups or groups_table(folder)
-    rows = _rows_of_folders(found, folder) if table is None else read_groups(table)
+    rows: Mapping[str, GroupRow]
+    if table is None:
+        rows = _rows_of_folders(found, folder)
+    else:
+        rows = spelt_as_found(read_groups(table), found, folder)
     if table is not None:
         skipped += [
             SkippedPicture(show(name), f"is not named in {show(table.name)}")
@@ -186,8 +190,8 @@ def every_picture(folder: Path) -> dict[str, GroupRow]:
         UsageProblem: the table is wrong.
     """
     table = groups_table(folder)
-    rows = {} if table is None else read_groups(table)
     found, _ = _walk_classes(folder, empty=True)
+    rows = {} if table is None else spelt_as_found(read_groups(table), found, folder)
     alone = {name: GroupRow(name, name.split("/")[0], name) for name in found}
     return dict(sorted((alone | rows).items()))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lungscan.dataset.listing import read_listing
+from lungscan.dataset.listing import every_picture, read_listing
 from lungscan.dataset.samples import data_hash
 from lungscan.errors import UsageProblem
 
@@ -114,6 +114,32 @@ def test_a_table_gives_labels_and_groups_and_says_what_counts(folder: Path) -> N
     expected = {item.name: (item.reason, item.broken) for item in listing.skipped}
     assert expected["benign/9.png"] == ("cannot be read (No such file or directory)", True)
     assert expected["benign/0.png"] == ("is not named in groups.csv", False)
+
+
+def test_a_picture_copied_through_macos_is_still_the_table_s(folder: Path) -> None:
+    """Its "é" is two characters there, and one in a table that was written elsewhere."""
+    (folder / "benign" / "0.png").rename(folder / "benign" / "e\u0301.png")
+    named = ("benign/\u00e9.png", "benign/1.png", "tumour/0.png", "tumour/1.png")
+    lines = "".join(f"{name},{name[:6]},g{number}\n" for number, name in enumerate(named))
+    write(folder / "groups.csv", HEADER + lines)
+    listing = read_listing(folder)
+    assert listing.names == ("benign/1.png", "benign/e\u0301.png", "tumour/0.png", "tumour/1.png")
+    assert listing.groups == ("g1", "g0", "g2", "g3")
+    assert listing.skipped == ()
+    assert len(every_picture(folder)) == 4
+
+
+def test_a_disk_that_minds_no_capitals_has_each_picture_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder / "groups.csv", "file,group\nbenign/0.PNG,h\nbenign/1.png,g\ntumour/0.png,g\n")
+    assert len(every_picture(folder)) == 5  # two files here
+    monkeypatch.setattr(
+        Path, "samefile", lambda path, other: str(path).lower() == str(other).lower()
+    )
+    judged = every_picture(folder)
+    assert sorted(judged) == ["benign/0.png", "benign/1.png", "tumour/0.png", "tumour/1.png"]
+    assert judged["benign/0.png"].group == "h"
 
 
 def test_another_table_may_leave_out_labels(folder: Path, tmp_path: Path) -> None:

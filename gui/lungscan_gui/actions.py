@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ class Command:
     name: str  # method of the window
 
 
+# What is called "delete" on a Mac's keyboard is Backspace elsewhere, and most have no other.
+REMOVE = ("Del", "Backspace") if sys.platform == "darwin" else ("Del",)
 COMMANDS = (
     Command("File", "Open files ...", ("Ctrl+O",), "open_files"),
     Command("File", "Open folder ...", ("Ctrl+Shift+O",), "open_folder"),
@@ -36,7 +39,7 @@ COMMANDS = (
     Command("Case", "Retry failed", (), "retry_failed"),
     Command("Case", "Next case", ("Ctrl+PgDown",), "next_case"),
     Command("Case", "Previous case", ("Ctrl+PgUp",), "previous_case"),
-    Command("Case", "Remove from the list", ("Del",), "remove_case"),
+    Command("Case", "Remove from the list", REMOVE, "remove_case"),
     Command("Case", "Move up", ("Alt+Up",), "move_up"),
     Command("Case", "Move down", ("Alt+Down",), "move_down"),
     Command("Case", "Compare with another model or run", ("Ctrl+D",), "compare_sides"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -100,6 +102,20 @@ def test_on_macos_every_key_is_called_as_it_is_there(
         window.close()
     assert not [words for words in told if "Ctrl" in words or "Alt+" in words]
     assert any("Cmd+O" in words for words in told)
+
+
+def test_the_only_key_of_a_mac_that_is_called_delete_removes_a_case(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = importlib.util.find_spec("lungscan_gui.actions")
+    assert spec is not None
+    assert spec.loader is not None
+    there = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, there)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    spec.loader.exec_module(there)
+    keys = {command.name: command.keys for command in there.COMMANDS}
+    assert keys["remove_case"] == ("Del", "Backspace")
 
 
 def test_what_finder_asks_to_open_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:

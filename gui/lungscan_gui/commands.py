@@ -300,14 +300,18 @@ class Commands:
 
         def work() -> None:
             try:
-                made().write(path)
+                place = made().write(path)
             except LungScanError as error:
                 window.alarmed.emit(str(error), error.code)
             except OSError as error:
                 words = f"{path} could not be written ({error.strerror or error})."
                 window.alarmed.emit(f"{words} Choose another place, or make room there.", "")
             else:
-                window.announced.emit(f"{path} is written.")
+                if place == path:
+                    window.announced.emit(f"{path} is written.")
+                else:  # Windows
+                    words = f"{path} is open in another program and stayed as it was; the new one"
+                    window.alarmed.emit(f"{words} is {place.name} beside it.", "")
 
         threading.Thread(target=work, name="export", daemon=False).start()
 

@@ -305,11 +305,11 @@ def review_of(out: Path, result: CaseResult) -> Beside:
     return _review_beside(case_folder(out, result.key), result)
 
 
-def save_review(out: Path, result: CaseResult, review: Review) -> None:
-    """``lungscan.review.storing.save_review``. Raises LungScanError."""
+def save_review(out: Path, result: CaseResult, review: Review) -> str:
+    """``lungscan.review.storing.save_review``; what is to be told. Raises LungScanError."""
     from lungscan.review.storing import save_review as save
 
-    save(out, result, review)
+    return at_the_window(" ".join(save(out, result, review)))
 
 
 def card_of(result: CaseResult, places: tuple[str, ...]) -> ModelCard:

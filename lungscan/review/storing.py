@@ -10,6 +10,7 @@ from pathlib import Path
 from lungscan.errors import OutputLocked, UsageProblem
 from lungscan.layout import LIST, RECORD, REPORT, REVIEW, case_folder, list_name, record_name
 from lungscan.report.pdf.case import write_case_pdf
+from lungscan.report.write import Places, moved
 from lungscan.results.atomic_files import machine_error, put, write_atomic
 from lungscan.results.case_json import DamagedRecord
 from lungscan.results.checksums import (
@@ -26,8 +27,10 @@ from lungscan.results.review_json import Beside, Review, answer_digest, review_t
 from lungscan.types import CaseResult
 
 
-def save_review(out: Path, result: CaseResult, review: Review) -> None:
+def save_review(out: Path, result: CaseResult, review: Review) -> tuple[str, ...]:
     """Write ``review.json`` into the case's folder below ``out``, and its report again.
+
+    Returns sentences about a report that had to go elsewhere, as ``write_run_files`` does.
 
     ``case.json`` stays as it is. A run that is writing to ``out`` meanwhile takes the case's new
     list of checksums into its own when it ends; else the run's list is brought up to date here.
@@ -40,6 +43,7 @@ def save_review(out: Path, result: CaseResult, review: Review) -> None:
     if review.answer_sha256 != answer_digest(result) or review.key != result.key:
         raise UsageProblem("The review is of another answer than the one in this folder.")
     folder = case_folder(out, result.key)
+    places: Places = {}
     with _lock_unless_run(out) as locked:
         listed = known_sums(out)
         digest = _believed(out, folder, result.key, listed)
@@ -51,8 +55,10 @@ def save_review(out: Path, result: CaseResult, review: Review) -> None:
                     folder / REPORT, lambda path: write_case_pdf(path, result, Beside(review))
                 )
                 written[report.name] = None
+                places[folder / REPORT] = report
         if locked and listed:
             _name_in_run(out, result.key, listed)
+    return moved(places, out)
 
 
 @contextmanager

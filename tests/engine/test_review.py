@@ -304,6 +304,25 @@ def test_a_saved_review_lies_beside_an_unchanged_record_and_verify_knows_it(
     assert place.amiss() == {f"cases/{folder.name}/{REVIEW}": State.MISSING}
 
 
+def test_of_a_report_that_is_open_elsewhere_it_is_told_where_the_new_one_lies(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows: else the old one would be filed, without the review."""
+    result, honest = place.result("s"), Path.replace
+
+    def replace_unless_open(path: Path, to: Path) -> Path:
+        if to.name == "report.pdf":
+            raise PermissionError(13, "another program has it open")
+        return honest(path, to)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace_unless_open)
+        (told,) = save_review(place.out, result, review_of(result))
+    assert "'report (1).pdf' beside it" in told
+    assert (place.folder("s") / "report (1).pdf").is_file()
+    assert save_review(place.out, result, review_of(result)) == ()
+
+
 def test_a_case_that_was_a_record_alone_gets_a_list(place: Place) -> None:
     out = place.root / "many"
     run(options(place.root / "model", out, place.root / "in" / "a.png", pdf="none"))

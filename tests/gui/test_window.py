@@ -468,6 +468,17 @@ def test_reports_are_exported_with_the_bytes_of_the_run(
     window.export_report()
     wait(lambda: "is written" in window.message.words.text())
     assert target.read_bytes() == (kept / "report.pdf").read_bytes()
+    honest = Path.replace
+
+    def replace_unless_open(path: Path, to: Path) -> Path:
+        if to == target:
+            raise PermissionError(13, "Windows: another program has it open")
+        return honest(path, to)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace_unless_open)
+        window.export_report()
+        wait(lambda: "the new one is filed (1).pdf" in window.message.words.text())
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: ("/proc/no/filed.pdf", ""))
     window.export_report()
     wait(lambda: "could not be written" in window.message.words.text())

@@ -51,9 +51,10 @@ def explanations(result: CaseResult) -> Explained | None:
     )
 
 
-def write_explanation(result: CaseResult, path: Path) -> None:
+def write_explanation(result: CaseResult, path: Path) -> Path:
     """The picture of all that was explained, as a run writes it. Raises MachineError."""
     from lungscan.report.explained import render_explanation
     from lungscan.results.atomic_files import write_atomic
 
     write_atomic(path, render_explanation(result), durable=False)
+    return path

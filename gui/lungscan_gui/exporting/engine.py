@@ -21,7 +21,7 @@ class Export:
 
     title: str
     suffix: str
-    write: Callable[[Path], None]  # raises MachineError
+    write: Callable[[Path], Path]  # where it lies in the end; raises MachineError
 
 
 def report_of(result: CaseResult, beside: Beside | None = None) -> Export:
@@ -62,21 +62,21 @@ def exports(
     return tuple(found)
 
 
-def _write_pdf(result: CaseResult, beside: Beside | None, path: Path) -> None:
+def _write_pdf(result: CaseResult, beside: Beside | None, path: Path) -> Path:
     from lungscan.report.pdf.case import write_case_pdf
     from lungscan.results.atomic_files import put
 
-    put(path, lambda draft: write_case_pdf(draft, result, beside))
+    return put(path, lambda draft: write_case_pdf(draft, result, beside))
 
 
-def _write_csv(result: CaseResult, path: Path) -> None:
+def _write_csv(result: CaseResult, path: Path) -> Path:
     from lungscan.report.tiles_csv import write_tiles_csv
     from lungscan.results.atomic_files import put
 
-    put(path, lambda draft: write_tiles_csv(draft, result))
+    return put(path, lambda draft: write_tiles_csv(draft, result))
 
 
-def _write_geojson(result: CaseResult, file: int, path: Path) -> None:
+def _write_geojson(result: CaseResult, file: int, path: Path) -> Path:
     """The tiles of one file."""
     from lungscan.report.geojson import write_tiles_geojson
     from lungscan.results.atomic_files import write_atomic
@@ -86,10 +86,12 @@ def _write_geojson(result: CaseResult, file: int, path: Path) -> None:
         (made,) = write_tiles_geojson(Path(folder), part)
         data = made.read_bytes()
     write_atomic(path, data, durable=False)
+    return path
 
 
-def _write_map(result: CaseResult, file: int, path: Path) -> None:
+def _write_map(result: CaseResult, file: int, path: Path) -> Path:
     from lungscan.report.heatmap import render_heatmap
     from lungscan.results.atomic_files import write_atomic
 
     write_atomic(path, render_heatmap(result, file), durable=False)
+    return path

@@ -262,7 +262,9 @@ class Reviewing(QObject):
                 second, sheet.trouble = _formed(sheet.result, draft.regions, models)
                 sheet.second, sheet.second_of = second, draft.regions
             review = sheet.review(engine.utc_now())
-            engine.save_review(place[0], sheet.result, review)
+            told = engine.save_review(place[0], sheet.result, review)
+            if told and not self._closed:
+                self._window.alarmed.emit(told, "")
         except LungScanError as error:
             trouble = f"The review was not saved. {error}"
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import socket
@@ -219,7 +220,7 @@ class Kernel:
         return self.open
 
     def GetExitCodeProcess(self, handle: int, into: Any) -> int:  # noqa: N802
-        into._obj.value = self.code
+        ctypes.cast(into, ctypes.POINTER(ctypes.c_ulong)).contents.value = self.code
         return 1
 
     def CloseHandle(self, handle: int) -> int:  # noqa: N802

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from PyQt6.QtCore import QEvent
+from PyQt6.QtCore import QEvent, QLocale
 from PyQt6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
@@ -24,6 +24,8 @@ from lungscan_gui import actions, engine, handed_over
 from lungscan_gui.learning.adapting_page import AdaptingPage
 from lungscan_gui.learning.training_page import TrainingPage
 from lungscan_gui.panels.answer import AnswerBox
+from lungscan_gui.panels.options import ScaleQuestion
+from lungscan_gui.panels.pixel_size import PixelSize
 from lungscan_gui.settings import Settings
 from lungscan_gui.viewer.viewer import Viewer
 from lungscan_gui.window import MainWindow
@@ -131,3 +133,23 @@ def test_what_finder_asks_to_open_is_opened(monkeypatch: pytest.MonkeyPatch) -> 
     assert taken == [Path("/slides/a.svs")]
     assert handed_over.file_of(Asked("")) is None  # an address
     assert handed_over.file_of(QEvent(QEvent.Type.KeyPress)) is None
+
+
+@pytest.mark.parametrize("system", ["de_DE", "de_CH", "en_US"])
+@pytest.mark.parametrize("typed", ["0.25", "0,25"])
+def test_a_pixel_s_size_is_what_was_typed_with_a_comma_or_a_point(
+    qtbot: QtBot, system: str, typed: str
+) -> None:
+    """Qt took the one that the system does not use for nothing: 2 µm, eight times the size."""
+    before = QLocale()
+    QLocale.setDefault(QLocale(system))
+    try:
+        for box in (PixelSize(), ScaleQuestion().value):
+            qtbot.addWidget(box)
+            box.selectAll()
+            qtbot.keyClicks(box, typed)
+            box.interpretText()
+            assert box.value() == 0.25
+            assert box.text().startswith("0.25")
+    finally:
+        QLocale.setDefault(before)

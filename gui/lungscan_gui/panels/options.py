@@ -8,7 +8,6 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QShowEvent
 from PyQt6.QtWidgets import (
     QComboBox,
-    QDoubleSpinBox,
     QFileDialog,
     QFormLayout,
     QLabel,
@@ -31,6 +30,7 @@ from lungscan.options import (
 )
 from lungscan_gui.fitting import card_if_readable
 from lungscan_gui.panels.pixel_size import PixelSize
+from lungscan_gui.panels.typed_number import TypedNumber
 from lungscan_gui.settings import Settings
 
 DEFAULTS = ScanOptions((), Path())
@@ -68,7 +68,7 @@ class OptionsPanel(QWidget):
             form.addRow(TITLES[field], self.boxes[field])
             if field == "model":
                 form.addRow("", self.summary)
-        self.overlap = QDoubleSpinBox()
+        self.overlap = TypedNumber()
         self.overlap.setRange(0, MAX_OVERLAP)
         self.overlap.setSingleStep(0.25)
         self.overlap.setValue(settings.number("overlap", DEFAULTS.overlap))
@@ -198,7 +198,7 @@ class ScaleQuestion(QWidget):
         forty = QPushButton("40x (0.25 µm per pixel)")
         twenty.clicked.connect(lambda: self.answered.emit(0.5))
         forty.clicked.connect(lambda: self.answered.emit(0.25))
-        self.value = QDoubleSpinBox()
+        self.value = TypedNumber()
         self.value.setDecimals(4)
         self.value.setRange(MIN_MPP_UM, MAX_MPP_UM)
         self.value.setValue(0.5)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from PyQt6.QtWidgets import QDoubleSpinBox
-
 from lungscan.options import MAX_MPP_UM
+from lungscan_gui.panels.typed_number import TypedNumber
 
 
-class PixelSize(QDoubleSpinBox):
+class PixelSize(TypedNumber):
     """µm per level-0 pixel; 0, where it begins, is "as the file says"."""
 
     def __init__(self) -> None:

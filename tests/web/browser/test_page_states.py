@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.web.browser.browsing import Served, give, open_page, ready
@@ -143,6 +144,25 @@ def test_what_the_server_refuses_is_reported_in_its_words(page: Page) -> None:
     give(page, [PICTURE])
     expect(page.locator("#alerts")).to_contain_text("You have 4 jobs under way.")
     expect(page.locator("#start")).to_have_text("Classify 1 file")  # can be tried again
+
+
+@pytest.mark.parametrize("typed", ["0.5", "0,5"])
+def test_the_pixel_size_goes_as_it_was_typed(page: Page, typed: str) -> None:
+    """A box for numbers made 05 of "0,5", ten times the size, without a word."""
+    sent: list[bytes] = []
+    refusal = {"error": {"code": "W_TOO_MANY", "message": "Later."}}
+
+    def answer(route: Route) -> None:
+        sent.append(route.request.post_data_buffer or b"")
+        route.fulfill(status=429, json=refusal)
+
+    page.route("**/api/jobs", answer)
+    page.locator("#options summary").click()
+    page.locator("#mpp").click()
+    page.keyboard.type(typed)
+    give(page, [PICTURE])
+    expect(page.locator("#alerts")).to_contain_text("Later.")
+    assert f'name="mpp"\r\n\r\n{typed}\r\n'.encode() in sent[0]
 
 
 def test_too_many_files_are_reported_before_they_are_sent(page: Page) -> None:

@@ -17,5 +17,5 @@ def at_the_window(text: str) -> str:
 def as_typed(text: str) -> str:
     """A text with its keys as they are called here: on macOS Qt means Cmd where it says Ctrl."""
     if sys.platform == "darwin":
-        return text.replace("Ctrl+", "Cmd+").replace("Alt+", "Option+").replace("Enter", "Return")
+        return text.replace("Ctrl+", "Cmd+").replace("Alt+", "Option+")
     return text

@@ -12,6 +12,10 @@ from lungscan.options import AnswerOptions
 
 SETTINGS_SCHEMA = 2  # raise it when tiling, quality limits or rules change their meaning
 SCHEMA_NAME = "settings_schema"  # among the settings that a record keeps
+LIBRARIES = (
+    "numpy", "pillow", "openslide-python", "openslide-bin", "tifffile", "imagecodecs", "pydicom",
+    "openvino", "torch",
+)  # fmt: skip
 
 
 def settings_of(options: AnswerOptions, card: ModelCard) -> tuple[tuple[tuple[str, str], ...], str]:
@@ -30,10 +34,6 @@ def settings_of(options: AnswerOptions, card: ModelCard) -> tuple[tuple[tuple[st
     if options.explain != "off":  # else the hash stays what it was before there was a choice
         shown += (("explain", options.explain),)
     return shown, sha256(json.dumps(shown).encode()).hexdigest()
-
-
-LIBRARIES = ("numpy", "pillow", "openslide-python", "openslide-bin", "tifffile", "imagecodecs")
-LIBRARIES += ("pydicom", "openvino", "torch")
 
 
 def library_versions() -> tuple[tuple[str, str], ...]:

@@ -100,10 +100,19 @@ def into_place(draft: Path, path: Path) -> None:
 
 
 def folder_into_place(draft: Path, out: Path, scratch: Path) -> None:
-    """Move a folder to ``out``; an earlier one goes with ``scratch``. Raises OSError."""
+    """Move a folder to ``out``; an earlier one goes with ``scratch``.
+
+    Raises OSError, and then the earlier one lies where it was.
+    """
+    earlier = scratch / "earlier"
     if out.exists():
-        into_place(out, scratch / "earlier")
-    into_place(draft, out)
+        into_place(out, earlier)
+    try:
+        into_place(draft, out)
+    except OSError:
+        if earlier.exists():
+            earlier.replace(out)
+        raise
 
 
 def _create(path: Path) -> BinaryIO:

@@ -160,6 +160,11 @@ def greeting(settings: WebSettings, port: int) -> list[str]:
     lines.append("Everybody who reaches this machine can open it, and needs a password to get in.")
     if settings.proxies:
         lines.append(f"A proxy at {' or '.join(settings.proxies)} says from where visitors come.")
+    if settings.proxies and not settings.secure:
+        lines.append(
+            "Between it and this page nothing is encrypted: let nobody else onto that way and to "
+            "this port, or give --certificate and --certificate-key."
+        )
     elif not settings.secure:
         lines.append(
             "Passwords and pictures travel unencrypted: put a proxy with TLS before it, or give "

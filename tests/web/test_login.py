@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,4 +147,7 @@ def test_the_start_says_who_comes_through_a_proxy(users: Path) -> None:
     elsewhere = WebSettings(host="0.0.0.0", names=name, auth=users, proxies=("10.0.0.2",))
     said = " ".join(greeting(elsewhere, 8765))
     assert "A proxy at 10.0.0.2 says from where visitors come." in said
-    assert "unencrypted" not in said
+    assert "Between it and this page nothing is encrypted" in said  # passwords cross a network
+    own = Path("own.pem")
+    sealed = replace(elsewhere, certificate=own, certificate_key=own)
+    assert "encrypted" not in " ".join(greeting(sealed, 8765))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lungscan.adaptation.records import AdaptOptions, Own
 from lungscan.adaptation.reviewed import Reviews, labelled_by, reviews_of, shown_in
-from lungscan.dataset.group_table import GroupRow, read_groups
+from lungscan.dataset.group_table import GroupRow, read_groups, spelt_as_found
 from lungscan.dataset.listing import groups_table, hash_of_contents
 from lungscan.dataset.similar import find_similar
 from lungscan.errors import case_error
@@ -56,8 +56,11 @@ def gather(options: AdaptOptions, card: ModelCard) -> Own:
     scan = ScanOptions((root,), Path(), mpp=options.mpp)
     found_files = [case.files[0] for case in find_inputs(scan).cases]
     table = groups_table(root)
-    rows = read_groups(table) if table else {}
-    labelled = [_labelled(file, root, rows, card) for file in found_files]
+    names = [_name(file, root) for file in found_files]
+    rows = spelt_as_found(read_groups(table), set(names), root) if table else {}
+    labelled = [
+        _labelled(file, name, rows, card) for file, name in zip(found_files, names, strict=True)
+    ]
     inputs = [
         replace(file, um_px=field.um_px) for file, field in zip(found_files, labelled, strict=True)
     ]
@@ -103,12 +106,15 @@ def gather(options: AdaptOptions, card: ModelCard) -> Own:
     )
 
 
+def _name(file: InputFile, root: Path) -> str:
+    return file.path.relative_to(root).as_posix() if root in file.path.parents else file.path.name
+
+
 def _labelled(
-    file: InputFile, root: Path, rows: Mapping[str, GroupRow], card: ModelCard
+    file: InputFile, name: str, rows: Mapping[str, GroupRow], card: ModelCard
 ) -> LabelledField:
-    name = file.path.relative_to(root).as_posix() if root in file.path.parents else file.path.name
     row = rows.get(name)
-    written = row.label if row else (name.split("/")[0] if "/" in name else "")
+    written = row.label if row else (name.split("/", maxsplit=1)[0] if "/" in name else "")
     label = written if written in card.class_names else ""
     um_px = row.um_px if row else None
     return LabelledField(name, file.path, label, row.group if row else name, um_px or file.um_px)

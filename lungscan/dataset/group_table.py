@@ -54,6 +54,9 @@ def spelt_as_found(
 
     A copy through macOS spells a letter with an accent as two characters, and Windows and macOS
     open a file under other capitals, too: its picture would count as one without a row besides.
+
+    Raises:
+        UsageProblem: two rows are of one file.
     """
     alike = {same_name(name): name for name in found}
     capitals = {name.casefold(): name for name in alike}
@@ -65,7 +68,16 @@ def spelt_as_found(
         other = alike.get(capitals.get(plain.casefold(), ""), "")
         return other if other and _is_one_file(folder / file, folder / other) else file
 
-    return {name: replace(row, file=name) for row in rows.values() for name in [spelt(row.file)]}
+    given: dict[str, GroupRow] = {}
+    for row in rows.values():
+        name = spelt(row.file)
+        if name in given:
+            raise UsageProblem(
+                f"Two lines of the table of groups are of one picture, {show(name)}, which they "
+                "write in two ways. Keep one of them."
+            )
+        given[name] = replace(row, file=name)
+    return given
 
 
 def _is_one_file(first: Path, second: Path) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from lungscan.dataset.group_table import GroupRow, read_groups
+from lungscan.dataset.group_table import GroupRow, read_groups, spelt_as_found
 from lungscan.dataset.learnt import WORK_FOLDER, digests_of_parts
 from lungscan.dataset.listing import every_picture, groups_table, read_listing
 from lungscan.dataset.samples import data_hash
@@ -80,6 +80,7 @@ def load_material(options: DataOptions) -> Material:
                 f"{show(root.name)} holds no field image in a sub-folder. "
                 "LungScan wants one sub-folder per class."
             )
+        given = spelt_as_found(given, {field.file for field in fields}, root)
         return Material(_regrouped(fields, given), name, root=root)
     parts = _parts(options.split, root, given)
     fields = parts[options.part]

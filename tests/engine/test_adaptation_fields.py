@@ -74,6 +74,18 @@ def test_near_duplicates_that_no_table_groups_are_kept_together(tmp_path: Path) 
     assert gather(AdaptOptions(tmp_path), card).grouped  # nothing has a label
 
 
+def test_a_field_copied_through_macos_keeps_its_patient(tmp_path: Path) -> None:
+    """Its "é" is two characters there; without its row it stood on both sides of the judging."""
+    card = small_model()
+    rows = draw_folder(tmp_path, groups=1, per_group=1)
+    (tmp_path / rows[0][0]).rename(tmp_path / "adeno" / "e\u0301.png")
+    named = [("adeno/\u00e9.png", *rows[0][1:]), *rows[1:]]
+    write_table(tmp_path / "groups.csv", ("file", "label", "group"), named)
+    own = gather(AdaptOptions(tmp_path), card)
+    assert own.grouped
+    assert {field.group for field in own.files} == {group for _, _, group in rows}
+
+
 def test_original_fields_are_those_that_the_model_held_out(tmp_path: Path) -> None:
     draw_folder(tmp_path, groups=3, per_group=1)
     data = {"sources": {"theirs": read_listing(tmp_path).contents_sha256}}

@@ -127,6 +127,9 @@ def test_a_picture_copied_through_macos_is_still_the_table_s(folder: Path) -> No
     assert listing.groups == ("g1", "g0", "g2", "g3")
     assert listing.skipped == ()
     assert len(every_picture(folder)) == 4
+    write(folder / "groups.csv", HEADER + lines + "benign/e\u0301.png,tumour,g9\n")
+    with pytest.raises(UsageProblem, match="are of one picture, benign/e"):
+        read_listing(folder)
 
 
 def test_a_disk_that_minds_no_capitals_has_each_picture_once(

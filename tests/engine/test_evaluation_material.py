@@ -312,6 +312,16 @@ def test_groups_of_other_files_are_refused(root: Path, tmp_path: Path) -> None:
         load_material(DataOptions(root, groups=table))
 
 
+def test_a_table_of_groups_knows_a_field_by_its_other_unicode_form(tmp_path: Path) -> None:
+    rows = draw_folder(tmp_path / "d", groups=1, per_group=1)
+    (tmp_path / "d" / "groups.csv").unlink()
+    (tmp_path / "d" / rows[0][0]).rename(tmp_path / "d" / "adeno" / "e\u0301.png")
+    lines = [("adeno/\u00e9.png", "kim"), *((file, group) for file, _, group in rows[1:])]
+    table = write_table(tmp_path / "g.csv", ("file", "group"), lines)
+    fields = load_material(DataOptions(tmp_path / "d", groups=table)).fields
+    assert {field.group for field in fields} == {"kim", *(group for *_, group in rows[1:])}
+
+
 def test_an_empty_folder_is_nothing_to_do(tmp_path: Path) -> None:
     (tmp_path / "adeno").mkdir()
     with pytest.raises(NothingToDo, match="one sub-folder per class"):

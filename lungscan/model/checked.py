@@ -219,6 +219,9 @@ def _check_figures(card: ModelCard) -> None:
             raise TypeError("metrics have names")
         if not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers):
             raise ValueError(f"the metric {metric.name} is no number")
+        counts: tuple[object, ...] = (metric.n, metric.groups)
+        if not all(type(number) is int and number >= 0 for number in counts):
+            raise ValueError(f"the metric {metric.name} has no counts of pictures and groups")
 
 
 def _check(folder: Path, name: str, expected: str | None) -> None:

@@ -14,6 +14,7 @@ FLAG = "unproven_model"  # of every case that such a model answers
 _NAMES = ("accuracy", "accuracy student")
 _TAIL = 0.025  # of a 95 % interval, on each side
 _HALVINGS = 30  # of the range that a bound is looked for in: to a billionth
+_MOST = 10_000  # groups that are counted: a card may name any number, and more change no word
 
 
 def doubt(card: ModelCard) -> str:
@@ -99,8 +100,9 @@ def _exact(metric: Metric) -> tuple[float, float]:
 
 def _counts(metric: Metric) -> tuple[int, int]:
     """How many groups are right, and of how many; a part of a group counts as wrong."""
-    count = max(1, metric.groups)
-    return math.floor(metric.value * count + 1e-9), count
+    count = min(max(1, metric.groups), _MOST)
+    share = min(max(0.0, metric.value), 1.0)
+    return math.floor(share * count + 1e-9), count
 
 
 def _least(right: int, count: int) -> float:

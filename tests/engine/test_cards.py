@@ -22,6 +22,8 @@ from lungscan.options import DEFAULT_MODEL
 from lungscan.runtimes import load_runtime
 from tests.models import CARD, SHIPPED, tiny_model
 
+ACCURACY = {"name": "accuracy", "value": 0.9, "low": None, "high": None, "n": 9, "groups": 3}
+
 
 class Canary:
     """Leaves a file behind when it is unpickled."""
@@ -126,6 +128,9 @@ def test_an_incomplete_folder_is_refused(folder: Path, name: str) -> None:
         {"tumour_limit_mm2": -1},
         {"files": []},
         {"metrics": [{"x": 1}]},
+        {"metrics": [{**ACCURACY, "groups": 1.5}]},
+        {"metrics": [{**ACCURACY, "groups": -1}]},
+        {"metrics": [{**ACCURACY, "n": True}]},
     ],
     ids=repr,
 )

@@ -41,6 +41,12 @@ def test_where_the_card_has_no_interval_it_is_the_exact_one() -> None:
     assert "(95 % interval 19 % to 81 %)" in sentence(0.5, None, None, 10)
 
 
+def test_a_card_of_strangers_ends_no_command_and_keeps_none_busy() -> None:
+    for value in (-0.5, 0.3):
+        assert "is unproven" in sentence(value, None, None, 10**15)
+    assert sentence(0.9, None, None, 10**15) == ""
+
+
 def test_always_naming_the_commonest_class_is_no_skill() -> None:
     assert sentence(0.82, 0.78, 0.86, 200) == ""
     assert "would be right in 80 %" in sentence(0.82, 0.78, 0.86, 200, commonest_class=0.8)

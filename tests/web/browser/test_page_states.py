@@ -165,6 +165,25 @@ def test_the_pixel_size_goes_as_it_was_typed(page: Page, typed: str) -> None:
     assert f'name="mpp"\r\n\r\n{typed}\r\n'.encode() in sent[0]
 
 
+@pytest.mark.parametrize("typed", ["25", "0.25 µm"])
+def test_a_pixel_size_that_is_none_is_reported_before_gigabytes_are_sent(
+    page: Page, typed: str
+) -> None:
+    sent: list[str] = []
+
+    def answer(route: Route) -> None:
+        sent.append(route.request.method)
+        route.fulfill(status=429, json={"error": {"code": "W_TOO_MANY", "message": "Later."}})
+
+    page.route("**/api/jobs", answer)
+    page.locator("#options summary").click()
+    page.locator("#mpp").fill(typed)
+    give(page, [PICTURE])
+    expect(page.locator("#alerts")).to_contain_text("must be a number from 0.05 to 10 µm")
+    expect(page.locator("#mpp")).to_be_focused()
+    assert not sent
+
+
 def test_too_many_files_are_reported_before_they_are_sent(page: Page) -> None:
     many = [{**PICTURE, "name": f"{number}.jpeg"} for number in range(51)]
     page.locator("#pick").set_input_files(many)  # type: ignore[arg-type]

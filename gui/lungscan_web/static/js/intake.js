@@ -112,8 +112,15 @@ async function submit(begun) {
     return;
   }
   calm();
+  const typed = $("mpp").value.trim();
+  const um = Number(typed.replace(",", "."));
+  if (typed && !(um >= 0.05 && um <= 10)) { // as the server says, but only after all has been sent
+    complain("The pixel size must be a number from 0.05 to 10 µm (usual: 0.25 at 40x, 0.5 at 20x).");
+    $("mpp").focus();
+    return;
+  }
   const button = $("start");
-  const fields = { model: $("model").value, mpp: $("mpp").value };
+  const fields = { model: $("model").value, mpp: typed };
   sending = send(chosen, fields, (sent, total) => {
     button.textContent = sent < total ? `Stop sending (${Math.floor((100 * sent) / total)} %)` : "Looking at what was sent";
   });

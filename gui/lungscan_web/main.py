@@ -162,8 +162,8 @@ def greeting(settings: WebSettings, port: int) -> list[str]:
         lines.append(f"A proxy at {' or '.join(settings.proxies)} says from where visitors come.")
     if settings.proxies and not settings.secure:
         lines.append(
-            "Between it and this page nothing is encrypted: let nobody else onto that way and to "
-            "this port, or give --certificate and --certificate-key."
+            "Between it and this page nothing is encrypted: keep others off that line and off this "
+            "port, or give --certificate and --certificate-key."
         )
     elif not settings.secure:
         lines.append(

@@ -62,7 +62,7 @@ def examine() -> Generator[Check, None, None]:
     yield _processor()
     yield from _namesake()
     yield _disk()
-    yield from _libraries()
+    yield from library_checks()
     yield reader_check()
     try:
         cards = list_models()
@@ -123,7 +123,8 @@ def _disk() -> Check:
     return Check("Free disk here", state, f"{free:.1f} GB")
 
 
-def _libraries() -> Generator[Check, None, None]:
+def library_checks() -> Generator[Check, None, None]:
+    """What is installed, and what an extra would bring."""
     yield Check("Libraries", "ok", ", ".join(f"{name} {v}" for name, v in library_versions()))
     if find_spec("torch") is None:
         yield Check("torch", "ok", "not installed; needed for a GPU and for training only")

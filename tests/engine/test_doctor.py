@@ -179,8 +179,8 @@ def test_a_reader_process_that_does_not_start_fails_the_check(
 
 def test_what_an_extra_would_bring_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "find_spec", lambda name: None)
-    absent = {check.name: check for check in doctor._libraries()}
+    absent = {check.name: check for check in doctor.library_checks()}
     assert absent["pydicom"].state == absent["torch"].state == "ok"
     assert "chest CT in DICOM" in absent["pydicom"].detail
     monkeypatch.setattr(doctor, "find_spec", lambda name: name)
-    assert [check.name for check in doctor._libraries()] == ["Libraries"]
+    assert [check.name for check in doctor.library_checks()] == ["Libraries"]

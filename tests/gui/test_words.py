@@ -144,8 +144,9 @@ def test_a_pixel_s_size_is_what_was_typed_with_a_comma_or_a_point(
     before = QLocale()
     QLocale.setDefault(QLocale(system))
     try:
-        for box in (PixelSize(), ScaleQuestion().value):
-            qtbot.addWidget(box)
+        question, alone = ScaleQuestion(), PixelSize()
+        for widget, box in ((alone, alone), (question, question.value)):
+            qtbot.addWidget(widget)
             box.selectAll()
             qtbot.keyClicks(box, typed)
             box.interpretText()

@@ -201,13 +201,13 @@ def contradicted(material: Material) -> str:
     """Which files are the very same under two labels, in a sentence; "" when none is."""
     first: dict[str, SplitRow] = {}
     pairs = []
-    for row, digest in zip(material.rows, material.digests, strict=bool(material.digests)):
+    for row, digest in zip(material.rows, material.digests, strict=False):  # () of old listings
         other = first.setdefault(digest, row)
         if other.label != row.label:
             pairs.append((other.file, row.file))
     if not pairs:
         return ""
-    more = f" (and {len(pairs) - 1:,} more)" if len(pairs) > 1 else ""
+    more = f" ({len(pairs):,} such pairs)" if len(pairs) > 1 else ""
     return (
         f"{show(pairs[0][0])} and {show(pairs[0][1])} are one picture with two labels{more}: at "
         "least one label is wrong, is learnt, and counts in every figure."

@@ -67,7 +67,8 @@ def started(options: TrainOptions, root: Path) -> TrainOptions:
     if options.teacher not in (usual.teacher, "") or options.teacher_from:
         raise UsageProblem(
             "A run that starts from a model learns from labels alone and would ask no teacher: "
-            "leave teacher and teacher_from out (--teacher, --teacher-from)."
+            "leave teacher and teacher_from out, or empty where the recipe's base names them "
+            "(--teacher, --teacher-from)."
         )
     same = card.modality == options.modality  # pictures of another kind have their own scale
     side = card.patch_size_pixels if same else options.classify_px

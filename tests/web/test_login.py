@@ -123,6 +123,8 @@ def test_a_proxy_elsewhere_is_believed_where_its_address_is_given(users: Path) -
 def test_a_proxy_s_address_that_is_none_is_refused() -> None:
     with pytest.raises(UsageProblem, match=r"--proxy cannot be page\.local: it must be an IP"):
         WebSettings(proxies=("page.local",))
+    with pytest.raises(UsageProblem, match="does not reach a page at 127"):
+        WebSettings(names=("scan.example.org",), proxies=("10.0.0.2",))
 
 
 def test_behind_a_proxy_with_tls_the_cookie_is_for_https_alone(

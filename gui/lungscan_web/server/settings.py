@@ -22,7 +22,7 @@ class WebSettings:
 
     Raises:
         UsageProblem: an address that others reach, without ``auth``; a port or a proxy's address
-            that is none.
+            that is none, or a proxy that does not reach the page.
     """
 
     model: str = AUTO
@@ -55,6 +55,11 @@ class WebSettings:
                     f"--proxy cannot be {text}: it must be an IP address or a network, such as "
                     "10.0.0.2 or 10.0.0.0/24."
                 ) from None
+        if self.proxies and self.is_local:
+            raise UsageProblem(
+                f"--proxy names a proxy on another machine, which does not reach a page at "
+                f"{self.host}: give --host and --auth, too. One on this machine needs --name alone."
+            )
 
     @property
     def is_local(self) -> bool:

@@ -133,8 +133,7 @@ def test_the_fingerprint_knows_the_model_and_older_ones_stay(tmp_path: Path) -> 
 def test_pictures_for_a_stage_that_the_model_to_begin_from_leaves_out_are_refused(
     tmp_path: Path,
 ) -> None:
-    options = dataclasses.replace(short_run(), teacher="test_efficientnet")
-    options = dataclasses.replace(options, more_pictures=("more",), more_in=("teacher",))
+    options = dataclasses.replace(short_run(), more_pictures=("more",), more_in=("teacher",))
     with pytest.raises(UsageProblem, match=r"in names teacher, and this recipe fits alone"):
         list(train(options, tmp_path, tmp_path / "mine"))
 

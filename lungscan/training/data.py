@@ -201,7 +201,7 @@ def contradicted(material: Material) -> str:
     """Which files are the very same under two labels, in a sentence; "" when none is."""
     first: dict[str, SplitRow] = {}
     pairs = []
-    for row, digest in zip(material.rows, material.digests, strict=False):  # () of old listings
+    for row, digest in zip(material.rows, material.digests, strict=False):  # or no digests
         other = first.setdefault(digest, row)
         if other.label != row.label:
             pairs.append((other.file, row.file))

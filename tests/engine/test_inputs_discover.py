@@ -129,19 +129,24 @@ def test_pipes_and_dead_links_do_not_block(tmp_path: Path) -> None:
     assert sorted(why.values()) == ["link that leads nowhere", "not a regular file"]
 
 
+def lock(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let nobody look into folders of this name; root may look into all."""
+    real = os.scandir
+
+    def scandir(path: Path) -> object:
+        if Path(path).name == name:
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+
+
 def test_unreadable_folder_is_reported_and_the_rest_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     touch(tmp_path / "in" / "locked" / "a.png")
     touch(tmp_path / "in" / "open" / "b.png")
-    real = os.scandir
-
-    def scandir(path: Path) -> object:
-        if Path(path).name == "locked":
-            raise PermissionError(13, "Permission denied")
-        return real(path)
-
-    monkeypatch.setattr(os, "scandir", scandir)
+    lock(monkeypatch, "locked")
     found = discover((tmp_path / "in",))
     assert shown(found) == ["in/open/b.png"]
     assert [(s.relative_path, s.error_code) for s in found.skipped] == [
@@ -154,14 +159,7 @@ def test_of_a_drive_of_windows_what_was_deleted_stays_out(
 ) -> None:
     for folder in ("slides", "$RECYCLE.BIN/S-1-5-21", "System Volume Information"):
         touch(tmp_path / "in" / folder / "a.png")
-    real = os.scandir
-
-    def scandir(path: Path) -> object:
-        if Path(path).name == "System Volume Information":
-            raise PermissionError(13, "Permission denied")
-        return real(path)
-
-    monkeypatch.setattr(os, "scandir", scandir)
+    lock(monkeypatch, "System Volume Information")
     found = discover((tmp_path / "in",))
     assert shown(found) == ["in/slides/a.png"]
     assert {(s.reason.split(",")[0], s.error_code) for s in found.skipped} == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Generator
 from pathlib import Path
@@ -25,6 +26,7 @@ from lungscan.errors import MachineError, ModelError
 from lungscan.evaluation.calibration_fields import Gathered
 from lungscan.model.card import ModelCard
 from lungscan_cli.main import main
+from tests.models import CARD, tiny_model
 
 Captured = pytest.CaptureFixture[str]
 
@@ -42,6 +44,7 @@ class FakeCompression:
         self.job: CompressionJob | None = None
         self.raises: BaseException | None = None
         self.caution = ""
+        self.card = CARD
         self.closed = False
 
     def gather(self, *given: object) -> Gathered:
@@ -57,6 +60,7 @@ class FakeCompression:
             if self.raises is not None:
                 raise self.raises
             yield Tried("all layers", AGREEMENT, kept=True)
+            tiny_model(out, self.card)
             sizes = 8_600_000, 5_400_000
             yield Compressed(
                 CompressionResult(out, "all layers", 340, AGREEMENT, *sizes, self.caution)
@@ -109,8 +113,16 @@ def test_the_model_is_compressed_and_the_loss_reported(
     assert "5.4 MB" in shown.out
     assert "all layers: accuracy down 0.27 points to 94.7%, 3 of 376 refusals changed" in shown.err
     assert "skipped, cannot be read: lung_n/bad.png" in shown.err
-    assert "lungscan classify --model small" in shown.err
+    assert "lungscan classify --model small`" in shown.err
     assert "Research use only" in shown.err
+
+
+def test_an_unproven_model_is_told_of_with_the_flag_that_it_wants(
+    fake: FakeCompression, capsys: Captured
+) -> None:
+    fake.card = dataclasses.replace(CARD, metrics=())
+    assert main(LINE.split()) == 0
+    assert "lungscan classify --model small --unproven`" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("fake")

@@ -22,6 +22,7 @@ from lungscan.training.options import TrainOptions
 from lungscan_cli.commands.train import STAGES
 from lungscan_cli.main import main
 from lungscan_cli.views.training import TrainBarView, TrainView
+from tests.models import tiny_model
 
 Captured = pytest.CaptureFixture[str]
 
@@ -57,6 +58,7 @@ class FakeTraining:
             yield from self.events
             if self.raises is not None:
                 raise self.raises
+            tiny_model(out)
         finally:
             self.closed = True
 
@@ -96,6 +98,7 @@ def test_the_recipe_is_trained_in_all_stages(training: FakeTraining, capsys: Cap
     assert shown.out == ""
     assert "  epoch 2 of 3: loss 0.500, validation 91.2%, 60 images/s" in shown.err
     assert "The model lies in models/new" in shown.err
+    assert "Use it with `lungscan classify --model models/new`." in shown.err
     assert "Research use only" in shown.err
 
 

@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 
 import lungscan
-from lungscan import RESEARCH_USE
 from lungscan.adaptation.records import (
     FOLDS,
     Adapted,
@@ -26,7 +25,8 @@ from lungscan.adaptation.wording import gain_rows, reserves
 from lungscan.door import jobs
 from lungscan.model.doubt import doubt
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.console import answers, people, plain, quoted, say, shell_path, write_json
+from lungscan_cli.console import answers, people, plain, say, shell_path, write_json
+from lungscan_cli.views.made import say_use
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +83,7 @@ def run_adaptation(order: Order, *, as_json: bool, quiet: bool) -> int:
         answers().print(_table(result))
     for reserve in reserves(result):
         say(console, reserve, style="yellow")
-    folder = plain(str(order.out))
-    flag = " --unproven" if doubt(result.card) else ""
-    say(console, f"Use it with `lungscan classify --model {quoted(folder)}{flag}`.")
-    say(console, RESEARCH_USE, style="bold")
+    say_use(console, order.out, result.card)
     return 0
 
 

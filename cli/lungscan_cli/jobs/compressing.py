@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 import lungscan
-from lungscan import RESEARCH_USE
 from lungscan.compression.records import Compressed, CompressionResult, Tried, Trying
 from lungscan.compression.wording import all_changes
 from lungscan.door import jobs
+from lungscan.model.checked import read_card
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.console import answers, count, people, plain, quoted, say, shell_path, write_json
+from lungscan_cli.console import answers, count, people, plain, say, shell_path, write_json
+from lungscan_cli.views.made import say_use
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,7 @@ def run_compression(order: Order, *, as_json: bool, quiet: bool) -> int:
         answers().print(_table(result))
     if result.caution:
         say(console, result.caution, style="yellow")
-    folder = plain(str(order.out))
-    say(console, f"Use it with `lungscan classify --model {quoted(folder)}`.")
-    say(console, RESEARCH_USE, style="bold")
+    say_use(console, order.out, read_card(order.out))
     return 0
 
 

@@ -14,11 +14,8 @@ from typing import Any, assert_never
 from rich.console import Console
 
 import lungscan
-from lungscan import RESEARCH_USE
 from lungscan.door import jobs
 from lungscan.model.checked import read_card
-from lungscan.model.doubt import doubt
-from lungscan.model.folder import holds_model
 from lungscan.training.events import (
     EpochFinished,
     RunStarted,
@@ -28,7 +25,8 @@ from lungscan.training.events import (
 )
 from lungscan.training.options import TrainOptions, changed, load_options
 from lungscan_cli.border import INTERRUPTED
-from lungscan_cli.console import people, plain, quoted, say, shell_path
+from lungscan_cli.console import people, plain, say, shell_path
+from lungscan_cli.views.made import say_use
 from lungscan_cli.views.training import TrainView, train_view_for
 
 PATHS = ("split_file", "teacher_from", "start_from")  # options that name a file
@@ -98,17 +96,8 @@ def run_training(order: Order) -> int:
     if not order.stages or "bundle" in order.stages:
         folder = plain(str(order.out))
         say(console, f"The model lies in {folder}; its README.md says how good it is.")
-        flag = _flag_of(order.out)
-        say(console, f"Use it with `lungscan classify --model {quoted(folder)}{flag}`.")
-        say(console, RESEARCH_USE, style="bold")
+        say_use(console, order.out, read_card(order.out))
     return 0
-
-
-def _flag_of(out: Path) -> str:
-    """Options that classify needs for this model; why, the training has said."""
-    if not holds_model(out):
-        return ""
-    return " --unproven" if doubt(read_card(out)) else ""
 
 
 def _first_rank() -> bool:

@@ -1,0 +1,20 @@
+"""What is said of a model that was just made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from lungscan import RESEARCH_USE
+from lungscan.model.card import ModelCard
+from lungscan.model.doubt import doubt
+from lungscan_cli.console import plain, quoted, say
+
+
+def say_use(console: Console, folder: Path, card: ModelCard) -> None:
+    """How the model in a folder is used; an unproven one is by a flag alone."""
+    flag = " --unproven" if doubt(card) else ""
+    word = quoted(plain(str(folder)))
+    say(console, f"Use it with `lungscan classify --model {word}{flag}`.")
+    say(console, RESEARCH_USE, style="bold")

@@ -123,6 +123,9 @@ def test_a_proxy_elsewhere_is_believed_where_its_address_is_given(users: Path) -
 def test_a_proxy_s_address_that_is_none_is_refused() -> None:
     with pytest.raises(UsageProblem, match=r"--proxy cannot be page\.local: it must be an IP"):
         WebSettings(proxies=("page.local",))
+    for everybody in ("0.0.0.0/0", "::/0", "128.0.0.0/1"):
+        with pytest.raises(UsageProblem, match="strangers would count as the proxy, too"):
+            WebSettings(proxies=(everybody,))
     with pytest.raises(UsageProblem, match="does not reach a page at 127"):
         WebSettings(names=("scan.example.org",), proxies=("10.0.0.2",))
 

@@ -15,6 +15,8 @@ DEFAULT_PORT = 8765
 LOCAL = "127.0.0.1"
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared with, and only after ``auth``
 
+_WIDEST = 7  # bits that addresses of the widest private network, fc00::/7, have in common
+
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
@@ -48,13 +50,7 @@ class WebSettings:
         if (self.certificate is None) != (self.certificate_key is None):
             raise UsageProblem("Give --certificate and --certificate-key together, or neither.")
         for text in self.proxies:
-            try:
-                ipaddress.ip_network(text, strict=False)
-            except ValueError:
-                raise UsageProblem(
-                    f"--proxy cannot be {text}: it must be an IP address or a network, such as "
-                    "10.0.0.2 or 10.0.0.0/24."
-                ) from None
+            _require_proxy(text)
         if self.proxies and self.is_local:
             raise UsageProblem(
                 f"--proxy names a proxy on another machine, which does not reach a page at "
@@ -104,6 +100,23 @@ class WebSettings:
         names = given | {_bracketed(name) for name in own}
         plain = names if port == (443 if self.secure else 80) else given
         return frozenset({f"{name}:{port}" for name in names} | plain)
+
+
+def _require_proxy(text: str) -> None:
+    """Refuse what is no address of a proxy of our own. Raises UsageProblem."""
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise UsageProblem(
+            f"--proxy cannot be {text}: it must be an IP address or a network, such as 10.0.0.2 or "
+            "10.0.0.0/24."
+        ) from None
+    if network.prefixlen < _WIDEST:
+        raise UsageProblem(
+            f"--proxy cannot be {text}: strangers would count as the proxy, too, name any address "
+            "as their own and so pass the limit on wrong logins. Give the address of the proxy "
+            "alone, such as 10.0.0.2, or its network, such as 10.0.0.0/24."
+        )
 
 
 def _bracketed(name: str) -> str:

@@ -6,6 +6,7 @@ import math
 
 from lungscan.compression.records import Agreement, Bounds
 from lungscan.model.card import ModelCard
+from lungscan.results.markdown_table import table
 
 NOT_NOW = "measured before int8"
 
@@ -79,7 +80,7 @@ def readme(source: ModelCard, card: ModelCard, sizes: tuple[int, int], text: str
         ),
         ("Size on disk", *(f"{size / 1e6:.1f} MB" for size in sizes)),
     )
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    figures = table(("", "before, fp32", "int8"), rows, right=("before, fp32", "int8"))
     warned = f"**{made['caution']}**\n\n" if made.get("caution") else ""
     loss, refusals = made["bounds"]["accuracy"], made["bounds"]["refusals"]
     return f"""# {card.name} {card.version}
@@ -90,9 +91,7 @@ def readme(source: ModelCard, card: ModelCard, sizes: tuple[int, int], text: str
 with {made["calibration_tiles"]} fields to calibrate on. Judged on {agreement.tiles} validation
 fields in {agreement.groups} groups on {agreement.device}:
 
-| | before, fp32 | int8 |
-|---|---:|---:|
-{table}
+{figures}
 
 Answers that became wrong: {agreement.became_wrong}; that became right: {agreement.became_right};
 refusals that changed: {agreement.refusals_changed}. Allowed were a loss of {100 * loss:g} points of

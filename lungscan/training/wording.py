@@ -9,7 +9,7 @@ from lungscan.evaluation.wording import FEW, FEW_GROUPS, spacing, with_interval
 from lungscan.modalities.table import modality_of
 from lungscan.model.card import Metric, ModelCard
 from lungscan.model.doubt import doubt
-from lungscan.results.markdown_table import cell
+from lungscan.results.markdown_table import cell, table
 from lungscan.training.classes import ClassWords, unstated
 
 if TYPE_CHECKING:
@@ -204,13 +204,16 @@ def coverage_section(card: ModelCard) -> str:
     """How much less is wrong when the least certain fields get no answer; "" of older cards."""
     if not card.coverage:
         return ""
+    heads = ("answered", "right", "wrong among the answered")
     rows = [
-        f"| {percent(share)} | {percent(accuracy)} ({100 * low:.1f} to {100 * high:.1f}) | "
-        f"{percent(1 - accuracy)} |"
+        (
+            percent(share),
+            f"{percent(accuracy)} ({100 * low:.1f} to {100 * high:.1f})",
+            percent(1 - accuracy),
+        )
         for share, accuracy, low, high in card.coverage
         if round(100 * share) in COVERAGES
     ]
-    table = "\n".join(rows)
     return f"""
 ## Accuracy against coverage
 
@@ -218,9 +221,7 @@ When only the most certain fields are answered. The points of the curve stand in
 
 ![Accuracy against the share of fields answered]({CURVE_FILE})
 
-| answered | right | wrong among the answered |
-|---:|---:|---:|
-{table}
+{table(heads, rows, right=heads)}
 """
 
 
@@ -239,10 +240,9 @@ The same recipe judged on the test part of one split, as the first project repor
 
 
 def _figures(metrics: Sequence[Metric]) -> str:
-    head = "| figure | value | pictures | groups | note |\n|---|---|---:|---:|---|\n"
-    return head + "\n".join(
-        f"| {cell(m.name)} | {interval(m)} | {m.n} | {m.groups} | {cell(m.note)} |" for m in metrics
-    )
+    heads = ("figure", "value", "pictures", "groups", "note")
+    rows = ((cell(m.name), interval(m), str(m.n), str(m.groups), cell(m.note)) for m in metrics)
+    return table(heads, rows, right=("pictures", "groups"))
 
 
 def _network(card: ModelCard) -> str:

@@ -149,12 +149,13 @@ def _drawing(result: CaseResult, maps: Sequence[int]) -> Iterator[dict[int, Futu
         beside.shutdown(cancel_futures=True)
 
 
-def moved(places: Places, out: Path) -> tuple[str, ...]:
-    """Sentences about files below ``out`` that lie elsewhere than wanted."""
+def moved(places: Places, out: Path, cure: str = "") -> tuple[str, ...]:
+    """Sentences about files below ``out`` that lie elsewhere than wanted, and the ``cure``."""
+    cure = cure or f"have the reports written again (`lungscan report {out}`)"
     return tuple(
         f"{path.relative_to(out).as_posix()} could not be replaced, because another program has it "
         f"open, so the new one is {place.name!r} beside it. Close the old one and "
-        f"have the reports written again (`lungscan report {out}`)."
+        f"{cure}."
         for path, place in places.items()
         if place != path
     )

@@ -58,7 +58,7 @@ def save_review(out: Path, result: CaseResult, review: Review) -> tuple[str, ...
                 places[folder / REPORT] = report
         if locked and listed:
             _name_in_run(out, result.key, listed)
-    return moved(places, out)
+    return moved(places, out, "save the review again")
 
 
 @contextmanager

@@ -319,6 +319,7 @@ def test_of_a_report_that_is_open_elsewhere_it_is_told_where_the_new_one_lies(
         patch.setattr(Path, "replace", replace_unless_open)
         (told,) = save_review(place.out, result, review_of(result))
     assert "'report (1).pdf' beside it" in told
+    assert told.endswith("Close the old one and save the review again.")
     assert (place.folder("s") / "report (1).pdf").is_file()
     assert save_review(place.out, result, review_of(result)) == ()
 

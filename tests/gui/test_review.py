@@ -443,6 +443,34 @@ def test_a_review_that_cannot_be_saved_costs_a_message_and_stays(
 
 
 @pytest.mark.usefixtures("with_reports")
+def test_a_review_can_be_saved_again_where_its_report_was_open_elsewhere(
+    reviewed: MainWindow, wait: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows; the message asks for just that."""
+    panel, honest = reviewed.result.review, Path.replace
+    report = folder(reviewed) / "report.pdf"
+    before = report.read_bytes()
+
+    def replace_unless_open(path: Path, to: Path) -> Path:
+        if to.name == report.name:
+            raise PermissionError(13, "another program has it open")
+        return honest(path, to)
+
+    reviewed.agree()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace_unless_open)
+        saved(reviewed, wait)
+    wait(lambda: "save the review again" in reviewed.message.words.text())
+    stored = read_review(folder(reviewed))
+    assert report.read_bytes() == before
+    assert panel.save.isEnabled()
+    reviewed.save_review()
+    wait(lambda: not panel.save.isEnabled())
+    assert report.read_bytes() != before
+    assert read_review(folder(reviewed)) == stored
+
+
+@pytest.mark.usefixtures("with_reports")
 def test_an_exported_report_says_what_was_looked_at_and_saves_the_review(
     reviewed: MainWindow, wait: Wait, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

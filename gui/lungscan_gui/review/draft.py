@@ -73,12 +73,18 @@ class Sheet:
     second: CaseResult | None = None  # the answer without ``second_of``
     second_of: tuple[Region, ...] = ()
     trouble: str = ""  # why there is no second answer
+    report_open: bool = False  # elsewhere: the report of the last saving lies beside it
     seen: set[int] = field(default_factory=set)  # pictures of the evidence; shared with the case
 
     @property
     def unsaved(self) -> bool:
         """Whether a person would lose something."""
         return self.history.now != self.saved
+
+    @property
+    def may_save(self) -> bool:
+        """Whether saving would change something on the disk."""
+        return self.unsaved or self.report_open
 
     def review(self, reviewed_utc: str) -> Review:
         """The draft as a record. The word of another reviewer is kept among the earlier ones."""

@@ -130,7 +130,7 @@ class ReviewPanel(QWidget):
         self.undo.setEnabled(sheet.history.can_undo)
         self.redo.setEnabled(sheet.history.can_redo)
         self.second.show_sheet(sheet)
-        self.save.setEnabled(sheet.unsaved)
+        self.save.setEnabled(sheet.may_save)
         self.state.setText(words)
         self.state.setVisible(bool(words))
         self._filling = False

@@ -153,7 +153,7 @@ class Reviewing(QObject):
     def save(self) -> None:
         """Write the review beside its result, in a thread of its own."""
         place, sheet = _place(self._case), self.sheet
-        if place is None or sheet is None or not sheet.unsaved:
+        if place is None or sheet is None or not sheet.may_save:
             return
         self._window.settings.reviewer = sheet.history.now.reviewer
         work = partial(self._write, place, sheet, self._window.options.models)
@@ -263,6 +263,7 @@ class Reviewing(QObject):
                 sheet.second, sheet.second_of = second, draft.regions
             review = sheet.review(engine.utc_now())
             told = engine.save_review(place[0], sheet.result, review)
+            sheet.report_open = bool(told)
             if told and not self._closed:
                 self._window.alarmed.emit(told, "")
         except LungScanError as error:

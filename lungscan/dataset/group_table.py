@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -50,13 +51,31 @@ def read_groups(table: Path) -> dict[str, GroupRow]:
 def spelt_as_found(
     rows: Mapping[str, GroupRow], found: Collection[str], folder: Path
 ) -> dict[str, GroupRow]:
-    """The rows by the names that the files have in ``folder``, of which ``found`` are all.
+    """The rows by the names that the files have in ``folder``. Raises as ``names_as_found``."""
+    names = names_as_found(rows, found, folder)
+    return {name: replace(rows[file], file=name) for file, name in names.items()}
+
+
+def names_on_disk(files: Collection[str], folder: Path) -> dict[str, str]:
+    """As ``names_as_found``, of whatever lies below ``folder``; looked for only where one lacks."""
+    if all((folder / file).is_file() for file in files):
+        return {file: file for file in files}
+    found = {
+        (Path(place) / name).relative_to(folder).as_posix()
+        for place, _, names in os.walk(folder)
+        for name in names
+    }
+    return names_as_found(files, found, folder)
+
+
+def names_as_found(files: Collection[str], found: Collection[str], folder: Path) -> dict[str, str]:
+    """By the name that a table gives a file the one that it has in ``folder``, if it is ``found``.
 
     A copy through macOS spells a letter with an accent as two characters, and Windows and macOS
     open a file under other capitals, too: its picture would count as one without a row besides.
 
     Raises:
-        UsageProblem: two rows are of one file.
+        UsageProblem: two names are of one file.
     """
     alike = {same_name(name): name for name in found}
     capitals = {name.casefold(): name for name in alike}
@@ -68,16 +87,16 @@ def spelt_as_found(
         other = alike.get(capitals.get(plain.casefold(), ""), "")
         return other if other and _is_one_file(folder / file, folder / other) else file
 
-    given: dict[str, GroupRow] = {}
-    for row in rows.values():
-        name = spelt(row.file)
-        if name in given:
+    names = {file: spelt(file) for file in files}
+    taken: set[str] = set()
+    for name in names.values():
+        if name in taken:
             raise UsageProblem(
-                f"Two lines of the table of groups are of one picture, {show(name)}, which they "
-                "write in two ways. Keep one of them."
+                f"Two lines of the table are of one picture, {show(name)}, which they write in two "
+                "ways. Keep one of them."
             )
-        given[name] = replace(row, file=name)
-    return given
+        taken.add(name)
+    return names
 
 
 def _is_one_file(first: Path, second: Path) -> bool:

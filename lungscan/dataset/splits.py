@@ -146,6 +146,11 @@ def read_split(path: Path) -> tuple[SplitRow, ...]:
     return tuple(rows.values())
 
 
+def with_names(rows: Sequence[SplitRow], names: Mapping[str, str]) -> tuple[SplitRow, ...]:
+    """The rows with the names that their files have, see ``group_table.names_as_found``."""
+    return tuple(replace(row, file=names[row.file]) for row in rows)
+
+
 def apply_split(rows: Sequence[SplitRow], listing: Listing) -> tuple[Samples, Split]:
     """The pictures of a listing with the split file's groups, and the rows of each part.
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from lungscan.dataset.group_table import GroupRow, read_groups, spelt_as_found
+from lungscan.dataset.group_table import GroupRow, names_on_disk, read_groups, spelt_as_found
 from lungscan.dataset.learnt import WORK_FOLDER, digests_of_parts
 from lungscan.dataset.listing import every_picture, groups_table, read_listing
 from lungscan.dataset.samples import data_hash
-from lungscan.dataset.splits import SplitRow, read_split
+from lungscan.dataset.splits import SplitRow, read_split, with_names
 from lungscan.errors import NothingToDo, UsageProblem
 from lungscan.evaluation.options import PARTS, DataOptions
 from lungscan.evaluation.records import DataNote, LabelledField, Protocol, Seen
@@ -113,9 +113,12 @@ def _parts(
     split: Path, root: Path, given: Mapping[str, GroupRow]
 ) -> dict[str, tuple[LabelledField, ...]]:
     """The fields of each part; with the folder's own groups where the split file has none."""
-    rows = read_split(split)
+    written = read_split(split)
+    rows = with_names(written, names_on_disk([row.file for row in written], root))
+    files = {row.file for row in rows}
+    given = spelt_as_found(given, files, root)
     table = groups_table(root) if root.is_dir() else None
-    groups = read_groups(table) if table else {}
+    groups = spelt_as_found(read_groups(table), files, root) if table else {}
     scales = {file: row.um_px for file, row in groups.items()}
     fields = _regrouped([_field(root, row, scales.get(row.file)) for row in rows], given)
     if not given and _alone([field.group for field in fields]):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from lungscan.dataset.group_table import GroupRow, read_groups
 from lungscan.dataset.union_find import Unions
+from lungscan.inputs.names import same_name
 from lungscan.model.card import Metric
 from lungscan.results.review_json import Verdict
 from lungscan.review.gathering import Reviewed
@@ -62,7 +63,8 @@ def groups_of(cases: Sequence[Reviewed], table: Path | None) -> tuple[list[str],
     Raises:
         UsageProblem: the table cannot be read.
     """
-    rows = read_groups(table) if table else {}
+    read = read_groups(table) if table else {}
+    rows = {same_name(file): row for file, row in read.items()}
     named = [_group(case, rows) for case in cases]
     unions = Unions(len(cases))
     unions.join_equal([group or f"\0{index}" for index, group in enumerate(named)])
@@ -74,7 +76,7 @@ def groups_of(cases: Sequence[Reviewed], table: Path | None) -> tuple[list[str],
 
 
 def _group(case: Reviewed, rows: Mapping[str, GroupRow]) -> str:
-    paths = case.result.relative_paths
+    paths = [same_name(path) for path in case.result.relative_paths]
     for path in paths:
         if path in rows:
             return rows[path].group

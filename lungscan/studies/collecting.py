@@ -14,7 +14,6 @@ from lungscan.dataset.samples import Samples
 from lungscan.dataset.similar import find_similar
 from lungscan.dataset.splits import Split, split_at_random
 from lungscan.errors import UsageProblem
-from lungscan.inputs.csv_input import read_table
 from lungscan.reading.resize import resize
 from lungscan.studies.arrays import (
     TEST,
@@ -27,7 +26,7 @@ from lungscan.studies.arrays import (
 from lungscan.studies.options import RANDOM, WHOLE, StudyOptions
 from lungscan.studies.tasks import Unit, units
 from lungscan.training.drawn import draw_counter_example
-from lungscan.training.more import ALLOWED, FILES_FILE
+from lungscan.training.more import FILES_FILE, read_pictures
 from lungscan.workers import Workers
 
 _THREADS = 2
@@ -113,7 +112,6 @@ def _pictures(folder: Path) -> list[Path]:
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES)
     for place in (folder, folder.parent):
         if (place / FILES_FILE).exists():
-            rows = read_table(place / FILES_FILE, ("file", "use"))
-            may = {place / row["file"] for row in rows if row["use"].lower() == ALLOWED}
+            may = {picture.path for picture in read_pictures(place) if picture.allowed}
             found = [path for path in found if path in may]
     return found

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lungscan.dataset.folds import read_fold, split_fold, split_source
+from lungscan.dataset.group_table import names_as_found
 from lungscan.dataset.listing import Listing
 from lungscan.dataset.samples import Samples, data_hash
 from lungscan.dataset.similar import find_similar
@@ -19,6 +20,7 @@ from lungscan.dataset.splits import (
     split_at_random,
     split_by_group,
     split_rows,
+    with_names,
 )
 from lungscan.errors import UsageProblem
 from lungscan.inputs import show
@@ -52,7 +54,10 @@ def dealt(
     if options.fold and options.leave_out:
         raise UsageProblem("Either a fold or a source is the test part: give one of them.")
     if options.split_file:
-        rows = read_split(Path(options.split_file))
+        written = read_split(Path(options.split_file))
+        there = {*listing.names, *left_out}
+        names = names_as_found([row.file for row in written], there, listing.folder)
+        rows = with_names(written, names)
         found = apply_split([row for row in rows if row.file not in left_out], listing)
         _require_classes(*found)
         return found

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lungscan.dataset.group_table import inside, read_groups
+from lungscan.dataset.group_table import inside, names_on_disk, read_groups
 from lungscan.dataset.listing import GROUPS_FILE
 from lungscan.dataset.pixels import Look, load_squares
 from lungscan.dataset.samples import Samples
@@ -120,21 +120,25 @@ def read_pictures(folder: Path) -> tuple[Picture, ...]:
     """
     table = folder / FILES_FILE
     if table.is_file():
-        rows = read_table(table, ("file", "use"), ("label", "group"))
-        return tuple(_picture(folder, table, row) for row in rows)
+        listed = read_table(table, ("file", "use"), ("label", "group"))
+        rows = [(inside(row["file"], table, row.line), row) for row in listed]
+        names = names_on_disk([file for file, _ in rows], folder)
+        return tuple(_picture(folder / names[file], row) for file, row in rows)
     if (folder / GROUPS_FILE).is_file():
-        groups = read_groups(folder / GROUPS_FILE).values()
-        return tuple(Picture(folder / row.file, row.label, row.group) for row in groups)
+        groups = read_groups(folder / GROUPS_FILE)
+        names = names_on_disk(groups, folder)
+        return tuple(
+            Picture(folder / names[file], row.label, row.group) for file, row in groups.items()
+        )
     raise UsageProblem(
         f"{show(folder.name)} has neither {GROUPS_FILE} nor {FILES_FILE}, so nobody can say "
         f"whether it holds tissue of the test part. Add a table {GROUPS_FILE} (file,label,group)."
     )
 
 
-def _picture(folder: Path, table: Path, row: TableRow) -> Picture:
-    file = inside(row["file"], table, row.line)
+def _picture(path: Path, row: TableRow) -> Picture:
     allowed = row["use"].lower() == ALLOWED
-    return Picture(folder / file, row.cells.get("label", ""), row.cells.get("group", ""), allowed)
+    return Picture(path, row.cells.get("label", ""), row.cells.get("group", ""), allowed)
 
 
 def _group(picture: Picture, folder: Path) -> str:

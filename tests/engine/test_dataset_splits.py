@@ -25,6 +25,9 @@ from lungscan.dataset.splits import (
     write_split,
 )
 from lungscan.errors import MachineError, UsageProblem
+from lungscan.training.dealing import dealt
+from lungscan.training.more import read_pictures
+from lungscan.training.options import TrainOptions
 
 HEADER = "file,label,group,part\n"
 
@@ -139,6 +142,35 @@ def test_a_split_of_other_pictures_is_refused() -> None:
     other = SplitRow(rows[0].file, "z", rows[0].group, rows[0].part)
     with pytest.raises(UsageProblem, match="is z in the split file and another class"):
         apply_split((other, *rows[1:]), listing)
+
+
+def test_a_split_file_knows_a_picture_by_its_other_unicode_form(tmp_path: Path) -> None:
+    """A copy through macOS writes an accent as a letter of its own; a left out one, too."""
+    names = ("a/e\u0301.png", "a/1.png", "b/0.png", "b/1.png")
+    listing = Listing(Path(), names, np.array([0, 0, 1, 1]), ("a", "b"), None, ())
+    lines = ["a/\u00e9.png,a,g0,train", "a/1.png,a,g1,validation", "a/\u00e8.png,a,g5,test"]
+    lines += ["b/0.png,b,g2,train", "b/1.png,b,g3,validation"]
+    table = tmp_path / "split.csv"
+    table.write_text(HEADER + "\n".join(lines), encoding="utf-8")
+    options = TrainOptions(name="x", split_file=str(table))
+    samples, split = dealt(listing, options, tmp_path, {"a/e\u0300.png": "broken"})
+    assert samples.groups == ("g0", "g1", "g2", "g3")
+    assert (split.train.tolist(), split.validation.tolist()) == ([0, 2], [1, 3])
+
+
+@pytest.mark.parametrize(
+    ("name", "head"), [("groups.csv", "file,label,group"), ("files.csv", "file,label,group,use")]
+)
+def test_further_pictures_are_found_by_their_other_unicode_form(
+    tmp_path: Path, name: str, head: str
+) -> None:
+    there = tmp_path / "a" / "e\u0301.png"
+    there.parent.mkdir()
+    there.write_bytes(b"a picture")
+    row = "a/\u00e9.png,a,g0" + ",training allowed" * ("use" in head)
+    (tmp_path / name).write_text(f"{head}\n{row}\n", encoding="utf-8")
+    (picture,) = read_pictures(tmp_path)
+    assert (picture.path, picture.group, picture.allowed) == (there, "g0", True)
 
 
 def test_leaks_are_counted_by_part_also_over_other_groups() -> None:

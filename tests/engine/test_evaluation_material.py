@@ -322,6 +322,19 @@ def test_a_table_of_groups_knows_a_field_by_its_other_unicode_form(tmp_path: Pat
     assert {field.group for field in fields} == {"kim", *(group for *_, group in rows[1:])}
 
 
+def test_a_split_file_knows_a_field_by_its_other_unicode_form(tmp_path: Path) -> None:
+    """As a copy through macOS writes it; each such field "could not be read"."""
+    rows = draw_folder(tmp_path / "d", groups=1, per_group=1)
+    there = tmp_path / "d" / "adeno" / "e\u0301.png"
+    (tmp_path / "d" / rows[0][0]).rename(there)
+    lines = [("adeno/\u00e9.png", *rows[0][1:], "test"), *((*row, "test") for row in rows[1:])]
+    split = write_table(tmp_path / "s.csv", ("file", "label", "group", "part"), lines)
+    groups = write_table(tmp_path / "g.csv", ("file", "group"), [(lines[0][0], "kim")])
+    fields = load_material(DataOptions(tmp_path / "d", split, groups=groups)).fields
+    assert (fields[0].path, fields[0].group) == (there, "kim")
+    assert all(field.path.is_file() for field in fields)
+
+
 def test_an_empty_folder_is_nothing_to_do(tmp_path: Path) -> None:
     (tmp_path / "adeno").mkdir()
     with pytest.raises(NothingToDo, match="one sub-folder per class"):

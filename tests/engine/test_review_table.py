@@ -181,6 +181,14 @@ def test_groups_widen_the_interval(tmp_path: Path) -> None:
     assert (wide.low, wide.high) == pytest.approx(wilson(0.75, 3 * 20 / 19), abs=1e-6)
 
 
+def test_a_table_of_groups_knows_a_case_by_its_other_unicode_form(tmp_path: Path) -> None:
+    """Its "é" is two characters after a copy through macOS."""
+    table = tmp_path / "groups.csv"
+    table.write_text("file,group\n\u00e9.png,p1\nward/\u00e8.png,p1\n", encoding="utf-8")
+    cases = [reviewed(field("e\u0301.png"), AGREE), reviewed(field("e\u0300.png"), AGREE)]
+    assert groups_of(cases, table) == (["1", "1"], [True, True])
+
+
 def test_answers_to_the_same_image_are_one_group_and_one_name_on_two_lines_is_none(
     tmp_path: Path,
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 import lungscan_web.main as page
 from lungscan.errors import MachineError
 from lungscan_cli.main import main
+from lungscan_web.jobs.limits import Limits, size
 from lungscan_web.server.settings import WebSettings
 
 Captured = pytest.CaptureFixture[str]
@@ -35,7 +36,8 @@ def test_by_default_it_is_for_this_machine_alone(opened: list[WebSettings]) -> N
     assert (settings.host, settings.port, settings.auth) == ("127.0.0.1", 8765, None)
     assert settings.is_local
     assert settings.model == "auto"
-    assert settings.limits.kept_seconds == 3600
+    assert settings.limits == Limits()  # with Gradio, too
+    assert size(settings.limits.upload_bytes) == "8 GB"
 
 
 def test_every_option_reaches_the_page(opened: list[WebSettings], tmp_path: Path) -> None:

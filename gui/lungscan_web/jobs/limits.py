@@ -7,14 +7,14 @@ from typing import ClassVar
 
 from lungscan.errors import Code, LungScanError
 
-_KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
+_GB = 10**9  # as `--largest`, the documents and `size` count
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """All limits of one page; whoever runs it may set each."""
 
-    upload_bytes: int = 8 * _GIB  # of one upload, and of what its archives hold
+    upload_bytes: int = 8 * _GB  # of one upload, and of what its archives hold
     files: int = 50  # given at once
     members: int = 5_000  # of one archive; a series has some hundreds
     pixels: int = 20_000_000_000  # of one image: a slide of 140,000 px a side
@@ -25,10 +25,10 @@ class Limits:
     at_once: int = 2  # jobs that compute at the same time
     kept_seconds: float = 3_600  # after its end a job is deleted with all its files
     absent_seconds: float = 30  # a job that nobody has watched for so long is ended
-    free_bytes: int = 1 * _GIB  # must stay free on the disk
+    free_bytes: int = 1 * _GB  # must stay free on the disk
     head_seconds: float = 15  # for the head of a request, from the connection or its first byte
     stall_seconds: float = 20  # between two pieces of an upload
-    least_rate: int = 4 * _KIB  # bytes per second of an upload, once it has had a minute
+    least_rate: int = 4_000  # bytes per second of an upload, once it has had a minute
 
     def __post_init__(self) -> None:
         """Refuse limits that let nothing through."""

@@ -11,6 +11,10 @@ import pytest
 
 pytest.importorskip("pydicom", reason="CT series need the extra dicom")
 
+from pydicom import dcmwrite
+from pydicom.dataset import FileDataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
+
 from lungscan.errors import UnreadableFile
 from lungscan.inputs import discover
 from lungscan.reading.ct.series import SeriesSource, open_series
@@ -226,6 +230,37 @@ def test_two_series_in_a_folder_are_two_cases(tmp_path: Path) -> None:
         write(tmp_path / f"other{index}", made)
     cases = discover((tmp_path,)).cases
     assert sorted(open_series(case.files[0]).series.slices for case in cases) == [2, 3]
+
+
+def test_two_patients_whose_series_share_their_uids_are_two_cases(tmp_path: Path) -> None:
+    """Hiding names did it: their slices lay in one stack, with one answer."""
+    for index in range(6):
+        made = dataset(draw_chest(index), index // 2 * 2.0, PatientID=f"Zoë {index % 2}")
+        made.SpecificCharacterSet = "ISO_IR 192"
+        write(tmp_path / f"{index}.dcm", made)
+    cases = discover((tmp_path,)).cases
+    sources = [open_series(case.files[0]) for case in cases]
+    assert [(each.series.slices, each.info.flags) for each in sources] == [(3, ()), (3, ())]
+    assert not any("Zo" in str(case) for case in cases)
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian])
+def test_every_encoding_of_dicom_makes_one_series(tmp_path: Path, syntax: str) -> None:
+    """Each slice was a case of its own; packed as a whole, none could be read."""
+    write_series(tmp_path / "usual", 4)
+    for index in range(4):
+        plain = dataset(draw_chest(index), index * 2.0, syntax=syntax)
+        made = FileDataset("", {}, file_meta=plain.file_meta, preamble=b"\0" * 128)
+        made.update(plain)
+        if syntax == ExplicitVRBigEndian:
+            made.PixelData = np.frombuffer(plain.PixelData, "<u2").astype(">u2").tobytes()
+            made["PixelData"].VR = "OW"
+        (tmp_path / "other").mkdir(exist_ok=True)
+        dcmwrite(tmp_path / "other" / f"{index}.dcm", made, enforce_file_format=True)
+    usual, other = opened(tmp_path / "usual"), opened(tmp_path / "other")
+    assert other.info == usual.info
+    for index in range(4):
+        np.testing.assert_array_equal(other.slice_picture(index), usual.slice_picture(index))
 
 
 def test_a_slice_that_is_named_alone_is_taken_alone(tmp_path: Path) -> None:

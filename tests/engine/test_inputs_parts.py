@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lungscan.errors import MachineError
 from lungscan.inputs import discover
-from lungscan.inputs.dicom import series_uid
+from lungscan.inputs.dicom import DEFLATED, series_uid
 from lungscan.inputs.parts import PartFinder
 
 EXPLICIT, IMPLICIT, BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
@@ -74,13 +74,15 @@ def test_damaged_dicom_never_raises(
     series_uid(path)
 
 
-def test_endless_nesting_and_foreign_encodings_are_given_up(tmp_path: Path) -> None:
+def test_endless_nesting_and_what_is_no_dicom_are_given_up(tmp_path: Path) -> None:
     path = tmp_path / "a.dcm"
     level = struct.pack("<HH", 8, 0x1111) + b"SQ\0\0\xff\xff\xff\xff"
     level += b"\xfe\xff\0\xe0\xff\xff\xff\xff"
     path.write_bytes(dicom("1", prefix=level * 3000))
     assert series_uid(path) is None
-    path.write_bytes(dicom("1", BIG))
+    path.write_bytes(dicom("1", BIG))  # which it is not
+    assert series_uid(path) is None
+    path.write_bytes(dicom("1", DEFLATED))
     assert series_uid(path) is None
     path.write_bytes(b"not DICOM at all")
     assert series_uid(path) is None

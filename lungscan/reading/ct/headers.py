@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from lungscan.errors import Code, UnreadableFile
 from lungscan.inputs import require_regular, show
-from lungscan.inputs.dicom import CT_SLICES
+from lungscan.inputs.dicom import CT_SLICES, DEFLATED
 from lungscan.inputs.files import open_failure
 
 MAX_SIDE_PX = 4096  # rows and columns; scanners write 512, some 1,024
@@ -56,6 +56,7 @@ class Slice:
     localizer: bool
     inverted: bool  # MONOCHROME1: to be shown with the lowest value brightest
     mirror: int  # lowest plus highest value that the pixels can have
+    deflated: bool  # the file is packed whole
     padding: int | None  # the value of pixels that were never scanned
 
 
@@ -105,9 +106,11 @@ def _header(stream: BinaryIO, path: Path) -> tuple[Any, bool]:
 def _pixels_follow(stream: BinaryIO, header: Any) -> bool:
     """Whether Pixel Data comes next; of a deflated file it is known once it is decoded."""
     tag = stream.read(4)
-    return tag in (_PIXELS, _PIXELS[1::-1] + _PIXELS[:1:-1]) or header.file_meta.get(
-        "TransferSyntaxUID", ""
-    ).endswith(".1.99")
+    return tag in (_PIXELS, _PIXELS[1::-1] + _PIXELS[:1:-1]) or _is_deflated(header)
+
+
+def _is_deflated(header: Any) -> bool:
+    return str(header.file_meta.get("TransferSyntaxUID", "")) == DEFLATED
 
 
 def _require_slices(header: Any, path: Path, *, has_pixels: bool) -> None:
@@ -188,6 +191,7 @@ def _slices(header: Any, path: Path) -> Iterator[Slice]:
             localizer="LOCALIZER" in (header.get("ImageType") or ()),
             inverted=header.get("PhotometricInterpretation") == "MONOCHROME1",
             mirror=-1 if signed else (1 << bits) - 1,
+            deflated=_is_deflated(header),
             padding=int(padding) if isinstance(padding, int) else None,
         )
 

@@ -292,12 +292,14 @@ class SeriesSource:
 
     def _stored(self, one: Slice) -> NDArray[np.int32]:
         """The values as the file holds them ``(rows, columns)``."""
+        from pydicom import dcmread
         from pydicom.pixels.utils import pixel_array
 
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                pixels = pixel_array(one.path, index=one.frame if one.frame is not None else 0)
+                source = dcmread(one.path) if one.deflated else one.path
+                pixels = pixel_array(source, index=one.frame if one.frame is not None else 0)
         except OSError as error:
             raise open_failure(one.path.name, error) from error
         except Exception as error:  # decoders let a dozen kinds out

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lungscan.layout import LIST, RECORD, REVIEW, record_name
-from lungscan.results.atomic_files import machine_error
+from lungscan.results.atomic_files import into_place, machine_error
 from lungscan.results.case_json import from_json
 from lungscan.scanning.ledger import Ledger, Written
 from lungscan.types import CaseResult
@@ -62,7 +62,7 @@ def _move(stage: Path, folder: Path) -> None:
     with suppress(OSError):
         folder.rmdir()
     try:
-        stage.rename(folder)
+        into_place(stage, folder)
     except OSError:
         if not folder.is_dir():
             raise
@@ -71,5 +71,5 @@ def _move(stage: Path, folder: Path) -> None:
     # It holds something of the user's, who may not lose it. The list of checksums comes last.
     names = sorted((path.name for path in stage.iterdir()), key=lambda name: name == LIST)
     for name in names:
-        (stage / name).replace(folder / name)
+        into_place(stage / name, folder / name)
     stage.rmdir()

@@ -23,7 +23,7 @@ from lungscan.dataset.patients import groups_of
 from lungscan.dataset.public_sets import Source
 from lungscan.errors import MachineError, UsageProblem
 from lungscan.inputs import show
-from lungscan.results.atomic_files import machine_error
+from lungscan.results.atomic_files import into_place, machine_error
 
 PICTURES = frozenset({".jpeg", ".jpg", ".png"})
 MOST_MEMBERS = 200_000
@@ -234,7 +234,7 @@ def _write(
         moved: list[Path] = []
         try:
             for folder in sorted(staging.iterdir()):
-                folder.rename(root / folder.name)
+                into_place(folder, root / folder.name)
                 moved.append(root / folder.name)
         except OSError:
             for folder in moved:

@@ -15,7 +15,7 @@ from threading import Event, Thread
 
 from lungscan.errors import OutputLocked
 from lungscan.layout import LOCK, SHARDS
-from lungscan.results.atomic_files import machine_error
+from lungscan.results.atomic_files import into_place, machine_error
 from lungscan.results.lock_owner import (
     Owner,
     boot_id,
@@ -147,7 +147,7 @@ def _remove(path: Path, judged: tuple[bytes, int] | None) -> None:
     """
     aside = path.with_name(f"{path.name}.{secrets.token_hex(6)}")
     try:
-        path.rename(aside)
+        into_place(path, aside)
     except FileNotFoundError:
         return  # another process was faster
     if _seen(aside) != judged:

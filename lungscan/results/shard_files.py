@@ -72,14 +72,15 @@ def make_plan(out: Path, plan: ShardPlan) -> ShardPlan:
     """
     path = shards_folder(out) / PLAN
     draft = path.with_name(f".plan-{secrets.token_hex(6)}.tmp")
-    write_atomic(draft, dump_record(plan))
+    text = dump_record(plan)
+    write_atomic(draft, text)
     try:
         os.link(draft, path)  # fails where one is, which a rename would not
     except FileExistsError:
         pass
     except OSError:  # a disk without hard links
         if not path.exists():
-            draft.replace(path)
+            write_atomic(path, text)
     finally:
         with suppress(OSError):
             draft.unlink()

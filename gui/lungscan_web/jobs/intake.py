@@ -17,6 +17,7 @@ from typing import BinaryIO
 from lungscan.errors import MachineError
 from lungscan.inputs import show
 from lungscan.inputs.dicom import is_dicom
+from lungscan.results.atomic_files import into_place
 from lungscan_web.jobs.folder import disk_error, remove
 from lungscan_web.jobs.limits import BadArchive, Limits, NotHere, Refused, TooLarge, TooMany, size
 from lungscan_web.jobs.safe_names import file_name, folder_of
@@ -180,7 +181,7 @@ class Intake:
         try:
             folder.mkdir(mode=0o700)
             for number, path in enumerate(files, start=1):
-                path.rename(_free(folder, path.name, number))
+                into_place(path, _free(folder, path.name, number))
         except OSError as error:
             raise disk_error(error) from error
         self.paths[self.paths.index(files[0])] = folder

@@ -146,7 +146,7 @@ class Analysis(QObject):
         elif not cases:
             self._window.message.say(
                 "No slide or field image was found there. LungScan reads what OpenSlide opens, and "
-                "JPEG, PNG, TIFF, BMP and WebP; empty files are left out."
+                "JPEG, PNG, TIFF, BMP and WebP."
             )
         elif apart := [case for case in fresh if case.sha256]:  # was compared, and is another one
             words = ANOTHER_CONTENT.format(path=apart[0].path)

@@ -13,7 +13,10 @@ UNFINISHED = (
     "The run in {out} has not ended. Cases that it has answered so far: {count:,}. Started again "
     "as before, it goes on there."
 )
-SKIPPED = "Files that the run in {out} skipped as empty or foreign, so not listed: {count:,}."
+SKIPPED = (
+    "Files that the run in {out} skipped as foreign or still being written, so not listed: "
+    "{count:,}."
+)
 
 
 def cases_at(path: Path, problems: list[str], missing: tuple[Missing, ...] = ()) -> list[Case]:

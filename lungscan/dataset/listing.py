@@ -17,7 +17,7 @@ from lungscan.dataset.samples import IndexArray, Samples
 from lungscan.errors import UnreadableFile, UsageProblem
 from lungscan.inputs import show
 from lungscan.inputs.kinds import guess
-from lungscan.inputs.walk import BROKEN_COPY, Candidate, walk
+from lungscan.inputs.walk import Candidate, walk
 from lungscan.workers import Workers
 
 GROUPS_FILE = "groups.csv"
@@ -222,7 +222,7 @@ def _walk_classes(folder: Path, *, empty: bool = False) -> tuple[set[str], list[
             before = len(found)
             for name, reason in _walk_class(entry, folder):
                 if reason:
-                    skipped.append(SkippedPicture(show(name), reason, reason == BROKEN_COPY))
+                    skipped.append(SkippedPicture(show(name), reason))
                 else:
                     found.add(name)
             if len(found) == before and not empty:

@@ -19,7 +19,6 @@ from lungscan.types import Stamp
 
 _MIRAX_INDEX = "slidedat.ini"
 _MIRAX_DATA = "data of a MIRAX slide, whose .mrxs file is missing or has another name"
-BROKEN_COPY = "empty file, most likely a broken copy; copy it again from its source"
 _SYSTEM_FILES = frozenset({"thumbs.db", ".ds_store", "desktop.ini", "ehthumbs.db"})
 # Of a whole drive: what was deleted there, and what nobody may open. Others begin with a dot.
 _SYSTEM_FOLDERS = frozenset({"$recycle.bin", "system volume information"})
@@ -161,12 +160,13 @@ def _file_reason(entry: _Entry, status: os.stat_result) -> str:
         return "side file of macOS, not an image"
     if name.startswith("~$") or name.lower() in _SYSTEM_FILES:
         return "file of another program, not an image"
-    if status.st_size == 0:
-        return BROKEN_COPY if entry.named or not why_not(entry.path) else "empty file"
     # What a person names is tried, whatever it is called.
     if entry.named:
         return ""
-    return "hidden file" if name.startswith(".") else why_not(entry.path)
+    if name.startswith("."):
+        return "hidden file"
+    why = why_not(entry.path)
+    return "empty file" if why and status.st_size == 0 else why
 
 
 def _not_reached(entry: _Entry, error: OSError) -> Omission:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lungscan.errors import MachineError, NothingToDo
+from lungscan.errors import MachineError
 from lungscan.inputs.parts import PartFinder
 from lungscan.layout import LIST
 from lungscan.reading.field import FieldSource
@@ -55,24 +55,31 @@ def test_each_bad_input_ends_in_its_own_row(model: Path, fake: FakeRuntime, tmp_
     assert {path: row["status"] for path, row in table.items()} == {
         "in/good.svs": "ok", "in/good.png": "ok", "in/cut.svs": "failed", "in/text.svs": "failed",
         "in/unscaled.svs": "failed", "in/text.jpg": "failed", "in/cut.png": "failed",
-        "in/empty.svs": "skipped",
+        "in/empty.svs": "failed",
     }  # fmt: skip
     codes = {path: row["error_code"] for path, row in table.items() if row["status"] == "failed"}
     assert codes == {
         "in/cut.svs": "E_FORMAT", "in/text.svs": "E_FORMAT", "in/unscaled.svs": "E_NO_MPP",
-        "in/text.jpg": "E_FORMAT", "in/cut.png": "E_FORMAT",
+        "in/text.jpg": "E_FORMAT", "in/cut.png": "E_FORMAT", "in/empty.svs": "E_FORMAT",
     }  # fmt: skip
     assert "--mpp" in table["in/unscaled.svs"]["error_message"]
     assert "copy it again from its source" in table["in/empty.svs"]["error_message"]
 
 
-def test_a_folder_of_broken_copies_alone_says_what_they_are(model: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "in"
+def test_a_folder_of_broken_copies_alone_says_what_they_are(
+    model: Path, fake: FakeRuntime, tmp_path: Path
+) -> None:
+    """They were skipped, so that nobody noticed: the run ended as one in which nothing failed."""
+    folder, out = tmp_path / "in", tmp_path / "out"
     folder.mkdir()
-    (folder / "lost.svs").write_bytes(b"")
+    for name in ("lost.svs", "lost.png", "lost.dcm"):
+        (folder / name).write_bytes(b"")
     (folder / "notes.txt").write_text("nothing")
-    with pytest.raises(NothingToDo, match=r"2 files were skipped: empty file, .* copy it again"):
-        run(options(model, tmp_path / "out", folder))
+    *_, finished = run(options(model, out, folder))
+    assert (finished.failed, finished.skipped) == (3, 1)
+    for row in (row for row in rows(out) if row["status"] == "failed"):
+        name = row["relative_path"].removeprefix("in/")
+        assert row["error_message"] == f"{name} is empty; copy it again from its source."
 
 
 @pytest.mark.parametrize("hidden", [False, True])

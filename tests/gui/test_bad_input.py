@@ -51,12 +51,12 @@ def goes_on(window: MainWindow, wait: Wait, tmp_path: Path) -> None:
     assert window.queue.current.result.prediction is not None
 
 
-def test_an_empty_file_costs_a_message_that_says_so(
+def test_an_empty_file_is_shown_as_what_it_is(
     window: MainWindow, wait: Wait, tmp_path: Path
 ) -> None:
     (tmp_path / "empty.png").touch()
     window.add_paths([tmp_path / "empty.png"])
-    wait(lambda: "empty files are left out" in window.message.words.text())
+    wait(lambda: "empty.png is empty; copy it again" in window.message.words.text())
 
 
 def test_a_file_that_vanishes_while_it_is_open(

@@ -672,7 +672,7 @@ def test_opened_results_say_what_of_their_run_is_not_to_be_seen(
     fields = tmp_path / "fields"
     fields.mkdir()
     Image.fromarray(draw_he(96, 96, 1)).save(fields / "field.png")
-    (fields / "empty.png").touch()
+    (fields / "notes.txt").touch()
     options = ScanOptions((fields,), tmp_path / "out", model=str(model), isolate=False)
     list(scan(options))
     window.add_paths([tmp_path / "out"])

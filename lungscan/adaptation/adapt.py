@@ -36,8 +36,8 @@ from lungscan.errors import ModelError, UsageProblem
 from lungscan.evaluation.records import FieldAnswer, LabelledField
 from lungscan.inputs import show
 from lungscan.model.card import ModelCard
-from lungscan.model.folder import scratch_beside
-from lungscan.results.atomic_files import folder_into_place, machine_error
+from lungscan.results.atomic_files import machine_error
+from lungscan.results.scratch import folder_into_place, scratch_beside
 from lungscan.runtimes.layers import Moments, Network
 from lungscan.runtimes.statistics import load_statistics, some
 from lungscan.workers import available_threads
@@ -57,6 +57,7 @@ def adapting(
         NothingToDo: no picture was found.
         ModelError: a model that cannot be adapted, or one that keeps no statistics.
         MachineError: the disk is full, or the folder cannot be written.
+        OutputLocked: another adaptation to ``out`` is at work.
     """
     require_room(out)
     require_source(card)

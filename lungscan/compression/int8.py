@@ -40,10 +40,11 @@ from lungscan.compression.records import (
 from lungscan.compression.wording import all_changes, caution
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.model.card import INT8, NOVELTY, ModelCard
-from lungscan.model.folder import scratch_beside, size_of
+from lungscan.model.folder import size_of
 from lungscan.model.graph import read_graph, write_graph
 from lungscan.model.novelty import Novelty, load_novelty
-from lungscan.results.atomic_files import folder_into_place, machine_error
+from lungscan.results.atomic_files import machine_error
+from lungscan.results.scratch import folder_into_place, scratch_beside
 from lungscan.runtimes import load_runtime
 from lungscan.types import RgbBatch
 from lungscan.workers import available_threads
@@ -81,6 +82,7 @@ def compressing(job: CompressionJob, out: Path) -> Generator[CompressionEvent, N
         UsageProblem: ``out`` holds something else, the source is int8, or tiles are missing.
         ModelError: no method stays within the bounds; nothing is written.
         MachineError: NNCF is not installed, or the folder cannot be written.
+        OutputLocked: another compression to ``out`` is at work.
     """
     require_room(out)
     _require_sense(job)

@@ -6,9 +6,7 @@ in one step, so that an earlier model stays whole until the new one is.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -99,13 +97,3 @@ def require_room(out: Path, is_ours: Callable[[ModelCard], bool], kind: str) -> 
             f"{out.name} exists and is no {kind} model, so it is not replaced. Choose another "
             "folder (--out)."
         )
-
-
-@contextmanager
-def scratch_beside(out: Path) -> Iterator[Path]:
-    """A folder for drafts beside the place where one of them will lie. Raises OSError."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix=".lungscan-", dir=out.parent, ignore_cleanup_errors=True
-    ) as scratch:  # the model lies in its place by then: what stays behind is no failure
-        yield Path(scratch)

@@ -99,22 +99,6 @@ def into_place(draft: Path, path: Path) -> None:
     draft.replace(path)
 
 
-def folder_into_place(draft: Path, out: Path, scratch: Path) -> None:
-    """Move a folder to ``out``; an earlier one goes with ``scratch``.
-
-    Raises OSError, and then the earlier one lies where it was.
-    """
-    earlier = scratch / "earlier"
-    if out.exists():
-        into_place(out, earlier)
-    try:
-        into_place(draft, out)
-    except OSError:
-        if earlier.exists():
-            earlier.replace(out)
-        raise
-
-
 def _create(path: Path) -> BinaryIO:
     """A new file, in a folder that is made when it is missing."""
     try:

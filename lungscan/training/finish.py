@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from lungscan.model.checked import read_card
 from lungscan.model.doubt import stated
 from lungscan.model.folder import write_golden, write_novelty
 from lungscan.results.atomic_files import into_place, machine_error
+from lungscan.results.scratch import scratch_beside
 from lungscan.runtimes.statistics import keep_statistics
 from lungscan.training import wording
 from lungscan.training.answered import keep_answers
@@ -131,6 +131,7 @@ def write_bundle(
     Raises:
         ModelError: the network cannot be folded.
         MachineError: the disk is full, or the folder may not be written.
+        OutputLocked: another training is at this very step.
     """
     probe = torch.from_numpy(golden_fields(options.classify_px, options.seed))
     deployed = deploy(student, material.classes, fitted.temperature, probe)
@@ -138,10 +139,9 @@ def write_bundle(
         golden = deployed(probe)[0].numpy()
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            prefix=".bundle-", dir=out, ignore_cleanup_errors=True
-        ) as made:
-            draft = Path(made)
+        with scratch_beside(out / "bundle") as scratch:
+            draft = scratch / "model"
+            draft.mkdir()
             write_network(deployed, options.classify_px, draft)
             keep_statistics(draft, material.squares.of(material.split.train))
             write_novelty(draft, fitted.novelty)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import random
 import shutil
@@ -16,7 +15,7 @@ import lungscan
 from lungscan.errors import ModelError
 from lungscan.model.card import FILES, ModelCard, write_card
 from lungscan.model.checked import RENAMED, find_model, list_models, read_card
-from lungscan.model.folder import read_golden, scratch_beside
+from lungscan.model.folder import read_golden
 from lungscan.model.novelty import load_novelty
 from lungscan.options import DEFAULT_MODEL
 from lungscan.runtimes import load_runtime
@@ -225,17 +224,3 @@ def test_only_an_unchanged_shipped_model_is_official(
     assert [model.official for model in list_models()] == [True]
     change_card(tmp_path / "tiny", summary="Better than it is.")
     assert not find_model("tiny").official
-
-
-def test_drafts_that_cannot_be_removed_are_no_failure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A scanner of Windows may have one open, and the model lies in its place already."""
-
-    def held(*_: object, **__: object) -> None:
-        raise PermissionError(13, "The process cannot access the file")
-
-    with monkeypatch.context() as patch, scratch_beside(tmp_path / "model") as scratch:
-        (scratch / "card.json").touch()
-        patch.setattr(os, "unlink", held)
-    assert scratch.is_dir()

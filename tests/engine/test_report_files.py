@@ -14,7 +14,6 @@ from lungscan.errors import MachineError
 from lungscan.results import atomic_files
 from lungscan.results.atomic_files import (
     atomic_writer,
-    folder_into_place,
     machine_error,
     write_atomic,
 )
@@ -127,24 +126,3 @@ def test_windows_is_asked_again_while_a_scanner_holds_the_file(
         write_atomic(tmp_path / "a.json", b"x", durable=False)
     assert (tmp_path / "a.json").exists() is there
     assert len(list(tmp_path.iterdir())) == there  # no draft is left
-
-
-def test_a_folder_that_cannot_be_moved_leaves_the_earlier_one_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It went with the drafts, and the new one too: neither model was left."""
-    out, draft, scratch = (tmp_path / name for name in ("model", "scratch/model", "scratch"))
-    for folder in (out, draft):
-        folder.mkdir(parents=True)
-        (folder / "card.json").write_text(folder.parent.name, encoding="utf-8")
-    honest = Path.replace
-
-    def held(path: Path, target: Path) -> Path:
-        if path == draft:
-            raise PermissionError(13, "The process cannot access the file")
-        return honest(path, target)
-
-    monkeypatch.setattr(Path, "replace", held)
-    with pytest.raises(PermissionError):
-        folder_into_place(draft, out, scratch)
-    assert (out / "card.json").read_text(encoding="utf-8") == tmp_path.name

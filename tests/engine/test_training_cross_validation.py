@@ -277,7 +277,7 @@ def test_a_full_disk_leaves_the_model_that_was_there(
     with pytest.raises(MachineError, match="full"):
         list(train(FOLDED, root, copied))
     assert read_card(copied).sha256 == before
-    assert not list(copied.glob(".bundle-*"))
+    assert not list(copied.glob(".lungscan-*"))
 
 
 def test_pictures_that_went_away_since_are_reported(

@@ -380,14 +380,14 @@ ELSEWHERE = {"host": "elsewhere"}  # of another machine, so nobody may call it d
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Let ``act`` happen once a lock was judged to be stale, before anything is done about it."""
-    honest, acts = Path.rename, [act]
+    honest, acts = Path.replace, [act]
 
-    def rename(self: Path, target: Path) -> Path:
+    def replace(self: Path, target: Path) -> Path:
         if acts:
             acts.pop()()
         return honest(self, target)
 
-    monkeypatch.setattr(Path, "rename", rename)
+    monkeypatch.setattr(Path, "replace", replace)
 
 
 def test_a_lock_taken_over_by_another_process_is_left_to_it(

@@ -56,8 +56,8 @@ def dealt(
     if options.split_file:
         written = read_split(Path(options.split_file))
         there = {*listing.names, *left_out}
-        names = names_as_found([row.file for row in written], there, listing.folder)
-        rows = with_names(written, names)
+        spelt = names_as_found([row.file for row in written], there, listing.folder)
+        rows = with_names(written, spelt)
         found = apply_split([row for row in rows if row.file not in left_out], listing)
         _require_classes(*found)
         return found

@@ -8,7 +8,6 @@ has unpacked is laid out from its folder in the same way.
 from __future__ import annotations
 
 import hashlib
-import secrets
 import shutil
 import stat
 import zipfile
@@ -24,6 +23,7 @@ from lungscan.dataset.public_sets import Source
 from lungscan.errors import MachineError, UsageProblem
 from lungscan.inputs import show
 from lungscan.results.atomic_files import into_place, machine_error
+from lungscan.results.scratch import scratch_beside
 
 PICTURES = frozenset({".jpeg", ".jpg", ".png"})
 MOST_MEMBERS = 200_000
@@ -70,14 +70,17 @@ def unpack(archive: Path, source: Source, root: Path) -> Unpacked:
     Raises:
         UsageProblem: no ZIP archive of this source, unsafe, damaged, or its folders exist already.
         MachineError: the disk is full or may not be written.
+        OutputLocked: another process unpacks something there.
     """
     try:
         with FolderArchive(archive) if archive.is_dir() else zipfile.ZipFile(archive) as opened:
             members = opened.infolist()
             plan, ignored = _plan(members, source, archive)
             tables = _tables(opened, members, plan, source, archive)
-            _require_free(plan, source, root)
-            return _write(opened, plan, tables, ignored - len(tables), root)
+            _require_absent(source, root)
+            with scratch_beside(root / "unpacking") as scratch:  # and what a killed one left goes
+                _require_free(plan, root)
+                return _write(opened, plan, tables, ignored - len(tables), scratch / "data", root)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise UsageProblem(
             f"{show(archive.name)} is no ZIP archive or is damaged ({error}); download it again."
@@ -205,13 +208,15 @@ def _target(member: zipfile.ZipInfo, source: Source) -> str | None:
     return f"{folder}/{path.name}"
 
 
-def _require_free(plan: Plan, source: Source, root: Path) -> None:
+def _require_absent(source: Source, root: Path) -> None:
     for name in sorted({folder.split("/")[0] for folder in source.folders.values()}):
         if (root / name).exists():
             raise UsageProblem(
                 f"{show(str(root / name))} exists already; move it away or choose another folder."
             )
-    root.mkdir(parents=True, exist_ok=True)
+
+
+def _require_free(plan: Plan, root: Path) -> None:
     needed = sum(member.file_size for member in plan.values())
     if shutil.disk_usage(root).free < needed:
         raise MachineError(
@@ -220,28 +225,29 @@ def _require_free(plan: Plan, source: Source, root: Path) -> None:
 
 
 def _write(
-    opened: Opened, plan: Plan, tables: Mapping[str, str], ignored: int, root: Path
+    opened: Opened,
+    plan: Plan,
+    tables: Mapping[str, str],
+    ignored: int,
+    staging: Path,
+    root: Path,
 ) -> Unpacked:
     """Unpack beside the final place and move whole data folders there at the end."""
-    staging = root / f".lungscan-{secrets.token_hex(6)}"
+    for target, member in plan.items():
+        path = staging / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_member(opened, member, path)
+    for target, text in tables.items():
+        (staging / target).write_text(text, encoding="utf-8", newline="")
+    moved: list[Path] = []
     try:
-        for target, member in plan.items():
-            path = staging / target
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write_member(opened, member, path)
-        for target, text in tables.items():
-            (staging / target).write_text(text, encoding="utf-8", newline="")
-        moved: list[Path] = []
-        try:
-            for folder in sorted(staging.iterdir()):
-                into_place(folder, root / folder.name)
-                moved.append(root / folder.name)
-        except OSError:
-            for folder in moved:
-                shutil.rmtree(folder, ignore_errors=True)
-            raise
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        for folder in sorted(staging.iterdir()):
+            into_place(folder, root / folder.name)
+            moved.append(root / folder.name)
+    except OSError:
+        for folder in moved:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     counts = Counter(target.rpartition("/")[0] for target in plan)
     return Unpacked(dict(sorted(counts.items())), ignored)
 

@@ -7,6 +7,7 @@ import zipfile
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -115,6 +116,19 @@ def test_a_damaged_member_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match="download it again"):
         unpack(archive, LC25000, tmp_path / "data")
     assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_what_a_killed_process_left_goes_before_the_room_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stayed, hidden, as large as the data set, and the next start had no room beside it."""
+    left = tmp_path / "data" / ".lungscan-unpacking" / "data"
+    left.mkdir(parents=True)
+    free = lambda _: SimpleNamespace(free=3 if left.exists() else 1 << 40)  # noqa: E731
+    monkeypatch.setattr("lungscan.dataset.archive.shutil.disk_usage", free)
+    unpack(pack(tmp_path / "a.zip", MEMBERS), LC25000, tmp_path / "data")
+    names = sorted(path.name for path in (tmp_path / "data").iterdir())
+    assert names == ["lc25000-colon", "lc25000-lung"]
 
 
 def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:

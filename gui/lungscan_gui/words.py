@@ -11,7 +11,8 @@ ADAPTING = "Case > Adapt a model to your own slides"
 
 def at_the_window(text: str) -> str:
     """The same sentence without flags and commands of a shell."""
-    return without_flags(text.replace("(lungscan adapt)", f"({ADAPTING})"))
+    text = text.replace("(lungscan adapt)", f"({ADAPTING})")
+    return without_flags(text.replace("have the reports written again", "analyse again"))
 
 
 def as_typed(text: str) -> str:

@@ -18,6 +18,7 @@ from lungscan.errors import Code, ModelError
 from lungscan.model.checked import find_model
 from lungscan.reading.scale import _CURE as NO_SCALE
 from lungscan.report import wording
+from lungscan.report.write import moved
 from lungscan.results.atomic_files import _GO_ON
 from lungscan.types import NoResult
 from lungscan_gui import actions, engine, handed_over
@@ -53,6 +54,14 @@ def test_a_model_that_is_not_there_sends_nobody_to_a_shell() -> None:
     with pytest.raises(ModelError) as caught:
         find_model("nowhere")
     assert "`" not in at_the_window(str(caught.value))
+
+
+def test_a_report_that_was_open_elsewhere_is_made_anew_by_what_the_window_has(
+    tmp_path: Path,
+) -> None:
+    report = tmp_path / "cases" / "a" / "report.pdf"
+    (words,) = moved({report: report.with_name("report (1).pdf")}, tmp_path)
+    assert at_the_window(words).endswith("Close the old one and analyse again.")
 
 
 @pytest.mark.parametrize("reason", [NoResult.OTHER_STAIN, NoResult.NOT_LUNG], ids=str)

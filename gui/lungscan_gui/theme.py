@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QColor, QPalette
+from PyQt6.QtGui import QColor, QFontInfo, QPalette
 from PyQt6.QtWidgets import QApplication
 
 Scheme = Literal["system", "light", "dark"]
@@ -27,11 +28,13 @@ _DARK = {
     _Role.Mid: "#434b5a", _Role.Link: "#7db4ee", _Role.BrightText: "#ff9a8f",
 }  # fmt: skip
 
+_USUAL_PX = 12  # of the system's font, for which the sizes below are meant
 STYLE = """
 QFrame#card { background: palette(base); border: 1px solid palette(mid); border-radius: 8px; }
-QLabel#kicker, QLabel#head { color: palette(placeholder-text); font-size: 11px; font-weight: 600; }
-QLabel#answer { font-size: 19px; font-weight: 600; }
-QLabel#number { font-size: 24px; font-weight: 600; }
+QLabel#kicker, QLabel#head { color: palette(placeholder-text); font-size: [11]px;
+  font-weight: 600; }
+QLabel#answer { font-size: [19]px; font-weight: 600; }
+QLabel#number { font-size: [24]px; font-weight: 600; }
 QLabel#muted { color: palette(placeholder-text); }
 QLabel#warning { color: palette(bright-text); }
 QLabel#side { font-weight: 600; padding: 2px 6px; }
@@ -87,7 +90,12 @@ def apply_theme(app: QApplication, scheme: Scheme = "system") -> None:
         palette.setColor(QPalette.ColorGroup.Disabled, role, grey)
     app.setStyle("Fusion")
     app.setPalette(palette)
-    app.setStyleSheet(STYLE)
+    app.setStyleSheet(_sized(STYLE, QFontInfo(app.font()).pixelSize()))
+
+
+def _sized(style: str, font_px: int) -> str:
+    """Sizes in brackets as they are beside a font of ``font_px``: headings grow with it."""
+    return re.sub(r"\[(\d+)\]", lambda size: f"{int(size[1]) * font_px / _USUAL_PX:.0f}", style)
 
 
 def backdrop(app: QApplication, scheme: Scheme = "system") -> QColor:

@@ -11,15 +11,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from PyQt6.QtWidgets import QApplication
+from PyQt6.QtGui import QColor, QFont
+from PyQt6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
 from lungscan_cli.main import main as shell
 from lungscan_gui import main as start
-from lungscan_gui.theme import apply_theme, is_dark
+from lungscan_gui.panels.queue import seen_on
+from lungscan_gui.theme import Scheme, apply_theme, is_dark
 
 ROOT = Path(__file__).parents[2]
 GUI = ROOT / "gui" / "lungscan_gui"
+COLOURS = ("#1a7f4b", "#8a6100", "#c0392b", "#6b7686")
 OPEN = {
     "lungscan", "lungscan.errors", "lungscan.events", "lungscan.options", "lungscan.types",
     "lungscan.opening.apart",  # the processes of window and page are made by it
@@ -125,3 +128,45 @@ def test_light_and_dark_are_told_apart(qtbot: QtBot) -> None:
     apply_theme(app, "light")
     assert app.palette().window().color().lightness() > 200
     assert not is_dark(app, "light")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_signs_of_the_list_are_seen_in_the_dark_too(qtbot: QtBot, scheme: Scheme) -> None:
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    apply_theme(app, scheme)
+    ground = app.palette().base().color()
+    try:
+        for colour in COLOURS:
+            light, dark = sorted(map(luminance, (seen_on(ground, colour), ground)), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) > 4.5, colour
+    finally:
+        apply_theme(app, "light")
+
+
+def luminance(colour: QColor) -> float:
+    """As WCAG has it."""
+    red, green, blue = (
+        c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4
+        for c in (colour.redF(), colour.greenF(), colour.blueF())
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_headings_grow_with_the_font_of_the_system(qtbot: QtBot, qapp: QApplication) -> None:
+    usual, label = qapp.font(), QLabel("No result")
+    label.setObjectName("answer")
+    qtbot.addWidget(label)
+    sizes = []
+    try:
+        for times in (1, 2):
+            large = QFont(usual)
+            large.setPointSizeF(times * usual.pointSizeF())
+            qapp.setFont(large)
+            apply_theme(qapp, "light")
+            label.ensurePolished()
+            sizes.append(label.fontMetrics().height())
+    finally:
+        qapp.setFont(usual)
+        apply_theme(qapp, "light")
+    assert sizes[1] > 1.8 * sizes[0]

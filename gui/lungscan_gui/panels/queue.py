@@ -40,6 +40,7 @@ from lungscan_gui.words import as_typed
 
 ROW_PX = 44
 MARK_PX = 18
+DARK = 127  # of a lightness up to 255
 # No letters: those are the classes'.
 MARKS = {Verdict.AGREE: "=", Verdict.DISAGREE: "≠", Verdict.NOT_ASSESSABLE: "?"}
 
@@ -163,7 +164,7 @@ class CaseDelegate(QStyledItemDelegate):
         quiet = ink if chosen else palette.color(role.PlaceholderText)
         sign, colour = sign_of(case)
         rect = option.rect.adjusted(8, 4, -8, -4)
-        painter.setPen(ink if chosen else QColor(colour))
+        painter.setPen(ink if chosen else seen_on(palette.color(role.Base), colour))
         place = QRect(rect.left(), rect.top(), 20, rect.height())
         painter.drawText(place, Qt.AlignmentFlag.AlignCenter, sign)
         words = rect.adjusted(26, 0, 0, 0)
@@ -208,6 +209,11 @@ def sign_of(case: Case) -> tuple[str, str]:
         return "!", "#c0392b"
     signs = {CaseState.RUNNING: "▶", CaseState.QUEUED: "…", CaseState.STOPPED: "■"}
     return signs.get(case.state, "·"), "#6b7686"
+
+
+def seen_on(ground: QColor, colour: str) -> QColor:
+    """A sign's colour, which is meant for a light ground, so that a dark one shows it, too."""
+    return QColor(colour) if ground.lightness() > DARK else QColor(colour).lighter(180)
 
 
 class QueuePanel(QWidget):

@@ -90,7 +90,7 @@ class Display:
         viewer.show_picture(None, None, "")
         self._window.slices.show_series(None)
         self._window.viewbar.show_profile("")
-        self._window.viewbar.name.setText(case.name if case else "")
+        self._window.viewbar.name.say(case.name if case else "")
         self._window.viewbar.show_files((), 0)
         if case is None:
             self.refresh()

@@ -574,3 +574,11 @@ def test_the_button_that_tries_again_shows_all_its_words(
     button = window.queue.buttons["retry"]
     assert button.isVisible()
     assert button.width() >= button.sizeHint().width()
+
+
+def test_a_long_name_does_not_push_the_window_beyond_the_screen(window: MainWindow) -> None:
+    widths = []
+    for name in ("S26-0117", "S26-0117, left upper lobe, block A2, field 12 of 40, scanned again"):
+        window.viewbar.name.setText(name)
+        widths.append(window.viewbar.minimumSizeHint().width())
+    assert widths[0] == widths[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtGui import QPainter, QPaintEvent
 from PyQt6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -19,6 +18,7 @@ from PyQt6.QtWidgets import (
 from lungscan.types import CaseResult
 from lungscan_gui import engine
 from lungscan_gui.cases import Case
+from lungscan_gui.panels.short_label import ShortLabel
 from lungscan_gui.viewer.viewer import Viewer
 from lungscan_gui.words import as_typed
 
@@ -101,28 +101,14 @@ class ComparePane(QWidget):
             button.setEnabled(changed > 0)
 
 
-class SideHead(QLabel):
-    """One line over an image, while there are two; what does not fit is in its tip."""
+class SideHead(ShortLabel):
+    """One line over an image, while there are two."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(Qt.TextElideMode.ElideRight)
         self.setObjectName("side")
-        self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.hide()
-
-    def say(self, words: str) -> None:
-        """Say whose answer it is."""
-        self.setText(words)
-        self.setToolTip(words)
-
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802, ARG002
-        """Draw the line, with an ellipsis where it does not fit; a screen reader gets it whole."""
-        place, words = self.contentsRect(), self.text()
-        shown = self.fontMetrics().elidedText(words, Qt.TextElideMode.ElideRight, place.width())
-        painter = QPainter(self)
-        painter.setPen(self.palette().color(self.foregroundRole()))
-        painter.drawText(place, int(Qt.AlignmentFlag.AlignVCenter), shown)
 
     def show_result(self, result: CaseResult | None, other: CaseResult | None = None) -> None:
         """The same of the first image."""

@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QToolButt
 from lungscan.types import SeriesInfo
 from lungscan_gui import engine
 from lungscan_gui.engine import Words
+from lungscan_gui.panels.short_label import ShortLabel
 from lungscan_gui.viewer.tilemap import PENDING, STATES, TileMap
 from lungscan_gui.viewer.viewer import Viewer
 from lungscan_gui.words import as_typed
@@ -57,9 +58,9 @@ class ViewBar(QWidget):
         self.files.activated.connect(self.file_asked)
         self.files.hide()
         layout.addWidget(self.files)
-        self.name = QLabel()
+        self.name = ShortLabel(Qt.TextElideMode.ElideMiddle)
         self.name.setObjectName("muted")
-        self.name.setTextFormat(Qt.TextFormat.PlainText)
+        self.name.setContentsMargins(8, 0, 0, 0)
         layout.addWidget(self.name)
         viewer.moved.connect(self.follow)
         self.follow()

@@ -69,6 +69,14 @@ def one_run(out: Path, plan: ShardPlan | None, listed: Sums) -> OneRun:
     return OneRun(summary, tuple(own), tuple(path for path in paths if path not in counted))
 
 
+def in_no_table(out: Path) -> frozenset[str]:
+    """Keys of cases below ``out`` that are of other runs than ``run.json``."""
+    run, _ = read_run(out, {})
+    own = frozenset(run.case_keys if run else ())
+    found = frozenset(path.parent.name for path in out.glob(f"{CASES}/*/{RECORD}"))
+    return found - own if run else frozenset()
+
+
 def read_run(out: Path, listed: Sums) -> tuple[RunSummary | None, bool]:
     """What ``run.json`` says, and whether ``listed`` names it as it is.
 

@@ -476,7 +476,7 @@ def test_where_most_tissue_is_new_to_the_model_a_way_out_is_named(
     engine.results += [make_result(f"lung-{number}") for number in range(4 - 2 * foreign + 1)]
     assert main(["classify", str(tmp_path), "--out", str(tmp_path / "r")]) == 0
     err = " ".join(capsys.readouterr().err.split())
-    words = "show tissue or a stain that the model does not know. If it is your own lung, adapt"
+    words = "a stain that the model does not know: 2 of 3 cases. If it is your own lung, adapt"
     assert (words in err) is told
 
 

@@ -52,6 +52,19 @@ def test_0_a_slide_and_a_field(real_model: ModelCard, tmp_path: Path, capsys: Ca
     assert main(["verify", str(out), str(tmp_path / "in"), *model, "-q"]) == 1
 
 
+def test_0_that_earlier_runs_are_in_no_table_any_more_is_said(
+    real_model: ModelCard, tmp_path: Path, capsys: Captured
+) -> None:
+    said = []
+    for name in ("monday", "tuesday", "tuesday"):
+        make_field(tmp_path / name / f"{name}.png")
+        line = ["classify", tmp_path / name, "--out", tmp_path / "out", "--pdf", "none"]
+        assert main([str(w) for w in (*line, "--model", real_model.folder, "--threads", 1)]) == 0
+        said.append("of earlier runs: 1 case." in capsys.readouterr().err)
+    assert said == [False, True, True]
+    assert statuses(tmp_path / "out").keys() == {"tuesday/tuesday.png"}
+
+
 def test_1_some_inputs_failed(real_model: ModelCard, tmp_path: Path, capsys: Captured) -> None:
     folder = tmp_path / "in"
     make_field(folder / "good.png")

@@ -16,6 +16,7 @@ from rich.text import Text
 from lungscan import RESEARCH_USE, __version__
 from lungscan.events import RunFinished, RunStarted
 from lungscan.report.quantities import probability
+from lungscan.report.records import in_no_table
 from lungscan.types import CaseStatus, NoResult
 from lungscan_cli.border import OK, SOME_FAILED
 from lungscan_cli.console import count, duration, plain, say
@@ -52,7 +53,7 @@ def show_summary(console: Console, outcome: Outcome, finished: RunFinished) -> N
     console.print(_case_table(outcome.lines) if few else _count_table(outcome, finished))
     show_failures(console, outcome)
     _show_way_out(console, outcome)
-    _show_files(console, finished.out)
+    _show_files(console, outcome, finished.out)
     say(console, RESEARCH_USE, style="bold")
 
 
@@ -78,8 +79,9 @@ def _show_way_out(console: Console, outcome: Outcome) -> None:
         return
     say(
         console,
-        f"{strange:,} of {count(len(outcome.lines), 'case')} show tissue or a stain that the model "
-        "does not know. If it is your own lung, adapt the model to it: `lungscan adapt --help`.",
+        f"Tissue or a stain that the model does not know: {strange:,} of "
+        f"{count(len(outcome.lines), 'case')}. If it is your own lung, adapt the model to it: "
+        "`lungscan adapt --help`.",
         style="yellow",
     )
     console.print()
@@ -151,7 +153,7 @@ def _count_table(outcome: Outcome, finished: RunFinished) -> Table:
     return table
 
 
-def _show_files(console: Console, out: Path) -> None:
+def _show_files(console: Console, outcome: Outcome, out: Path) -> None:
     written = [(name, what) for name, what in FILES if (out / name).exists()]
     if not written:
         return
@@ -159,4 +161,12 @@ def _show_files(console: Console, out: Path) -> None:
     for name, what in written:
         shown = f"{name}/" if (out / name).is_dir() else name
         say(console, f"  {shown:<12} {what}")
+    others = in_no_table(out)
+    if others and others.isdisjoint(line.key for line in outcome.lines):  # else shards are at work
+        say(
+            console,
+            "Left out of the tables, because they are of earlier runs: "
+            f"{count(len(others), 'case')}. Give each run a folder of its own (--out).",
+            style="yellow",
+        )
     console.print()

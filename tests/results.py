@@ -287,7 +287,7 @@ _REASON_TEXTS = {
     "trained on (limit 50 %).",
     NoResult.UNCERTAIN: "The best class reaches 0.52; 0.70 is needed for an answer.",
     NoResult.LITTLE_TISSUE: "0.03 mm² of tissue was found; 0.10 mm² is needed.",
-    NoResult.SOME_TUMOUR: "Tumour was seen in 20% of the tissue: too small an area to count as "
+    NoResult.SOME_TUMOUR: "Tumour was seen in 20 % of the tissue: too small an area to count as "
     "tumour, too large a part for another answer.",
     NoResult.BLURRED: "72 % of the tiles are out of focus (limit 50 %).",
     NoResult.NOT_CHEST_CT: "81 % of what was seen does not look like axial slices of chest CT.",

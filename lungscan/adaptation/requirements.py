@@ -77,8 +77,9 @@ def require_no_organ(resemblance: float, own: Own) -> None:
     if resemblance > RESEMBLANCE:
         raise UsageProblem(
             f"The tissue of {own.folder} resembles the organs that this model was taught to refuse "
-            f"by {resemblance:.0%} on average (lung of another laboratory stays below "
-            f"{RESEMBLANCE:.0%}): another organ, or a wrong scale (--mpp). Nothing was written."
+            f"by {100 * resemblance:.0f} % on average (lung of another laboratory stays below "
+            f"{100 * RESEMBLANCE:.0f} %): another organ, or a wrong scale (--mpp). Nothing was "
+            "written."
         )
 
 
@@ -86,10 +87,9 @@ def require_lung(made: Draft, own: Own) -> None:
     """Raises UsageProblem when the tissue looks foreign even in the stain that is known."""
     if made.novel > UNLIKE:
         raise UsageProblem(
-            f"With its stain matched, {made.novel:.0%} of the tissue of {own.folder} still does "
-            "not look like lung (an adapted model allows "
-            f"{UNLIKE:.0%}): another organ, another stain than H&E, or a wrong scale (--mpp). "
-            "Nothing was written."
+            f"With its stain matched, {100 * made.novel:.0f} % of the tissue of {own.folder} still "
+            f"does not look like lung (an adapted model allows {100 * UNLIKE:.0f} %): another "
+            "organ, another stain than H&E, or a wrong scale (--mpp). Nothing was written."
         )
 
 
@@ -105,6 +105,6 @@ def require_gain(before: Shares, after: Shares, own: Own) -> None:
     if after.right is None and after.fields and after.answered < before.answered:
         raise UsageProblem(
             f"Adapted, the model would answer fewer fields of {own.folder} than before "
-            f"({after.answered:.1%} instead of {before.answered:.1%}), so nothing was written. "
-            "Use it as it is."
+            f"({100 * after.answered:.1f} % instead of {100 * before.answered:.1f} %), so nothing "
+            "was written. Use it as it is."
         )

@@ -229,7 +229,7 @@ def _damage(file: ScoredFile, words: Words) -> str:
         parts.append(f"{failed} of {total} {words.tiles} could not be read.")
     if file.unreadable:
         share = max(file.unreadable, 0.001)
-        parts.append(words.unread.format(share=f"{share:.1%}"))
+        parts.append(words.unread.format(share=f"{100 * share:.1f} %"))
     return " ".join(parts)
 
 

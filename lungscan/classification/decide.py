@@ -200,29 +200,29 @@ def _explain(reason: NoResult, evidence: Evidence, answer: Answer | None, card: 
         return modality.words.little
     if reason is NoResult.BLURRED:
         share = evidence.share(evidence.where(TileState.BLURRED), evidence.where(*_SCORED))
-        return f"{share:.0%} of the tissue is out of focus; scan it again."
+        return f"{100 * share:.0f} % of the tissue is out of focus; scan it again."
     if reason is modality.foreign:
         novel = evidence.where(TileState.NOVEL)
         lung = evidence.where(TileState.USED, TileState.OTHER_STAIN)
         share = evidence.share(novel, lung | novel) or 1.0
-        return modality.words.foreign_share.format(share=f"{share:.0%}")
+        return modality.words.foreign_share.format(share=f"{100 * share:.0f} %")
     if reason is NoResult.OTHER_STAIN:
         strange = evidence.where(TileState.OTHER_STAIN)
         seen = strange | evidence.where(TileState.USED, TileState.NOVEL)
         share = evidence.share(strange, seen) or 1.0
         known, advice = _ADAPTED if card.adaptation else _SHIPPED
         sentence = modality.words.elsewhere_share
-        return sentence.format(share=f"{share:.0%}", known=known, advice=advice)
+        return sentence.format(share=f"{100 * share:.0f} %", known=known, advice=advice)
     if reason is NoResult.SOME_TUMOUR and answer is not None:
         little = "too small an area" if evidence.measured else "too few tiles"
         return (
-            f"Tumour was seen in {answer.some_tumour:.0%} of the tissue: {little} to count as "
-            "tumour, too large a part for another answer."
+            f"Tumour was seen in {100 * answer.some_tumour:.0f} % of the tissue: {little} to count "
+            "as tumour, too large a part for another answer."
         )
     best = 0.0 if answer is None else answer.confidence
     return (
-        f"The likeliest class reaches only {best:.0%}; "
-        f"this model answers from {card.confidence_threshold:.0%} up."
+        f"The likeliest class reaches only {100 * best:.0f} %; "
+        f"this model answers from {100 * card.confidence_threshold:.0f} % up."
     )
 
 

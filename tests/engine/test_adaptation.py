@@ -302,7 +302,7 @@ def test_other_tissue_is_refused_even_in_the_right_stain(
 ) -> None:
     own = restain(lab, tmp_path / "own", keep_labels=False)
     monkeypatch.setattr("lungscan.model.novelty.Novelty.score", lambda _, f: np.full(len(f), 2.0))
-    with pytest.raises(UsageProblem, match="100% of the tissue of own still does not look like"):
+    with pytest.raises(UsageProblem, match="100 % of the tissue of own still does not look like"):
         adapt(model, own, tmp_path / "mine")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["own"]
 
@@ -316,7 +316,7 @@ def test_an_organ_that_the_model_knows_is_refused_before_its_stain_is_matched(
         return np.full(len(features), 0.85)
 
     monkeypatch.setattr("lungscan.model.novelty.Novelty.foreign_probability", foreign)
-    with pytest.raises(UsageProblem, match=r"resembles the organs .* by 85% on average"):
+    with pytest.raises(UsageProblem, match=r"resembles the organs .* by 85 % on average"):
         adapt(model, own, tmp_path / "mine")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["own"]
 

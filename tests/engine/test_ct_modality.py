@@ -347,7 +347,9 @@ def test_what_a_series_lacks_is_said_in_slices_and_files(
                                                       SeriesInstanceUID="9"))  # fmt: skip
     found = results(run(options(ct_model, tmp_path / "out", tmp_path / "in", pdf="auto")))
     assert found["cut"].error_message.startswith("1 of 4 slices could not be read. An answer")
-    assert found["bare"].error_message.startswith("20.0% of the files could not be read. An answer")
+    assert found["bare"].error_message.startswith(
+        "20.0 % of the files could not be read. An answer"
+    )
     assert {case.error_code for case in found.values()} == {"E_TILE"}
 
 

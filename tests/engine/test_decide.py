@@ -135,8 +135,8 @@ def test_the_confidence_limit_is_the_card_s() -> None:
     assert ask(evidence((U, 3), probs=(0.5, 0.3, 0.2))).reason is None
     prediction = ask(evidence((U, 3), probs=(0.49, 0.3, 0.21)))
     assert prediction.reason is NoResult.UNCERTAIN
-    assert "49%" in prediction.reason_text
-    assert "50%" in prediction.reason_text
+    assert "49 %" in prediction.reason_text
+    assert "50 %" in prediction.reason_text
 
 
 def test_never_answers_wherever_a_tile_was_scored() -> None:
@@ -192,7 +192,7 @@ def test_without_a_scale_no_area_is_spoken_of_and_no_scale_blamed() -> None:
     bare = Evidence(seen.probs, seen.weight, seen.state, measured=False)
     unscaled = Unscaled("the picture was taken whole", 3.0)
     text = decide(bare, CARD, "tumour-aware", "strict", unscaled)[0].reason_text
-    assert text.startswith("Tumour was seen in 25% of the tissue: too few tiles")
+    assert text.startswith("Tumour was seen in 25 % of the tissue: too few tiles")
     assert "too small an area" in ask(seen).reason_text
 
 
@@ -237,7 +237,7 @@ def test_too_far_off_is_reported_once_and_in_words() -> None:
     assert prediction.label == "adeno"
     assert flags == ("other_stain_or_scanner",)
     assert prediction.reason_text == (
-        "75% of the tissue is of another stain or scanner than the training's, "
+        "75 % of the tissue is of another stain or scanner than the training's, "
         "further off than this model can judge; adapt it to your own lung (lungscan adapt)."
     )
     made = replace(CARD, adaptation={"source": "other"})
@@ -248,7 +248,7 @@ def test_too_far_off_is_reported_once_and_in_words() -> None:
 def test_the_share_of_another_stain_is_of_all_that_was_seen() -> None:
     found = ask(evidence((S, 42), (N, 24)))
     assert found.reason is NoResult.OTHER_STAIN
-    assert found.reason_text.startswith("64% of the tissue is of another stain")
+    assert found.reason_text.startswith("64 % of the tissue is of another stain")
 
 
 def test_classes_have_no_area_where_no_tile_was_used() -> None:

@@ -423,7 +423,7 @@ def test_the_summary_gives_the_whole_reason_and_the_doubt_of_an_answer(tmp_path:
     why = (
         "The scale is unknown, which may be the only reason: the picture of 224 x 224 px was taken "
         "whole and shrunk 1.2 times, so its cells may look too small. The likeliest class reaches "
-        "only 66%; this model answers from 71% up."
+        "only 66 %; this model answers from 71 % up."
     )
     refused = replace(refused, prediction=replace(refused.prediction, reason_text=why))
     doubted = replace(slide_result(), flags=("tumour_area_below_limit",))

@@ -132,7 +132,7 @@ def test_a_hole_in_the_only_level(model: Path, fake: FakeRuntime, tmp_path: Path
     slide = make_slide(tmp_path / "s.svs", 2048, 1792, downsamples=(), damaged=(14,))
     result = only(results(run(options(model, tmp_path / "out", slide))))
     assert result.status is CaseStatus.PARTIAL
-    assert "1.8% of the picture could not be searched for tissue." in result.error_message
+    assert "1.8 % of the picture could not be searched for tissue." in result.error_message
     assert "tiles_unreadable" in result.flags
 
 

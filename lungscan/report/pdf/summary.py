@@ -247,9 +247,9 @@ def _draw_all(sheet: Sheet, rows: Sequence[SummaryRow], modality: Modality) -> N
     area_column = (Column("Tissue, mm²", 52, "right"),) if modality.scaled else ()
     columns = (
         Column("Case", WIDTH - 298 - sum(column.width for column in area_column)),
-        Column("Status", 52),
-        Column("Model output or reason", 152, lines=2),
-        Column("Probability", 48, "right"),
+        Column("Status", 42),
+        Column("Model output or reason", 164, lines=2),
+        Column("Probability", 46, "right"),
         Column(f"{modality.words.tiles.capitalize()} used", 46, "right"),
         *area_column,
     )

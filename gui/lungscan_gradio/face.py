@@ -89,8 +89,8 @@ def answers(job: Job) -> Iterator[str]:
         model = answer["model"]
         by = f"Model {model['name']} {model['version']}."
         figures = [": ".join(fact) + "." for fact in model["facts"][:1]]  # with its interval
-        said = dict.fromkeys([answer["why"], answer["cure"], *answer["flags"]])  # each once
-        lines = [*said, by, *figures]
+        said = [answer["why"], answer["unspoken"], answer["cure"], *answer["flags"]]
+        lines = [*dict.fromkeys(said), by, *figures]  # each once
         yield (
             f"<h2>{escape(answer['name'])}: {escape(answer['answer_line'])} "
             f"{escape(answer['confidence_text'])}</h2>"

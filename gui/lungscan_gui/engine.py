@@ -69,6 +69,7 @@ from lungscan.report.wording import (
     flag_text,
     headline,
     others_title,
+    unspoken,
 )
 from lungscan.results.provenance import utc_now
 from lungscan.results.review_json import (
@@ -167,6 +168,7 @@ __all__ = [
     "show",
     "side_by_side",
     "state_name",
+    "unspoken",
     "used_counts",
     "utc_now",
     "write_reviews",

@@ -234,6 +234,15 @@ def reserve_of(result: CaseResult) -> str:
     return " ".join(flag_text(flag, result.model.modality) for flag in doubts)
 
 
+def unspoken(result: CaseResult) -> str:
+    """Which class a withheld answer would have named; "" where there is none to withhold."""
+    prediction = result.prediction
+    if prediction is None or prediction.label is not None or prediction.suggested is None:
+        return ""
+    name = display_name(result.model, prediction.suggested)
+    return f"The rule would have named {name}. This is not an answer."
+
+
 def why_in_short(result: CaseResult) -> str:
     """The kind of trouble in a few words, for counting; "" for a plain answer."""
     code = result.error_code

@@ -21,7 +21,14 @@ from lungscan.report.heatmap import render_heatmap
 from lungscan.report.lettering import visible
 from lungscan.report.pdf.case import write_case_pdf
 from lungscan.report.pdf.summary import summary_row, write_summary_rows
-from lungscan.report.wording import answer_line, cure, explanation, failure, flag_text
+from lungscan.report.wording import (
+    answer_line,
+    cure,
+    explanation,
+    failure,
+    flag_text,
+    unspoken,
+)
 from lungscan.results.case_json import to_json
 from lungscan.results.provenance import settings_of
 from lungscan.results.run_json import RunSummary, summarise
@@ -415,6 +422,13 @@ def test_the_summary_survives_hostile_names(tmp_path: Path) -> None:
     for name in short:
         assert squeezed(visible(name)) in text
     assert PdfReader(io.BytesIO(path.read_bytes())).pages
+
+
+def test_what_a_withheld_answer_would_have_been_is_called_no_answer() -> None:
+    sentence = "The rule would have named Adenocarcinoma. This is not an answer."
+    assert unspoken(no_result(NoResult.UNCERTAIN)) == sentence
+    assert unspoken(no_result(NoResult.LITTLE_TISSUE)) == ""
+    assert unspoken(slide_result()) == unspoken(failed_result()) == ""
 
 
 def test_the_summary_gives_the_whole_reason_and_the_doubt_of_an_answer(tmp_path: Path) -> None:

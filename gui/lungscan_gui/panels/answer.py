@@ -71,11 +71,7 @@ class AnswerBox(QFrame):
         _say(self.why, engine.explanation(result))
         self.adapt.setVisible(may_adapt(result))
         failed = result.status in (CaseStatus.FAILED, CaseStatus.PARTIAL)
-        _say(self.cure, engine.cure(result) if failed else "")
-        if prediction is not None and not answered and prediction.suggested is not None:
-            names = dict(zip(result.model.class_names, result.model.display_names, strict=True))
-            name = names.get(prediction.suggested, prediction.suggested)
-            _say(self.cure, f"The rule would have named {name}. This is not an answer.")
+        _say(self.cure, engine.unspoken(result) or (engine.cure(result) if failed else ""))
         _say(self.model, f"{result.model.name} {result.model.version}")
         value = engine.probability(prediction.confidence) if prediction and answered else ""
         _say(self.number, value)

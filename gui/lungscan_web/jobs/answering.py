@@ -29,6 +29,7 @@ from lungscan.report.wording import (
     flag_text,
     headline,
     others_title,
+    unspoken,
 )
 from lungscan.results.atomic_files import write_atomic
 from lungscan.types import (
@@ -75,6 +76,7 @@ def answer_of(result: CaseResult) -> dict[str, Any]:
         "confidence": prediction.confidence if prediction and prediction.label else None,
         "confidence_text": confidence_text(result),
         "why": for_page(explanation(result)),
+        "unspoken": unspoken(result),
         "cure": for_page(cure(result)) if result.status is CaseStatus.FAILED else "",
         "classes": list(_classes(result)),
         "flags": [for_page(flag_text(flag, model.modality)) for flag in all_flags(result)],

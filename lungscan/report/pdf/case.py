@@ -39,10 +39,10 @@ from lungscan.report.quantities import (
     slices_of,
     window_of,
 )
-from lungscan.report.wording import cure, display_name, explanation, headline, reserve_of, standing
+from lungscan.report.wording import cure, explanation, headline, reserve_of, standing, unspoken
 from lungscan.results.case_json import to_json
 from lungscan.results.review_json import Beside
-from lungscan.types import CaseResult, CaseStatus, FileResult, Prediction
+from lungscan.types import CaseResult, CaseStatus, FileResult
 
 _TALLEST, _SHORTEST = 88 * mm, 42 * mm  # of the pictures
 _LONGEST_WHY = 1200  # characters; a case of many files may have a sentence for each
@@ -192,7 +192,8 @@ def _cautions(result: CaseResult) -> list[Flowable]:
     if prediction is None or prediction.label is None:
         reason = without_flags(reserve_of(result) if partial else explanation(result))
         lines += [Spacer(0, 2), paragraph(shorten(reason, _LONGEST_WHY))]
-        lines += _withheld(result, prediction)
+        if named := unspoken(result):
+            lines += [Spacer(0, 2), paragraph(named, "muted")]
     elif reserve := without_flags(reserve_of(result)):
         lines.append(rich("<b>With reserve.</b> {}", reserve, style="caution"))
     return lines
@@ -214,14 +215,6 @@ def _bar_color(result: CaseResult) -> object:
     if label not in result.model.class_names:
         return MUTED if result.prediction else INK
     return color_of(class_rgb(result.model)[result.model.class_names.index(label or "")])
-
-
-def _withheld(result: CaseResult, prediction: Prediction | None) -> list[Flowable]:
-    if prediction is None or prediction.suggested is None:
-        return []
-    name = display_name(result.model, prediction.suggested)
-    text = f"The rule would have named {name}. This is not an answer."
-    return [Spacer(0, 2), paragraph(text, "muted")]
 
 
 def _what_to_do(result: CaseResult) -> list[Flowable]:

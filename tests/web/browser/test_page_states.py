@@ -34,8 +34,9 @@ STATE = {
 ANSWER: dict[str, Any] = {
     "job": "J", "case": 1, "name": "first", "file": "first.jpeg", "kind": "field", "status": "ok",
     "headline": "Benign lung", "answer_line": "Benign lung", "label": "lung_n",
-    "confidence": 0.91, "confidence_text": "0.91", "why": "", "cure": "", "classes": [],
-    "flags": ["A flag in words."], "counts": [["Tiles", "1"]], "files": [], "evidence": [],
+    "confidence": 0.91, "confidence_text": "0.91", "why": "", "unspoken": "", "cure": "",
+    "classes": [], "flags": ["A flag in words."], "counts": [["Tiles", "1"]], "files": [],
+    "evidence": [],
     "words": {
         "tile": "tile", "tiles": "tiles", "share": "Share",
         "top": "Clearest", "uncertain": "Unclear",
@@ -102,6 +103,18 @@ def play(page: Page, asked: list[str], state: dict[str, Any]) -> None:
 
     page.route("**/api/jobs", answer)
     page.route("**/api/jobs/**", answer)
+
+
+def test_where_no_answer_is_given_the_likeliest_class_is_called_none(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "The rule would have named Benign lung. This is not an answer."
+    refused = {"label": None, "answer_line": "No result: too uncertain", "unspoken": words}
+    for key, value in refused.items():
+        monkeypatch.setitem(ANSWER, key, value)
+    play(page, [], STATE)
+    give(page, [PICTURE])
+    expect(page.locator("#answer .output")).to_contain_text(words)
 
 
 def test_a_queue_says_how_far_how_fast_and_how_long_yet(page: Page) -> None:

@@ -61,6 +61,7 @@ export function outputBox(answer) {
       number && make("div", { class: "sure" }, make("p", { class: "kicker" }, "Calibrated probability"), make("p", { class: "number" }, number)),
     ),
     answer.why && make("p", {}, answer.status === "skipped" ? sentence(answer.why) : answer.why),
+    answer.unspoken && make("p", { class: "quiet" }, answer.unspoken),
     answer.status === "failed" && answer.cure && make("p", { class: "quiet" }, answer.cure),
     make("p", { class: "quiet" }, answer.name),
   );

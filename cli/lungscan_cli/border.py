@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import click
 
@@ -58,9 +61,18 @@ def guarded(command: Callable[[], int | None], wanted: Wanted | None = None) -> 
         if os.environ.get("LUNGSCAN_DEBUG", "") not in {"", "0"}:
             traceback.print_exc(file=sys.stderr)
         message, exit_code = explain(error)
-        click.echo(f"Error: {message}", err=True)
+        click.echo(_between_words(f"Error: {message}"), err=True)
         _answer(wanted, _code_of(error, exit_code), message, exit_code)
         return exit_code
+
+
+def _between_words(text: str) -> str:
+    """The text in lines that fit the terminal, which would break them within words."""
+    if not sys.stderr.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    fill = partial(textwrap.fill, width=width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(map(fill, text.splitlines()))
 
 
 def _answer(wanted: Wanted, code: str, message: str, exit_code: int) -> None:

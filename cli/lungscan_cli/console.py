@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 
@@ -25,8 +26,16 @@ def answers() -> Console:
 
 
 def say(console: Console, text: str, style: str = "") -> None:
-    """Print a sentence as it stands: no markup; lines are not broken when piped."""
-    console.print(Text(text, style=style), soft_wrap=not console.is_terminal)
+    """Print a sentence as it stands: no markup; lines are not broken when piped.
+
+    On a terminal all lines of an indented one are indented.
+    """
+    words = Text(text, style=style)
+    indent = len(text) - len(text.lstrip(" "))
+    if indent and console.is_terminal:
+        console.print(Padding(words[indent:], (0, 0, 0, indent), expand=False))
+    else:
+        console.print(words, soft_wrap=not console.is_terminal)
 
 
 def plain(text: str) -> str:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import signal
+import sys
 from collections.abc import Generator
 from contextlib import chdir
 from dataclasses import dataclass, fields, replace
@@ -426,6 +427,28 @@ def test_a_command_to_be_copied_is_one_for_its_shell(
 ) -> None:
     monkeypatch.setattr(console, "os", SimpleNamespace(name=system))
     assert console.quoted(word) == typed
+
+
+def test_on_a_terminal_an_error_is_not_broken_within_words(
+    engine: FakeEngine, slide: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    engine.raises = NothingToDo("No slide was found: `lungscan demo` makes one.")
+    seen = []
+    for terminal in (False, True):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda terminal=terminal: terminal)
+        assert main(["classify", str(slide), "-q"]) == 3
+        seen.append(capsys.readouterr().err.splitlines())
+    assert seen[0] == ["Error: No slide was found: `lungscan demo` makes one."]
+    assert seen[1] == ["Error: No slide was found:", "`lungscan demo` makes one."]
+
+
+def test_on_a_terminal_all_lines_of_an_indented_sentence_are_indented() -> None:
+    shown = Console(force_terminal=True, width=30, file=io.StringIO(), color_system=None)
+    console.say(shown, "  not an image format that LungScan reads")
+    assert isinstance(shown.file, io.StringIO)
+    lines = shown.file.getvalue().splitlines()
+    assert [line.rstrip() for line in lines] == ["  not an image format that", "  LungScan reads"]
 
 
 def test_plain_lines_give_a_sign_of_life_every_few_seconds(capsys: Captured) -> None:

@@ -56,7 +56,8 @@ def run_split(options: jobs.SplitOptions) -> int:
             style="yellow",
         )
     out = plain(str(options.out))
-    say(console, f"Wrote {out}, {'found' if done.listing.groups is None else 'given'} groups.")
+    found = "found" if done.listing.groups is None else "given"
+    say(console, f"Wrote {out}, by groups that were {found}.")
     say(console, f"Train on it with `--split {quoted(out)}`.")
     return _exit_code(done.listing)
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -64,9 +63,7 @@ def show_failures(console: Console, outcome: Outcome) -> None:
         return
     say(console, f"{count(len(bad), 'case')} could not be read in full:", style="red")
     for line in bad[:FIRST_FEW]:
-        text = f"{plain(line.case_id)}: {plain(line.error_message) or line.answer}"
-        hanging = Padding(Text(text), (0, 0, 0, 2)) if console.is_terminal else Text("  " + text)
-        console.print(hanging, soft_wrap=not console.is_terminal)
+        say(console, f"  {plain(line.case_id)}: {plain(line.error_message) or line.answer}")
     if len(bad) > FIRST_FEW:
         say(console, f"  and {len(bad) - FIRST_FEW:,} more, see error_message in cases.csv")
     console.print()

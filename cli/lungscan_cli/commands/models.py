@@ -79,7 +79,7 @@ def show_model(*, model: str, as_json: bool) -> int:
     text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
     if console.is_terminal:
         grid = Table.grid(padding=(0, 2))
-        grid.add_column(no_wrap=True)
+        grid.add_column(max_width=36)  # an adapted model has long names; their values need room
         grid.add_column(overflow="fold")
         for name, value in fields:
             grid.add_row(Text(name), Text(value))

@@ -66,7 +66,7 @@ def _require_web() -> None:
     if missing:
         raise MachineError(
             f"The page needs what is not installed here: {', '.join(missing)}. It comes with "
-            f'`pip install "{DISTRIBUTION}[web]"`.'
+            f'`python -m pip install "{DISTRIBUTION}[web]"`.'
         )
 
 

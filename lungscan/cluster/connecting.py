@@ -97,8 +97,8 @@ def _require_dask() -> None:
         import distributed  # noqa: F401
     except ImportError as error:
         raise UsageProblem(
-            'Clusters need dask: pip install "lungscan-histology[cluster]", here and on every '
-            "worker."
+            'Clusters need dask: `python -m pip install "lungscan-histology[cluster]"`, here and '
+            "on every worker."
         ) from error
 
 

@@ -25,8 +25,8 @@ def recorded(
         from torch.utils.tensorboard.writer import SummaryWriter
     except ImportError as error:
         raise MachineError(
-            "TensorBoard is not installed. Install it with `pip install tensorboard`, or train "
-            "without --tensorboard; the curves are in training/curves.json anyway."
+            "TensorBoard is not installed. Install it with `python -m pip install tensorboard`, or "
+            "train without --tensorboard; the curves are in training/curves.json anyway."
         ) from error
     with closing(events), closing(SummaryWriter(str(folder))) as writer:
         while True:

@@ -79,7 +79,7 @@ def test_what_is_missing_is_named_with_its_cure(
     assert main(["web"]) == 5
     printed = capsys.readouterr().err
     assert "The page needs what is not installed here: not_installed_at_all" in printed
-    assert "[web]" in printed
+    assert 'python -m pip install "lungscan-histology[web]"' in printed
 
 
 def test_an_unknown_model_is_reported_before_anything_opens(capsys: Captured) -> None:

@@ -69,8 +69,8 @@ def _table(found: Sequence[Check]) -> Table:
 
 def _verdict(same: Mapping[str, int], amiss: int) -> str:
     parts = [
-        f"{one} {same.get(area, 0):,}"
-        for area, one in (("output", "results"), ("model", "models"), ("input", "images"))
+        count(same.get(area, 0), one)
+        for area, one in (("output", "result file"), ("model", "model"), ("input", "image"))
     ]
     text = f"Unchanged: {', '.join(parts)}."
     return f"{text} {count(amiss, 'file')} amiss." if amiss else f"{text} Nothing changed."

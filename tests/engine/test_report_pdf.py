@@ -424,6 +424,15 @@ def test_the_summary_survives_hostile_names(tmp_path: Path) -> None:
     assert PdfReader(io.BytesIO(path.read_bytes())).pages
 
 
+def test_of_a_field_no_scanner_is_named(tmp_path: Path) -> None:
+    for result, said in ((field_result(), False), (slide_result(), True)):
+        path = tmp_path / "report.pdf"
+        write_case_pdf(path, result)
+        first = pages_of(path)[0]
+        assert ("Scanner" in first) is said
+        assert ("Objective" in first) is said
+
+
 def test_what_a_withheld_answer_would_have_been_is_called_no_answer() -> None:
     sentence = "The rule would have named Adenocarcinoma. This is not an answer."
     assert unspoken(no_result(NoResult.UNCERTAIN)) == sentence

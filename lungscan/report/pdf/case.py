@@ -145,12 +145,13 @@ def _file_facts(file: FileResult, files: int) -> list[tuple[str, str]]:
 
 
 def _source_facts(file: FileResult) -> list[tuple[str, str]]:
-    """What made the picture; of a series how its slices lie."""
+    """What made the picture, where it says so; of a series how its slices lie."""
     info = file.info
-    if info.series is None:
-        scanner = "field image" if info.vendor == "image" else info.vendor
-        return [("Scanner", scanner), ("Objective", objective(file))]
-    return [("Slices", slices_of(info.series)), ("Window", window_of(info.series))]
+    if info.series is not None:
+        return [("Slices", slices_of(info.series)), ("Window", window_of(info.series))]
+    if info.vendor == "image":
+        return [("Kind", "field")]
+    return [("Scanner", info.vendor), ("Objective", objective(file))]
 
 
 # Answer -----------------------------------------------------------------------------------------

@@ -65,6 +65,15 @@ def test_0_that_earlier_runs_are_in_no_table_any_more_is_said(
     assert statuses(tmp_path / "out").keys() == {"tuesday/tuesday.png"}
 
 
+@pytest.mark.parametrize("pdf", ["auto", "none"])
+def test_0_where_no_case_has_a_report_the_option_for_it_is_named(
+    real_model: ModelCard, tmp_path: Path, capsys: Captured, pdf: str
+) -> None:
+    line = ["classify", make_field(tmp_path / "f.png"), "--out", tmp_path / "out", "--pdf", pdf]
+    assert main([str(w) for w in (*line, "--model", real_model.folder, "--threads", 1)]) == 0
+    assert ("`--pdf cases` adds a report" in capsys.readouterr().err) is (pdf == "none")
+
+
 def test_1_some_inputs_failed(real_model: ModelCard, tmp_path: Path, capsys: Captured) -> None:
     folder = tmp_path / "in"
     make_field(folder / "good.png")

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from lungscan import RESEARCH_USE, __version__
 from lungscan.events import RunFinished, RunStarted
+from lungscan.layout import CASES, REPORT, case_folder
 from lungscan.report.quantities import probability
 from lungscan.report.records import in_no_table
 from lungscan.types import CaseStatus, NoResult
@@ -23,12 +24,14 @@ from lungscan_cli.views.run import FEW_CASES
 from lungscan_cli.views.watch import CaseLine, Outcome
 
 FIRST_FEW = 5
+NO_REPORTS = "one folder per case; `--pdf cases` adds a report to each"
 FILES = (
     ("cases.csv", "one row per case, failures included"),
     ("summary.pdf", "the batch at a glance"),
-    ("cases", "one folder per case: case.json, and what was made of it"),
+    (CASES, "one folder per case, with its report and all details"),
     ("run.json", "settings, versions, times"),
 )
+ANSWERED = (CaseStatus.OK, CaseStatus.PARTIAL, CaseStatus.NO_RESULT)
 STRANGE = (NoResult.NOT_LUNG, NoResult.OTHER_STAIN)
 STYLES = {
     CaseStatus.NO_RESULT: "yellow",
@@ -155,9 +158,12 @@ def _show_files(console: Console, outcome: Outcome, out: Path) -> None:
     if not written:
         return
     say(console, f"In {plain(str(out))}:")
+    answered = [line.key for line in outcome.lines if line.status in ANSWERED]
+    reports = not answered or any((case_folder(out, key) / REPORT).exists() for key in answered)
     for name, what in written:
         shown = f"{name}/" if (out / name).is_dir() else name
-        say(console, f"  {shown:<12} {what}")
+        told = what if reports or name != CASES else NO_REPORTS
+        say(console, f"  {shown:<12} {told}")
     others = in_no_table(out)
     if others and others.isdisjoint(line.key for line in outcome.lines):  # else shards are at work
         say(

@@ -39,7 +39,7 @@ def test_what_was_typed_reaches_the_engine_and_the_gain_is_shown(
     printed = capsys.readouterr()
     assert "5.0 %" in printed.out
     assert "85.0 %" in printed.out
-    assert "lungscan classify --model mine`" in printed.err
+    assert "lungscan classify --model mine --mpp 0.5`" in printed.err
     assert "is not known" not in printed.err
     assert main([*words, "--json"]) == 0
     data = json.loads(capsys.readouterr().out)

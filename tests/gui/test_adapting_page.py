@@ -72,6 +72,7 @@ def test_fields_of_another_stain_are_adapted_to_and_the_model_is_taken(
     assert "25 fields" in page.log.toPlainText()
     page.form.take.click()
     assert window.options.boxes["model"].currentText() == str(tmp_path / "own-model")
+    assert "need their pixel size among the options, too: 2 µm." in page.message.words.text()
 
 
 def test_what_is_asked_for_and_told_is_shown(

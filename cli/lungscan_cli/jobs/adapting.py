@@ -83,7 +83,7 @@ def run_adaptation(order: Order, *, as_json: bool, quiet: bool) -> int:
         answers().print(_table(result))
     for reserve in reserves(result):
         say(console, reserve, style="yellow")
-    say_use(console, order.out, result.card)
+    say_use(console, order.out, result.card, order.mpp)
     return 0
 
 

@@ -63,6 +63,13 @@ class AdaptingPage(LearningPage):
         )
         self._ask(task, "Reading the model ...")
 
+    def reminder(self) -> str:
+        """The pixel size that the model's own fields do not say: an analysis needs it again."""
+        mpp = self.form.mpp.value()
+        if not mpp:
+            return ""
+        return f"Images like these need their pixel size among the options, too: {mpp:g} µm."
+
     def _stopped(self) -> str:
         return "Stopped; nothing was written."
 

@@ -79,8 +79,12 @@ class LearningPage(QMainWindow):
         """Use the model for the next analysis."""
         if self.made is not None:
             self.model_taken.emit(self.made.folder)
-            words = TAKEN.format(name=self.made.name)
-            self.message.say(f"{words} {self.made.doubt}".strip(), error=False)
+            words = (TAKEN.format(name=self.made.name), self.reminder(), self.made.doubt)
+            self.message.say(" ".join(filter(None, words)), error=False)
+
+    def reminder(self) -> str:
+        """What else has to be set for the model that was made; "" for nothing."""
+        return ""
 
     def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802  Qt's name
         """End what runs."""

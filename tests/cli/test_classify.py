@@ -503,6 +503,18 @@ def test_where_most_tissue_is_new_to_the_model_a_way_out_is_named(
     assert (words in err) is told
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_of_new_tissue_without_a_scale_the_scale_is_asked_for_first(
+    engine: FakeEngine, tmp_path: Path, capsys: Captured, known: bool
+) -> None:
+    refused = make_result("a", CaseStatus.NO_RESULT, reason=NoResult.NOT_LUNG)
+    engine.results = [replace(refused, flags=() if known else ("scale_unknown",))]
+    assert main(["classify", str(tmp_path), "--out", str(tmp_path / "r")]) == 0
+    err = " ".join(capsys.readouterr().err.split())
+    assert ("1 of 1 case. The scale is unknown" in err) is not known
+    assert "If it is your own lung, adapt" in err
+
+
 def test_bars_show_cases_and_tiles_with_names_made_harmless() -> None:
     console = Console(force_terminal=True, width=100, record=True, color_system=None)
     with BarView(console) as view:

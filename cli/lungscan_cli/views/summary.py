@@ -33,6 +33,10 @@ FILES = (
 )
 ANSWERED = (CaseStatus.OK, CaseStatus.PARTIAL, CaseStatus.NO_RESULT)
 STRANGE = (NoResult.NOT_LUNG, NoResult.OTHER_STAIN)
+SCALE_FIRST = (
+    "The scale is unknown, which may be the only reason: give it first (--mpp; usual: 0.25 for a "
+    "40x objective, 0.5 for 20x). "
+)
 STYLES = {
     CaseStatus.NO_RESULT: "yellow",
     CaseStatus.PARTIAL: "yellow",
@@ -74,14 +78,15 @@ def show_failures(console: Console, outcome: Outcome) -> None:
 
 def _show_way_out(console: Console, outcome: Outcome) -> None:
     """Where most of the tissue is new to the model: what whoever knows it is lung can do."""
-    strange = sum(line.reason in STRANGE for line in outcome.lines)
-    if not strange or 2 * strange < len(outcome.lines):
+    strange = [line for line in outcome.lines if line.reason in STRANGE]
+    if not strange or 2 * len(strange) < len(outcome.lines):
         return
+    unscaled = 2 * sum("scale_unknown" in line.flags for line in strange) > len(strange)
     say(
         console,
-        f"Tissue or a stain that the model does not know: {strange:,} of "
-        f"{count(len(outcome.lines), 'case')}. If it is your own lung, adapt the model to it: "
-        "`lungscan adapt --help`.",
+        f"Tissue or a stain that the model does not know: {len(strange):,} of "
+        f"{count(len(outcome.lines), 'case')}. {SCALE_FIRST if unscaled else ''}If it is your own "
+        "lung, adapt the model to it: `lungscan adapt --help`.",
         style="yellow",
     )
     console.print()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import shutil
 import sys
@@ -54,14 +55,16 @@ def guarded(command: Callable[[], int | None], wanted: Wanted | None = None) -> 
     except click.Abort:
         return INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(_between_words(shown.getvalue()), err=True, nl=False)
         _answer(wanted, Code.USAGE, error.format_message(), error.exit_code)
         return error.exit_code
     except Exception as error:  # noqa: BLE001  the last line: users never meet a traceback
         if os.environ.get("LUNGSCAN_DEBUG", "") not in {"", "0"}:
             traceback.print_exc(file=sys.stderr)
         message, exit_code = explain(error)
-        click.echo(_between_words(f"Error: {message}"), err=True)
+        click.echo(_between_words(f"Error: {message}\n"), err=True, nl=False)
         _answer(wanted, _code_of(error, exit_code), message, exit_code)
         return exit_code
 
@@ -72,7 +75,7 @@ def _between_words(text: str) -> str:
         return text
     width = shutil.get_terminal_size().columns
     fill = partial(textwrap.fill, width=width, break_long_words=False, break_on_hyphens=False)
-    return "\n".join(map(fill, text.splitlines()))
+    return "".join(f"{fill(line)}\n" for line in text.splitlines())
 
 
 def _answer(wanted: Wanted, code: str, message: str, exit_code: int) -> None:

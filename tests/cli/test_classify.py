@@ -441,6 +441,8 @@ def test_on_a_terminal_an_error_is_not_broken_within_words(
         seen.append(capsys.readouterr().err.splitlines())
     assert seen[0] == ["Error: No slide was found: `lungscan demo` makes one."]
     assert seen[1] == ["Error: No slide was found:", "`lungscan demo` makes one."]
+    assert main(["classify", "no-such-folder"]) == 2
+    assert all(len(line) <= 30 for line in capsys.readouterr().err.splitlines())
 
 
 def test_on_a_terminal_all_lines_of_an_indented_sentence_are_indented() -> None:

@@ -24,11 +24,12 @@ from lungscan_cli.views.run import FEW_CASES
 from lungscan_cli.views.watch import CaseLine, Outcome
 
 FIRST_FEW = 5
-NO_REPORTS = "one folder per case; `--pdf cases` adds a report to each"
+REPORTS = ", with its report and all details"
+NO_REPORTS = "; `--pdf cases` adds a report to each"
 FILES = (
     ("cases.csv", "one row per case, failures included"),
     ("summary.pdf", "the batch at a glance"),
-    (CASES, "one folder per case, with its report and all details"),
+    (CASES, "one folder per case"),
     ("run.json", "settings, versions, times"),
 )
 ANSWERED = (CaseStatus.OK, CaseStatus.PARTIAL, CaseStatus.NO_RESULT)
@@ -163,12 +164,10 @@ def _show_files(console: Console, outcome: Outcome, out: Path) -> None:
     if not written:
         return
     say(console, f"In {plain(str(out))}:")
-    answered = [line.key for line in outcome.lines if line.status in ANSWERED]
-    reports = not answered or any((case_folder(out, key) / REPORT).exists() for key in answered)
     for name, what in written:
         shown = f"{name}/" if (out / name).is_dir() else name
-        told = what if reports or name != CASES else NO_REPORTS
-        say(console, f"  {shown:<12} {told}")
+        more = _reports(outcome, out) if name == CASES else ""
+        say(console, f"  {shown:<12} {what}{more}")
     others = in_no_table(out)
     if others and others.isdisjoint(line.key for line in outcome.lines):  # else shards are at work
         say(
@@ -178,3 +177,11 @@ def _show_files(console: Console, outcome: Outcome, out: Path) -> None:
             style="yellow",
         )
     console.print()
+
+
+def _reports(outcome: Outcome, out: Path) -> str:
+    """Whether there are reports in the cases' folders; "" where no case could have one."""
+    answered = [line.key for line in outcome.lines if line.status in ANSWERED]
+    if any((case_folder(out, key) / REPORT).exists() for key in answered):
+        return REPORTS
+    return NO_REPORTS if answered else ""

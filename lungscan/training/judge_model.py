@@ -134,7 +134,7 @@ def keep_evaluation(
     folder.mkdir(exist_ok=True)
     written = write_evaluation(found, folder, root / options.data)
     (folder / SECTION).write_text(section(found, ()), encoding="utf-8", newline="\n")
-    text = f"{', '.join(written.files)} lie in {FOLDER}. {written.note}".strip()
+    text = f"{', '.join(written.files)} lie in {out.name}/{FOLDER}. {written.note}".strip()
     yield StageFinished("judge", text)
 
 
@@ -167,7 +167,7 @@ def round_off(
     for metric in card.metrics:
         yield StageFinished("bundle", wording.metric_line(metric))
     write_readme(options, out, tested=tested)
-    yield StageFinished("bundle", f"{out.name} {read_card(out).sha256[:12]}")
+    yield StageFinished("bundle", f"SHA-256 of the model: {read_card(out).sha256[:12]}…")
     for sentence in filter(None, (wording.few(card), doubt(card))):
         yield StageFinished("bundle", sentence)
     if options.int8:

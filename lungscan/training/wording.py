@@ -51,7 +51,8 @@ def interval(metric: Metric) -> str:
 
 def metric_line(metric: Metric) -> str:
     """One figure as a sentence."""
-    return f"{metric.name}: {interval(metric)}, n = {metric.n} in {metric.groups} groups"
+    groups = "group" if metric.groups == 1 else "groups"
+    return f"{metric.name}: {interval(metric)}, n = {metric.n} in {metric.groups} {groups}"
 
 
 def facts(

@@ -6,12 +6,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
 from lungscan.layout import LOCK
 from lungscan.results.atomic_files import into_place
 from lungscan.results.lock import output_lock
 
+_PREFIX = ".lungscan-"
+_MOST_NAME_BYTES = 255  # of a file or folder
 _EARLIER = "earlier"  # what lay in the place of the draft
 
 
@@ -27,14 +30,15 @@ def scratch_beside(out: Path) -> Iterator[Path]:
         MachineError, OSError: the folder cannot be made.
     """
     place = Path(os.path.abspath(out))  # noqa: PTH100  links stay what they are
-    scratch = place.with_name(f".lungscan-{place.name}")
+    scratch = place.with_name(_name_for(place.name))
     try:
         with output_lock(scratch):
             _clear(scratch, place)
             try:
                 yield scratch
             finally:
-                _clear(scratch, place)
+                with suppress(OSError):
+                    _clear(scratch, place)
     finally:
         with suppress(OSError):  # not empty, or another process has begun
             scratch.rmdir()
@@ -50,16 +54,26 @@ def folder_into_place(draft: Path, out: Path, scratch: Path) -> None:
     into_place(draft, out)
 
 
+def _name_for(name: str) -> str:
+    """The name of the folder for drafts of ``name``; of one that is too long it holds a hash."""
+    longest = _MOST_NAME_BYTES - len(_PREFIX)
+    short = len(os.fsencode(name)) <= longest
+    return _PREFIX + (name if short else sha256(os.fsencode(name)).hexdigest())
+
+
 def _clear(scratch: Path, place: Path) -> None:
-    """Remove all drafts, and the earlier folder, or move it back where its place is empty."""
+    """Remove all drafts, and the earlier folder, or move it back where its place is empty.
+
+    What lay there may have been a link, which leads nowhere from here.
+    """
     earlier = scratch / _EARLIER
     with suppress(OSError):
-        if earlier.exists() and not place.exists():
+        if os.path.lexists(earlier) and not os.path.lexists(place):
             into_place(earlier, place)
     for entry in scratch.iterdir():
-        if entry.name.startswith(LOCK) or (entry == earlier and not place.exists()):
+        if entry.name.startswith(LOCK) or (entry == earlier and not os.path.lexists(place)):
             continue
-        if entry.is_dir():
+        if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry, ignore_errors=True)
         else:
             with suppress(OSError):

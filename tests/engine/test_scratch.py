@@ -42,6 +42,33 @@ def test_nothing_stays_behind(tmp_path: Path) -> None:
         assert list(out.parent.iterdir()) == [out]
 
 
+def test_a_name_of_any_length_can_be_drafted_for(tmp_path: Path) -> None:
+    for length in (245, 246, 255):
+        out = tmp_path / ("ö" * 100 + "x" * (length - 200))
+        with scratch_beside(out) as scratch:
+            folder_into_place(model(scratch / "model", "first"), out, scratch)
+        assert out.is_dir()
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_link_in_the_place_is_replaced_again_and_again(tmp_path: Path) -> None:
+    """It stayed among the drafts, so that the second model could not take the place of the first.
+
+    And where the draft cannot be moved the link comes back, though it leads nowhere from there.
+    """
+    real, out = model(tmp_path / "real", "linked"), tmp_path / "own"
+    out.symlink_to("real")
+    with pytest.raises(FileNotFoundError), scratch_beside(out) as scratch:
+        folder_into_place(scratch / "no such draft", out, scratch)
+    assert out.is_symlink()
+    for text in ("first", "second"):
+        with scratch_beside(out) as scratch:
+            folder_into_place(model(scratch / "model", text), out, scratch)
+        assert (out / "card.json").read_text(encoding="utf-8") == text
+        assert sorted(tmp_path.iterdir()) == [out, real]
+    assert (real / "card.json").read_text(encoding="utf-8") == "linked"
+
+
 @pytest.mark.parametrize("earlier", [True, False])
 def test_the_next_start_clears_what_a_killed_process_left(tmp_path: Path, earlier: bool) -> None:
     """And gives the earlier model back, which that one had set aside."""

@@ -1,6 +1,6 @@
 """What a DICOM file is and which series it belongs to, without a DICOM library.
 
-A whole slide is a series of files, and so is a CT; three elements are needed to group them. The
+A whole slide is a series of files, and so is a CT; four elements are needed to group them. The
 reader walks the data set in every encoding of DICOM; a file whose series cannot be told simply
 stands for itself. The patient's number is compared, as a hash, and goes nowhere.
 """
@@ -58,12 +58,15 @@ def series_uid(path: Path) -> str | None:
     """Which series a DICOM file is of; None if unknown.
 
     The UID of the series should do alone, but hiding names has given the series of two patients
-    one of them, and one of their studies. So these and the patient count, too.
+    one of them, and one of their studies. So these count, too, and of CT the patient: the levels of
+    a whole slide are one slide, whatever patient each of them names.
     """
-    found = _elements(path, _PATIENT_ID, _STUDY_INSTANCE_UID, _SERIES_INSTANCE_UID)
+    found = _elements(path, _SOP_CLASS, _PATIENT_ID, _STUDY_INSTANCE_UID, _SERIES_INSTANCE_UID)
     if not found.get(_SERIES_INSTANCE_UID):
         return None
-    if patient := found.get(_PATIENT_ID):
+    is_slide = found.pop(_SOP_CLASS, b"") == WHOLE_SLIDE.encode()
+    patient = found.pop(_PATIENT_ID, b"")
+    if patient and not is_slide:
         found[_PATIENT_ID] = sha256(patient).hexdigest().encode()
     return b"/".join(filter(None, found.values())).decode("ascii", "backslashreplace")
 

@@ -62,6 +62,16 @@ def test_two_studies_that_share_the_uid_of_a_series_are_two_cases(tmp_path: Path
     assert series_uid(tmp_path / "e.dcm") == "1.2.3"
 
 
+def test_levels_of_a_slide_are_one_slide_whatever_patient_they_name(tmp_path: Path) -> None:
+    """OpenSlide opens all of a series: each half of it would have counted as a slide of its own."""
+    for name, patient in (("a", b"17"), ("b", b"ANONYMOUS"), ("c", b"")):
+        path = tmp_path / f"{name}.dcm"
+        path.write_bytes(dicom("1.2.3", prefix=element(0x10, 0x20, b"LO", patient)))
+        assert series_uid(path) == "1.1/1.2.3"
+    (case,) = discover((tmp_path,)).cases
+    assert len(case.files[0].parts) == 3
+
+
 @given(st.binary(max_size=200), st.integers(0, 300))
 def test_damaged_dicom_never_raises(
     tmp_path_factory: pytest.TempPathFactory, noise: bytes, cut: int

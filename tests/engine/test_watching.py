@@ -76,6 +76,34 @@ def test_a_growing_slide_waits_until_it_stands_still(chosen: ScanOptions, clock:
     assert len(texts) == 3  # each thing is said once
 
 
+def test_an_empty_file_is_waited_for_and_has_failed_after_minutes(
+    chosen: ScanOptions, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was waited for without end, so that a copy that broke off stood in no table."""
+    monkeypatch.setattr("lungscan.scanning.watching.settling.EMPTY_S", 40.0)
+    (folder,) = chosen.paths
+    seen: list[bool] = []
+
+    def look() -> None:
+        seen.append((chosen.out / "cases.csv").exists())
+
+    def begin() -> None:
+        (folder / "lost.svs").touch()
+        (folder / "slow.png").touch()
+
+    events = follow(
+        chosen,
+        clock,
+        begin,
+        lambda: make_field(folder / "slow.png") and look(),
+        *[nothing] * 2,
+    )
+    assert seen == [False]
+    assert ended(events) == ["slow", "lost"]
+    messages = [row["error_message"] for row in rows(chosen.out)]
+    assert messages == ["lost.svs is empty; copy it again from its source.", ""]
+
+
 def test_a_slide_that_grows_after_all_is_classified_again(
     chosen: ScanOptions, clock: Clock
 ) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from lungscan.inputs.motion import SETTLED_S
 from lungscan.types import CaseInput, Stamp
 
+EMPTY_S = 600.0  # after which an empty file is no slide that a scanner has just begun with
+
 Look = tuple[Stamp | None, ...]  # of every part of a case: its bytes and the time of its change
 
 
@@ -20,13 +22,14 @@ def look_of(case: CaseInput) -> Look:
 class Settling:
     """Remembers since when each case looks as it does.
 
+    It counts as finished after SETTLED_S, with an empty file after EMPTY_S: opening it says so.
     Only the time between own looks counts: the clock of a scanner or of a share may be wrong.
     """
 
     _seen: dict[str, tuple[Look, float]] = field(default_factory=dict)
 
     def settled(self, cases: Sequence[CaseInput], now: float) -> list[CaseInput]:
-        """Those of ``cases`` that have not changed for SETTLED_S; ``now`` in seconds."""
+        """Those of ``cases`` that have not changed for long enough; ``now`` in seconds."""
         before, self._seen = self._seen, {}
         found = []
         for case in cases:
@@ -35,6 +38,7 @@ class Settling:
             if earlier != look:
                 since = now
             self._seen[case.key] = (look, since)
-            if now - since >= SETTLED_S and all(stamp and stamp[0] for stamp in look):
+            empty = any(stamp and not stamp[0] for stamp in look)
+            if None not in look and now - since >= (EMPTY_S if empty else SETTLED_S):
                 found.append(case)
         return found

@@ -27,10 +27,12 @@ def scratch_beside(out: Path) -> Iterator[Path]:
 
     Raises:
         OutputLocked: another live process drafts for the same place.
-        MachineError, OSError: the folder cannot be made.
+        OSError: the folder cannot be made.
+        MachineError: it cannot be written.
     """
     place = Path(os.path.abspath(out))  # noqa: PTH100  links stay what they are
     scratch = place.with_name(_name_for(place.name))
+    scratch.mkdir(parents=True, exist_ok=True)
     try:
         with output_lock(scratch):
             _clear(scratch, place)

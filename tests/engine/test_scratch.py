@@ -42,6 +42,13 @@ def test_nothing_stays_behind(tmp_path: Path) -> None:
         assert list(out.parent.iterdir()) == [out]
 
 
+def test_where_nothing_can_be_made_the_caller_names_the_place_itself(tmp_path: Path) -> None:
+    """The sentence was of a lock that nobody had asked for and that was not there."""
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError), scratch_beside(tmp_path / "file" / "own"):
+        pass
+
+
 def test_a_name_of_any_length_can_be_drafted_for(tmp_path: Path) -> None:
     for length in (245, 246, 255):
         out = tmp_path / ("ö" * 100 + "x" * (length - 200))

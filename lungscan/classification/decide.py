@@ -219,11 +219,17 @@ def _explain(reason: NoResult, evidence: Evidence, answer: Answer | None, card: 
             f"Tumour was seen in {100 * answer.some_tumour:.0f} % of the tissue: {little} to count "
             "as tumour, too large a part for another answer."
         )
-    best = 0.0 if answer is None else answer.confidence
-    return (
-        f"The likeliest class reaches only {100 * best:.0f} %; "
-        f"this model answers from {100 * card.confidence_threshold:.0f} % up."
-    )
+    best, least = _apart(0.0 if answer is None else answer.confidence, card.confidence_threshold)
+    return f"The likeliest class reaches only {best} %; this model answers from {least} % up."
+
+
+def _apart(less: float, more: float) -> tuple[str, str]:
+    """Two shares in percent, with as many decimals as tell them apart."""
+    for digits in range(4):
+        texts = f"{100 * less:.{digits}f}", f"{100 * more:.{digits}f}"
+        if texts[0] != texts[1]:
+            break
+    return texts
 
 
 def _floats(values: FloatArray) -> tuple[float, ...]:

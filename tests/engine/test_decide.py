@@ -137,6 +137,10 @@ def test_the_confidence_limit_is_the_card_s() -> None:
     assert prediction.reason is NoResult.UNCERTAIN
     assert "49 %" in prediction.reason_text
     assert "50 %" in prediction.reason_text
+    text = ask(evidence((U, 3), probs=(0.4987, 0.3, 0.2013))).reason_text
+    assert (
+        "only 49.9 %; this model answers from 50.0 % up" in text
+    )  # "50 %; from 50 %" was no reason
 
 
 def test_never_answers_wherever_a_tile_was_scored() -> None:

@@ -15,7 +15,7 @@ from lungscan.dataset.group_table import GroupRow, read_groups, spelt_as_found
 from lungscan.dataset.pixels import open_picture
 from lungscan.dataset.samples import IndexArray, Samples
 from lungscan.errors import UnreadableFile, UsageProblem
-from lungscan.inputs import show
+from lungscan.inputs import require_regular, show
 from lungscan.inputs.kinds import guess
 from lungscan.inputs.walk import Candidate, walk
 from lungscan.workers import Workers
@@ -283,6 +283,8 @@ def _open_one(folder: Path, name: str) -> _Opened | SkippedPicture:
     path = folder / name
     try:
         data = path.read_bytes()
+        if not data:
+            require_regular(path)  # which says so
         info = open_picture(path, data).info
     except OSError as error:
         reason = f"cannot be read ({error.strerror or type(error).__name__})"

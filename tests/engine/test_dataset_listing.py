@@ -76,6 +76,7 @@ def test_an_empty_picture_is_a_broken_one_and_not_a_stray_file(folder: Path) -> 
     (folder / "tumour" / "2.png").write_bytes(b"")
     (skipped,) = read_listing(folder).skipped
     assert (skipped.name, skipped.broken) == ("tumour/2.png", True)
+    assert skipped.reason == "is empty; copy it again from its source."  # not "save it as JPEG"
 
 
 @pytest.mark.parametrize("other", ["Tumour", "tumour ", "TUMOUR_"])

@@ -268,15 +268,13 @@ def how_unscaled(files: Sequence[ScoredFile], card: ModelCard) -> Unscaled | Non
         return None
     info, size = unknown[0].result.info, card.patch_size_pixels
     side, longest = min(info.width, info.height), max(info.width, info.height)
-    shown = f"the picture of {info.width} × {info.height} px was taken whole"
+    shown = f"The picture of {info.width} × {info.height} px was taken whole"
     if longest >= 2 * side:
         shown += f", in {len(unknown[0].scores.boxes)} squares of its shorter side"
-    if side == size:
-        shown += ", whatever size its cells have in it"
-    else:
+    if side != size:
         change = f"shrunk {side / size:.1f}" if side > size else f"enlarged {size / side:.1f}"
-        shown += f" and {change} times, so its cells may look too small, too large or squeezed"
-    return Unscaled(shown, side / size)
+        shown += f" and {change} times"
+    return Unscaled(f"{shown}.", side / size)
 
 
 def _paths(case: CaseInput) -> tuple[str, ...]:

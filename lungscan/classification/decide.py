@@ -24,8 +24,8 @@ MOST = 0.5  # a fault that touches more of the tissue than this decides the case
 
 _LOSES_TISSUE = 2.0  # times that a picture is shrunk
 _DOUBT = (
-    "The scale is unknown, which may be the only reason: {}. {} Give the pixel size (--mpp; usual: "
-    "0.25 µm for a 40x objective, 0.5 for 20x)."
+    "The scale is unknown, which may be the only reason: cells may look too small, too large or "
+    "squeezed. {} {} Give the pixel size (--mpp; usual: 0.25 µm for a 40x objective, 0.5 for 20x)."
 )
 
 # Whose stain and scanner a model knows, and what to do about another's.
@@ -39,7 +39,7 @@ _SCORED = (TileState.USED, TileState.NOVEL, TileState.BLURRED, TileState.OTHER_S
 class Unscaled:
     """How a picture of unknown scale was shown to the network."""
 
-    shown: str  # half a sentence
+    shown: str  # a sentence
     shrunk: float  # times; below 1 it was enlarged
 
     def may_make_up(self, reason: NoResult) -> bool:

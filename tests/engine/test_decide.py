@@ -194,7 +194,7 @@ def test_without_a_scale_no_area_is_spoken_of_and_no_scale_blamed() -> None:
     seen = evidence((U, 4), probs=(0.01, 0.98, 0.01), mm2=0.0125)
     seen.probs[0] = SURE
     bare = Evidence(seen.probs, seen.weight, seen.state, measured=False)
-    unscaled = Unscaled("the picture was taken whole", 3.0)
+    unscaled = Unscaled("The picture was taken whole.", 3.0)
     text = decide(bare, CARD, "tumour-aware", "strict", unscaled)[0].reason_text
     assert text.startswith("Tumour was seen in 25 % of the tissue: too few tiles")
     assert "too small an area" in ask(seen).reason_text
@@ -205,7 +205,7 @@ def test_without_a_scale_no_area_is_spoken_of_and_no_scale_blamed() -> None:
 def test_an_unknown_scale_stands_before_every_reason_that_it_can_make_up(
     reason: NoResult, shrunk: float
 ) -> None:
-    unscaled = Unscaled("the picture was taken whole", shrunk)
+    unscaled = Unscaled("The picture was taken whole.", shrunk)
     prediction, _ = decide(REFUSED[reason], CARD, "tumour-aware", "strict", unscaled)
     plain = decide(REFUSED[reason], CARD, "tumour-aware", "strict")[0]
     assert plain.reason_text in prediction.reason_text
@@ -218,7 +218,7 @@ def test_an_unknown_scale_stands_before_every_reason_that_it_can_make_up(
 
 
 def test_a_plain_answer_knows_no_doubt() -> None:
-    unscaled = Unscaled("the picture was taken whole", 9.0)
+    unscaled = Unscaled("The picture was taken whole.", 9.0)
     prediction, _ = decide(evidence((U, 5)), CARD, "tumour-aware", "strict", unscaled)
     assert prediction.reason_text == ""
 

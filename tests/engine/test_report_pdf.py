@@ -222,20 +222,39 @@ def test_paper_names_no_option_that_is_typed_into_a_shell(tmp_path: Path) -> Non
     assert "Givethepixelsize(usual:" in squeezed(pages[0])
 
 
-def test_what_many_reasons_end_with_stands_once(tmp_path: Path) -> None:
+def test_what_the_cases_of_a_reason_share_stands_once(tmp_path: Path) -> None:
     def refused(share: int, name: str) -> CaseResult:
         result = no_result(NoResult.NOT_LUNG)
         assert result.prediction is not None
-        text = f"{share}% of what was seen does not look like lung H&E. It may be adapted."
+        text = f"The scale is unknown. {share} % of it is not lung. It may be adapted."
         why = replace(result.prediction, reason_text=text)
         return replace(result, key=name, case_id=name, prediction=why)
 
-    results = [refused(60 + number, f"case-{number}") for number in range(4)]
-    for count, times in ((4, 1), (2, 2)):
-        write_summary_pdf(tmp_path / "s.pdf", results[:count], summarise(results[:count]))
-        text = squeezed("".join(pages_of(tmp_path / "s.pdf")))
-        assert text.count("Itmaybeadapted.") == times
-        assert "61%ofwhatwasseendoesnotlooklikelungH&E." in text
+    for shares, own in ((range(60, 64), True), ((60, 60, 60), False)):
+        results = [refused(share, f"case-{n}") for n, share in enumerate(shares)]
+        results.append(failed_result())
+        write_summary_pdf(tmp_path / "s.pdf", results, summarise(results))
+        text = "\n".join(pages_of(tmp_path / "s.pdf"))
+        attention = squeezed(text[text.index("Needs attention") : text.index("All cases")])
+        assert f"doesnotlooklikelungH&E:{len(shares)}" in attention
+        assert attention.count("Thescaleisunknown.") == 1
+        assert attention.count("Itmaybeadapted.") == 1
+        assert attention.count("%ofitisnotlung.") == (len(shares) if own else 1)
+        for number in range(len(shares)):
+            assert f"case-{number}" in attention
+
+
+def test_of_many_cases_of_a_reason_the_first_are_named(tmp_path: Path) -> None:
+    refused = no_result(NoResult.BLURRED)
+    results = [replace(refused, case_id=f"case-{n:03}") for n in range(300)]
+    results += [failed_result(f"broken-{n}.svs") for n in range(20)]
+    write_summary_pdf(tmp_path / "s.pdf", results, summarise(results))
+    text = "\n".join(pages_of(tmp_path / "s.pdf"))
+    attention = squeezed(text[text.index("Needs attention") : text.index("All cases")])
+    assert attention.count("case-") == 36, "names alone stand three in a row"
+    assert "and264more" in attention
+    assert attention.count("iscutoff") == 12
+    assert "and8more" in attention
 
 
 @pytest.mark.parametrize("result", [failed_result(), partial_result()], ids=lambda r: r.key)
@@ -380,8 +399,8 @@ def test_the_summary_shows_every_case_and_troubles_first(tmp_path: Path) -> None
     assert f"Summary of {len(results)} cases" in pages[0]
     assert text.index("Needs attention") < text.index("All cases")
     assert "Failed, cannot be opened: 1" in pages[0]
-    assert "No result, too blurred: 1" in pages[0]
-    assert "Answered, too uncertain: 1" in pages[0]
+    assert "No result, too blurred: 1" in text
+    assert "Answered, too uncertain: 1" in text
     for number in range(150):
         assert f"f{number:03}" in text
     for index, page in enumerate(pages, start=1):
@@ -444,8 +463,8 @@ def test_the_summary_gives_the_whole_reason_and_the_doubt_of_an_answer(tmp_path:
     refused = no_result(NoResult.UNCERTAIN)
     assert refused.prediction is not None
     why = (
-        "The scale is unknown, which may be the only reason: the picture of 224 x 224 px was taken "
-        "whole and shrunk 1.2 times, so its cells may look too small. The likeliest class reaches "
+        "The scale is unknown, which may be the only reason: cells may look too small. The picture "
+        "of 224 x 224 px was taken whole and shrunk 1.2 times. The likeliest class reaches "
         "only 66 %; this model answers from 71 % up."
     )
     refused = replace(refused, prediction=replace(refused.prediction, reason_text=why))
@@ -483,12 +502,15 @@ def test_a_reason_against_an_answer_is_no_flag_as_well(tmp_path: Path) -> None:
 def test_a_long_reason_ends_after_six_lines_and_pages_hold_all_rows(tmp_path: Path) -> None:
     refused = no_result(NoResult.UNCERTAIN)
     assert refused.prediction is not None
-    long = replace(refused, prediction=replace(refused.prediction, reason_text="why " * 200))
+    results = [
+        replace(refused, prediction=replace(refused.prediction, reason_text=f"{n} {'why ' * 200}"))
+        for n in range(40)
+    ]
     path = tmp_path / "summary.pdf"
-    write_summary_pdf(path, [long] * 40, summarise([long] * 40))
+    write_summary_pdf(path, results, summarise(results))
     text = squeezed("".join(pages_of(path)))
-    assert text.count("why…") == 36, "those of the table of what needs attention"
-    assert "and4more" in text
+    assert text.count("why…") == 12, "those of the table of what needs attention"
+    assert "and28more" in text
 
 
 def test_a_run_that_took_cases_over_tells_no_rate(tmp_path: Path) -> None:

@@ -285,7 +285,7 @@ def test_novel_and_blurred_tiles_are_refused(fake: FakeRuntime, tmp_path: Path) 
     [
         ((640, 640), None, "640 × 640 px was taken whole and shrunk 10.0 times"),
         ((800, 100), None, "in 8 squares of its shorter side and shrunk 1.6 times"),
-        ((64, 64), None, "taken whole, whatever size its cells have"),
+        ((64, 64), None, "64 × 64 px was taken whole. "),
         ((40, 40), None, "enlarged 1.6 times"),
         ((640, 640), 20_000.0, ""),  # 0.5 µm/px
     ],

@@ -75,19 +75,24 @@ class Sheet:
         self.down(8)
 
 
-def draw_table(sheet: Sheet, columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
-    """Rows one below the other; the head is drawn again on each page."""
-    _draw_cells(sheet, columns, [[column.title] for column in columns], head=True)
+def draw_table(
+    sheet: Sheet, columns: Sequence[Column], rows: Iterable[Sequence[str]], *, head: bool = True
+) -> None:
+    """Rows one below the other; the head, if there is one, is drawn again on each page."""
+    heads = [[column.title] for column in columns]
+    if head:
+        _draw_cells(sheet, columns, heads, head=True)
     for row in rows:
-        cells = [_wrapped(column, cell) for column, cell in zip(columns, row, strict=True)]
+        cells = [wrapped(column, cell) for column, cell in zip(columns, row, strict=True)]
         more = (max(len(lines) for lines in cells) - 1) * LINE
         if not sheet.has_room(ROW + more):
             sheet.new_page()
-            _draw_cells(sheet, columns, [[column.title] for column in columns], head=True)
+            if head:
+                _draw_cells(sheet, columns, heads, head=True)
         _draw_cells(sheet, columns, cells, head=False)
 
 
-def _wrapped(column: Column, cell: str) -> list[str]:
+def wrapped(column: Column, cell: str) -> list[str]:
     """The lines of a cell; only the last one is cut."""
     if column.lines == 1:
         return [cell]

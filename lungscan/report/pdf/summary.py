@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from reportlab.lib.colors import Color
@@ -30,7 +31,7 @@ from lungscan.report.pdf.kit import (
     line,
     report_id,
 )
-from lungscan.report.pdf.sheet import ROW, Column, Sheet, draw_table
+from lungscan.report.pdf.sheet import LINE, ROW, SIZE, Column, Sheet, draw_table, wrapped
 from lungscan.report.quantities import area, duration, moment, probability
 from lungscan.report.wording import STATUS_NAMES, answer_line, explanation, standing, why_in_short
 from lungscan.results.atomic_files import write_atomic
@@ -39,8 +40,8 @@ from lungscan.results.run_json import RunSummary
 from lungscan.types import CaseResult, CaseStatus
 
 _ATTENTION = (CaseStatus.FAILED, CaseStatus.PARTIAL, CaseStatus.NO_RESULT)
-_REASON_ROWS = 36  # of cases with their reasons; the full table names the others
-_SEVERAL = 3  # reasons that end alike: what they share is said once
+_REASON_ROWS = 12  # of the cases of one reason; the full table names the others
+_SKIPPED_ROWS = 36
 _LINES = 6  # of a reason: the cure comes last in it
 
 
@@ -182,37 +183,51 @@ def _draw_bars(
 
 
 def _draw_attention(sheet: Sheet, rows: Sequence[SummaryRow]) -> None:
-    """What failed or was refused, and why, before anything else."""
+    """What failed or was refused, before anything else, by its reasons."""
     chosen = [row for status in _ATTENTION for row in rows if row.status is status]
     chosen += [row for row in rows if row.status is CaseStatus.OK and row.reason]
     if not chosen:
         return
     sheet.heading("Needs attention", 5 * ROW)
-    reasons = Counter(f"{STATUS_NAMES[row.status]}, {row.reason or 'other'}" for row in chosen)
-    texts = [f"{reason}: {count:,}" for reason, count in reasons.most_common(12)]
-    for at in range(0, len(texts), 2):
-        for x, part in zip((MARGIN, MARGIN + WIDTH / 2), texts[at : at + 2], strict=False):
-            line(sheet.canvas, x, sheet.y - 11, part, size=8, room=WIDTH / 2 - 8)
-        sheet.down(11)
-    once, chosen = _once(chosen)
-    if once:
-        line(sheet.canvas, MARGIN, sheet.y - 11, once, size=8, room=WIDTH)
-        sheet.down(11)
-    sheet.down(4)
-    columns = (Column("Case", 150), Column("Status", 52), Column("Why", WIDTH - 202, lines=_LINES))
-    cells = [(row.case_id, STATUS_NAMES[row.status], row.note) for row in chosen]
-    _draw_reasons(sheet, columns, cells)
+    groups: dict[tuple[CaseStatus, str], list[SummaryRow]] = {}
+    for row in chosen:
+        groups.setdefault((row.status, row.reason), []).append(row)
+    by_status = (*_ATTENTION, CaseStatus.OK)
+    for (status, reason), group in sorted(
+        groups.items(), key=lambda item: (by_status.index(item[0][0]), -len(item[1]))
+    ):
+        _draw_group(sheet, f"{STATUS_NAMES[status]}, {reason or 'other'}: {len(group):,}", group)
 
 
-def _once(rows: Sequence[SummaryRow]) -> tuple[str, list[SummaryRow]]:
-    """The sentence that several reasons for no result end with; and the rows without it."""
-    refused = [row.note for row in rows if row.status is CaseStatus.NO_RESULT]
-    ends = Counter(note.rpartition(". ")[2] for note in refused if ". " in note)
-    for sentence, count in ends.most_common(1):
-        if count >= _SEVERAL:
-            short = [replace(row, note=row.note.removesuffix(f" {sentence}")) for row in rows]
-            return sentence, short
-    return "", list(rows)
+def _draw_group(sheet: Sheet, title: str, rows: Sequence[SummaryRow]) -> None:
+    """Cases of one reason: what is said of all of them once, then what is said of each."""
+    shared, own = _shared([row.note for row in rows])
+    said = wrapped(Column("", WIDTH, lines=_LINES), shared) if shared else []
+    if not sheet.has_room(4 * ROW + len(said) * LINE):
+        sheet.new_page()
+    line(sheet.canvas, MARGIN, sheet.down(ROW), title, size=8, bold=True)
+    for text in said:
+        line(sheet.canvas, MARGIN, sheet.down(LINE + 1), text, size=SIZE)
+    sheet.down(2)
+    names = [row.case_id for row in rows]
+    columns: tuple[Column, ...] = (Column("Case", 150), Column("Why", WIDTH - 150, lines=_LINES))
+    cells: list[tuple[str, ...]] = list(zip(names, own, strict=True))
+    if not any(own):  # three names in a row
+        columns, names = (Column("Case", WIDTH / 3),) * 3, [*names, "", ""]
+        cells = list(zip(names[::3], names[1::3], names[2::3], strict=False))
+    draw_table(sheet, columns, cells[:_REASON_ROWS], head=False)
+    _draw_more(sheet, len(rows) - _REASON_ROWS * (1 if any(own) else 3))
+    sheet.down(5)
+
+
+def _shared(notes: Sequence[str]) -> tuple[str, list[str]]:
+    """The sentences that stand in all of several notes; and each note without them."""
+    if len(notes) == 1:
+        return "", list(notes)
+    told = [re.split(r"(?<=[.]) ", note) for note in notes]
+    common = set(told[0]).intersection(*told[1:])
+    own = [" ".join(text for text in texts if text not in common) for texts in told]
+    return " ".join(text for text in told[0] if text in common), own
 
 
 def _draw_skipped(sheet: Sheet, rows: Sequence[SummaryRow]) -> None:
@@ -224,20 +239,19 @@ def _draw_skipped(sheet: Sheet, rows: Sequence[SummaryRow]) -> None:
     counts = Counter(row.reason for row in skipped)
     skipped.sort(key=lambda row: counts[row.reason])
     columns = (Column("File", 202), Column("Why", WIDTH - 202, lines=_LINES))
-    _draw_reasons(sheet, columns, [(row.case_id, row.note) for row in skipped])
+    cells = [(row.case_id, row.note) for row in skipped]
+    draw_table(sheet, columns, cells[:_SKIPPED_ROWS])
+    _draw_more(sheet, len(cells) - _SKIPPED_ROWS)
 
 
-def _draw_reasons(
-    sheet: Sheet, columns: Sequence[Column], cells: Sequence[tuple[str, ...]]
-) -> None:
-    """The first cases with their reasons, and how many more there are."""
-    draw_table(sheet, columns, cells[:_REASON_ROWS])
-    more = len(cells) - _REASON_ROWS
-    if more > 0:
-        text = f"and {more:,} more, in the table of all cases and in cases.csv"
-        if not sheet.has_room(ROW):
-            sheet.new_page()
-        line(sheet.canvas, MARGIN, sheet.down(ROW), text, size=7, color=MUTED)
+def _draw_more(sheet: Sheet, more: int) -> None:
+    """How many cases a table leaves out, if any."""
+    if more <= 0:
+        return
+    text = f"and {more:,} more, in the table of all cases and in cases.csv"
+    if not sheet.has_room(ROW):
+        sheet.new_page()
+    line(sheet.canvas, MARGIN, sheet.down(ROW), text, size=7, color=MUTED)
 
 
 def _draw_all(sheet: Sheet, rows: Sequence[SummaryRow], modality: Modality) -> None:

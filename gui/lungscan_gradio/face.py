@@ -89,7 +89,7 @@ def answers(job: Job) -> Iterator[str]:
         model = answer["model"]
         by = f"Model {model['name']} {model['version']}."
         figures = [": ".join(fact) + "." for fact in model["facts"][:1]]  # with its interval
-        said = [answer["why"], answer["unspoken"], answer["cure"], *answer["flags"]]
+        said = [answer["why"], answer["unspoken"], *answer["flags"]]
         lines = [*dict.fromkeys(said), by, *figures]  # each once
         yield (
             f"<h2>{escape(answer['name'])}: {escape(answer['answer_line'])} "

@@ -241,7 +241,8 @@ class ClusterRun:
         except KilledWorker as error:
             raise UnreadableFile(
                 f"Reading it ended {error.allowed_failures + 1} worker processes one after the "
-                "other. The file is probably damaged, or needs more memory than a worker has.",
+                "other. The file is probably damaged, or needs more memory than a worker has. Copy "
+                "it again from its source, or classify it without the cluster.",
                 code=Code.CRASH,
             ) from error
         except TimeoutError as error:

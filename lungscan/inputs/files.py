@@ -64,7 +64,9 @@ def require_regular(path: Path) -> int:
     except OSError as error:
         raise open_failure(path.name, error) from error
     if not stat.S_ISREG(status.st_mode):
-        raise UnreadableFile(f"{show(path.name)} is not a regular file, so it holds no image.")
+        raise UnreadableFile(
+            f"{show(path.name)} is not a regular file, so it holds no image; leave it out."
+        )
     if status.st_size == 0:
         raise UnreadableFile(
             f"{show(path.name)} is empty; copy it again from its source.", code=Code.FORMAT

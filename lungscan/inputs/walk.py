@@ -178,10 +178,11 @@ def _not_reached(entry: _Entry, error: OSError) -> Omission:
         )
     in_a_ring = error.errno == errno.ELOOP  # a link that leads back to itself
     if in_a_ring or isinstance(error, FileNotFoundError | NotADirectoryError):
-        reason = "does not exist" if entry.named else "link that leads nowhere"
+        reason = "does not exist; check its name" if entry.named else "link that leads nowhere"
         return Omission(entry.relative_path, reason, Code.NOT_FOUND if entry.named else "")
     return Omission(
         entry.relative_path,
-        f"could not be read from the disk ({error.strerror or type(error).__name__})",
+        f"could not be read from the disk ({error.strerror or type(error).__name__}); check the "
+        "drive and run again",
         Code.IO,
     )

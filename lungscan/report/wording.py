@@ -258,12 +258,6 @@ def ending(result: CaseResult) -> str:
     return f"{headline(result)}: {reason}" if reason else answer_line(result)
 
 
-def cure(result: CaseResult) -> str:
-    """What a person can do about a failed case; "" where its message ends with that."""
-    known = _CURES.get(result.error_code, _OTHER_CURE)
-    return "" if result.error_message.endswith(known) else known
-
-
 def failure(code: str) -> str:
     """What an error code means and what to do, in words that know nothing of the file."""
     why = _CODES.get(code, code)

@@ -240,7 +240,8 @@ def test_twenty_cases_with_three_broken_ones(
     row = next(row for row, case in enumerate(cases) if case.failed)
     window.queue.choose(row)
     assert window.result.answer.answer.text() == "Failed"
-    assert window.result.answer.cure.text()
+    assert "save it as" in window.result.answer.why.text()
+    assert not window.result.answer.unspoken.text(), "the message has an advice of its own"
     assert window.queue.buttons["retry"].isVisible()
     for case in cases:
         if case.failed:

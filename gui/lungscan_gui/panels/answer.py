@@ -13,7 +13,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from lungscan.types import CaseResult, CaseStatus
+from lungscan.types import CaseResult
 from lungscan_gui import engine
 from lungscan_gui.fitting import may_adapt
 from lungscan_gui.words import at_the_window
@@ -36,7 +36,7 @@ class AnswerBox(QFrame):
         self.number = _label("number")
         self.number_head = _label("kicker")
         self.why = _label("", wrap=True)
-        self.cure = _label("muted", wrap=True)
+        self.unspoken = _label("muted", wrap=True)
         self.model = _label("muted", wrap=True)
         self.adapt = QPushButton("Adapt a model to your own slides ...")
         self.adapt.setToolTip("From some fields or slides of your own lung, without labels")
@@ -45,7 +45,7 @@ class AnswerBox(QFrame):
         words = QVBoxLayout()
         words.setSpacing(3)
         words.setAlignment(Qt.AlignmentFlag.AlignTop)
-        for part in (self.kicker, self.answer, self.why, self.cure, self.adapt, self.model):
+        for part in (self.kicker, self.answer, self.why, self.unspoken, self.adapt, self.model):
             words.addWidget(part)
         right = QVBoxLayout()
         for label in (self.number_head, self.number):
@@ -70,8 +70,7 @@ class AnswerBox(QFrame):
         self.answer.setText(engine.answer_line(result))
         _say(self.why, engine.explanation(result))
         self.adapt.setVisible(may_adapt(result))
-        failed = result.status in (CaseStatus.FAILED, CaseStatus.PARTIAL)
-        _say(self.cure, engine.unspoken(result) or (engine.cure(result) if failed else ""))
+        _say(self.unspoken, engine.unspoken(result))
         _say(self.model, f"{result.model.name} {result.model.version}")
         value = engine.probability(prediction.confidence) if prediction and answered else ""
         _say(self.number, value)
@@ -86,7 +85,7 @@ class AnswerBox(QFrame):
         self.answer.setText(message)
         _say(self.why, more)
         self.adapt.hide()
-        for label in (self.cure, self.model, self.number, self.number_head):
+        for label in (self.unspoken, self.model, self.number, self.number_head):
             _say(label, "")
         self._bar.setStyleSheet(f"background: {MUTED}; border-radius: 2px;")
         self.setAccessibleName(f"{kicker}: {message}")

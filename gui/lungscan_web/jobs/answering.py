@@ -23,7 +23,6 @@ from lungscan.report.quantities import area, duration, moment, percent, pixel_si
 from lungscan.report.wording import (
     RESEARCH_USE,
     answer_line,
-    cure,
     display_name,
     explanation,
     flag_text,
@@ -34,7 +33,6 @@ from lungscan.report.wording import (
 from lungscan.results.atomic_files import write_atomic
 from lungscan.types import (
     CaseResult,
-    CaseStatus,
     FileResult,
     ModelStamp,
     TilePicture,
@@ -77,7 +75,6 @@ def answer_of(result: CaseResult) -> dict[str, Any]:
         "confidence_text": confidence_text(result),
         "why": for_page(explanation(result)),
         "unspoken": unspoken(result),
-        "cure": for_page(cure(result)) if result.status is CaseStatus.FAILED else "",
         "classes": list(_classes(result)),
         "flags": [for_page(flag_text(flag, model.modality)) for flag in all_flags(result)],
         "counts": _counts(result),

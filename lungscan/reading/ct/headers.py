@@ -149,7 +149,7 @@ def _require_slices(header: Any, path: Path, *, has_pixels: bool) -> None:
     if not (0 < rows <= MAX_SIDE_PX and 0 < columns <= MAX_SIDE_PX and 0 < frames <= MAX_SLICES):
         raise UnreadableFile(
             f"{name} claims {frames:,} slices of {columns:,} × {rows:,} px, which no CT has; it "
-            "was not read.",
+            "was not read. Copy or export it again.",
             code=Code.TOO_LARGE,
         )
     if int(header.get("SamplesPerPixel", 1)) != 1:

@@ -313,7 +313,7 @@ class SeriesSource:
 def _undecoded(path: Path) -> UnreadableFile:
     return UnreadableFile(
         f"The pixels of {show(path.name)} cannot be decoded: they are damaged, cut short or packed "
-        "in a way that is not known here.",
+        "in a way that is not known here. Copy or export the series again.",
         code=Code.TILE,
     )
 

@@ -39,7 +39,7 @@ from lungscan.report.quantities import (
     slices_of,
     window_of,
 )
-from lungscan.report.wording import cure, explanation, headline, reserve_of, standing, unspoken
+from lungscan.report.wording import explanation, headline, reserve_of, standing, unspoken
 from lungscan.results.case_json import to_json
 from lungscan.results.review_json import Beside
 from lungscan.types import CaseResult, CaseStatus, FileResult
@@ -76,7 +76,7 @@ def _front_page(result: CaseResult, beside: Beside) -> list[Flowable]:
         *reviewed_line(result, beside),
     ]
     if result.prediction is None:
-        return [*top, *_what_to_do(result)]
+        return [*top, *_error_code(result)]
     top += [*_limits_in_short(result), Spacer(0, 6), *class_table(result), Spacer(0, 6)]
     below = quality(result)
     room = BODY_HEIGHT - _height(top) - _height(below) - 34
@@ -218,14 +218,12 @@ def _bar_color(result: CaseResult) -> object:
     return color_of(class_rgb(result.model)[result.model.class_names.index(label or "")])
 
 
-def _what_to_do(result: CaseResult) -> list[Flowable]:
+def _error_code(result: CaseResult) -> list[Flowable]:
+    """The code of what went wrong, for whoever looks it up; what to do stands in the message."""
     if result.status is CaseStatus.SKIPPED:
         return []
     story: list[Flowable] = []
-    if todo := cure(result):
-        words = paragraph(without_flags(todo))
-        story = [Spacer(0, 6), paragraph("What to do", "heading"), words]
     if result.error_code:
-        story += [Spacer(0, 4), rich("Error code: <b>{}</b>", result.error_code, style="muted")]
+        story += [Spacer(0, 6), rich("Error code: <b>{}</b>", result.error_code, style="muted")]
     others = "The other cases of the run are not affected."
     return [*story, Spacer(0, 4), paragraph(others, "muted")]

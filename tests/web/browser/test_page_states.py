@@ -34,7 +34,7 @@ STATE = {
 ANSWER: dict[str, Any] = {
     "job": "J", "case": 1, "name": "first", "file": "first.jpeg", "kind": "field", "status": "ok",
     "headline": "Benign lung", "answer_line": "Benign lung", "label": "lung_n",
-    "confidence": 0.91, "confidence_text": "0.91", "why": "", "unspoken": "", "cure": "",
+    "confidence": 0.91, "confidence_text": "0.91", "why": "", "unspoken": "",
     "classes": [], "flags": ["A flag in words."], "counts": [["Tiles", "1"]], "files": [],
     "evidence": [],
     "words": {

@@ -62,7 +62,6 @@ export function outputBox(answer) {
     ),
     answer.why && make("p", {}, answer.status === "skipped" ? sentence(answer.why) : answer.why),
     answer.unspoken && make("p", { class: "quiet" }, answer.unspoken),
-    answer.status === "failed" && answer.cure && make("p", { class: "quiet" }, answer.cure),
     make("p", { class: "quiet" }, answer.name),
   );
 }

@@ -20,7 +20,7 @@ from lungscan.report.legend import (
     used_counts,
 )
 from lungscan.report.lettering import pillow_font, shorten, visible
-from lungscan.report.overlay import base_picture, draw_overlay, scores_of
+from lungscan.report.overlay import base_picture, class_map, draw_overlay, scores_of
 from lungscan.report.quantities import percent
 from lungscan.report.wording import RESEARCH_USE, answer_line
 from lungscan.types import CaseResult, TileState
@@ -126,7 +126,7 @@ def _draw_footer(draw: ImageDraw.ImageDraw, result: CaseResult, width: int, heig
 
 
 def legend_of(result: CaseResult, file_index: int) -> list[Entry]:
-    """What the legend explains: each class in this file, then the hatchings that can occur."""
+    """What the legend explains: each class in this file, then the hatchings that occur."""
     scores = scores_of(result, file_index)
     counts = used_counts((scores,) if scores else (), len(result.model.class_names))
     total = max(sum(counts), 1)
@@ -138,15 +138,26 @@ def legend_of(result: CaseResult, file_index: int) -> list[Entry]:
         (_class_swatch(rgb, letter), f"{visible(name)}, {percent(count / total)} of tiles")
         for rgb, letter, name, count in looks
     ]
-    entries.append((_striped_swatch, f"Uncertain (best class below {UNCERTAIN_BELOW:.2f})"))
-    states = Counter(scores.state) if scores else Counter[TileState]()
-    failed = states[TileState.FAILED]
-    unused = states.total() - states[TileState.USED] - failed
+    uncertain, unused, failed = hatched(result, file_index)
+    if uncertain:
+        entries.append((_striped_swatch, f"Uncertain (best class below {UNCERTAIN_BELOW:.2f})"))
     if unused:
         entries.append((_hatched_swatch, f"Not used ({unused:,})"))
     if failed:
         entries.append((_crossed_swatch, f"Not readable ({failed:,})"))
     return entries
+
+
+def hatched(result: CaseResult, file_index: int) -> tuple[bool, int, int]:
+    """Whether anything is drawn as uncertain; how many tiles are not used, and not readable."""
+    scores, base = scores_of(result, file_index), base_picture(result.files[file_index])
+    if scores is None or base is None:
+        return False, 0, 0
+    mapped = class_map(scores, base[0].size, base[1])
+    uncertain = mapped.used & (mapped.probs.max(axis=2) < UNCERTAIN_BELOW)
+    states = Counter(scores.state)
+    failed = states[TileState.FAILED]
+    return bool(uncertain.any()), states.total() - states[TileState.USED] - failed, failed
 
 
 def _flow(entries: Sequence[Entry], room: int) -> list[list[Entry]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pypdf import PdfReader
 
 from lungscan.errors import LungScanError
 from lungscan.report.heatmap import (
@@ -21,6 +23,7 @@ from lungscan.report.heatmap import (
 from lungscan.report.legend import class_letters, class_rgb, scale_bar, used_counts
 from lungscan.report.lettering import BOLD, REGULAR, shorten, visible
 from lungscan.report.overlay import base_picture, class_map
+from lungscan.report.pdf.case import write_case_pdf
 from lungscan.types import TileState
 from tests.results import (
     HOSTILE_NAMES,
@@ -264,3 +267,29 @@ def test_nothing_invisible_is_left(name: str) -> None:
 def test_shorten_keeps_both_ends() -> None:
     assert shorten("abcdefghij", 5) == "ab…ij"
     assert shorten("abc", 5) == "abc"
+
+
+@pytest.mark.parametrize(
+    ("best", "state", "expected"),
+    [
+        (0.9, TileState.USED, []),
+        (0.5, TileState.USED, ["Uncertain"]),
+        (0.9, TileState.PEN, ["Not used"]),
+        (0.9, TileState.FAILED, ["Not readable"]),
+    ],
+)
+def test_map_and_report_explain_the_hatchings_that_occur(
+    tmp_path: Path, best: float, state: TileState, expected: list[str]
+) -> None:
+    result = slide_result()
+    scores = result.scores[0]
+    probs = np.full_like(scores.probs, (1 - best) / 2)
+    probs[:, 0] = best
+    states = (state, *[TileState.USED] * (len(scores.state) - 1))
+    result = replace(result, scores=(replace(scores, probs=probs, state=states),))
+    write_case_pdf(tmp_path / "r.pdf", result)
+    page = PdfReader(tmp_path / "r.pdf").pages[0].extract_text()
+    on_page = page[page.index("Class map") :].partition("Quality")[0]
+    legend = " ".join(words for _, words in legend_of(result, 0))
+    for words in ("Uncertain", "Not used", "Not readable"):
+        assert (words in on_page) == (words in legend) == (words in expected), words

@@ -8,7 +8,7 @@ from reportlab.platypus import Flowable, Spacer
 from lungscan.errors import without_flags
 from lungscan.modalities.table import modality_of
 from lungscan.report.cases_csv import all_flags
-from lungscan.report.heatmap import has_heatmap
+from lungscan.report.heatmap import has_heatmap, hatched
 from lungscan.report.legend import (
     UNCERTAIN_BELOW,
     class_letters,
@@ -104,7 +104,7 @@ def pictures(result: CaseResult, tallest: float) -> list[Flowable]:
         columns[0].append(ScaleLine(bar, left.scale))
     if has_heatmap(result):
         right = Picture(jpeg_bytes(map_for_print(result, 0)), _HALF, tallest)
-        columns[1] = [_caption("Class map"), right, Spacer(0, 3), _map_legend()]
+        columns[1] = [_caption("Class map"), right, Spacer(0, 3), *_map_legend(result)]
     widths = [_HALF + _GAP, _HALF]
     if info.series is not None:
         columns, widths = columns[:1], [WIDTH]
@@ -115,18 +115,23 @@ def _caption(words: str) -> Flowable:
     return paragraph(words, "label")
 
 
-def _map_legend() -> Flowable:
-    """The classes' colours are in the table above; here what the hatchings mean."""
+def _map_legend(result: CaseResult) -> list[Flowable]:
+    """The classes' colours are in the table above; here what the hatchings mean that occur."""
+    uncertain, unused, failed = hatched(result, 0)
+    entries = (
+        (uncertain, "/", f"Uncertain (< {UNCERTAIN_BELOW:.2f})", 27 * mm),
+        (unused, "\\", "Not used", 16 * mm),
+        (failed, "x", "Not readable", 22 * mm),
+    )
     cells: list[Flowable] = []
-    entries = [
-        ("/", f"Uncertain (< {UNCERTAIN_BELOW:.2f})"),
-        ("\\", "Not used"),
-        ("x", "Not readable"),
-    ]
-    for kind, words in entries:
-        cells += [Hatch(kind), paragraph(words, "small-muted")]
-    widths = [4 * mm, 27 * mm, 4 * mm, 16 * mm, 4 * mm, 22 * mm]
-    return plain_table([cells], widths, None, ("RIGHTPADDING", (0, 0), (-1, -1), 0))
+    widths: list[float] = []
+    for occurs, kind, words, width in entries:
+        if occurs:
+            cells += [Hatch(kind), paragraph(words, "small-muted")]
+            widths += [4 * mm, width]
+    if not cells:
+        return []
+    return [plain_table([cells], widths, None, ("RIGHTPADDING", (0, 0), (-1, -1), 0))]
 
 
 # Quality ----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lungscan import DISTRIBUTION
+from lungscan.errors import MachineError
 
 NO_QT = (
     "The window needs PyQt6, which is not installed here: "
@@ -22,7 +23,6 @@ NO_DISPLAY = (
     "There is no display to open a window on. Log in to a desktop, or use `lungscan classify`."
 )
 ICON = Path(__file__).with_name("icon.png")  # packaging/draw_icon.py draws it
-MACHINE = 5  # exit code, as the shell has it
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -31,11 +31,22 @@ def main(args: Sequence[str] | None = None) -> int:
     if given and given[0] in ("-h", "--help"):
         print("Usage: lungscan-gui [FILE]...\n\nOpen slides, fields or a folder of results.")  # noqa: T201
         return 0
+    try:
+        return start([Path(name) for name in given])
+    except MachineError as error:
+        _tell(str(error))
+        return error.exit_code
+
+
+def start(paths: list[Path]) -> int:
+    """Open the window on these files and folders; returns the exit code.
+
+    Raises MachineError where none can open.
+    """
     problem = _problem()
     if problem:
-        _tell(problem)
-        return MACHINE
-    return _run([Path(name) for name in given])
+        raise MachineError(problem)
+    return _run(paths)
 
 
 def _problem() -> str:

@@ -30,10 +30,19 @@ OPEN = {
 
 
 def test_the_shell_opens_the_window_on_the_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[list[str]] = []
-    monkeypatch.setattr(start, "main", lambda args: given.append(args) or 0)
+    given: list[list[Path]] = []
+    monkeypatch.setattr(start, "start", lambda paths: given.append(paths) or 0)
     assert shell(["gui", "a.svs", "results"]) == 0
-    assert given == [["a.svs", "results"]]
+    assert given == [[Path("a.svs"), Path("results")]]
+
+
+def test_the_shell_says_its_own_way_why_there_is_no_window(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "PyQt6.QtWidgets", None)
+    monkeypatch.setattr("lungscan_cli.border._between_words", lambda text: f"in lines: {text}")
+    assert shell(["gui"]) == 5
+    assert capsys.readouterr().err.startswith("in lines: Error: The window needs PyQt6")
 
 
 def test_without_a_display_a_sentence_says_what_to_do(

@@ -25,5 +25,5 @@ WINDOW = "lungscan_gui.main"  # found by name: the two front ends do not know ea
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path))
 def gui(*, files: tuple[Path, ...]) -> int:
     """Open a window to look at slides and classify them."""
-    code: int = import_module(WINDOW).main([str(path) for path in files])
+    code: int = import_module(WINDOW).start(list(files))
     return code

@@ -53,6 +53,7 @@ class Check:
     name: str
     state: Literal["ok", "warning", "failed"]
     detail: str
+    kernels: tuple[str, ...] = ()  # what OpenVINO computes a network with here, most of it first
 
 
 def examine() -> Generator[Check, None, None]:
@@ -182,14 +183,9 @@ def _runtimes(card: ModelCard) -> Generator[Check, None, None]:
         yield Check(
             f"{card.name} on {device}",
             "failed" if fault else "ok",
-            f"{runtime.device}: {fault or 'repeats the golden answers'}{_kernels(runtime)}",
+            f"{runtime.device}: {fault or 'repeats the golden answers'}",
+            getattr(runtime, "kernels", ()),
         )
-
-
-def _kernels(runtime: Runtime) -> str:
-    """What OpenVINO computes the network with here, most of it first."""
-    names: tuple[str, ...] = getattr(runtime, "kernels", ())
-    return f"; computed by {', '.join(names)}" if names else ""
 
 
 def gpu_checks() -> list[str]:

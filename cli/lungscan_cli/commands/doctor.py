@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lungscan.door.jobs import Checked
 
-STATE_WIDTH, NAME_WIDTH = 8, 28
+STATE_WIDTH, NAME_WIDTH = 8, 32
 STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 
 

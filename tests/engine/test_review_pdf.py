@@ -60,6 +60,19 @@ def test_a_long_comment_takes_as_many_pages_as_it_needs(tmp_path: Path) -> None:
     assert all(f"Line {number} of many" in text for number in range(300))
 
 
+def test_a_review_with_regions_leaves_the_provenance_whole(tmp_path: Path) -> None:
+    result = slide_result()
+    assert result.prediction is not None
+    second = SecondAnswer(result.prediction, result.counts, 15.1, (), 41, 5.3)
+    review = review_of(result, comment="Words.\n" * 12)
+    review = replace(review, regions=(rectangle(0, 0, 9e3, 9e3),), second=second)
+    (page,) = [
+        page for page in pages(tmp_path / "a.pdf", result, Beside(review)) if "Provenance" in page
+    ]
+    assert "Aggregation rule" in page
+    assert "Settings hash" in page
+
+
 def test_two_answers_stand_side_by_side(tmp_path: Path) -> None:
     result = slide_result()
     benign = replace(

@@ -48,9 +48,16 @@ def detail_story(result: CaseResult, digest: str, beside: Beside) -> list[Flowab
         *_more_files(result),
         *(_trust(result) if result.prediction else []),
         *_provenance(result, digest),
-        # never a review block alone
-        KeepTogether([_how_it_was_made(result), *_review(result, beside)]),
+        *_closing(result, beside),
     ]
+
+
+def _closing(result: CaseResult, beside: Beside) -> list[Flowable]:
+    """The rest of the provenance and the review; a block to fill in by hand never stands alone."""
+    made, review = _how_it_was_made(result), _review(result, beside)
+    if beside.review is None or beside.review.opinion.verdict is None:
+        return [KeepTogether([made, *review])]
+    return [made, KeepTogether(review)]
 
 
 def _more_files(result: CaseResult) -> list[Flowable]:

@@ -51,7 +51,7 @@ def folder_into_place(draft: Path, out: Path, scratch: Path) -> None:
 
     Raises OSError.
     """
-    if out.exists():
+    if os.path.lexists(out):
         into_place(out, scratch / _EARLIER)
     into_place(draft, out)
 

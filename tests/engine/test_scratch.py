@@ -58,6 +58,16 @@ def test_a_name_of_any_length_can_be_drafted_for(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_a_link_that_leads_nowhere_is_replaced(tmp_path: Path) -> None:
+    """At the end of the work "Not a directory" was said, and the model was gone."""
+    out = tmp_path / "own"
+    out.symlink_to("away")
+    with scratch_beside(out) as scratch:
+        folder_into_place(model(scratch / "model", "new"), out, scratch)
+    assert (out / "card.json").read_text(encoding="utf-8") == "new"
+    assert list(tmp_path.iterdir()) == [out]
+
+
 def test_a_link_in_the_place_is_replaced_again_and_again(tmp_path: Path) -> None:
     """It stayed among the drafts, so that the second model could not take the place of the first.
 

@@ -65,7 +65,7 @@ from lungscan.report.wording import (
     display_name,
     explanation,
     failure,
-    flag_text,
+    further_flags,
     headline,
     others_title,
     unspoken,
@@ -128,7 +128,6 @@ __all__ = [
     "find_cases",
     "find_model",
     "find_pieces",
-    "flag_text",
     "flags_of",
     "found_below",
     "has_ended",
@@ -224,9 +223,7 @@ def manifest_of(cases: Iterable[tuple[str, Iterable[Path]]]) -> str:
 
 def flags_of(result: CaseResult) -> list[str]:
     """The flags of a case as sentences, as its report lists them."""
-    from lungscan.report.cases_csv import all_flags
-
-    return [at_the_window(flag_text(flag, result.model.modality)) for flag in all_flags(result)]
+    return [at_the_window(text) for text in further_flags(result)]
 
 
 def state_name(state: TileState, words: Words) -> str:

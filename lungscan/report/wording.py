@@ -234,6 +234,13 @@ def reserve_of(result: CaseResult) -> str:
     return " ".join(flag_text(flag, result.model.modality) for flag in doubts)
 
 
+def further_flags(result: CaseResult) -> list[str]:
+    """The flags as sentences, but for those that the answer's reason or reserve says already."""
+    reason, said = result.prediction.reason if result.prediction else None, reserve_of(result)
+    texts = (flag_text(flag, result.model.modality) for flag in result.flags if flag != reason)
+    return [text for text in texts if text not in said]
+
+
 def unspoken(result: CaseResult) -> str:
     """Which class a withheld answer would have named; "" where there is none to withhold."""
     prediction = result.prediction

@@ -26,6 +26,7 @@ from lungscan.report.wording import (
     explanation,
     failure,
     flag_text,
+    further_flags,
     unspoken,
 )
 from lungscan.results.case_json import to_json
@@ -495,6 +496,13 @@ def test_a_doubtful_answer_is_given_with_reserve_on_the_front_page(
 def test_a_reason_against_an_answer_is_no_flag_as_well(tmp_path: Path) -> None:
     refused = replace(no_result(NoResult.BLURRED), flags=("too_blurred",))
     assert squeezed("FlagsNone but the above") in squeezed(pages_of(written(tmp_path, refused))[0])
+
+
+def test_a_flag_that_the_reason_says_is_not_told_twice() -> None:
+    refused = replace(no_result(NoResult.BLURRED), flags=("too_blurred", "resized"))
+    assert further_flags(refused) == [flag_text("resized")]
+    doubted = replace(slide_result(), flags=("enlarged", "resized"))
+    assert further_flags(doubted) == [flag_text("resized")]
 
 
 def test_a_long_reason_ends_after_six_lines_and_pages_hold_all_rows(tmp_path: Path) -> None:

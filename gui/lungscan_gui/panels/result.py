@@ -220,7 +220,9 @@ def quality_text(result: CaseResult) -> str:
     lines += engine.series_lines(result)
     if result.files:
         lines.append(f"Pixel size: {engine.pixel_size(result.files[0])}")
-    lines.append("Flags: " + (" ".join(engine.flags_of(result)) or "none"))
+    flags = " ".join(engine.flags_of(result))
+    if flags or not engine.explanation(result):  # which may be the only one
+        lines.append(f"Flags: {flags or 'none'}")
     return "\n".join(lines)
 
 

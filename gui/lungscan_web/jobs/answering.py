@@ -16,7 +16,6 @@ import numpy as np
 from PIL import Image
 
 from lungscan.modalities.table import modality_of
-from lungscan.report.cases_csv import all_flags
 from lungscan.report.legend import UNCERTAIN_BELOW, class_letters, class_rgb
 from lungscan.report.overlay import class_map, scores_of
 from lungscan.report.quantities import area, duration, moment, percent, pixel_size, probability
@@ -25,7 +24,7 @@ from lungscan.report.wording import (
     answer_line,
     display_name,
     explanation,
-    flag_text,
+    further_flags,
     headline,
     others_title,
     unspoken,
@@ -76,7 +75,7 @@ def answer_of(result: CaseResult) -> dict[str, Any]:
         "why": for_page(explanation(result)),
         "unspoken": unspoken(result),
         "classes": list(_classes(result)),
-        "flags": [for_page(flag_text(flag, model.modality)) for flag in all_flags(result)],
+        "flags": [for_page(text) for text in further_flags(result)],
         "counts": _counts(result),
         "files": [_file(file) for file in result.files],
         "evidence": list(_evidence(result)),

@@ -36,7 +36,7 @@ from lungscan.report.pdf.kit import (
     paragraph,
 )
 from lungscan.report.quantities import area, percent, probability
-from lungscan.report.wording import flag_text, reserve_of
+from lungscan.report.wording import further_flags
 from lungscan.types import CaseResult
 
 _GAP = 8 * mm  # between the two pictures
@@ -161,8 +161,5 @@ def quality(result: CaseResult) -> list[Flowable]:
 
 def _flags(result: CaseResult) -> str:
     """The flags as sentences, but for those that the answer's box above says already."""
-    flags, reason = all_flags(result), result.prediction.reason if result.prediction else None
-    said = reserve_of(result)
-    texts = [flag_text(flag, result.model.modality) for flag in flags if flag != reason]
-    rest = " ".join(text for text in texts if text not in said)
-    return without_flags(rest) or ("None but the above" if flags else "None")
+    rest = " ".join(further_flags(result))
+    return without_flags(rest) or ("None but the above" if all_flags(result) else "None")

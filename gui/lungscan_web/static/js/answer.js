@@ -117,7 +117,8 @@ export function untilWords(job) {
 /** Everything below: evidence, explanation, quality, model, details. */
 export function moreBoxes(answer, cards, goTo) {
   if (answer.status === "skipped") return []; // no model was asked
-  const flags = answer.flags.length ? answer.flags.map((words) => make("p", { class: "note" }, words)) : [make("p", {}, "No flags.")];
+  const flags = answer.flags.map((words) => make("p", { class: "note" }, words));
+  if (!flags.length && !answer.why) flags.push(make("p", {}, "No flags."));
   const card = cards.find(({ name }) => name === answer.model.name);
   return [
     evidenceBox(answer, goTo),

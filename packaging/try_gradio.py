@@ -78,11 +78,11 @@ class Page:
         kept: str = json.loads(data)[0]
         return kept
 
-    def classify(self, picture: Path) -> str:
+    def classify(self, picture: Path, scale: str = "") -> str:
         """The last thing that the page says of a picture, without its markup."""
         kept, visitor = self.upload(picture), secrets.token_hex(5)
         file = {"path": kept, "orig_name": picture.name, "meta": {"_type": "gradio.FileData"}}
-        task = {"data": [[file], "auto"], "fn_index": 0, "session_hash": visitor}
+        task = {"data": [[file], "auto", scale], "fn_index": 0, "session_hash": visitor}
         kind = "application/json"
         self.ask("POST", "/gradio_api/queue/join", json.dumps(task).encode(), Content_Type=kind)
         _, data = self.ask("GET", f"/gradio_api/queue/data?session_hash={visitor}")
@@ -114,6 +114,8 @@ def main(pictures: list[tuple[Path, str]]) -> None:
         page = Page(port)
         page.wait()
         must_be_closed(page)
+        if "must be a number" not in page.classify(pictures[0][0], "99"):
+            raise SystemExit("A pixel size of 99 µm was taken.")
         for picture, words in pictures:
             answer = " ".join(page.classify(picture).split())
             print(f"{picture.name}: {answer[:160]}")

@@ -214,6 +214,6 @@ def _missed(job: CompressionJob, tried: list[str]) -> str:
     points, share = 100 * job.bounds.accuracy, job.bounds.refusals
     return (
         f"int8 changes {job.source.name} by more than the bounds allow ({points:g} points of "
-        f"accuracy, {share:.1%} of the refusals), so nothing was written. Tried: "
+        f"accuracy, {100 * share:.1f} % of the refusals), so nothing was written. Tried: "
         f"{'; '.join(tried)}. Calibrate on more fields, or allow more."
     )

@@ -15,9 +15,9 @@ def change(agreement: Agreement) -> str:
     """What became of the accuracy, in half a sentence."""
     points = -100 * agreement.lost
     if agreement.became_wrong == agreement.became_right:
-        return f"accuracy unchanged at {agreement.accuracy_after:.1%}"
+        return f"accuracy unchanged at {100 * agreement.accuracy_after:.1f} %"
     word = "up" if points > 0 else "down"
-    return f"accuracy {word} {abs(points):.2f} points to {agreement.accuracy_after:.1%}"
+    return f"accuracy {word} {abs(points):.2f} points to {100 * agreement.accuracy_after:.1f} %"
 
 
 def all_changes(agreement: Agreement) -> str:
@@ -71,8 +71,16 @@ def readme(source: ModelCard, card: ModelCard, sizes: tuple[int, int], text: str
     made, agreement = card.compression, Agreement(**card.compression["agreement"])
     foreign = agreement.foreign
     rows = (
-        ("Accuracy", f"{agreement.accuracy_before:.2%}", f"{agreement.accuracy_after:.2%}"),
-        ("Answered", f"{agreement.answered_before:.2%}", f"{agreement.answered_after:.2%}"),
+        (
+            "Accuracy",
+            f"{100 * agreement.accuracy_before:.2f} %",
+            f"{100 * agreement.accuracy_after:.2f} %",
+        ),
+        (
+            "Answered",
+            f"{100 * agreement.answered_before:.2f} %",
+            f"{100 * agreement.answered_after:.2f} %",
+        ),
         (
             "Counter-examples answered",
             f"{agreement.foreign_answered_before} of {foreign}",
@@ -95,7 +103,8 @@ fields in {agreement.groups} groups on {agreement.device}:
 
 Answers that became wrong: {agreement.became_wrong}; that became right: {agreement.became_right};
 refusals that changed: {agreement.refusals_changed}. Allowed were a loss of {100 * loss:g} points of
-accuracy and {refusals:.1%} changed refusals. Temperature and limits are those of the source.
+accuracy and {100 * refusals:.1f} % changed refusals. Temperature and limits are those of the
+source.
 
 What follows describes the model that this one was made from; its figures were {NOT_NOW}.
 

@@ -121,7 +121,7 @@ def thumbnail(path: Path) -> bytes:
 
 
 def _percent(share: float | None) -> str:
-    return "not defined" if share is None else f"{share:.1%}"
+    return "not defined" if share is None else f"{100 * share:.1f} %"
 
 
 def _equal(files: Sequence[Sequence[int]]) -> str:

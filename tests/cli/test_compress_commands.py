@@ -108,10 +108,10 @@ def test_the_model_is_compressed_and_the_loss_reported(
     )
     assert fake.closed
     shown = capsys.readouterr()
-    assert "95.00%" in shown.out
-    assert "94.74%" in shown.out
+    assert "95.00 %" in shown.out
+    assert "94.74 %" in shown.out
     assert "5.4 MB" in shown.out
-    assert "all layers: accuracy down 0.27 points to 94.7%, 3 of 376 refusals changed" in shown.err
+    assert "all layers: accuracy down 0.27 points to 94.7 %, 3 of 376 refusals changed" in shown.err
     assert "skipped, cannot be read: lung_n/bad.png" in shown.err
     assert "lungscan classify --model small`" in shown.err
     assert "Research use only" in shown.err

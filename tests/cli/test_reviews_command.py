@@ -44,7 +44,7 @@ def out(tmp_path: Path) -> Path:
 def test_0_agreement_with_its_interval_and_the_table(out: Path, capsys: Captured) -> None:
     assert main(["reviews", str(out)]) == 0
     printed = capsys.readouterr()
-    assert "All answers, 4 groups 3 4 75.0% 30.1% to 95.4%" in " ".join(
+    assert "All answers, 4 groups 3 4 75.0 % 30.1 % to 95.4 %" in " ".join(
         printed.out.split()
     )  # 3 of 4, Wilson
     assert "Squamous cell carcinoma" in printed.out

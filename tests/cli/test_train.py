@@ -96,7 +96,7 @@ def test_the_recipe_is_trained_in_all_stages(training: FakeTraining, capsys: Cap
     assert training.closed
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "  epoch 2 of 3: loss 0.500, validation 91.2%, 60 images/s" in shown.err
+    assert "  epoch 2 of 3: loss 0.500, validation 91.2 %, 60 images/s" in shown.err
     assert "The model lies in models/new" in shown.err
     assert "Use it with `lungscan classify --model models/new`." in shown.err
     assert "Research use only" in shown.err
@@ -297,5 +297,5 @@ def test_a_terminal_gets_a_bar_that_keeps_the_last_accuracy() -> None:
         view.stage_finished(StageFinished("student", "30 epochs done"))
     assert "90 fields to train on" in shown
     assert "6/30" in shown
-    assert "loss 0.400, validation 91.2%, 61 images/s, 12 min 0 s left" in shown
+    assert "loss 0.400, validation 91.2 %, 61 images/s, 12 min 0 s left" in shown
     assert "30 epochs done" in console.export_text()

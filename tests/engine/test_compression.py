@@ -225,7 +225,9 @@ def test_the_bounds_count_accuracy_refusals_and_counter_examples() -> None:
     let_in = dataclasses.replace(agreement, foreign_answered_after=3)
     assert not let_in.within(bounds)
     assert all_changes(let_in).endswith("3 more of 50 counter-examples answered")
-    assert all_changes(agreement) == "accuracy down 1.00 points to 89.0%, 0 of 200 refusals changed"
+    assert (
+        all_changes(agreement) == "accuracy down 1.00 points to 89.0 %, 0 of 200 refusals changed"
+    )
 
 
 def int8_agreement() -> int8.Agreement:

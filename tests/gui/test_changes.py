@@ -39,7 +39,7 @@ def test_tiles_change_by_class_and_by_being_left_out() -> None:
         ("Class A", "Class B"), ("left out", "Class A"), ("Class B", "left out"),
     )  # fmt: skip
     assert found.text == (
-        "3 of 5 tiles changed (60.0%): 1 from Class A to Class B, 1 from left out to Class A, "
+        "3 of 5 tiles changed (60.0 %): 1 from Class A to Class B, 1 from left out to Class A, "
         "1 from Class B to left out."
     )
 

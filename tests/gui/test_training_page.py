@@ -132,8 +132,8 @@ def test_events_are_drawn_as_they_come_and_cancel_keeps_epochs(
     assert task.out == tmp_path.with_name(f"{tmp_path.name}-model")
     assert page.curves.all[0].loss == [(1, 0.9), (2, 0.4)]
     assert page.curves.all[0].accuracy == [(1, 0.5)]
-    assert "loss 0.400, validation 50.0%" in page.now.text()
-    assert page.curves.accessibleDescription().endswith("validation 50.0%")
+    assert "loss 0.400, validation 50.0 %" in page.now.text()
+    assert page.curves.accessibleDescription().endswith("validation 50.0 %")
     page.cancel()
     wait(lambda: not page.runner.running)
     assert "Every finished epoch is kept" in page.message.words.text()

@@ -123,7 +123,7 @@ def _table(result: CompressionResult) -> Table:
         ("Answered", agreement.answered_before, agreement.answered_after),
     )
     for name, before, after in shares:
-        table.add_row(name, f"{before:.2%}", f"{after:.2%}")
+        table.add_row(name, f"{100 * before:.2f} %", f"{100 * after:.2f} %")
     sizes = (f"{size / 1e6:.1f} MB" for size in (result.bytes_before, result.bytes_after))
     table.add_row(
         "Counter-examples answered",

@@ -54,13 +54,13 @@ def _table(one: Agreement) -> Table:
     if share is not None and share.low is not None and share.high is not None:
         table.add_row(
             f"All answers, {count(share.groups, 'group')}", str(one.agree), str(share.n),
-            f"{share.value:.1%}", f"{share.low:.1%} to {share.high:.1%}",
+            f"{100 * share.value:.1f} %", f"{100 * share.low:.1f} % to {100 * share.high:.1f} %",
         )  # fmt: skip
     for part in one.classes:
         if part.judged:
             name = plain(part.display_name)
             table.add_row(
-                name, str(part.agree), str(part.judged), f"{part.agree / part.judged:.1%}"
+                name, str(part.agree), str(part.judged), f"{100 * part.agree / part.judged:.1f} %"
             )
     if one.refusals:
         table.add_row("No result", str(one.refusals_agree), str(one.refusals))

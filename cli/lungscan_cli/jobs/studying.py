@@ -130,7 +130,11 @@ class StudyView:
             case NetworkEpoch():
                 self._show_status(f"{event.name}, epoch {event.epoch} of {event.epochs}")
             case NetworkFitted():
-                share = "" if event.accuracy is None else f", {event.accuracy:.1%} of the test part"
+                share = (
+                    ""
+                    if event.accuracy is None
+                    else f", {100 * event.accuracy:.1f} % of the test part"
+                )
                 say(self._console, f"{event.name}{share}, {duration(event.seconds)}")
                 if self._progress is not None and self._bar is not None:
                     self._progress.advance(self._bar)

@@ -146,5 +146,5 @@ def headline(event: StageStarted) -> str:
 def figures(event: EpochFinished, accuracy: float | None = None) -> str:
     """Loss, validation accuracy (``accuracy`` when this epoch measured none) and rate."""
     known = accuracy if event.validation_accuracy is None else event.validation_accuracy
-    validation = "" if known is None else f"validation {known:.1%}, "
+    validation = "" if known is None else f"validation {100 * known:.1f} %, "
     return f"loss {event.loss:.3f}, {validation}{event.images_per_s:,.0f} images/s"

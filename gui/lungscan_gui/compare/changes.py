@@ -38,7 +38,9 @@ class Changes:
         count = len(self.boxes)
         if not self.compared:
             return "No tile can be compared yet."
-        words = f"{count:,} of {self.compared:,} tiles changed ({count / self.compared:.1%})"
+        words = (
+            f"{count:,} of {self.compared:,} tiles changed ({100 * count / self.compared:.1f} %)"
+        )
         common = Counter(self.kinds).most_common(3)
         parts = [f"{number:,} from {old} to {new}" for (old, new), number in common]
         rest = count - sum(number for _, number in common)

@@ -28,7 +28,7 @@ class Curve:
             return f"{self.title}: no epoch yet"
         epoch, loss = self.loss[-1]
         words = f"{self.title}: epoch {epoch} of {self.epochs}, loss {loss:.3f}"
-        return words + (f", validation {self.accuracy[-1][1]:.1%}" if self.accuracy else "")
+        return words + (f", validation {100 * self.accuracy[-1][1]:.1f} %" if self.accuracy else "")
 
 
 class Curves(QWidget):
@@ -108,7 +108,7 @@ class Curves(QWidget):
             at = QRectF(0, y - 8, LEFT - 6, 16)
             painter.drawText(at, right, f"{share * highest:.2f}")
             at = QRectF(frame.right() + 6, y - 8, RIGHT - 6, 16)
-            painter.drawText(at, left, f"{share:.0%}")
+            painter.drawText(at, left, f"{100 * share:.0f} %")
         for x, words, colour, style in (
             (frame.left(), "Loss", LOSS, Qt.PenStyle.SolidLine),
             (frame.left() + 70, "Validation accuracy", ACCURACY, Qt.PenStyle.DashLine),

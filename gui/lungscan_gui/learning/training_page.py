@@ -121,7 +121,7 @@ class TrainingPage(LearningPage):
     def _show_epoch(self, event: EpochFinished) -> None:
         self.curves.put(event.epoch, event.epochs, event.loss, event.validation_accuracy)
         if event.validation_accuracy is not None:
-            self._accuracy = f", validation {event.validation_accuracy:.1%}"
+            self._accuracy = f", validation {100 * event.validation_accuracy:.1f} %"
         left = duration((event.epochs - event.epoch) * event.seconds)
         words = (
             f"{event.stage.capitalize()}: epoch {event.epoch} of {event.epochs}, loss "

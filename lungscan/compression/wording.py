@@ -96,7 +96,7 @@ def readme(source: ModelCard, card: ModelCard, sizes: tuple[int, int], text: str
 {source.name} (SHA-256 `{source.sha256}`) in int8, for OpenVINO. **Research use only.**
 
 {warned}Quantized after training by NNCF {made["nncf"]}, {made["method"]},
-with {made["calibration_tiles"]} fields to calibrate on. Judged on {agreement.tiles} validation
+with {made["calibration_tiles"]} pictures to calibrate on. Judged on {agreement.tiles} validation
 fields in {agreement.groups} groups on {agreement.device}:
 
 {figures}

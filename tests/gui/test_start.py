@@ -36,13 +36,17 @@ def test_the_shell_opens_the_window_on_the_files(monkeypatch: pytest.MonkeyPatch
     assert given == [[Path("a.svs"), Path("results")]]
 
 
-def test_the_shell_says_its_own_way_why_there_is_no_window(
+def test_on_a_terminal_the_shell_breaks_why_there_is_no_window_between_words(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "PyQt6.QtWidgets", None)
-    monkeypatch.setattr("lungscan_cli.border._between_words", lambda text: f"in lines: {text}")
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert shell(["gui"]) == 5
-    assert capsys.readouterr().err.startswith("in lines: Error: The window needs PyQt6")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("Error: The window needs PyQt6")
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 60
 
 
 def test_without_a_display_a_sentence_says_what_to_do(

@@ -193,7 +193,7 @@ def test_the_shipped_model_is_that_of_its_recipe() -> None:
     card = find_model(options.name)
     assert card.official
     judged = ("fold", "folds", "figures_from")
-    details = {key: card.recipe[key] for key in judged}
+    details = {key: card.recipe[key] for key in (*judged, "threads")}  # as it was judged, and where
     made = dataclasses.replace(options, **details)
     final = final_options(made) if made.folds else of_one_network(made)
     assert card.recipe == json.loads(json.dumps(recipe_of(final)))

@@ -85,14 +85,15 @@ def notes(
             "temperature and limits from the answers of the other folds."
         )
     elif data.seen is Seen.NO:
+        who = "The model's card names" if len(cards) == 1 else "The cards of both models name"
         sentences.append(
-            "The model's card names this very data (same SHA-256), and every group judged is one "
-            "of its test groups."
+            f"{who} this very data (same SHA-256), and every group judged is a test group there."
         )
     elif data.seen is Seen.UNKNOWN:
+        who = "The model's card" if len(cards) == 1 else "The card of at least one of the models"
         sentences.append(
-            "The model's card names other training data than this folder, so the card cannot tell "
-            "whether the model has seen any of these fields."
+            f"{who} names other training data than this folder, so it cannot tell whether its "
+            "model has seen any of these fields."
         )
     return tuple(sentences)
 

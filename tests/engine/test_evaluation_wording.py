@@ -1,4 +1,4 @@
-"""What an evaluation says of the scale at which models look."""
+"""What an evaluation says of the scale at which models look, and of what they have seen."""
 
 from __future__ import annotations
 
@@ -26,3 +26,9 @@ def test_two_models_that_look_at_two_scales_are_both_named() -> None:
     finer = dataclasses.replace(card, spacing_um_px=0.5)
     assert "at the models' 0.583 µm/px and 0.5 µm/px;" in said(card, finer)
     assert "at the models' 0.583 µm/px;" in said(card, card)
+
+
+def test_whose_card_cannot_tell_what_was_seen_is_said() -> None:
+    card = find_model("lung-histology")
+    assert "The model's card names other training data" in said(card)
+    assert "The card of at least one of the models names other training data" in said(card, card)

@@ -95,7 +95,7 @@ def test_what_is_asked_for_and_told_is_shown(
     )
     assert page.log.toPlainText().startswith("40 fields")
     assert tables_of(page)["What it gained"] == [["Answered", "5.0 %", "73.0 %"]]
-    assert note in sentences(page)
+    wait(lambda: note in sentences(page))  # a layout shows its widgets at the next event
     page.choose_folder()  # as by its key, while it runs
     assert "stop it first" in page.message.words.text()
     jobs[0].go.set()

@@ -30,12 +30,13 @@ from lungscan.adaptation.requirements import (
     require_own,
     require_source,
 )
-from lungscan.adaptation.wording import GROUPS_UNKNOWN, UNSCALED, counted, percent
+from lungscan.adaptation.wording import GROUPS_UNKNOWN, UNSCALED, counted
 from lungscan.dataset.pixels import load_squares
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.evaluation.records import FieldAnswer, LabelledField
 from lungscan.inputs import show
 from lungscan.model.card import ModelCard
+from lungscan.model.shares import percent
 from lungscan.results.atomic_files import machine_error
 from lungscan.results.scratch import folder_into_place, scratch_beside
 from lungscan.runtimes.layers import Moments, Network

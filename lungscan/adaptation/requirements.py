@@ -10,6 +10,7 @@ from lungscan.adaptation.refitting import Draft
 from lungscan.errors import ModelError, UsageProblem
 from lungscan.inputs import show
 from lungscan.model.card import INT8, ModelCard
+from lungscan.model.shares import percent
 
 LEAST_FILES = 20  # fields; a slide counts as ten
 SLIDE_COUNTS = 10
@@ -77,8 +78,8 @@ def require_no_organ(resemblance: float, own: Own) -> None:
     if resemblance > RESEMBLANCE:
         raise UsageProblem(
             f"The tissue of {own.folder} resembles the organs that this model was taught to refuse "
-            f"by {100 * resemblance:.0f} % on average (lung of another laboratory stays below "
-            f"{100 * RESEMBLANCE:.0f} %): another organ, or a wrong scale (--mpp). Nothing was "
+            f"by {percent(resemblance, 0)} on average (lung of another laboratory stays below "
+            f"{percent(RESEMBLANCE, 0)}): another organ, or a wrong scale (--mpp). Nothing was "
             "written."
         )
 
@@ -87,8 +88,8 @@ def require_lung(made: Draft, own: Own) -> None:
     """Raises UsageProblem when the tissue looks foreign even in the stain that is known."""
     if made.novel > UNLIKE:
         raise UsageProblem(
-            f"With its stain matched, {100 * made.novel:.0f} % of the tissue of {own.folder} still "
-            f"does not look like lung (an adapted model allows {100 * UNLIKE:.0f} %): another "
+            f"With its stain matched, {percent(made.novel, 0)} of the tissue of {own.folder} still "
+            f"does not look like lung (an adapted model allows {percent(UNLIKE, 0)}): another "
             "organ, another stain than H&E, or a wrong scale (--mpp). Nothing was written."
         )
 
@@ -105,6 +106,6 @@ def require_gain(before: Shares, after: Shares, own: Own) -> None:
     if after.right is None and after.fields and after.answered < before.answered:
         raise UsageProblem(
             f"Adapted, the model would answer fewer fields of {own.folder} than before "
-            f"({100 * after.answered:.1f} % instead of {100 * before.answered:.1f} %), so nothing "
+            f"({percent(after.answered)} instead of {percent(before.answered)}), so nothing "
             "was written. Use it as it is."
         )

@@ -7,6 +7,7 @@ from lungscan.adaptation.records import AdaptResult, Own, Shares
 from lungscan.adaptation.refitting import Draft
 from lungscan.model.card import Metric, ModelCard
 from lungscan.model.doubt import doubt
+from lungscan.model.shares import percent
 from lungscan.results.markdown_table import cell
 
 NOT_MEASURED = "not measured"
@@ -32,11 +33,6 @@ UNKNOWN = (
     "How often it is right on your tissue is not known, as no labels were given. "
     "Some 20 labelled fields of each class would tell."
 )
-
-
-def percent(value: float) -> str:
-    """A share as people write it."""
-    return f"{100 * value:.1f} %"
 
 
 def with_interval(metric: Metric | None) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from lungscan import RESEARCH_USE
 from lungscan.benchmarking.records import Benchmark, Machine, Measured, Subject
 from lungscan.errors import UsageProblem
+from lungscan.model.shares import percent
 from lungscan.results.atomic_files import write_atomic
 from lungscan.results.csv_table import number_cell, text_cell, write_csv
 from lungscan.results.markdown_table import table
@@ -79,7 +80,7 @@ def machine_line(machine: Machine) -> str:
 def subject_cells(subject: Subject) -> tuple[str, ...]:
     """One subject as people read it, in the order of ``SUBJECT_HEADINGS``."""
     size = subject.weights_mb if subject.folder_mb is None else subject.folder_mb
-    accuracy = "" if subject.accuracy is None else f"{100 * subject.accuracy:.1f} %, "
+    accuracy = "" if subject.accuracy is None else f"{percent(subject.accuracy)}, "
     return (
         subject.name,
         subject.architecture,

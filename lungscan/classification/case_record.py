@@ -17,6 +17,7 @@ from lungscan.modalities.modality import Words
 from lungscan.modalities.table import modality_of
 from lungscan.model.card import ModelCard
 from lungscan.model.doubt import FLAG, doubt
+from lungscan.model.shares import percent
 from lungscan.opening.plan import Plan
 from lungscan.options import AnswerOptions
 from lungscan.results.provenance import utc_now
@@ -229,7 +230,7 @@ def _damage(file: ScoredFile, words: Words) -> str:
         parts.append(f"{failed} of {total} {words.tiles} could not be read.")
     if file.unreadable:
         share = max(file.unreadable, 0.001)
-        parts.append(words.unread.format(share=f"{100 * share:.1f} %"))
+        parts.append(words.unread.format(share=percent(share)))
     return " ".join(parts)
 
 

@@ -16,6 +16,7 @@ from lungscan.classification.aggregate import (
 )
 from lungscan.modalities.table import modality_of
 from lungscan.model.card import ModelCard
+from lungscan.model.shares import percent
 from lungscan.options import Abstain
 from lungscan.types import FloatArray, MaskArray, NoResult, Prediction, TileState
 
@@ -200,23 +201,23 @@ def _explain(reason: NoResult, evidence: Evidence, answer: Answer | None, card: 
         return modality.words.little
     if reason is NoResult.BLURRED:
         share = evidence.share(evidence.where(TileState.BLURRED), evidence.where(*_SCORED))
-        return f"{100 * share:.0f} % of the tissue is out of focus; scan it again."
+        return f"{percent(share, 0)} of the tissue is out of focus; scan it again."
     if reason is modality.foreign:
         novel = evidence.where(TileState.NOVEL)
         lung = evidence.where(TileState.USED, TileState.OTHER_STAIN)
         share = evidence.share(novel, lung | novel) or 1.0
-        return modality.words.foreign_share.format(share=f"{100 * share:.0f} %")
+        return modality.words.foreign_share.format(share=percent(share, 0))
     if reason is NoResult.OTHER_STAIN:
         strange = evidence.where(TileState.OTHER_STAIN)
         seen = strange | evidence.where(TileState.USED, TileState.NOVEL)
         share = evidence.share(strange, seen) or 1.0
         known, advice = _ADAPTED if card.adaptation else _SHIPPED
         sentence = modality.words.elsewhere_share
-        return sentence.format(share=f"{100 * share:.0f} %", known=known, advice=advice)
+        return sentence.format(share=percent(share, 0), known=known, advice=advice)
     if reason is NoResult.SOME_TUMOUR and answer is not None:
         little = "too small an area" if evidence.measured else "too few tiles"
         return (
-            f"Tumour was seen in {100 * answer.some_tumour:.0f} % of the tissue: {little} to count "
+            f"Tumour was seen in {percent(answer.some_tumour, 0)} of the tissue: {little} to count "
             "as tumour, too large a part for another answer."
         )
     best, least = _apart(0.0 if answer is None else answer.confidence, card.confidence_threshold)

@@ -43,6 +43,7 @@ from lungscan.model.card import INT8, NOVELTY, ModelCard
 from lungscan.model.folder import size_of
 from lungscan.model.graph import read_graph, write_graph
 from lungscan.model.novelty import Novelty, load_novelty
+from lungscan.model.shares import percent
 from lungscan.results.atomic_files import machine_error
 from lungscan.results.scratch import folder_into_place, scratch_beside
 from lungscan.runtimes import load_runtime
@@ -214,6 +215,6 @@ def _missed(job: CompressionJob, tried: list[str]) -> str:
     points, share = 100 * job.bounds.accuracy, job.bounds.refusals
     return (
         f"int8 changes {job.source.name} by more than the bounds allow ({points:g} points of "
-        f"accuracy, {100 * share:.1f} % of the refusals), so nothing was written. Tried: "
+        f"accuracy, {percent(share)} of the refusals), so nothing was written. Tried: "
         f"{'; '.join(tried)}. Calibrate on more fields, or allow more."
     )

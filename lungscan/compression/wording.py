@@ -6,6 +6,7 @@ import math
 
 from lungscan.compression.records import Agreement, Bounds
 from lungscan.model.card import ModelCard
+from lungscan.model.shares import percent
 from lungscan.results.markdown_table import table
 
 NOT_NOW = "measured before int8"
@@ -15,9 +16,9 @@ def change(agreement: Agreement) -> str:
     """What became of the accuracy, in half a sentence."""
     points = -100 * agreement.lost
     if agreement.became_wrong == agreement.became_right:
-        return f"accuracy unchanged at {100 * agreement.accuracy_after:.1f} %"
+        return f"accuracy unchanged at {percent(agreement.accuracy_after)}"
     word = "up" if points > 0 else "down"
-    return f"accuracy {word} {abs(points):.2f} points to {100 * agreement.accuracy_after:.1f} %"
+    return f"accuracy {word} {abs(points):.2f} points to {percent(agreement.accuracy_after)}"
 
 
 def all_changes(agreement: Agreement) -> str:
@@ -73,13 +74,13 @@ def readme(source: ModelCard, card: ModelCard, sizes: tuple[int, int], text: str
     rows = (
         (
             "Accuracy",
-            f"{100 * agreement.accuracy_before:.2f} %",
-            f"{100 * agreement.accuracy_after:.2f} %",
+            percent(agreement.accuracy_before, 2),
+            percent(agreement.accuracy_after, 2),
         ),
         (
             "Answered",
-            f"{100 * agreement.answered_before:.2f} %",
-            f"{100 * agreement.answered_after:.2f} %",
+            percent(agreement.answered_before, 2),
+            percent(agreement.answered_after, 2),
         ),
         (
             "Counter-examples answered",
@@ -103,7 +104,7 @@ fields in {agreement.groups} groups on {agreement.device}:
 
 Answers that became wrong: {agreement.became_wrong}; that became right: {agreement.became_right};
 refusals that changed: {agreement.refusals_changed}. Allowed were a loss of {100 * loss:g} points of
-accuracy and {100 * refusals:.1f} % changed refusals. Temperature and limits are those of the
+accuracy and {percent(refusals)} changed refusals. Temperature and limits are those of the
 source.
 
 What follows describes the model that this one was made from; its figures were {NOT_NOW}.

@@ -14,6 +14,7 @@ from lungscan.dataset.audit import Agreement, Audit
 from lungscan.dataset.pixels import read_rgb
 from lungscan.dataset.similar import SAME_TISSUE, Pair
 from lungscan.inputs import show
+from lungscan.model.shares import percent
 
 THUMBNAIL_PX = 160
 MOST_PAIRS = 24  # pictures of so many in each gallery; the text gives all counts
@@ -121,7 +122,7 @@ def thumbnail(path: Path) -> bytes:
 
 
 def _percent(share: float | None) -> str:
-    return "not defined" if share is None else f"{100 * share:.1f} %"
+    return "not defined" if share is None else percent(share)
 
 
 def _equal(files: Sequence[Sequence[int]]) -> str:

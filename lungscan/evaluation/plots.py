@@ -26,6 +26,7 @@ from lungscan.evaluation.plot_frame import (
 )
 from lungscan.evaluation.records import CountArray, Evaluation, ShiftFigures
 from lungscan.model.card import Metric
+from lungscan.model.shares import percent
 from lungscan.report.lettering import visible
 
 
@@ -66,7 +67,7 @@ def _heat(axes: Axes, counts: CountArray, rows: list[str], columns: list[str], t
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
     for (y, x), number in np.ndenumerate(counts):
         share = float(shares[y, x])
-        text = f"{number:,}\n{100 * share:.1f} %" if number else "0"
+        text = f"{number:,}\n{percent(share)}" if number else "0"
         shade = "white" if share > 0.6 else INK
         axes.text(x, y, text, ha="center", va="center", color=shade, fontsize=7.5)
     axes.set_xticks(range(len(columns)), columns, fontsize=7)

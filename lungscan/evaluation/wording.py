@@ -11,6 +11,7 @@ import numpy as np
 from lungscan.evaluation.judged import Judged
 from lungscan.evaluation.records import DataNote, FieldAnswer, Protocol, Seen
 from lungscan.inputs.names import show
+from lungscan.model import shares
 from lungscan.model.card import Metric, ModelCard
 
 LEAKING = "LEAKING SPLIT"
@@ -109,7 +110,7 @@ def protocol_line(data: DataNote) -> str:
 
 def percent(value: float) -> str:
     """A share with one decimal; a dash where there is none."""
-    return "–" if math.isnan(value) else f"{100 * value:.1f} %"
+    return "–" if math.isnan(value) else shares.percent(value)
 
 
 def decimal(value: float) -> str:

@@ -7,6 +7,7 @@ import math
 
 from lungscan.errors import ModelError
 from lungscan.model.card import Metric, ModelCard
+from lungscan.model.shares import percent
 from lungscan.types import UNPROVEN
 
 FLAG = "unproven_model"  # of every case that such a model answers
@@ -134,4 +135,4 @@ def _at_least(right: int, count: int, chance: float) -> float:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return percent(share, 0)

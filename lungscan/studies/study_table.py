@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from lungscan import RESEARCH_USE
 from lungscan.evaluation.wording import points, with_interval
 from lungscan.model.card import Metric
+from lungscan.model.shares import percent
 from lungscan.results.markdown_table import cell, table
 from lungscan.studies.options import GROUPED, RANDOM, StudyOptions
 from lungscan.studies.quantized import Cost
@@ -101,7 +102,7 @@ def _row(line: Line, cost: Cost | None) -> tuple[str, ...]:
         student.name,
         student.teacher if line.role == "distilled" else NOTHING,
         f"{seed[0]:.2f} %" if seed else NOTHING,
-        f"{100 * metric.value:.2f} % {with_interval(metric).partition(' % ')[2]}".rstrip(),
+        f"{percent(metric.value, 2)} {with_interval(metric).partition(' % ')[2]}".rstrip(),
         with_interval(line.balanced),
         NOTHING if line.gain is None else points(line.gain),
         int8,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from lungscan.model.shares import percent
+
 WIDTH, HEIGHT = 460, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 24, 30, 44
 _STEPS = 5  # between the rules of each axis
@@ -33,8 +35,8 @@ def draw_coverage(points: Sequence[Point]) -> str:
     line = [place(share, accuracy) for share, accuracy, _, _ in points]
     share, accuracy, low, high = min(points, key=lambda point: abs(point[0] - 0.95))
     x, y = place(share, accuracy).split(",")
-    right, limits = f"{100 * accuracy:.1f} %", f"{100 * low:.1f} to {100 * high:.1f}"
-    text = f"{100 * share:.0f} % answered: {right} right ({limits})"
+    right, limits = percent(accuracy), f"{100 * low:.1f} to {100 * high:.1f}"
+    text = f"{percent(share, 0)} answered: {right} right ({limits})"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" font-size="11" '

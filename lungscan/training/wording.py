@@ -9,6 +9,7 @@ from lungscan.evaluation.wording import FEW, FEW_GROUPS, spacing, with_interval
 from lungscan.modalities.table import modality_of
 from lungscan.model.card import Metric, ModelCard
 from lungscan.model.doubt import doubt
+from lungscan.model.shares import percent
 from lungscan.results.markdown_table import cell, table
 from lungscan.training.classes import ClassWords, unstated
 
@@ -28,11 +29,6 @@ CURVE_FILE = "coverage.svg"  # of a model folder, beside README.md
 COVERAGES = (100, 99, 98, 95, 90, 80)  # per cent answered, of the table in README.md
 # Figures by which a card was known before evaluation judged the model folder itself.
 EARLIER = {"accuracy": "accuracy student", "expected calibration error": "calibration error"}
-
-
-def percent(value: float) -> str:
-    """A share as people write it."""
-    return f"{100 * value:.1f} %"
 
 
 def interval(metric: Metric) -> str:

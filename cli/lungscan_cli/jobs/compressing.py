@@ -17,6 +17,7 @@ from lungscan.compression.records import Compressed, CompressionResult, Tried, T
 from lungscan.compression.wording import all_changes
 from lungscan.door import jobs
 from lungscan.model.checked import read_card
+from lungscan.model.shares import percent
 from lungscan_cli.border import INTERRUPTED
 from lungscan_cli.console import answers, count, people, plain, say, shell_path, write_json
 from lungscan_cli.views.made import say_use
@@ -123,7 +124,7 @@ def _table(result: CompressionResult) -> Table:
         ("Answered", agreement.answered_before, agreement.answered_after),
     )
     for name, before, after in shares:
-        table.add_row(name, f"{100 * before:.2f} %", f"{100 * after:.2f} %")
+        table.add_row(name, percent(before, 2), percent(after, 2))
     sizes = (f"{size / 1e6:.1f} MB" for size in (result.bytes_before, result.bytes_after))
     table.add_row(
         "Counter-examples answered",

@@ -13,6 +13,7 @@ import lungscan
 from lungscan import RESEARCH_USE
 from lungscan.door import jobs
 from lungscan.layout import REVIEWS
+from lungscan.model.shares import percent
 from lungscan.review.agreement import Agreement
 from lungscan.review.reviews_table import Reviews
 from lungscan_cli.border import OK, SOME_FAILED
@@ -54,13 +55,13 @@ def _table(one: Agreement) -> Table:
     if share is not None and share.low is not None and share.high is not None:
         table.add_row(
             f"All answers, {count(share.groups, 'group')}", str(one.agree), str(share.n),
-            f"{100 * share.value:.1f} %", f"{100 * share.low:.1f} % to {100 * share.high:.1f} %",
+            percent(share.value), f"{percent(share.low)} to {percent(share.high)}",
         )  # fmt: skip
     for part in one.classes:
         if part.judged:
             name = plain(part.display_name)
             table.add_row(
-                name, str(part.agree), str(part.judged), f"{100 * part.agree / part.judged:.1f} %"
+                name, str(part.agree), str(part.judged), percent(part.agree / part.judged)
             )
     if one.refusals:
         table.add_row("No result", str(one.refusals_agree), str(one.refusals))

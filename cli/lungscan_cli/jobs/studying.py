@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 import lungscan
 from lungscan import RESEARCH_USE
 from lungscan.door import jobs
+from lungscan.model.shares import percent
 from lungscan.studies.events import (
     NetworkEpoch,
     NetworkFitted,
@@ -133,7 +134,7 @@ class StudyView:
                 share = (
                     ""
                     if event.accuracy is None
-                    else f", {100 * event.accuracy:.1f} % of the test part"
+                    else f", {percent(event.accuracy)} of the test part"
                 )
                 say(self._console, f"{event.name}{share}, {duration(event.seconds)}")
                 if self._progress is not None and self._bar is not None:

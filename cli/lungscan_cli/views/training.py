@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
+from lungscan.model.shares import percent
 from lungscan.training.events import EpochFinished, RunStarted, StageFinished, StageStarted
 from lungscan_cli.console import count, duration, plain, say
 
@@ -146,5 +147,5 @@ def headline(event: StageStarted) -> str:
 def figures(event: EpochFinished, accuracy: float | None = None) -> str:
     """Loss, validation accuracy (``accuracy`` when this epoch measured none) and rate."""
     known = accuracy if event.validation_accuracy is None else event.validation_accuracy
-    validation = "" if known is None else f"validation {100 * known:.1f} %, "
+    validation = "" if known is None else f"validation {percent(known)}, "
     return f"loss {event.loss:.3f}, {validation}{event.images_per_s:,.0f} images/s"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lungscan.model.shares import percent
 from lungscan.types import BoxArray, ModelStamp, TileState
 from lungscan_gui.viewer.tilemap import PENDING, STATES, TileMap
 
@@ -38,9 +39,7 @@ class Changes:
         count = len(self.boxes)
         if not self.compared:
             return "No tile can be compared yet."
-        words = (
-            f"{count:,} of {self.compared:,} tiles changed ({100 * count / self.compared:.1f} %)"
-        )
+        words = f"{count:,} of {self.compared:,} tiles changed ({percent(count / self.compared)})"
         common = Counter(self.kinds).most_common(3)
         parts = [f"{number:,} from {old} to {new}" for (old, new), number in common]
         rest = count - sum(number for _, number in common)

@@ -8,6 +8,8 @@ from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
+from lungscan.model.shares import percent
+
 LOSS, ACCURACY = "#d55e00", "#0072b2"  # of Okabe and Ito's colours; the line styles differ too
 LEFT, RIGHT, TOP, BOTTOM = 46, 46, 26, 26
 
@@ -28,7 +30,7 @@ class Curve:
             return f"{self.title}: no epoch yet"
         epoch, loss = self.loss[-1]
         words = f"{self.title}: epoch {epoch} of {self.epochs}, loss {loss:.3f}"
-        return words + (f", validation {100 * self.accuracy[-1][1]:.1f} %" if self.accuracy else "")
+        return words + (f", validation {percent(self.accuracy[-1][1])}" if self.accuracy else "")
 
 
 class Curves(QWidget):
@@ -108,7 +110,7 @@ class Curves(QWidget):
             at = QRectF(0, y - 8, LEFT - 6, 16)
             painter.drawText(at, right, f"{share * highest:.2f}")
             at = QRectF(frame.right() + 6, y - 8, RIGHT - 6, 16)
-            painter.drawText(at, left, f"{100 * share:.0f} %")
+            painter.drawText(at, left, percent(share, 0))
         for x, words, colour, style in (
             (frame.left(), "Loss", LOSS, Qt.PenStyle.SolidLine),
             (frame.left() + 70, "Validation accuracy", ACCURACY, Qt.PenStyle.DashLine),

@@ -41,9 +41,9 @@ def doubt(card: ModelCard) -> str:
     low = least if metric.low is None else min(metric.low, least)
     high = most if metric.high is None else metric.high
     return (
-        f"{card.name} is unproven: it is right in {_percent(metric.value)} of {metric.n} test "
-        f"fields in {metric.groups} groups (95 % interval {_percent(low)} to {_percent(high)}), "
-        f"and naming always one class would be right in {_percent(chance)}."
+        f"{card.name} is unproven: it is right in {percent(metric.value, 0)} of {metric.n} test "
+        f"fields in {metric.groups} groups (95 % interval {percent(low, 0)} to {percent(high, 0)}),"
+        f" and naming always one class would be right in {percent(chance, 0)}."
     )
 
 
@@ -132,7 +132,3 @@ def _at_least(right: int, count: int, chance: float) -> float:
         for k in range(right, count + 1)
     )
     return math.fsum(map(math.exp, ways))
-
-
-def _percent(share: float) -> str:
-    return percent(share, 0)

@@ -22,6 +22,7 @@ from lungscan.inputs.files import sha256_of
 from lungscan.layout import case_folder
 from lungscan.modalities.modality import Modality, Words
 from lungscan.modalities.table import modality_of
+from lungscan.model import shares
 from lungscan.model.card import ModelCard
 from lungscan.model.checked import find_model, list_models, shipped_names
 from lungscan.opening.launch import Launched, beforehand
@@ -161,6 +162,7 @@ __all__ = [
     "send",
     "series_lines",
     "sha256_of",
+    "shares",
     "shipped_names",
     "show",
     "side_by_side",

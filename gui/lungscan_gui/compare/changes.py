@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lungscan.model.shares import percent
 from lungscan.types import BoxArray, ModelStamp, TileState
+from lungscan_gui.engine import shares
 from lungscan_gui.viewer.tilemap import PENDING, STATES, TileMap
 
 LEFT_OUT, UNKNOWN = -1, -2  # beside the numbers of classes: did not count; not scored, or no tile
@@ -39,7 +39,8 @@ class Changes:
         count = len(self.boxes)
         if not self.compared:
             return "No tile can be compared yet."
-        words = f"{count:,} of {self.compared:,} tiles changed ({percent(count / self.compared)})"
+        share = shares.percent(count / self.compared)
+        words = f"{count:,} of {self.compared:,} tiles changed ({share})"
         common = Counter(self.kinds).most_common(3)
         parts = [f"{number:,} from {old} to {new}" for (old, new), number in common]
         rest = count - sum(number for _, number in common)

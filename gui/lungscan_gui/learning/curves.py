@@ -8,7 +8,7 @@ from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
-from lungscan.model.shares import percent
+from lungscan_gui.engine import shares
 
 LOSS, ACCURACY = "#d55e00", "#0072b2"  # of Okabe and Ito's colours; the line styles differ too
 LEFT, RIGHT, TOP, BOTTOM = 46, 46, 26, 26
@@ -30,7 +30,9 @@ class Curve:
             return f"{self.title}: no epoch yet"
         epoch, loss = self.loss[-1]
         words = f"{self.title}: epoch {epoch} of {self.epochs}, loss {loss:.3f}"
-        return words + (f", validation {percent(self.accuracy[-1][1])}" if self.accuracy else "")
+        if not self.accuracy:
+            return words
+        return f"{words}, validation {shares.percent(self.accuracy[-1][1])}"
 
 
 class Curves(QWidget):
@@ -110,7 +112,7 @@ class Curves(QWidget):
             at = QRectF(0, y - 8, LEFT - 6, 16)
             painter.drawText(at, right, f"{share * highest:.2f}")
             at = QRectF(frame.right() + 6, y - 8, RIGHT - 6, 16)
-            painter.drawText(at, left, percent(share, 0))
+            painter.drawText(at, left, shares.percent(share, 0))
         for x, words, colour, style in (
             (frame.left(), "Loss", LOSS, Qt.PenStyle.SolidLine),
             (frame.left() + 70, "Validation accuracy", ACCURACY, Qt.PenStyle.DashLine),

@@ -8,8 +8,7 @@ from typing import Any
 
 from PyQt6.QtWidgets import QFileDialog
 
-from lungscan.model.shares import percent
-from lungscan_gui.engine import duration
+from lungscan_gui.engine import duration, shares
 from lungscan_gui.learning.curves import Curves
 from lungscan_gui.learning.engine import EpochFinished, RunStarted, StageFinished, StageStarted
 from lungscan_gui.learning.page import LearningPage
@@ -122,7 +121,7 @@ class TrainingPage(LearningPage):
     def _show_epoch(self, event: EpochFinished) -> None:
         self.curves.put(event.epoch, event.epochs, event.loss, event.validation_accuracy)
         if event.validation_accuracy is not None:
-            self._accuracy = f", validation {percent(event.validation_accuracy)}"
+            self._accuracy = f", validation {shares.percent(event.validation_accuracy)}"
         left = duration((event.epochs - event.epoch) * event.seconds)
         words = (
             f"{event.stage.capitalize()}: epoch {event.epoch} of {event.epochs}, loss "
